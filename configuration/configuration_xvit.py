@@ -1,0 +1,170 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Configuration of XViT: space-time mixing attention (Bulat et al. 2021, arXiv:2106.05968).
+
+The defaults are the released ViT-B/16 model on 8 frames of 224 x 224. A user usually changes `num_frames`, `mix_divisor`
+(the share of keys and values that comes from neighbouring frames) and `num_labels` / `id2label`.
+Names are those of transformers' ViT where the field means the same.
+"""
+
+from typing import Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers.configuration_utils import PreTrainedConfig
+
+
+@strict
+class XViTConfig(PreTrainedConfig):
+    r"""
+    Args:
+        image_size (`int` or `[height, width]`): pixels of a frame; each side a multiple of `patch_size`.
+        patch_size (`int`): side of a square patch in pixels.
+        num_channels (`int`): colour channels.
+        num_frames (`int`): frames of a clip the model was made for. The forward pass takes any number the mixing allows.
+        hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, hidden_act, qkv_bias, layer_norm_eps,
+        hidden_dropout_prob, attention_probs_dropout_prob, drop_path_rate, initializer_range:
+            as in `ViTConfig`; `drop_path_rate` grows linearly from 0 at the first layer and drops whole clips.
+            `intermediate_size=None` means `4 * hidden_size`.
+        mix_divisor (`int`): each neighbouring frame gives `hidden_size // mix_divisor` channels of every key and value
+            at `mix_window=1`; 8 mixes 25 % of the channels, 4 mixes 50 % (paper, ablation of rho).
+        mix_window (`int`): how many frames to each side give channels (the paper's t_w). The two shares of
+            `hidden_size // mix_divisor` channels are split evenly over the `2 * mix_window` neighbours.
+        mix_layers (`list[int]`, *optional*): indices of the layers that mix; `None` = all of them, `[]` = none.
+        mix_group (`int`, *optional*): frames that exchange information; the clip is cut into groups of this length.
+            `None` = the whole clip. The released Kinetics models see 16 frames in groups of 8.
+        mix_per_head (`bool`): take the channel slices inside every head, as the paper writes it. The released code takes
+            them over all heads laid end to end, so some heads look only at other frames.
+        num_summary_tokens (`int`): summary tokens a frame adds, in each layer, to the keys and values of all frames
+            (paper, "summary token"); 1 is the mean over the frame's patches. 0 = off, as released.
+        temporal_embedding_length (`int`, *optional*): learned vectors of the temporal embedding; frame t gets vector
+            `t % temporal_embedding_length`. `None` = `num_frames`. Released: 8, also for 16 frames.
+        pooling (`"attention"` or `"mean"`): how frames become a clip: the temporal attention head, or the mean.
+        temporal_num_hidden_layers, temporal_num_attention_heads, temporal_intermediate_size, temporal_layer_norm_eps,
+        temporal_qkv_bias: the transformer layers of `pooling="attention"`; heads and intermediate size follow the
+            backbone when `None`.
+        pooler_output_size (`int`, *optional*): width of the pooled feature; `None` = `hidden_size`. Only
+            `pooling="attention"` can change it.
+        classifier_dropout (`float`): dropout on the frame features and on the pooled feature.
+
+    Raises `ValueError` when sizes do not fit together, and huggingface_hub's `StrictDataclassError` for a wrong type.
+    """
+
+    model_type = "xvit"
+
+    image_size: int | list[int] | tuple[int, int] = 224
+    patch_size: int = 16
+    num_channels: int = 3
+    num_frames: int = 8
+
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int | None = None
+    hidden_act: str = "gelu"
+    qkv_bias: bool = True
+    layer_norm_eps: float | int = 1e-6
+    hidden_dropout_prob: float | int = 0.0
+    attention_probs_dropout_prob: float | int = 0.0
+    drop_path_rate: float | int = 0.0
+    initializer_range: float | int = 0.02
+
+    mix_divisor: int = 8
+    mix_window: int = 1
+    mix_layers: list[int] | tuple[int, ...] | None = None
+    mix_group: int | None = None
+    mix_per_head: bool = False
+    num_summary_tokens: int = 0
+
+    temporal_embedding_length: int | None = None
+
+    pooling: Literal["attention", "mean"] = "attention"
+    temporal_num_hidden_layers: int = 1
+    temporal_num_attention_heads: int | None = None
+    temporal_intermediate_size: int | None = None
+    temporal_layer_norm_eps: float | int = 1e-5
+    temporal_qkv_bias: bool = False
+    pooler_output_size: int | None = None
+    classifier_dropout: float | int = 0.5
+
+    def __post_init__(self, **kwargs):
+        if self.intermediate_size is None:
+            self.intermediate_size = 4 * self.hidden_size
+        if self.mix_layers is not None:
+            self.mix_layers = list(self.mix_layers)
+        if self.temporal_embedding_length is None:
+            self.temporal_embedding_length = self.num_frames
+        if self.temporal_num_attention_heads is None:
+            self.temporal_num_attention_heads = self.num_attention_heads
+        if self.temporal_intermediate_size is None:
+            self.temporal_intermediate_size = 4 * self.hidden_size
+        if self.pooler_output_size is None:
+            self.pooler_output_size = self.hidden_size
+        super().__post_init__(**kwargs)
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """Patches of a frame, (rows, columns)."""
+        height, width = self.frame_size
+        return height // self.patch_size, width // self.patch_size
+
+    @property
+    def mix_slice_size(self) -> int:
+        """Channels that mixing divides at a time: a head's, or those of all heads laid end to end."""
+        return self.hidden_size // self.num_attention_heads if self.mix_per_head else self.hidden_size
+
+    @property
+    def mix_channels(self) -> int:
+        """Channels of such a slice that each of the `2 * mix_window` neighbouring frames gives."""
+        return self.mix_slice_size // self.mix_divisor // self.mix_window
+
+    def validate_sizes(self):
+        for name in (
+            "patch_size", "num_channels", "num_frames", "hidden_size", "num_hidden_layers", "num_attention_heads",
+            "intermediate_size", "mix_divisor", "mix_window", "temporal_embedding_length",
+            "temporal_num_hidden_layers", "temporal_num_attention_heads", "temporal_intermediate_size",
+            "pooler_output_size",
+        ):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.num_summary_tokens < 0:
+            raise ValueError(f"num_summary_tokens must be 0 or more, got {self.num_summary_tokens}")
+        if self.mix_group is not None and self.mix_group < 1:
+            raise ValueError(f"mix_group must be at least 1, or None for the whole clip, got {self.mix_group}")
+
+    def validate_frame_size(self):
+        if not isinstance(self.image_size, int) and len(self.image_size) != 2:
+            raise ValueError(f"image_size must be one side or (height, width), got {self.image_size}")
+        if any(side < self.patch_size or side % self.patch_size for side in self.frame_size):
+            raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size {self.patch_size}")
+
+    def validate_architecture(self):
+        for name in ("num_attention_heads", "temporal_num_attention_heads"):
+            if self.hidden_size % getattr(self, name):
+                raise ValueError(f"hidden_size {self.hidden_size} must be a multiple of {name} {getattr(self, name)}")
+        if self.pooling == "mean" and self.pooler_output_size != self.hidden_size:
+            raise ValueError(
+                f"pooling='mean' keeps the width: pooler_output_size must be hidden_size {self.hidden_size}, "
+                f"got {self.pooler_output_size}"
+            )
+
+    def validate_mixing(self):
+        unknown = [layer for layer in self.mix_layers or () if not 0 <= layer < self.num_hidden_layers]
+        if unknown:
+            raise ValueError(
+                f"mix_layers {unknown} do not exist; the model has layers 0 to {self.num_hidden_layers - 1}"
+            )
+        if self.mix_divisor < 2:
+            raise ValueError(f"mix_divisor must be 2 (no channel stays in its frame) or more, got {self.mix_divisor}")
+        if self.mix_layers != [] and self.mix_channels == 0:
+            raise ValueError(
+                f"mix_divisor {self.mix_divisor} and mix_window {self.mix_window} leave no channel to mix out of "
+                f"{self.mix_slice_size}; lower them, or switch mixing off with mix_layers=[]"
+            )
+
+
+__all__ = ["XViTConfig"]

@@ -1,0 +1,61 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""What every model family here shares: how attention is computed plainly, how a classifier is trained, how a model is saved.
+
+Alphabet: B clips, T frames, S tokens of a frame, D width, N heads.
+"""
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_utils import PreTrainedModel
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs,
+) -> tuple[Tensor, Tensor]:
+    """softmax(Q K^T * scaling) V on (batch, N, S, D / N): the reference that the fast paths are tested against.
+
+    Returns the output as (batch, S, N, D / N) and the attention weights as (batch, N, S, S').
+    """
+    attention = torch.matmul(query, key.transpose(-1, -2)) * scaling
+    if attention_mask is not None:
+        attention = attention + attention_mask
+    attention = nn.functional.softmax(attention, dim=-1, dtype=torch.float32).to(query.dtype)
+    attention = nn.functional.dropout(attention, p=dropout, training=module.training)
+    return torch.matmul(attention, value).transpose(1, 2).contiguous(), attention
+
+
+def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Tensor, **kwargs) -> Tensor:
+    """The loss of transformers' classifiers, which also takes soft targets.
+
+    `config.problem_type` decides, as in transformers: regression, single-label or multi-label (`None` = guessed from the
+    first labels seen: integers are single-label, floats multi-label). With
+    `problem_type="single_label_classification"`, float labels of shape (B, num_labels) are probabilities: mixup,
+    label smoothing and distillation need nothing else.
+    """
+    if model.config.problem_type == "single_label_classification" and labels.is_floating_point():
+        if labels.shape != logits.shape:
+            raise ValueError(f"soft labels must have shape {tuple(logits.shape)}, got {tuple(labels.shape)}")
+        return nn.functional.cross_entropy(logits, labels.to(logits))
+    return model.loss_function(labels, logits, model.config, **kwargs)
+
+
+class HolovidPreTrainedModel(PreTrainedModel):
+    """Saves a folder that loads through the Auto classes, with holovid installed or with `trust_remote_code=True` alone."""
+
+    main_input_name = "pixel_values_videos"
+    # Without this, Trainer believes that the loss divides by `num_items_in_batch`; only cross-entropy would, and
+    # accumulated gradients of multi-label and regression losses would be too large.
+    accepts_loss_kwargs = False
+
+    def save_pretrained(self, save_directory, save_original_format: bool = False, **kwargs):
+        super().save_pretrained(save_directory, save_original_format=save_original_format, **kwargs)
+
+
+__all__ = ["HolovidPreTrainedModel", "eager_attention_forward", "video_classification_loss"]

@@ -1,0 +1,494 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""XViT: attention over space whose keys and values are mixed over time (Bulat et al. 2021, arXiv:2106.05968).
+
+clip (B, T, C, H, W) -> tokens (B, T, S, D) -> L x [mixed attention, MLP] -> frames (B, T, D) -> pooled (B, D) -> logits
+
+B clips, T frames, S tokens of a frame (token 0 is its class token), D width, N heads, C colour channels.
+Classes stand in the order the tensor flows. We leave the released code in three places; search for "Departs:".
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
+from transformers import AutoModel
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, logging
+from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.utils.output_capturing import OutputRecorder, capture_outputs
+
+from holovid.configuration.configuration_xvit import XViTConfig
+from holovid.modeling.modeling_common import (
+    HolovidPreTrainedModel,
+    eager_attention_forward,
+    video_classification_loss,
+)
+
+logger = logging.get_logger(__name__)
+
+
+def resize_position_embeddings(table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
+    """Resize learned positions (1, 1 + rows * columns, D) to another grid: bicubic, class row kept.
+
+    Departs: the released code passes `image_size / 224` as the scale and rounds the side down, which loses a row at
+    976 pixels; with the side given, as transformers' ViT does, every multiple of the patch size is right and all other
+    sizes get the same numbers.
+    """
+    if grid == new_grid:
+        return table
+    patches = table[:, 1:].unflatten(1, grid).permute(0, 3, 1, 2)
+    patches = nn.functional.interpolate(patches.float(), size=new_grid, mode="bicubic", align_corners=False)
+    return torch.cat((table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)), dim=1)
+
+
+class XViTPatchEmbeddings(nn.Module):
+    """Frames (B, T, C, H, W) -> patches (B, T, S - 1, D), row by row."""
+
+    def __init__(self, config: XViTConfig):
+        super().__init__()
+        self.projection = nn.Conv2d(
+            config.num_channels, config.hidden_size, kernel_size=config.patch_size, stride=config.patch_size
+        )
+
+    def forward(self, pixel_values_videos: Tensor) -> Tensor:
+        frames = pixel_values_videos.flatten(0, 1).to(self.projection.weight.dtype)
+        return self.projection(frames).flatten(2).transpose(1, 2).unflatten(0, pixel_values_videos.shape[:2])
+
+
+class XViTEmbeddings(nn.Module):
+    """Frames (B, T, C, H, W) -> tokens (B, T, S, D): one class token a frame, positions in space and in time."""
+
+    def __init__(self, config: XViTConfig):
+        super().__init__()
+        self.config = config
+        rows, columns = config.grid_size
+        self.patch_embeddings = XViTPatchEmbeddings(config)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, 1, config.hidden_size))
+        self.position_embeddings = nn.Parameter(torch.zeros(1, 1 + rows * columns, config.hidden_size))
+        self.temporal_embeddings = nn.Parameter(torch.zeros(1, config.temporal_embedding_length, config.hidden_size))
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def space(self, height: int, width: int, interpolate: bool) -> Tensor:
+        """Positions (1, S, D) for frames of this many pixels."""
+        if (height, width) == self.config.frame_size:
+            return self.position_embeddings
+        if not interpolate:
+            raise ValueError(
+                f"frames of {height}x{width} pixels do not match the model's {self.config.frame_size[0]}x"
+                f"{self.config.frame_size[1]}; resize them, or pass interpolate_pos_encoding=True"
+            )
+        patch = self.config.patch_size
+        if height % patch or width % patch:
+            raise ValueError(f"frames of {height}x{width} pixels are not a multiple of the patch size {patch}")
+        return resize_position_embeddings(
+            self.position_embeddings, self.config.grid_size, (height // patch, width // patch)
+        )
+
+    def time(self, frames: int, interpolate: bool) -> Tensor:
+        """Temporal embeddings (1, T, D): vector `t % length` for frame t, or all of them stretched over the clip.
+
+        Departs: the released code counts t over the whole batch, so that a clip whose length is not a multiple of the
+        table's gets other vectors at another place in the batch; here t counts from the start of each clip.
+        """
+        table = self.temporal_embeddings
+        if interpolate:
+            stretched = nn.functional.interpolate(table.float().transpose(1, 2), size=frames, mode="linear")
+            return stretched.transpose(1, 2).to(table.dtype)
+        return table[:, torch.arange(frames, device=table.device) % table.shape[1]]
+
+    def forward(
+        self,
+        pixel_values_videos: Tensor,
+        interpolate_pos_encoding: bool = False,
+        interpolate_temporal_encoding: bool = False,
+    ) -> Tensor:
+        batch, frames, _, height, width = pixel_values_videos.shape
+        space = self.space(height, width, interpolate_pos_encoding)
+        time = self.time(frames, interpolate_temporal_encoding)
+        patches = self.patch_embeddings(pixel_values_videos)
+        tokens = torch.cat((self.cls_token.expand(batch, frames, -1, -1), patches), dim=2)
+        return self.dropout(tokens + (space[:, None] + time[:, :, None]))
+
+
+class XViTTimeMixing(nn.Module):
+    r"""Let every token's key (or value) borrow channels from the same place in neighbouring frames: no parameters.
+
+    .. math:: \tilde k_{s,t} = [\,k_{s,t+1}^{:f};\ k_{s,t-1}^{f:2f};\ k_{s,t}^{2f:}\,]
+
+    (B, T, S, D) -> (B, T, S, D). Frames are mixed inside groups of `group` frames; past a group's ends channels are zero.
+    With `window` w, the slices come from t+1, t-1, t+2, t-2, ... t+w, t-w, `channels` from each. D is cut into slices of
+    `slice_size` first: one head each as the paper writes it, or all of D at once as released.
+
+    >>> mixing = XViTTimeMixing(channels=1, window=1, slice_size=3, group=None)
+    >>> mixing(torch.arange(1.0, 4.0).view(1, 3, 1, 1).expand(-1, -1, -1, 3))[0, :, 0]
+    tensor([[2., 0., 1.],
+            [3., 1., 2.],
+            [0., 2., 3.]])
+    """
+
+    def __init__(self, channels: int, window: int, slice_size: int, group: int | None):
+        super().__init__()
+        self.channels, self.window, self.slice_size, self.group = channels, window, slice_size, group
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        batch, frames, tokens, width = hidden_states.shape
+        group = self.group or frames
+        grouped = hidden_states.view(-1, group, tokens, width // self.slice_size, self.slice_size)
+        slices = list(grouped[..., : 2 * self.window * self.channels].split(self.channels, dim=-1))
+        for index, piece in enumerate(slices):
+            distance = min(1 + index // 2, group)
+            later = index % 2 == 0
+            kept = piece[:, distance:] if later else piece[:, : group - distance]
+            slices[index] = nn.functional.pad(kept, (0, 0, 0, 0, 0, 0, *((0, distance) if later else (distance, 0))))
+        return torch.cat((*slices, grouped[..., 2 * self.window * self.channels :]), dim=-1).view_as(hidden_states)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={getattr(self, name)}" for name in ("channels", "window", "slice_size", "group"))
+
+
+class XViTSummary(nn.Module):
+    """Append every frame's summary tokens to the keys (or values) of all frames, behind `mixing`: no parameters.
+
+    (B, T, S, D) -> (B, T, S + T * R, D). A frame's R summary tokens are averages over R equal runs of its patches in
+    reading order; R = 1 is the paper's spatial mean. Averaging keys equals projecting the averaged tokens.
+    """
+
+    def __init__(self, mixing: nn.Module, num_tokens: int):
+        super().__init__()
+        self.mixing, self.num_tokens = mixing, num_tokens
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        patches = hidden_states[:, :, 1:].flatten(0, 1).transpose(1, 2)
+        summary = nn.functional.adaptive_avg_pool1d(patches, self.num_tokens).transpose(1, 2)
+        summary = summary.reshape(hidden_states.shape[0], 1, -1, hidden_states.shape[-1])
+        summary = summary.expand(-1, hidden_states.shape[1], -1, -1)
+        return torch.cat((self.mixing(hidden_states), summary), dim=2)
+
+
+def build_context(config: XViTConfig, layer: int) -> nn.Module:
+    """What a layer's keys and values take from other frames, as a module on (B, T, S, D)."""
+    context: nn.Module = nn.Identity()
+    if config.mix_layers is None or layer in config.mix_layers:
+        context = XViTTimeMixing(config.mix_channels, config.mix_window, config.mix_slice_size, config.mix_group)
+    return XViTSummary(context, config.num_summary_tokens) if config.num_summary_tokens else context
+
+
+class XViTAttention(nn.Module):
+    """Multi-head attention among the tokens of a frame, keys and values enriched by `context`.
+
+    (..., S, D) -> (..., S, D), and the attention weights (batch, N, S, S') where the implementation has them.
+    """
+
+    def __init__(self, config: XViTConfig, num_heads: int, bias: bool, context: nn.Module):
+        super().__init__()
+        self.config = config
+        self.head_dim = config.hidden_size // num_heads
+        self.scaling = self.head_dim**-0.5
+        self.attention_dropout = config.attention_probs_dropout_prob
+        self.is_causal = False
+        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=bias)
+        self.k_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=bias)
+        self.v_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=bias)
+        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.context = context
+
+    def split_heads(self, hidden_states: Tensor) -> Tensor:
+        """(..., S, N * d) -> (batch, N, S, d), a view."""
+        return hidden_states.flatten(0, -3).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+
+    def forward(self, hidden_states: Tensor, **kwargs: Unpack[TransformersKwargs]) -> tuple[Tensor, Tensor | None]:
+        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        output, attention = attend(
+            self,
+            self.split_heads(self.q_proj(hidden_states)),
+            self.split_heads(self.context(self.k_proj(hidden_states))),
+            self.split_heads(self.context(self.v_proj(hidden_states))),
+            None,
+            dropout=self.attention_dropout if self.training else 0.0,
+            scaling=self.scaling,
+            **kwargs,
+        )
+        return self.o_proj(output.reshape(hidden_states.shape)), attention
+
+
+class XViTMLP(nn.Module):
+    def __init__(self, config: XViTConfig, intermediate_size: int):
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, intermediate_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.fc2 = nn.Linear(intermediate_size, config.hidden_size)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
+
+
+class XViTLayer(GradientCheckpointingLayer):
+    """Pre-norm transformer layer, (..., S, D) -> (..., S, D); drop path drops whole clips."""
+
+    def __init__(
+        self, config: XViTConfig, attention: XViTAttention, mlp: XViTMLP, layer_norm_eps: float, drop_path_rate: float
+    ):
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
+        self.attention = attention
+        self.layernorm_after = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
+        self.mlp = mlp
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        # Departs: the released code drops single frames of a clip, which also cuts what neighbours mix in.
+        self.drop_path = StochasticDepth(drop_path_rate, mode="row") if drop_path_rate else nn.Identity()
+
+    def forward(self, hidden_states: Tensor, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
+        attended, _ = self.attention(self.layernorm_before(hidden_states), **kwargs)
+        hidden_states = hidden_states + self.drop_path(self.dropout(attended))
+        return hidden_states + self.drop_path(self.dropout(self.mlp(self.layernorm_after(hidden_states))))
+
+
+class XViTAttentionPooling(nn.Module):
+    """Temporal attention head: a learned token reads the frames, then norm, dense and GELU. (B, T, D) -> (B, D').
+
+    It has no positions of its own: order enters through the temporal embedding and the mixing.
+    """
+
+    def __init__(self, config: XViTConfig):
+        super().__init__()
+        self.frame_dropout = nn.Dropout(config.classifier_dropout)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
+        self.temporal_layers = nn.ModuleList(
+            XViTLayer(
+                config,
+                XViTAttention(config, config.temporal_num_attention_heads, config.temporal_qkv_bias, nn.Identity()),
+                XViTMLP(config, config.temporal_intermediate_size),
+                config.temporal_layer_norm_eps,
+                drop_path_rate=0.0,
+            )
+            for _ in range(config.temporal_num_hidden_layers)
+        )
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.temporal_layer_norm_eps)
+        self.dense = nn.Linear(config.hidden_size, config.pooler_output_size)
+        self.activation = ACT2FN["gelu"]
+        self.dropout = nn.Dropout(config.classifier_dropout)
+
+    def forward(self, frame_features: Tensor, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
+        cls_token = self.cls_token.expand(frame_features.shape[0], -1, -1)
+        hidden_states = torch.cat((cls_token, self.frame_dropout(frame_features)), dim=1)
+        for layer in self.temporal_layers:
+            hidden_states = layer(hidden_states, **kwargs)
+        return self.dropout(self.activation(self.dense(self.layernorm(hidden_states[:, 0]))))
+
+
+class XViTMeanPooling(nn.Module):
+    """(B, T, D) -> (B, D). Averaging features before the classifier equals averaging the frames' logits."""
+
+    def __init__(self, config: XViTConfig):
+        super().__init__()
+        self.frame_dropout = nn.Dropout(config.classifier_dropout)
+
+    def forward(self, frame_features: Tensor, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
+        return self.frame_dropout(frame_features).mean(dim=1)
+
+
+POOLING = {"attention": XViTAttentionPooling, "mean": XViTMeanPooling}
+
+
+class XViTPreTrainedModel(HolovidPreTrainedModel):
+    config: XViTConfig
+    base_model_prefix = "xvit"
+    input_modalities = ("video",)
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["XViTEmbeddings", "XViTLayer", "XViTAttentionPooling"]  # noqa: RUF012
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _can_record_outputs = {  # noqa: RUF012
+        "hidden_states": OutputRecorder(XViTLayer, layer_name="layers"),
+        "attentions": OutputRecorder(XViTAttention, index=1, layer_name="layers"),
+    }
+    _input_embed_layer = "patch_embeddings"
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        """Released start values: truncated normal in the backbone, torch's own in the patch convolution and the head."""
+        super()._init_weights(module)
+        std = self.config.initializer_range
+        if isinstance(module, nn.Linear):
+            init.trunc_normal_(module.weight, std=std)
+        elif isinstance(module, nn.Conv2d):
+            init_as_torch(module)
+        elif isinstance(module, XViTEmbeddings):
+            init.trunc_normal_(module.cls_token, std=std)
+            init.trunc_normal_(module.position_embeddings, std=std)
+            init.zeros_(module.temporal_embeddings)
+        elif isinstance(module, XViTAttentionPooling):  # visited after its linear layers
+            init.zeros_(module.cls_token)
+            for child in module.modules():
+                if isinstance(child, nn.Linear):
+                    init_as_torch(child)
+        elif isinstance(module, XViTForVideoClassification):
+            if self.config.pooling == "mean":
+                init.normal_(module.classifier.weight, std=0.001)
+            else:
+                init_as_torch(module.classifier)
+
+
+def init_as_torch(module: nn.Linear | nn.Conv2d) -> None:
+    """What `module.reset_parameters()` does, through transformers' guarded functions: uniform within 1 / sqrt(fan in)."""
+    bound = module.weight[0].numel() ** -0.5
+    init.uniform_(module.weight, -bound, bound)
+    if module.bias is not None:
+        init.uniform_(module.bias, -bound, bound)
+
+
+class XViTModel(XViTPreTrainedModel):
+    """The backbone and its pooling: tokens of every frame, and one feature a clip."""
+
+    def __init__(self, config: XViTConfig):
+        super().__init__(config)
+        self.embeddings = XViTEmbeddings(config)
+        depth = config.num_hidden_layers
+        self.layers = nn.ModuleList(
+            XViTLayer(
+                config,
+                XViTAttention(config, config.num_attention_heads, config.qkv_bias, build_context(config, index)),
+                XViTMLP(config, config.intermediate_size),
+                config.layer_norm_eps,
+                config.drop_path_rate * index / max(depth - 1, 1),
+            )
+            for index in range(depth)
+        )
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.pooler = POOLING[config.pooling](config)
+        self.post_init()
+
+    def check_clip(self, pixel_values_videos: Tensor | None):
+        expected = f"pixel_values_videos must be (clips, frames, {self.config.num_channels}, height, width)"
+        if pixel_values_videos is None:
+            raise ValueError(f"{expected}, got None")
+        if pixel_values_videos.ndim != 5 or pixel_values_videos.shape[2] != self.config.num_channels:
+            raise ValueError(f"{expected}, got {tuple(pixel_values_videos.shape)}")
+        frames, group = pixel_values_videos.shape[1], self.config.mix_group
+        if group is not None and frames % group:
+            raise ValueError(
+                f"{frames} frames cannot be cut into mixing groups of {group}; give a multiple of {group}"
+            )
+
+    @merge_with_config_defaults
+    @capture_outputs(tie_last_hidden_states=False)
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        interpolate_pos_encoding: bool = False,
+        interpolate_temporal_encoding: bool = False,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> BaseModelOutputWithPooling:
+        r"""
+        pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
+            Normalised frames. T is a multiple of `config.mix_group`, any number when that is `None`.
+        interpolate_pos_encoding (`bool`):
+            Accept frames of another size (a multiple of the patch size): positions are resized bicubically.
+        interpolate_temporal_encoding (`bool`):
+            Stretch the temporal embedding over the clip instead of repeating it.
+
+        Returns `last_hidden_state` (B, T, S, D), after the final norm, and `pooler_output` (B, D). `hidden_states` are
+        (B, T, S, D), before the final norm; `attentions` (B * T, N, S, S').
+        """
+        self.check_clip(pixel_values_videos)
+        hidden_states = self.embeddings(pixel_values_videos, interpolate_pos_encoding, interpolate_temporal_encoding)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, **kwargs)
+        hidden_states = self.layernorm(hidden_states)
+        pooled = self.pooler(hidden_states[:, :, 0], **kwargs)
+        return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=pooled)
+
+
+class XViTForVideoClassification(XViTPreTrainedModel):
+    """XViT with a linear classifier on the pooled feature."""
+
+    def __init__(self, config: XViTConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.xvit = XViTModel(config)
+        self.classifier = nn.Linear(config.pooler_output_size, config.num_labels)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> ImageClassifierOutput:
+        r"""
+        pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
+            Normalised frames; further arguments as in [`XViTModel`].
+        labels (`Tensor` of shape (B,) or (B, num_labels), *optional*):
+            Classes, numbers or multi-hot rows by `config.problem_type`, as in transformers; with
+            `problem_type="single_label_classification"` also rows of probabilities.
+        """
+        outputs = self.xvit(pixel_values_videos, **kwargs)
+        logits = self.classifier(outputs.pooler_output)
+        loss = None if labels is None else video_classification_loss(self, labels, logits, **kwargs)
+        return ImageClassifierOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+    @classmethod
+    def from_image_model(cls, source: str | PreTrainedModel, **config_overrides) -> "XViTForVideoClassification":
+        """Start from an image ViT of transformers, as the paper does from ImageNet-21k.
+
+        Copies patch embedding, class token, positions (resized when the grid differs), layers and final norm. Temporal
+        embedding and head are new: the first is zero, so frames start out independent but for the mixing.
+
+        Args:
+            source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
+            config_overrides: fields of [`XViTConfig`], `num_labels`, `id2label` ...; sizes come from the image model.
+
+        Raises `ValueError` when the source is not a ViT, when an override changes a shape that must be copied, or when a
+        tensor of the image model has no place.
+        """
+        image_model = AutoModel.from_pretrained(source) if isinstance(source, str) else source
+        image_model = image_model.base_model
+        if image_model.config.model_type != "vit":
+            raise ValueError(f"source must be a transformers ViT, got a {image_model.config.model_type} model")
+        shared = (
+            "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers", "num_attention_heads",
+            "intermediate_size", "hidden_act", "qkv_bias", "layer_norm_eps", "initializer_range",
+        )  # fmt: skip
+        config = XViTConfig(**{name: getattr(image_model.config, name) for name in shared} | config_overrides)
+        model = cls(config)
+        model.to(image_model.dtype)
+
+        # a ViT checkpoint's pooler and mask token play no part in classification
+        image_tensors = {
+            name: tensor
+            for name, tensor in image_model.state_dict().items()
+            if not name.startswith("pooler.") and name != "embeddings.mask_token"
+        }
+        positions, cls_token = "embeddings.position_embeddings", "embeddings.cls_token"
+        image_grid = XViTConfig(image_size=image_model.config.image_size, patch_size=config.patch_size).grid_size
+        image_tensors[positions] = resize_position_embeddings(image_tensors[positions], image_grid, config.grid_size)
+        image_tensors[cls_token] = image_tensors[cls_token][None]
+
+        own = model.xvit.state_dict()
+        homeless = [
+            name for name, tensor in image_tensors.items() if name not in own or own[name].shape != tensor.shape
+        ]
+        if homeless:
+            raise ValueError(f"these tensors of the image model do not fit the configuration: {homeless}")
+        missing, _ = model.xvit.load_state_dict(image_tensors, strict=False)
+        new = [f"xvit.{name}" for name in missing] + [f"classifier.{name}" for name in model.classifier.state_dict()]
+        logger.warning(f"{len(image_tensors)} tensors come from the image model. New, and to be trained: {new}")
+        return model
+
+
+__all__ = ["XViTForVideoClassification", "XViTModel", "XViTPreTrainedModel"]
