@@ -1,8 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
 """Configuration of XViT: space-time mixing attention (Bulat et al. 2021, arXiv:2106.05968).
 
-The defaults are the released ViT-B/16 model on 8 frames of 224 x 224. A user usually changes `num_frames`, `mix_divisor`
-(the share of keys and values that comes from neighbouring frames) and `num_labels` / `id2label`.
+The defaults are the released ViT-B/16 model on 8 frames of 224 x 224. A user usually changes `num_frames`,
+`mix_divisor` (the share of keys and values that comes from neighbouring frames) and `num_labels` / `id2label`.
 Names are those of transformers' ViT where the field means the same.
 """
 
@@ -19,7 +19,7 @@ class XViTConfig(PreTrainedConfig):
         image_size (`int` or `[height, width]`): pixels of a frame; each side a multiple of `patch_size`.
         patch_size (`int`): side of a square patch in pixels.
         num_channels (`int`): colour channels.
-        num_frames (`int`): frames of a clip the model was made for. The forward pass takes any number the mixing allows.
+        num_frames (`int`): frames of a clip the model was made for; it takes any number that the mixing allows.
         hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, hidden_act, qkv_bias, layer_norm_eps,
         hidden_dropout_prob, attention_probs_dropout_prob, drop_path_rate, initializer_range:
             as in `ViTConfig`; `drop_path_rate` grows linearly from 0 at the first layer and drops whole clips.
@@ -31,8 +31,8 @@ class XViTConfig(PreTrainedConfig):
         mix_layers (`list[int]`, *optional*): indices of the layers that mix; `None` = all of them, `[]` = none.
         mix_group (`int`, *optional*): frames that exchange information; the clip is cut into groups of this length.
             `None` = the whole clip. The released Kinetics models see 16 frames in groups of 8.
-        mix_per_head (`bool`): take the channel slices inside every head, as the paper writes it. The released code takes
-            them over all heads laid end to end, so some heads look only at other frames.
+        mix_per_head (`bool`): take the channel slices inside every head, as the paper writes it. The released code
+            takes them over all heads laid end to end, so some heads look only at other frames.
         num_summary_tokens (`int`): summary tokens a frame adds, in each layer, to the keys and values of all frames
             (paper, "summary token"); 1 is the mean over the frame's patches. 0 = off, as released.
         temporal_embedding_length (`int`, *optional*): learned vectors of the temporal embedding; frame t gets vector

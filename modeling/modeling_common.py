@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What every model family here shares: how attention is computed plainly, how a classifier is trained, how a model is saved.
+"""What every model family here shares: plain attention, the loss of a classifier, saving.
 
 Alphabet: B clips, T frames, S tokens of a frame, D width, N heads.
 """
@@ -34,10 +34,10 @@ def eager_attention_forward(
 def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Tensor, **kwargs) -> Tensor:
     """The loss of transformers' classifiers, which also takes soft targets.
 
-    `config.problem_type` decides, as in transformers: regression, single-label or multi-label (`None` = guessed from the
-    first labels seen: integers are single-label, floats multi-label). With
-    `problem_type="single_label_classification"`, float labels of shape (B, num_labels) are probabilities: mixup,
-    label smoothing and distillation need nothing else.
+    `config.problem_type` decides, as in transformers: regression, single-label or multi-label (`None` = guessed from
+    the first labels seen: integers are single-label, floats multi-label). With
+    `problem_type="single_label_classification"`, float labels of shape (B, num_labels) are probabilities: mixup and
+    distillation need nothing else.
     """
     if model.config.problem_type == "single_label_classification" and labels.is_floating_point():
         if labels.shape != logits.shape:
@@ -47,7 +47,7 @@ def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Te
 
 
 class HolovidPreTrainedModel(PreTrainedModel):
-    """Saves a folder that loads through the Auto classes, with holovid installed or with `trust_remote_code=True` alone."""
+    """Saves folders that load through the Auto classes, with holovid installed or with `trust_remote_code=True`."""
 
     main_input_name = "pixel_values_videos"
     # Without this, Trainer believes that the loss divides by `num_items_in_batch`; only cross-entropy would, and

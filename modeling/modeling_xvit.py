@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
 """XViT: attention over space whose keys and values are mixed over time (Bulat et al. 2021, arXiv:2106.05968).
 
-clip (B, T, C, H, W) -> tokens (B, T, S, D) -> L x [mixed attention, MLP] -> frames (B, T, D) -> pooled (B, D) -> logits
+clip (B, T, C, H, W) -> tokens (B, T, S, D) -> [mixed attention, MLP] x L -> pooled over frames (B, D) -> logits
 
 B clips, T frames, S tokens of a frame (token 0 is its class token), D width, N heads, C colour channels.
 Classes stand in the order the tensor flows. We leave the released code in three places; search for "Departs:".
@@ -121,9 +121,9 @@ class XViTTimeMixing(nn.Module):
 
     .. math:: \tilde k_{s,t} = [\,k_{s,t+1}^{:f};\ k_{s,t-1}^{f:2f};\ k_{s,t}^{2f:}\,]
 
-    (B, T, S, D) -> (B, T, S, D). Frames are mixed inside groups of `group` frames; past a group's ends channels are zero.
-    With `window` w, the slices come from t+1, t-1, t+2, t-2, ... t+w, t-w, `channels` from each. D is cut into slices of
-    `slice_size` first: one head each as the paper writes it, or all of D at once as released.
+    (B, T, S, D) -> (B, T, S, D). Frames are mixed inside groups of `group` frames; past a group's ends channels are
+    zero. With `window` w, the slices come from t+1, t-1, t+2, t-2, ... t+w, t-w, `channels` from each. D is cut into
+    slices of `slice_size` first: one head each as the paper writes it, or all of D at once as released.
 
     >>> mixing = XViTTimeMixing(channels=1, window=1, slice_size=3, group=None)
     >>> mixing(torch.arange(1.0, 4.0).view(1, 3, 1, 1).expand(-1, -1, -1, 3))[0, :, 0]
@@ -137,7 +137,7 @@ class XViTTimeMixing(nn.Module):
         self.channels, self.window, self.slice_size, self.group = channels, window, slice_size, group
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        batch, frames, tokens, width = hidden_states.shape
+        _, frames, tokens, width = hidden_states.shape
         group = self.group or frames
         grouped = hidden_states.view(-1, group, tokens, width // self.slice_size, self.slice_size)
         slices = list(grouped[..., : 2 * self.window * self.channels].split(self.channels, dim=-1))
@@ -318,7 +318,7 @@ class XViTPreTrainedModel(HolovidPreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
-        """Released start values: truncated normal in the backbone, torch's own in the patch convolution and the head."""
+        """As released: truncated normal in the backbone, torch's own values in the patch convolution and the head."""
         super()._init_weights(module)
         std = self.config.initializer_range
         if isinstance(module, nn.Linear):
@@ -342,7 +342,7 @@ class XViTPreTrainedModel(HolovidPreTrainedModel):
 
 
 def init_as_torch(module: nn.Linear | nn.Conv2d) -> None:
-    """What `module.reset_parameters()` does, through transformers' guarded functions: uniform within 1 / sqrt(fan in)."""
+    """`module.reset_parameters()` through transformers' guarded functions: uniform within 1 / sqrt(fan in)."""
     bound = module.weight[0].numel() ** -0.5
     init.uniform_(module.weight, -bound, bound)
     if module.bias is not None:
@@ -451,10 +451,9 @@ class XViTForVideoClassification(XViTPreTrainedModel):
 
         Args:
             source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
-            config_overrides: fields of [`XViTConfig`], `num_labels`, `id2label` ...; sizes come from the image model.
+            config_overrides: fields of [`XViTConfig`], `num_labels`, `id2label`; sizes come from the image model.
 
-        Raises `ValueError` when the source is not a ViT, when an override changes a shape that must be copied, or when a
-        tensor of the image model has no place.
+        Raises `ValueError` when the source is not a ViT, or when an override leaves one of its tensors without a place.
         """
         image_model = AutoModel.from_pretrained(source) if isinstance(source, str) else source
         image_model = image_model.base_model
