@@ -1,0 +1,278 @@
+"""Released checkpoints -> our models. The only file that knows the reference implementations' tensor names.
+
+    model = from_reference("checkpoint_epoch_00001.pyth", "xvit", num_frames=16, mix_group=8)
+
+A family is a function from a reference state dict to (model class, configuration, `Names`). Everything the tensors tell
+(sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments. Files are read with
+`weights_only=True`: nothing in them is executed.
+"""
+
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging
+
+from holovid.configuration.configuration_xvit import XViTConfig
+from holovid.files import new_folder
+from holovid.modeling.modeling_xvit import XViTForVideoClassification, resize_position_embeddings
+
+logger = logging.get_logger(__name__)
+
+StateDict = Mapping[str, Tensor]
+
+# where training scripts put the tensors; looked for in this order
+WRAPPERS = ("model_state", "state_dict_ema", "model", "module", "state_dict")
+
+
+@dataclass
+class Names:
+    """Which reference tensor becomes which of ours."""
+
+    ours: dict[str, tuple[str, ...]]  # several names: the tensor is cut into equal parts along its first axis
+    unused: frozenset[str] = frozenset()  # saved by the reference, never read by it
+    reshape: dict[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)  # by reference name
+
+
+def from_reference(source: StateDict | str | os.PathLike, family: str, **settings) -> PreTrainedModel:
+    """Build the model a reference checkpoint holds.
+
+    Args:
+        source: a state dict with the reference's tensor names, or the path of a `.pth`, `.pt`, `.pyth`, `.bin` or
+            `.safetensors` file, in any of the layouts the reference's loaders accept.
+        family: one of `FAMILIES`.
+        settings: what the tensors do not tell. "xvit": `image_size` (positions are resized), `num_frames`,
+            `num_attention_heads`, `temporal_num_attention_heads`, `mix_group`, `mix_divisor`, `mix_layers`, `id2label`.
+
+    Returns the model in evaluation mode, in float32. Raises `ValueError` for an unknown family or setting, a file that is
+    not a checkpoint, and for missing, unknown or misshapen tensors, each named.
+    """
+    if family not in FAMILIES:
+        raise ValueError(f"unknown family {family!r}; known are {', '.join(FAMILIES)}")
+    state_dict = unwrap(source if isinstance(source, Mapping) else read_checkpoint(source))
+    model_class, config, names, state_dict = FAMILIES[family](state_dict, **settings)
+    return load(model_class, config, names, state_dict)
+
+
+def convert(source: StateDict | str | os.PathLike, family: str, output: str | os.PathLike, **settings) -> PreTrainedModel:
+    """`from_reference`, saved with its processor to the new folder `output`, which appears complete or not at all."""
+    from holovid.processing.video_processing_holovid import HolovidVideoProcessor
+
+    model = from_reference(source, family, **settings)
+    height, width = model.config.frame_size
+    processor = HolovidVideoProcessor(
+        num_frames=model.config.num_frames,
+        size={"shortest_edge": min(height, width)},
+        crop_size={"height": height, "width": width},
+    )
+    with new_folder(output) as folder:
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+    return model
+
+
+def read_checkpoint(path: str | os.PathLike) -> Mapping:
+    """The content of a checkpoint file, read without executing anything in it."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "global" in str(error).lower():
+            reason = str(error).split("\n\n")[0].splitlines()[-1].strip()
+            raise ValueError(f"{path} holds more than tensors and is not unpickled: {reason}") from error
+        raise ValueError(f"{path} is not a checkpoint: {type(error).__name__}") from error
+    except (SafetensorError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not a checkpoint: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} is not a checkpoint: it holds a {type(content).__name__}")
+    return content
+
+
+def unwrap(content: Mapping) -> dict[str, Tensor]:
+    """The state dict inside a training checkpoint, without the prefix that DistributedDataParallel adds."""
+    for wrapper in WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    strange = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
+    if strange or not content:
+        listed = ", ".join(strange[:5]) or "nothing"
+        raise ValueError(
+            f"no state dict found: neither tensors at the top nor one of {', '.join(WRAPPERS)}; found {listed}"
+        )
+    if all(name.startswith("module.") for name in content):
+        return {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    return dict(content)
+
+
+def load(
+    model_class: type[PreTrainedModel], config: PreTrainedConfig, names: Names, state_dict: StateDict
+) -> PreTrainedModel:
+    """Rename, cut and check every tensor, then load them all."""
+    if missing := sorted(names.ours.keys() - state_dict.keys()):
+        raise ValueError(f"the checkpoint lacks {len(missing)} tensors: {_some(missing)}")
+    if unknown := sorted(state_dict.keys() - names.ours.keys() - names.unused):
+        raise ValueError(f"the checkpoint has {len(unknown)} tensors that nothing uses: {_some(unknown)}")
+    with torch.device("meta"):
+        expected = {name: tensor.shape for name, tensor in model_class(config).state_dict().items()}
+
+    tensors = {}
+    for reference, ours in names.ours.items():
+        tensor = names.reshape.get(reference, lambda same: same)(state_dict[reference].float())
+        if tensor.shape[0] % len(ours):
+            raise ValueError(f"{reference} of shape {tuple(tensor.shape)} cannot be cut into {len(ours)} parts")
+        for name, part in zip(ours, tensor.chunk(len(ours)), strict=True):
+            if part.shape != expected[name]:
+                raise ValueError(f"{reference} gives {name} shape {tuple(part.shape)}, not {tuple(expected[name])}")
+            tensors[name] = part.contiguous()
+    if homeless := expected.keys() - tensors.keys():
+        raise ValueError(f"the checkpoint gives no value to {_some(sorted(homeless))}")
+    return model_class.from_pretrained(None, config=config, state_dict=tensors, dtype=torch.float32).eval()
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _vit_block(reference: str, ours: str, qkv_bias: bool = True) -> dict[str, tuple[str, ...]]:
+    """A timm-style transformer block: fused projection, `norm1` / `norm2`."""
+    table: dict[str, tuple[str, ...]] = {}
+    for kind in ("weight", "bias"):
+        if kind == "weight" or qkv_bias:
+            table[f"{reference}.attn.qkv.{kind}"] = tuple(f"{ours}.attention.{x}_proj.{kind}" for x in "qkv")
+        table[f"{reference}.attn.proj.{kind}"] = (f"{ours}.attention.o_proj.{kind}",)
+        table[f"{reference}.norm1.{kind}"] = (f"{ours}.layernorm_before.{kind}",)
+        table[f"{reference}.norm2.{kind}"] = (f"{ours}.layernorm_after.{kind}",)
+        table[f"{reference}.mlp.fc1.{kind}"] = (f"{ours}.mlp.fc1.{kind}",)
+        table[f"{reference}.mlp.fc2.{kind}"] = (f"{ours}.mlp.fc2.{kind}",)
+    return table
+
+
+def _linear(reference: str, ours: str) -> dict[str, tuple[str, ...]]:
+    return {f"{reference}.{kind}": (f"{ours}.{kind}",) for kind in ("weight", "bias")}
+
+
+def _depth(state_dict: StateDict, prefix: str) -> int:
+    """How many numbered modules follow `prefix`."""
+    return len({name.removeprefix(prefix).split(".")[0] for name in state_dict if name.startswith(prefix)})
+
+
+def xvit(
+    state_dict: dict[str, Tensor],
+    image_size: int | tuple[int, int] | None = None,
+    num_frames: int | None = None,
+    num_attention_heads: int | None = None,
+    temporal_num_attention_heads: int | None = None,
+    mix_group: int | None = None,
+    mix_divisor: int | None = None,
+    mix_layers: list[int] | None = None,
+    id2label: dict[int, str] | None = None,
+) -> tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]:
+    """XViT as released. Not in the tensors: heads, the number of frames, and how they mix.
+
+    Released settings: Kinetics `num_frames=16, mix_group=8, mix_divisor=8`; Something-Something v2
+    `num_frames=16, mix_group=16, mix_divisor=4`. `mix_layers` beyond the depth are ignored, as the reference does.
+    """
+    if not any(name.startswith("base_model.") for name in state_dict):  # a file of the bare backbone's names
+        state_dict = {
+            name if name.startswith(("consensus.", "new_fc.")) else f"base_model.{name}": tensor
+            for name, tensor in state_dict.items()
+        }
+    needed = ["base_model." + name for name in ("cls_token", "pos_embed", "temp_embed", "patch_embed.proj.weight")]
+    needed += ["base_model.blocks.0.mlp.fc1.weight"]
+    if missing := [name for name in needed if name not in state_dict]:
+        raise ValueError(f"this is not an xvit checkpoint: it lacks {_some(missing)}; it has {_some(sorted(state_dict))}")
+
+    attention_pooling = any(name.startswith("consensus.") for name in state_dict)
+    if attention_pooling:
+        classifier = "consensus.mlp_head.4"
+    else:  # trained without dropout, the reference keeps the classifier in the backbone
+        classifier = "base_model.head" if "base_model.head.weight" in state_dict else "new_fc"
+    if f"{classifier}.weight" not in state_dict:
+        raise ValueError(f"the checkpoint has no classifier: neither consensus.*, new_fc.* nor {classifier}.*")
+
+    assumed = {
+        name: value
+        for name, given, value in (
+            ("num_frames", num_frames, state_dict["base_model.temp_embed"].shape[1]),
+            ("mix_divisor", mix_divisor, 8),
+            ("mix_group", mix_group, None),
+        )
+        if given is None
+    }
+    if assumed:
+        logger.warning(f"Not in the checkpoint, and assumed: {assumed}. Give them if the model was trained otherwise.")
+
+    hidden_size = state_dict["base_model.cls_token"].shape[-1]
+    patch_size = state_dict["base_model.patch_embed.proj.weight"].shape[-1]
+    grid = (round((state_dict["base_model.pos_embed"].shape[1] - 1) ** 0.5),) * 2
+    depth = _depth(state_dict, "base_model.blocks.")
+    heads = num_attention_heads or max(hidden_size // 64, 1)  # every ViT has heads of 64 channels
+    label_settings = {"id2label": id2label} if id2label else {"num_labels": state_dict[f"{classifier}.weight"].shape[0]}
+    settings = {
+        "image_size": image_size or grid[0] * patch_size,
+        "patch_size": patch_size,
+        "num_channels": state_dict["base_model.patch_embed.proj.weight"].shape[1],
+        "num_frames": num_frames or assumed["num_frames"],
+        "hidden_size": hidden_size,
+        "num_hidden_layers": depth,
+        "num_attention_heads": heads,
+        "intermediate_size": state_dict["base_model.blocks.0.mlp.fc1.weight"].shape[0],
+        "qkv_bias": "base_model.blocks.0.attn.qkv.bias" in state_dict,
+        "mix_divisor": mix_divisor or assumed["mix_divisor"],
+        "mix_group": mix_group,
+        "mix_layers": None if mix_layers is None else [layer for layer in mix_layers if layer < depth],
+        "temporal_embedding_length": state_dict["base_model.temp_embed"].shape[1],
+        "pooling": "attention" if attention_pooling else "mean",
+        **label_settings,
+    }
+
+    names: dict[str, tuple[str, ...]] = {
+        "base_model.cls_token": ("xvit.embeddings.cls_token",),
+        "base_model.pos_embed": ("xvit.embeddings.position_embeddings",),
+        "base_model.temp_embed": ("xvit.embeddings.temporal_embeddings",),
+        **_linear("base_model.patch_embed.proj", "xvit.embeddings.patch_embeddings.projection"),
+        **_linear("base_model.norm", "xvit.layernorm"),
+        **_linear(classifier, "classifier"),
+    }
+    for index in range(depth):
+        names |= _vit_block(f"base_model.blocks.{index}", f"xvit.layers.{index}", settings["qkv_bias"])
+    unused: frozenset[str] = frozenset()
+    if attention_pooling:
+        prefix = "consensus.temporal_encoder."
+        settings |= {
+            "temporal_num_hidden_layers": _depth(state_dict, prefix),
+            "temporal_num_attention_heads": temporal_num_attention_heads or heads,
+            "temporal_intermediate_size": state_dict[f"{prefix}0.mlp.fc1.weight"].shape[0],
+            "temporal_qkv_bias": f"{prefix}0.attn.qkv.bias" in state_dict,
+            "pooler_output_size": state_dict["consensus.mlp_head.1.weight"].shape[0],
+        }
+        names["consensus.cls_token"] = ("xvit.pooler.cls_token",)
+        names |= _linear("consensus.mlp_head.0", "xvit.pooler.layernorm")
+        names |= _linear("consensus.mlp_head.1", "xvit.pooler.dense")
+        for index in range(settings["temporal_num_hidden_layers"]):
+            ours = f"xvit.pooler.temporal_layers.{index}"
+            names |= _vit_block(f"{prefix}{index}", ours, settings["temporal_qkv_bias"])
+        unused = frozenset({"new_fc.weight", "new_fc.bias"})  # created, saved and never called beside consensus.*
+
+    config = XViTConfig(**settings)
+    reshape = {
+        "base_model.cls_token": lambda token: token[None],
+        "base_model.temp_embed": lambda table: table.squeeze(2),
+        "base_model.pos_embed": lambda table: resize_position_embeddings(table, grid, config.grid_size),
+    }
+    return XViTForVideoClassification, config, Names(names, unused, reshape), state_dict
+
+
+FAMILIES: dict[str, Callable] = {"xvit": xvit}

@@ -1,0 +1,38 @@
+"""Shared by all tests: offline, one thread a worker, and the reference's fixtures."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import json
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def golden(path: str) -> dict:
+    return json.loads((GOLDEN / path).read_text())
+
+
+def golden_weights(case: dict) -> dict[str, torch.Tensor]:
+    """The reference's state dict, by the fill rule that each fixture states in words."""
+    tensors = {}
+    for name, shape in case["state_dict"].items():
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) & 0x7FFFFFFF)
+        tensors[name] = torch.randn(shape, generator=generator) * case["fill_std"]
+        is_gain = len(shape) == 1 and name.endswith(".weight") and ("norm" in name or "mlp_head.0." in name)
+        tensors[name] += 1.0 if is_gain else 0.0
+    return tensors
+
+
+def golden_input(case: dict) -> torch.Tensor:
+    return torch.randn(case["input_shape"], generator=torch.Generator().manual_seed(case["input_seed"]))
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
