@@ -11,9 +11,11 @@ from typing import Literal
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
+from holovid.configuration.configuration_common import SavedWithSource
+
 
 @strict
-class XViTConfig(PreTrainedConfig):
+class XViTConfig(SavedWithSource, PreTrainedConfig):
     r"""
     Args:
         image_size (`int` or `[height, width]`): pixels of a frame; each side a multiple of `patch_size`.

@@ -1,0 +1,34 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""What configurations and processors share: a saved one comes with the source code of the classes it names."""
+
+from importlib import import_module
+
+
+class SavedWithSource:
+    """Mixin for what names its class in a JSON file of the saved folder: configurations (so, models) and processors.
+
+    In the installed package, `holovid.hub` adds the source to each folder that is saved or uploaded, so that it loads
+    with `trust_remote_code=True` where holovid is absent. A class that was loaded from such a folder needs nothing of
+    this: transformers copies its files.
+    """
+
+    def save_pretrained(self, save_directory, **kwargs):
+        hub = self._source_hub()
+        if hub:
+            hub.name_classes(self, save_directory)
+        saved = super().save_pretrained(save_directory, **kwargs)
+        if hub:
+            hub.write_source(self, save_directory)
+        return saved
+
+    def _upload_modified_files(self, working_dir, *args, **kwargs):
+        # `save_pretrained(..., push_to_hub=True)` uploads before it returns.
+        if hub := self._source_hub():
+            hub.write_source(self, working_dir)
+        return super()._upload_modified_files(working_dir, *args, **kwargs)
+
+    def _source_hub(self):
+        return import_module("holovid.hub") if type(self).__module__.startswith("holovid.") else None
+
+
+__all__ = ["SavedWithSource"]

@@ -1,0 +1,139 @@
+"""Saved folders carry our source, so that they load with `trust_remote_code=True` where holovid is not installed.
+
+Which files: those that define the classes a folder names, and every file of ours that these import. A configuration
+names itself and each model registered for it with an Auto class (a model is saved with its configuration); a processor
+names itself. They lie flat in the folder, under one rewrite rule: `from holovid.<folder>.<file> import` becomes
+`from .<file> import`. Any other import of holovid is refused, before anything is written.
+
+[`~holovid.configuration.configuration_common.SavedWithSource`] calls `name_classes` and `write_source`.
+"""
+
+import ast
+import inspect
+import os
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig
+from transformers.models.auto import modeling_auto
+
+TRAVELLING_MODULE = re.compile(r"holovid\.(?:configuration|modeling|processing)\.(\w+)")
+
+
+def named_classes(saved: Any) -> dict[str, type]:
+    """Auto class name -> class of ours, for all that the folder of `saved` (a configuration or a processor) names.
+
+    Models are looked up in transformers' own registries, so a new family or head needs nothing here.
+    """
+    cls = type(saved)
+    # transformers says which Auto class finds what in the default of this method: AutoConfig, AutoVideoProcessor, ...
+    classes = {inspect.signature(cls.register_for_auto_class).parameters["auto_class"].default: cls}
+    if isinstance(saved, PreTrainedConfig):
+        for auto_class in filter(inspect.isclass, vars(modeling_auto).values()):
+            mapping = getattr(auto_class, "_model_mapping", None)
+            model_class = None if mapping is None else mapping._extra_content.get(cls)
+            # A class that the user registered in place of ours is not ours to publish.
+            if model_class is not None and TRAVELLING_MODULE.fullmatch(model_class.__module__):
+                classes[auto_class.__name__] = model_class
+    return classes
+
+
+def name_classes(saved: Any, folder: str | os.PathLike) -> None:
+    """Set `saved.auto_map`, which goes into its JSON file: where each Auto class finds its class in `folder`.
+
+    What a user's own class put there (`register_for_auto_class`) stays if its file lies in the folder, as transformers
+    has copied it by now; other entries are left over from where `saved` was loaded.
+    """
+    ours = {
+        auto_class: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+        for auto_class, cls in named_classes(saved).items()
+    }
+    files = bundled_files(saved)
+    theirs = {
+        auto_class: reference
+        for auto_class, reference in (getattr(saved, "auto_map", None) or {}).items()
+        if (file := f"{reference.partition('.')[0]}.py") not in files and Path(folder, file).is_file()
+    }
+    saved.auto_map = ours | theirs
+
+
+def write_source(saved: Any, folder: str | os.PathLike) -> None:
+    """Write the source of the classes that `saved` names into `folder`, each file whole or not at all.
+
+    Raises `ValueError` when that source would not load without holovid.
+    """
+    for name, source in bundled_files(saved).items():
+        _write(Path(folder) / name, source)
+
+
+def bundled_files(saved: Any) -> dict[str, str]:
+    """File name -> source of the files that travel with `saved`."""
+    return bundle({cls.__module__ for cls in named_classes(saved).values()})
+
+
+def bundle(modules: set[str]) -> dict[str, str]:
+    """File name -> source, rewritten to lie flat, of `modules` and of all modules of ours that they import.
+
+    Raises `ValueError` for an import of holovid that the rewrite rule does not cover, or two files of one name.
+    """
+    sources: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    waiting = sorted(modules)
+    while waiting:
+        module = waiting.pop()
+        name = module.rpartition(".")[2] + ".py"
+        if origin.setdefault(name, module) != module:
+            raise ValueError(f"{origin[name]} and {module} would both be saved as {name}; rename one of them")
+        if name not in sources:
+            source = _source_of(module)
+            waiting += [imported for _, imported in _imports_of_ours(source, module)]
+            sources[name] = flatten(source, module)
+    return sources
+
+
+def flatten(source: str, module: str) -> str:
+    """`source` of `module` with its in-package imports turned into imports of files beside it."""
+    lines = source.split("\n")
+    for index, imported in _imports_of_ours(source, module):
+        lines[index] = lines[index].replace(imported, "." + imported.rpartition(".")[2], 1)
+    return "\n".join(lines)
+
+
+def _imports_of_ours(source: str, module: str) -> Iterator[tuple[int, str]]:
+    """(index of the line, imported module) of each import from holovid in the source."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
+        else:
+            continue
+        for name in names:
+            if not name.startswith(".") and name.partition(".")[0] != "holovid":
+                continue
+            if isinstance(node, ast.Import) or not TRAVELLING_MODULE.fullmatch(name):
+                raise ValueError(
+                    f"{module}, line {node.lineno}: import of {name!r}. Files that are saved with a model import each "
+                    "other as `from holovid.<configuration, modeling or processing>.<file> import <names>` only."
+                )
+            yield node.lineno - 1, name
+
+
+def _source_of(module: str) -> str:
+    spec = find_spec(module)
+    source = spec.loader.get_source(module) if spec and spec.loader else None
+    if source is None:
+        raise ValueError(f"the source of {module} is not installed; it has to be, to be saved with a model")
+    return source
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
