@@ -7,12 +7,13 @@ B clips, T frames, S tokens of a frame (token 0 is its class token), D width, N 
 Classes stand in the order the tensor flows. We leave the released code in three places; search for "Departs:".
 """
 
+import os
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
-from transformers import AutoModel
+from transformers import AutoConfig, ViTModel
 from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -69,7 +70,7 @@ class XViTEmbeddings(nn.Module):
         self.config = config
         rows, columns = config.grid_size
         self.patch_embeddings = XViTPatchEmbeddings(config)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, 1, config.hidden_size))
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
         self.position_embeddings = nn.Parameter(torch.zeros(1, 1 + rows * columns, config.hidden_size))
         self.temporal_embeddings = nn.Parameter(torch.zeros(1, config.temporal_embedding_length, config.hidden_size))
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
@@ -112,7 +113,7 @@ class XViTEmbeddings(nn.Module):
         space = self.space(height, width, interpolate_pos_encoding)
         time = self.time(frames, interpolate_temporal_encoding)
         patches = self.patch_embeddings(pixel_values_videos)
-        tokens = torch.cat((self.cls_token.expand(batch, frames, -1, -1), patches), dim=2)
+        tokens = torch.cat((self.cls_token.expand(batch, frames, 1, -1), patches), dim=2)
         return self.dropout(tokens + (space[:, None] + time[:, :, None]))
 
 
@@ -321,10 +322,13 @@ class XViTPreTrainedModel(HolovidPreTrainedModel):
         """As released: truncated normal in the backbone, torch's own values in the patch convolution and the head."""
         super()._init_weights(module)
         std = self.config.initializer_range
-        if isinstance(module, nn.Linear):
-            init.trunc_normal_(module.weight, std=std)
-        elif isinstance(module, nn.Conv2d):
+        is_classifier = module is getattr(self, "classifier", None)
+        if is_classifier and self.config.pooling == "mean":
+            init.normal_(module.weight, std=0.001)
+        elif is_classifier or isinstance(module, nn.Conv2d):
             init_as_torch(module)
+        elif isinstance(module, nn.Linear):
+            init.trunc_normal_(module.weight, std=std)
         elif isinstance(module, XViTEmbeddings):
             init.trunc_normal_(module.cls_token, std=std)
             init.trunc_normal_(module.position_embeddings, std=std)
@@ -334,11 +338,6 @@ class XViTPreTrainedModel(HolovidPreTrainedModel):
             for child in module.modules():
                 if isinstance(child, nn.Linear):
                     init_as_torch(child)
-        elif isinstance(module, XViTForVideoClassification):
-            if self.config.pooling == "mean":
-                init.normal_(module.classifier.weight, std=0.001)
-            else:
-                init_as_torch(module.classifier)
 
 
 def init_as_torch(module: nn.Linear | nn.Conv2d) -> None:
@@ -443,7 +442,9 @@ class XViTForVideoClassification(XViTPreTrainedModel):
         )
 
     @classmethod
-    def from_image_model(cls, source: str | PreTrainedModel, **config_overrides) -> "XViTForVideoClassification":
+    def from_image_model(
+        cls, source: str | os.PathLike | PreTrainedModel, **config_overrides
+    ) -> "XViTForVideoClassification":
         """Start from an image ViT of transformers, as the paper does from ImageNet-21k.
 
         Copies patch embedding, class token, positions (resized when the grid differs), layers and final norm. Temporal
@@ -451,19 +452,20 @@ class XViTForVideoClassification(XViTPreTrainedModel):
 
         Args:
             source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
-            config_overrides: fields of [`XViTConfig`], `num_labels`, `id2label`; sizes come from the image model.
+            config_overrides: fields of [`XViTConfig`], `num_labels`, `id2label`; the rest comes from the image model.
 
-        Raises `ValueError` when the source is not a ViT, or when an override leaves one of its tensors without a place.
+        Raises `ValueError` when the source is not a ViT, or when an override leaves a tensor of it without a place.
         """
-        image_model = AutoModel.from_pretrained(source) if isinstance(source, str) else source
-        image_model = image_model.base_model
-        if image_model.config.model_type != "vit":
-            raise ValueError(f"source must be a transformers ViT, got a {image_model.config.model_type} model")
+        given = isinstance(source, PreTrainedModel)
+        image_config = source.config if given else AutoConfig.from_pretrained(source)
+        if image_config.model_type != "vit":
+            raise ValueError(f"source must be a transformers ViT, got a {image_config.model_type} model")
+        image_model = source.base_model if given else ViTModel.from_pretrained(source, add_pooling_layer=False)
         shared = (
             "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers", "num_attention_heads",
             "intermediate_size", "hidden_act", "qkv_bias", "layer_norm_eps", "initializer_range",
         )  # fmt: skip
-        config = XViTConfig(**{name: getattr(image_model.config, name) for name in shared} | config_overrides)
+        config = XViTConfig(**{name: getattr(image_config, name) for name in shared} | config_overrides)
         model = cls(config)
         model.to(image_model.dtype)
 
@@ -473,10 +475,9 @@ class XViTForVideoClassification(XViTPreTrainedModel):
             for name, tensor in image_model.state_dict().items()
             if not name.startswith("pooler.") and name != "embeddings.mask_token"
         }
-        positions, cls_token = "embeddings.position_embeddings", "embeddings.cls_token"
-        image_grid = XViTConfig(image_size=image_model.config.image_size, patch_size=config.patch_size).grid_size
+        positions = "embeddings.position_embeddings"
+        image_grid = XViTConfig(image_size=image_config.image_size, patch_size=image_config.patch_size).grid_size
         image_tensors[positions] = resize_position_embeddings(image_tensors[positions], image_grid, config.grid_size)
-        image_tensors[cls_token] = image_tensors[cls_token][None]
 
         own = model.xvit.state_dict()
         homeless = [

@@ -33,6 +33,13 @@ def golden_input(case: dict) -> torch.Tensor:
     return torch.randn(case["input_shape"], generator=torch.Generator().manual_seed(case["input_seed"]))
 
 
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="not run: no CUDA device"))
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)

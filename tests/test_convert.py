@@ -4,10 +4,10 @@ import pickle
 
 import pytest
 import torch
-from holovid.convert import convert, from_reference, unwrap, xvit
+from conftest import GOLDEN, golden, golden_input, golden_weights
 from safetensors.torch import save_file
 
-from conftest import GOLDEN, golden, golden_input, golden_weights
+from holovid.convert import convert, from_reference, unwrap, xvit
 
 CASES = sorted(path.stem for path in (GOLDEN / "xvit").glob("tiny_*.json"))
 
@@ -115,7 +115,7 @@ def broken(kind, reference, tmp_path):
     path = tmp_path / "file.pth"
     if kind == "code":
         with open(path, "wb") as file:
-            pickle.dump({"model_state": Code()}, file)
+            pickle.dump({"model_state": Code()}, file, protocol=2)
     elif kind == "code in a torch file":
         torch.save({"model_state": reference, "extra": Code()}, path)
     elif kind == "text":

@@ -61,7 +61,9 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
     return load(model_class, config, names, state_dict)
 
 
-def convert(source: StateDict | str | os.PathLike, family: str, output: str | os.PathLike, **settings) -> PreTrainedModel:
+def convert(
+    source: StateDict | str | os.PathLike, family: str, output: str | os.PathLike, **settings
+) -> PreTrainedModel:
     """`from_reference`, saved with its processor to the new folder `output`, which appears complete or not at all."""
     from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
@@ -92,7 +94,7 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
             reason = str(error).split("\n\n")[0].splitlines()[-1].strip()
             raise ValueError(f"{path} holds more than tensors and is not unpickled: {reason}") from error
         raise ValueError(f"{path} is not a checkpoint: {type(error).__name__}") from error
-    except (SafetensorError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except (SafetensorError, RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is not a checkpoint: {error}") from error
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} is not a checkpoint: it holds a {type(content).__name__}")
@@ -192,7 +194,9 @@ def xvit(
     needed = ["base_model." + name for name in ("cls_token", "pos_embed", "temp_embed", "patch_embed.proj.weight")]
     needed += ["base_model.blocks.0.mlp.fc1.weight"]
     if missing := [name for name in needed if name not in state_dict]:
-        raise ValueError(f"this is not an xvit checkpoint: it lacks {_some(missing)}; it has {_some(sorted(state_dict))}")
+        raise ValueError(
+            f"this is not an xvit checkpoint: it lacks {_some(missing)}; it has {_some(sorted(state_dict))}"
+        )
 
     attention_pooling = any(name.startswith("consensus.") for name in state_dict)
     if attention_pooling:
@@ -219,7 +223,9 @@ def xvit(
     grid = (round((state_dict["base_model.pos_embed"].shape[1] - 1) ** 0.5),) * 2
     depth = _depth(state_dict, "base_model.blocks.")
     heads = num_attention_heads or max(hidden_size // 64, 1)  # every ViT has heads of 64 channels
-    label_settings = {"id2label": id2label} if id2label else {"num_labels": state_dict[f"{classifier}.weight"].shape[0]}
+    label_settings = (
+        {"id2label": id2label} if id2label else {"num_labels": state_dict[f"{classifier}.weight"].shape[0]}
+    )
     settings = {
         "image_size": image_size or grid[0] * patch_size,
         "patch_size": patch_size,
@@ -268,7 +274,6 @@ def xvit(
 
     config = XViTConfig(**settings)
     reshape = {
-        "base_model.cls_token": lambda token: token[None],
         "base_model.temp_embed": lambda table: table.squeeze(2),
         "base_model.pos_embed": lambda table: resize_position_embeddings(table, grid, config.grid_size),
     }
