@@ -2,11 +2,12 @@
 
     model = from_reference("checkpoint_epoch_00001.pyth", "xvit", num_frames=16, mix_group=8)
 
-A family is a function from a reference state dict to (model class, configuration, `Names`). Everything the tensors tell
-(sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments. Files are read with
-`weights_only=True`: nothing in them is executed.
+A family is a function from a reference state dict to (model class, configuration, `Names`, state dict). What the
+tensors tell (sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments. Files
+are read with `weights_only=True`: nothing in them is executed.
 """
 
+import inspect
 import os
 import pickle
 from collections.abc import Callable, Mapping
@@ -49,14 +50,18 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
             `.safetensors` file, in any of the layouts the reference's loaders accept.
         family: one of `FAMILIES`.
         settings: what the tensors do not tell. "xvit": `image_size` (positions are resized), `num_frames`,
-            `num_attention_heads`, `temporal_num_attention_heads`, `mix_group`, `mix_divisor`, `mix_layers`, `id2label`.
+            `num_attention_heads`, `temporal_num_attention_heads`, `mix_group`, `mix_divisor`, `mix_layers`,
+            `id2label`.
 
-    Returns the model in evaluation mode, in float32. Raises `ValueError` for an unknown family or setting, a file that is
-    not a checkpoint, and for missing, unknown or misshapen tensors, each named.
+    Returns the model in evaluation mode, in float32. Raises `ValueError` for an unknown family or setting, a file that
+    is not a checkpoint, and for missing, unknown or misshapen tensors, each named.
     """
     if family not in FAMILIES:
         raise ValueError(f"unknown family {family!r}; known are {', '.join(FAMILIES)}")
     state_dict = unwrap(source if isinstance(source, Mapping) else read_checkpoint(source))
+    accepted = list(inspect.signature(FAMILIES[family]).parameters)[1:]
+    if unknown := settings.keys() - accepted:
+        raise ValueError(f"{family} has no setting {_some(sorted(unknown))}; it takes {', '.join(accepted)}")
     model_class, config, names, state_dict = FAMILIES[family](state_dict, **settings)
     return load(model_class, config, names, state_dict)
 
