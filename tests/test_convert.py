@@ -5,6 +5,7 @@ import pickle
 import pytest
 import torch
 from conftest import GOLDEN, golden, golden_input, golden_weights
+from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import save_file
 
 from holovid.convert import convert, from_reference, unwrap, xvit
@@ -160,8 +161,8 @@ BROKEN = {
     "missing key": r"lacks 1 tensors: base_model\.blocks\.2\.attn\.proj\.bias",
     "unknown key": r"has 1 tensors that nothing uses: base_model\.blocks\.2\.gamma",
     "wrong shape": r"base_model\.norm\.weight gives xvit\.layernorm\.weight shape \(63,\), not \(64,\)",
-    "another family": r"not an xvit checkpoint: it lacks .*pos_embed.*; it has .*visual\.conv1\.weight",
-    "no classifier": "no classifier",
+    "another family": r"not a complete xvit checkpoint: it lacks .*pos_embed.*; it has .*visual\.conv1\.weight",
+    "no classifier": r"it lacks new_fc\.weight",
 }
 
 
@@ -178,6 +179,20 @@ def test_bad_input_is_one_error_and_writes_nothing(kind, case, reference, tmp_pa
 def test_unknown_family(reference):
     with pytest.raises(ValueError, match="unknown family 'xvitt'; known are xvit"):
         from_reference(reference, "xvitt")
+
+
+def test_settings_that_do_not_fit(reference, case):
+    with pytest.raises(ValueError, match="xvit has no setting frames; it takes image_size, num_frames"):
+        from_reference(reference, "xvit", frames=3)
+    with pytest.raises(ValueError, match="has 5 classes, id2label names 1"):
+        from_reference(reference, "xvit", **settings(case), id2label={0: "wave"})
+    with pytest.raises(StrictDataclassError, match="multiple of num_attention_heads 5"):
+        from_reference(reference, "xvit", num_attention_heads=5)
+
+
+def test_labels_are_kept(reference, case):
+    labels = dict(enumerate("abcde"))
+    assert from_reference(reference, "xvit", **settings(case), id2label=labels).config.label2id["e"] == 4
 
 
 def test_what_is_assumed_is_said(reference, caplog):

@@ -3,11 +3,12 @@
     model = from_reference("checkpoint_epoch_00001.pyth", "xvit", num_frames=16, mix_group=8)
 
 A family is a function from a reference state dict to (model class, configuration, `Names`, state dict). What the
-tensors tell (sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments. Files
-are read with `weights_only=True`: nothing in them is executed.
+tensors tell (sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments.
+Files are read with `weights_only=True`: nothing in them is executed.
 """
 
 import inspect
+import math
 import os
 import pickle
 from collections.abc import Callable, Mapping
@@ -191,65 +192,89 @@ def xvit(
     Released settings: Kinetics `num_frames=16, mix_group=8, mix_divisor=8`; Something-Something v2
     `num_frames=16, mix_group=16, mix_divisor=4`. `mix_layers` beyond the depth are ignored, as the reference does.
     """
-    if not any(name.startswith("base_model.") for name in state_dict):  # a file of the bare backbone's names
+    if not any(name.startswith("base_model.") for name in state_dict):  # saved from the backbone's point of view
         state_dict = {
             name if name.startswith(("consensus.", "new_fc.")) else f"base_model.{name}": tensor
             for name, tensor in state_dict.items()
         }
-    needed = ["base_model." + name for name in ("cls_token", "pos_embed", "temp_embed", "patch_embed.proj.weight")]
-    needed += ["base_model.blocks.0.mlp.fc1.weight"]
-    if missing := [name for name in needed if name not in state_dict]:
-        raise ValueError(
-            f"this is not an xvit checkpoint: it lacks {_some(missing)}; it has {_some(sorted(state_dict))}"
-        )
+    # without dropout, and only then, the reference keeps the classifier of mean pooling in the backbone
+    classifiers = {"consensus.mlp_head.4": "attention", "base_model.head": "mean", "new_fc": "mean"}
+    classifier = next((name for name in classifiers if f"{name}.weight" in state_dict), "new_fc")
+    told = _xvit_from_tensors(state_dict, classifier, classifiers[classifier])
+    if id2label is not None and len(id2label) != told["num_labels"]:
+        raise ValueError(f"the checkpoint has {told['num_labels']} classes, id2label names {len(id2label)}")
 
-    attention_pooling = any(name.startswith("consensus.") for name in state_dict)
-    if attention_pooling:
-        classifier = "consensus.mlp_head.4"
-    else:  # trained without dropout, the reference keeps the classifier in the backbone
-        classifier = "base_model.head" if "base_model.head.weight" in state_dict else "new_fc"
-    if f"{classifier}.weight" not in state_dict:
-        raise ValueError(f"the checkpoint has no classifier: neither consensus.*, new_fc.* nor {classifier}.*")
-
-    assumed = {
-        name: value
-        for name, given, value in (
-            ("num_frames", num_frames, state_dict["base_model.temp_embed"].shape[1]),
-            ("mix_divisor", mix_divisor, 8),
-            ("mix_group", mix_group, None),
-        )
-        if given is None
+    untold = {
+        "num_frames": (num_frames, told["temporal_embedding_length"]),
+        "num_attention_heads": (num_attention_heads, max(told["hidden_size"] // 64, 1)),  # as in every released ViT
+        "mix_divisor": (mix_divisor, 8),
+        "mix_group": (mix_group, None),
     }
-    if assumed:
+    if assumed := {name: default for name, (given, default) in untold.items() if given is None}:
         logger.warning(f"Not in the checkpoint, and assumed: {assumed}. Give them if the model was trained otherwise.")
 
-    hidden_size = state_dict["base_model.cls_token"].shape[-1]
-    patch_size = state_dict["base_model.patch_embed.proj.weight"].shape[-1]
-    grid = (round((state_dict["base_model.pos_embed"].shape[1] - 1) ** 0.5),) * 2
-    depth = _depth(state_dict, "base_model.blocks.")
-    heads = num_attention_heads or max(hidden_size // 64, 1)  # every ViT has heads of 64 channels
-    label_settings = (
-        {"id2label": id2label} if id2label else {"num_labels": state_dict[f"{classifier}.weight"].shape[0]}
-    )
-    settings = {
-        "image_size": image_size or grid[0] * patch_size,
-        "patch_size": patch_size,
-        "num_channels": state_dict["base_model.patch_embed.proj.weight"].shape[1],
-        "num_frames": num_frames or assumed["num_frames"],
-        "hidden_size": hidden_size,
-        "num_hidden_layers": depth,
-        "num_attention_heads": heads,
-        "intermediate_size": state_dict["base_model.blocks.0.mlp.fc1.weight"].shape[0],
-        "qkv_bias": "base_model.blocks.0.attn.qkv.bias" in state_dict,
-        "mix_divisor": mix_divisor or assumed["mix_divisor"],
-        "mix_group": mix_group,
-        "mix_layers": None if mix_layers is None else [layer for layer in mix_layers if layer < depth],
-        "temporal_embedding_length": state_dict["base_model.temp_embed"].shape[1],
-        "pooling": "attention" if attention_pooling else "mean",
-        **label_settings,
-    }
+    settings = told | {name: default if given is None else given for name, (given, default) in untold.items()}
+    stored_grid = XViTConfig(**settings).grid_size
+    if image_size is not None:
+        settings["image_size"] = image_size
+    if mix_layers is not None:
+        settings["mix_layers"] = [layer for layer in mix_layers if layer < told["num_hidden_layers"]]
+    if id2label is not None:
+        settings |= {"id2label": id2label, "label2id": {label: index for index, label in id2label.items()}}
+    config = XViTConfig(**settings, temporal_num_attention_heads=temporal_num_attention_heads)
 
-    names: dict[str, tuple[str, ...]] = {
+    names = _xvit_names(config, classifier)
+    names.reshape = {
+        "base_model.temp_embed": lambda table: table.squeeze(2),
+        "base_model.pos_embed": lambda table: resize_position_embeddings(table, stored_grid, config.grid_size),
+    }
+    return XViTForVideoClassification, config, names, state_dict
+
+
+def _xvit_from_tensors(state_dict: StateDict, classifier: str, pooling: str) -> dict:
+    """What names and shapes tell of the configuration."""
+    shape_of = {
+        "cls_token": "base_model.cls_token",
+        "positions": "base_model.pos_embed",
+        "times": "base_model.temp_embed",
+        "patches": "base_model.patch_embed.proj.weight",
+        "mlp": "base_model.blocks.0.mlp.fc1.weight",
+        "labels": f"{classifier}.weight",
+    }
+    if pooling == "attention":
+        shape_of |= {
+            "temporal_mlp": "consensus.temporal_encoder.0.mlp.fc1.weight",
+            "dense": "consensus.mlp_head.1.weight",
+        }
+    if missing := [name for name in shape_of.values() if name not in state_dict]:
+        raise ValueError(
+            f"this is not a complete xvit checkpoint: it lacks {_some(missing)}; it has {_some(sorted(state_dict))}"
+        )
+    shapes = {role: state_dict[name].shape for role, name in shape_of.items()}
+    settings = {
+        "hidden_size": shapes["cls_token"][-1],
+        "num_hidden_layers": _depth(state_dict, "base_model.blocks."),
+        "intermediate_size": shapes["mlp"][0],
+        "qkv_bias": "base_model.blocks.0.attn.qkv.bias" in state_dict,
+        "num_channels": shapes["patches"][1],
+        "patch_size": shapes["patches"][-1],
+        "image_size": math.isqrt(shapes["positions"][1] - 1) * shapes["patches"][-1],
+        "temporal_embedding_length": shapes["times"][1],
+        "pooling": pooling,
+        "num_labels": shapes["labels"][0],
+    }
+    if pooling == "attention":
+        settings |= {
+            "temporal_num_hidden_layers": _depth(state_dict, "consensus.temporal_encoder."),
+            "temporal_intermediate_size": shapes["temporal_mlp"][0],
+            "temporal_qkv_bias": "consensus.temporal_encoder.0.attn.qkv.bias" in state_dict,
+            "pooler_output_size": shapes["dense"][0],
+        }
+    return settings
+
+
+def _xvit_names(config: PreTrainedConfig, classifier: str) -> Names:
+    ours: dict[str, tuple[str, ...]] = {
         "base_model.cls_token": ("xvit.embeddings.cls_token",),
         "base_model.pos_embed": ("xvit.embeddings.position_embeddings",),
         "base_model.temp_embed": ("xvit.embeddings.temporal_embeddings",),
@@ -257,32 +282,18 @@ def xvit(
         **_linear("base_model.norm", "xvit.layernorm"),
         **_linear(classifier, "classifier"),
     }
-    for index in range(depth):
-        names |= _vit_block(f"base_model.blocks.{index}", f"xvit.layers.{index}", settings["qkv_bias"])
-    unused: frozenset[str] = frozenset()
-    if attention_pooling:
-        prefix = "consensus.temporal_encoder."
-        settings |= {
-            "temporal_num_hidden_layers": _depth(state_dict, prefix),
-            "temporal_num_attention_heads": temporal_num_attention_heads or heads,
-            "temporal_intermediate_size": state_dict[f"{prefix}0.mlp.fc1.weight"].shape[0],
-            "temporal_qkv_bias": f"{prefix}0.attn.qkv.bias" in state_dict,
-            "pooler_output_size": state_dict["consensus.mlp_head.1.weight"].shape[0],
-        }
-        names["consensus.cls_token"] = ("xvit.pooler.cls_token",)
-        names |= _linear("consensus.mlp_head.0", "xvit.pooler.layernorm")
-        names |= _linear("consensus.mlp_head.1", "xvit.pooler.dense")
-        for index in range(settings["temporal_num_hidden_layers"]):
-            ours = f"xvit.pooler.temporal_layers.{index}"
-            names |= _vit_block(f"{prefix}{index}", ours, settings["temporal_qkv_bias"])
-        unused = frozenset({"new_fc.weight", "new_fc.bias"})  # created, saved and never called beside consensus.*
-
-    config = XViTConfig(**settings)
-    reshape = {
-        "base_model.temp_embed": lambda table: table.squeeze(2),
-        "base_model.pos_embed": lambda table: resize_position_embeddings(table, grid, config.grid_size),
-    }
-    return XViTForVideoClassification, config, Names(names, unused, reshape), state_dict
+    for index in range(config.num_hidden_layers):
+        ours |= _vit_block(f"base_model.blocks.{index}", f"xvit.layers.{index}", config.qkv_bias)
+    if config.pooling == "mean":
+        return Names(ours)
+    ours["consensus.cls_token"] = ("xvit.pooler.cls_token",)
+    ours |= _linear("consensus.mlp_head.0", "xvit.pooler.layernorm")
+    ours |= _linear("consensus.mlp_head.1", "xvit.pooler.dense")
+    for index in range(config.temporal_num_hidden_layers):
+        block = f"consensus.temporal_encoder.{index}", f"xvit.pooler.temporal_layers.{index}"
+        ours |= _vit_block(*block, config.temporal_qkv_bias)
+    # the reference creates and saves this classifier beside consensus.*, and never calls it
+    return Names(ours, unused=frozenset({"new_fc.weight", "new_fc.bias"}))
 
 
 FAMILIES: dict[str, Callable] = {"xvit": xvit}

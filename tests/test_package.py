@@ -1,0 +1,65 @@
+"""The wheel holds exactly the tree, and importing it does nothing but register."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from wheel_of_ours import ROOT, build_wheel
+
+FOLDERS = {
+    "holovid": ROOT / "src/holovid",
+    "holovid/configuration": ROOT / "configuration",
+    "holovid/modeling": ROOT / "modeling",
+    "holovid/processing": ROOT / "processing",
+}
+
+
+@pytest.mark.slow
+def test_wheel_equals_the_tree(tmp_path):
+    packed = {name for name in zipfile.ZipFile(build_wheel(tmp_path)).namelist() if ".dist-info/" not in name}
+    tree = {
+        f"{package}/{path.name}"
+        for package, folder in FOLDERS.items()
+        for path in folder.iterdir()
+        if path.suffix == ".py" or path.name == "py.typed"
+    }
+    assert packed == tree
+
+
+def test_folders_are_flat_and_file_names_unique():
+    """The Hub gets all files in one folder, and setuptools would leave out a folder that is not listed."""
+    names = []
+    for folder in FOLDERS.values():
+        assert not [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
+        names += [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(names) == len(set(names))
+
+
+def test_bare_imports_are_banned(tmp_path):
+    script = "import modeling\nfrom configuration import configuration_xvit\nfrom processing.x import y\n"
+    lint = [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--select", "TID251", "-"]
+    found = subprocess.run(lint, input=script, capture_output=True, text=True)
+    assert found.returncode == 1 and found.stdout.count("a second copy of the package") == 3
+
+
+@pytest.mark.slow
+def test_importing_has_no_side_effects():
+    """No network, no output, no global switch: only what transformers and torch set themselves may differ."""
+    script = """
+import socket, sys
+def refuse(*_): raise AssertionError("network at import")
+socket.socket.connect = refuse
+import torch, transformers
+def switches():
+    return (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(), torch.initial_seed(),
+            torch.backends.cudnn.benchmark, transformers.utils.logging.get_verbosity())
+before = switches()
+import holovid
+assert switches() == before
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning:holovid", "-c", script], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
