@@ -1,0 +1,165 @@
+"""XViT under transformers' common model, configuration and training tests."""
+
+import unittest
+from typing import ClassVar
+
+import torch
+from tests.test_configuration_common import ConfigTester
+from tests.test_modeling_common import ModelTesterMixin, floats_tensor
+from tests.test_training_mixin import TrainingTesterMixin
+from transformers import PreTrainedModel, set_seed
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES,
+    MODEL_MAPPING_NAMES,
+)
+from transformers.testing_utils import torch_device
+
+from holovid import XViTConfig, XViTForVideoClassification, XViTModel
+
+# Upstream looks up here which class is a base model and which takes labels; `AutoModel.register` does not fill it in.
+MODEL_MAPPING_NAMES["xvit"] = "XViTModel"
+MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES["xvit"] = "XViTForVideoClassification"
+
+
+class XViTModelTester:
+    """A tiny model and a batch; upstream reads the attributes. Sizes differ, so a swapped axis fails."""
+
+    batch_size = 5
+    num_frames = 4
+    image_size = (16, 24)
+    patch_size = 8
+    num_channels = 3
+    hidden_size = 32
+    num_hidden_layers = 2
+    num_attention_heads = 2  # 16 channels each, the least that flex attention takes
+    num_labels = 9
+    is_training = True
+
+    def __init__(self, parent: unittest.TestCase, dropout: float = 0.1, **fields):
+        self.parent, self.dropout, self.fields = parent, dropout, fields
+        self.seq_length = 1 + 2 * 3  # of hidden_states, (B, T, S, D)
+        self.key_length = self.seq_length + self.num_frames * fields.get("num_summary_tokens", 0)
+
+    def get_config(self) -> XViTConfig:
+        return XViTConfig(
+            image_size=self.image_size,
+            patch_size=self.patch_size,
+            num_frames=self.num_frames,
+            num_channels=self.num_channels,
+            hidden_size=self.hidden_size,
+            num_hidden_layers=self.num_hidden_layers,
+            num_attention_heads=self.num_attention_heads,
+            intermediate_size=37,
+            hidden_dropout_prob=self.dropout,
+            attention_probs_dropout_prob=self.dropout,
+            classifier_dropout=self.dropout,
+            num_labels=self.num_labels,
+            **self.fields,
+        )
+
+    def prepare_config_and_inputs_for_common(self):
+        shape = [self.batch_size, self.num_frames, self.num_channels, *self.image_size]
+        return self.get_config(), {"pixel_values_videos": floats_tensor(shape)}
+
+
+class XViTModelTest(ModelTesterMixin, unittest.TestCase):
+    fields: ClassVar[dict] = {
+        "drop_path_rate": 0.1,
+        "pooler_output_size": 128,  # so that torch's initial classifier bias stays below upstream's 0.1
+    }
+    all_model_classes = (XViTModel, XViTForVideoClassification)
+    test_resize_embeddings = False  # no vocabulary
+    test_can_init_all_missing_weights_before_2023 = True  # run it whatever year the file says
+
+    def setUp(self):
+        self.model_tester = XViTModelTester(self, **self.fields)
+        self.config_tester = ConfigTester(self, config_class=XViTConfig, has_text_modality=False, hidden_size=36)
+
+    def test_config(self):
+        self.config_tester.run_common_tests()
+
+    def build(self, model_class: type[PreTrainedModel]) -> tuple[PreTrainedModel, dict]:
+        """A model in eval mode and its inputs, with labels where it takes them."""
+        set_seed(0)
+        config, inputs = self.model_tester.prepare_config_and_inputs_for_common()
+        inputs = self._prepare_for_class(inputs, model_class, return_labels=True)
+        return model_class(config).to(torch_device).eval(), inputs
+
+    def test_model_get_set_embeddings(self):
+        """Overridden, as in-tree vision models do: the input embedding is a patch projection, not a vocabulary."""
+        for model_class in self.all_model_classes:
+            model, _ = self.build(model_class)
+            self.assertIs(model.get_input_embeddings(), model.base_model.embeddings.patch_embeddings)
+            self.assertIsNone(model.get_output_embeddings())
+
+    def test_enable_input_require_grads_with_gradient_checkpointing(self):
+        """Overridden: upstream looks for a weight on the input embedding, ours is one level down."""
+        model, inputs = self.build(XViTForVideoClassification)
+        model.train().requires_grad_(False)
+        model.base_model.layernorm.requires_grad_(True)
+        model.base_model.layers[0].attention.q_proj.requires_grad_(True)
+        model.activation_checkpointing_enable()
+        model.enable_input_require_grads()
+        model(**inputs).loss.backward()
+        self.assertGreater(model.base_model.layers[0].attention.q_proj.weight.grad.abs().sum(), 0)
+
+    # Upstream compiles only text models, and tries flex attention only on an accelerator.
+
+    def test_compile_fullgraph(self):
+        """One graph, forward and backward, for two clip lengths, with the results of the plain model."""
+        for model_class in self.all_model_classes:
+            model, inputs = self.build(model_class)
+            torch.compiler.reset()
+            # generating C++ takes a minute and is torch's business; capturing one graph is ours
+            compiled = torch.compile(
+                model, fullgraph=True, backend="aot_eager" if torch_device == "cpu" else "inductor"
+            )
+            for frames in (4, 2):
+                batch = inputs | {"pixel_values_videos": inputs["pixel_values_videos"][:, :frames]}
+                results = []
+                for variant in (model, compiled):
+                    model.zero_grad()
+                    outputs = variant(**batch)
+                    sum(output.square().mean() for output in outputs.values()).backward()
+                    results.append((outputs, [parameter.grad for parameter in model.parameters()]))
+                torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
+
+    def test_flex_attention_matches_eager(self):
+        model, inputs = self.build(XViTModel)
+        outputs = []
+        for implementation in ("flex_attention", "eager"):
+            model.set_attn_implementation(implementation)
+            with torch.no_grad():
+                outputs.append(model(**inputs))
+        torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-5)
+
+
+class XViTMeanPoolingModelTest(XViTModelTest):
+    """Everything the default leaves off: mean pooling, summary tokens, slices per head, a wider window, groups."""
+
+    fields: ClassVar[dict] = {
+        "pooling": "mean",
+        "num_summary_tokens": 1,
+        "mix_per_head": True,
+        "mix_divisor": 4,
+        "mix_window": 2,
+        "mix_group": 2,
+        "mix_layers": [1],
+    }
+
+
+class XViTTrainingTest(TrainingTesterMixin, unittest.TestCase):
+    """Upstream's overfitting loop; it calls every batch text, so ours goes in through the text hooks."""
+
+    all_model_classes = (XViTForVideoClassification,)
+    model_tester = None
+
+    def setUp(self):
+        self.model_tester = XViTModelTester(self, dropout=0.0, vocab_size=None)
+
+    def _get_model_modality(self) -> str:
+        return "text"
+
+    def _create_text_training_batch(self, batch_size: int, **unused) -> dict[str, torch.Tensor]:
+        _, inputs = self.model_tester.prepare_config_and_inputs_for_common()
+        return {name: value[:batch_size] for name, value in inputs.items()} | {"labels": torch.arange(batch_size)}
