@@ -1,0 +1,182 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Which frames of a video a model sees: three recipes, as functions from numbers to frame indices.
+
+- `uniform`: evenly spaced over the whole video; with one view exactly what transformers' video processors pick.
+- `segments`: one frame out of each of T equal segments (Something-Something; the middle, start or end of the segment).
+- `dense`: T frames out of a window of T x stride consecutive frames (Kinetics).
+
+A view is one pass of the model over the video. All three return int64 indices (V, T) within the video and draw random
+numbers only when asked to, from `generator` (`None` = torch's default one).
+Alphabet: V views, T frames.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+
+def uniform_indices(
+    total_num_frames: int,
+    num_frames: int,
+    num_views: int = 1,
+    do_random_sampling: bool = False,
+    generator: torch.Generator | None = None,
+) -> np.ndarray:
+    """T frames at even steps over the whole video.
+
+    The views are shifted against each other by even parts of a step: V views of T frames see V x T different places.
+    At random, every view starts at its own random part of a step.
+
+    >>> uniform_indices(10, 4)
+    array([[0, 2, 5, 7]])
+    >>> uniform_indices(10, 4, num_views=2)
+    array([[0, 2, 5, 7],
+           [1, 3, 6, 8]])
+    """
+    frames = np.arange(num_frames)
+    if do_random_sampling:
+        shift = torch.rand(num_views, generator=generator, dtype=torch.float64).numpy()
+        indices = ((frames + shift[:, None]) * (total_num_frames / num_frames)).astype(np.int64)
+        return indices.clip(0, total_num_frames - 1)
+    # In whole numbers, because transformers' floor(t * total / T) is exact too.
+    return (frames * num_views + np.arange(num_views)[:, None]) * total_num_frames // (num_frames * num_views)
+
+
+def segment_indices(
+    total_num_frames: int,
+    num_frames: int,
+    num_views: int = 1,
+    do_random_sampling: bool = False,
+    generator: torch.Generator | None = None,
+) -> np.ndarray:
+    """One frame out of each of T segments, whose borders are whole frames, rounded half to even and belonging to both.
+
+    View 0 takes the middle of each segment (rounded down), view 1 its start, view 2 its end; at random, every view
+    takes any frame of it. A video of fewer than T frames shows some of them more than once.
+
+    >>> segment_indices(10, 4, num_views=3)
+    array([[1, 3, 5, 8],
+           [0, 2, 4, 7],
+           [2, 4, 7, 9]])
+    """
+    borders = np.round((total_num_frames - 1) / num_frames * np.arange(num_frames + 1)).astype(np.int64)
+    start, end = borders[:-1], borders[1:]
+    if do_random_sampling:
+        part = torch.rand(num_views, num_frames, generator=generator, dtype=torch.float64).numpy()
+        return start + (part * (end - start + 1)).astype(np.int64)
+    if num_views > 3:
+        raise ValueError(f"sampling='segments' has 3 views (middle, start, end), got num_views={num_views}")
+    return np.stack([(start + end) // 2, start, end][:num_views])
+
+
+def dense_indices(
+    total_num_frames: int,
+    num_frames: int,
+    frame_stride: float,
+    num_views: int = 1,
+    do_random_sampling: bool = False,
+    generator: torch.Generator | None = None,
+) -> np.ndarray:
+    """T frames spread from the first to the last frame of a window of T x `frame_stride` frames.
+
+    View v starts v / V of the way from the first to the last place where the window fits; at random, every view starts
+    anywhere between these. Past the end of a video shorter than the window the last frame is repeated.
+    The spread takes in both ends of the window, so neighbouring frames lie a little more than `frame_stride` apart:
+    this is how the released models were trained.
+
+    >>> dense_indices(20, 4, frame_stride=3, num_views=2)
+    array([[ 0,  3,  7, 11],
+           [ 4,  7, 11, 15]])
+    """
+    window = num_frames * frame_stride
+    room = max(total_num_frames - window, 0)
+    if do_random_sampling:
+        starts = [room * torch.rand((), generator=generator).item() for _ in range(num_views)]
+    else:
+        starts = [room * view / num_views for view in range(num_views)]
+    # torch's float32 spacing, because the reference truncates what it gives
+    indices = torch.stack([torch.linspace(start, start + window - 1, num_frames) for start in starts])
+    return indices.clamp(0, total_num_frames - 1).long().numpy()
+
+
+def sample_frame_indices(
+    total_num_frames: int,
+    sampling: str,
+    num_frames: int | None,
+    fps: float | None = None,
+    video_fps: float | None = None,
+    frame_stride: int = 1,
+    num_views: int = 1,
+    do_random_sampling: bool = False,
+    short_video: str = "repeat",
+    generator: torch.Generator | None = None,
+) -> np.ndarray:
+    """Frame indices (V, T) of a video by the recipe called `sampling`.
+
+    Args:
+        total_num_frames: frames of the video.
+        sampling: "uniform", "segments" or "dense".
+        num_frames: T; with `sampling="uniform"`, `None` takes every frame.
+        fps: frames a second. "uniform": T follows from it and `num_frames` is not looked at. "dense": the rate at
+            which `frame_stride` counts; the window is stretched to the video's own rate. "segments" takes none.
+        video_fps: the video's own rate; needed with `fps`.
+        frame_stride: of "dense".
+        num_views: V.
+        do_random_sampling: draw frames at random (training) instead of by the test-time rule.
+        short_video: what happens when the video has fewer frames than the recipe spans (T, or T x stride for "dense"):
+            "repeat" shows the last frame again ("segments", and "uniform" at an `fps` above the video's, repeat frames
+            all over the video), "error" raises.
+        generator: source of randomness, `None` = torch's default generator.
+
+    Raises:
+        ValueError: for arguments outside of the above, an empty video, or a short one with `short_video="error"`.
+    """
+    _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride, num_views, short_video)
+    random = {"do_random_sampling": do_random_sampling, "generator": generator}
+    if sampling == "uniform" and fps is not None:
+        num_frames = max(1, int(total_num_frames / video_fps * fps))
+    num_frames = total_num_frames if num_frames is None else num_frames
+    if sampling == "dense":
+        stride = frame_stride if fps is None else frame_stride * video_fps / fps
+        _check_length(total_num_frames, math.ceil(num_frames * stride), short_video)
+        return dense_indices(total_num_frames, num_frames, stride, num_views, **random)
+    _check_length(total_num_frames, num_frames, short_video)
+    if sampling == "segments":
+        return segment_indices(total_num_frames, num_frames, num_views, **random)
+    if num_frames > total_num_frames and fps is None:  # all frames once, then the last one again
+        indices = np.minimum(np.arange(num_frames), total_num_frames - 1)
+        return np.tile(indices, (num_views, 1))
+    return uniform_indices(total_num_frames, num_frames, num_views, **random)
+
+
+def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride, num_views, short_video):
+    if sampling not in ("uniform", "segments", "dense"):
+        raise ValueError(f"sampling must be 'uniform', 'segments' or 'dense', got {sampling!r}")
+    if short_video not in ("repeat", "error"):
+        raise ValueError(f"short_video must be 'repeat' or 'error', got {short_video!r}")
+    if total_num_frames < 1:
+        raise ValueError(f"the video has no frames to sample (total_num_frames={total_num_frames})")
+    if num_frames is None and sampling != "uniform":
+        raise ValueError(f"sampling={sampling!r} needs num_frames")
+    for name, value in (("num_frames", num_frames), ("frame_stride", frame_stride), ("num_views", num_views)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if fps is not None:
+        if sampling == "segments":
+            raise ValueError("sampling='segments' looks at the whole video at any rate: pass num_frames, not fps")
+        if fps <= 0:
+            raise ValueError(f"fps must be positive, got {fps}")
+        if not video_fps:
+            raise ValueError(f"sampling at fps={fps} needs the video's own rate: pass `video_metadata` with its `fps`")
+
+
+def _check_length(total_num_frames: int, needed: int, short_video: str):
+    if short_video == "error" and total_num_frames < needed:
+        raise ValueError(
+            f"the video has {total_num_frames} frames and the sampling spans {needed}; ask for fewer frames, or let "
+            "the last frame be repeated with short_video='repeat'"
+        )
+
+
+__all__ = ["dense_indices", "sample_frame_indices", "segment_indices", "uniform_indices"]

@@ -1,0 +1,442 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Reading chosen frames of a video: exactly those that decoding everything would give, at the cost of only these.
+
+    with open_video("clip.mp4") as video:
+        video.metadata  # number of frames, rate, size
+        pixels, seconds = video.frames([0, 30, 30, 12])  # uint8 (4, C, H, W) in this order, and when each is shown
+
+A video is a path, a URL, bytes, or a binary file object. PyAV decodes by default (its wheel brings FFmpeg along);
+torchcodec, which needs FFmpeg on the machine, only when asked for.
+
+`VideoFile` first goes over the packets of the file without decoding them, which is quick. That tells how many frames
+there are, when each is shown and which packets it takes, so nothing depends on what the header claims.
+Alphabet: T frames, C = 3 colour channels (RGB).
+"""
+
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise
+from typing import Any, BinaryIO
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import numpy as np
+import torch
+from huggingface_hub.utils import httpx
+from torch import Tensor
+from transformers.utils import is_torchcodec_usable
+from transformers.video_utils import VideoMetadata
+
+try:
+    import av
+    from av.sidedata.sidedata import Type as SideDataType
+    from av.video.reformatter import VideoReformatter
+except ImportError:
+    av = None
+
+VideoSource = str | os.PathLike | bytes | BinaryIO
+
+DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece of it
+DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; what is longer goes to a temporary file
+
+
+def open_video(source: VideoSource, decoder: str = "pyav") -> "VideoFile | TorchcodecVideoFile":
+    """Open a video for reading; meant for a `with` statement.
+
+    Args:
+        source: path, `http://`, `https://` or `file://` URL, bytes, or a binary file object (read from its beginning
+            and left open). What is behind a URL is downloaded.
+        decoder: "pyav" or "torchcodec". They give the same frames for well-formed files; PyAV also reads files without
+            time stamps or with damaged data.
+
+    Raises:
+        FileNotFoundError: for a path that does not exist.
+        ValueError: for a source that is not a video, holds no frame that can be decoded or cannot be downloaded; and
+            when torchcodec is asked for and does not work on this machine.
+    """
+    if decoder == "pyav":
+        return VideoFile(source)
+    if decoder == "torchcodec":
+        return TorchcodecVideoFile(source)
+    raise ValueError(f"decoder must be 'pyav' or 'torchcodec', got {decoder!r}")
+
+
+def is_video_source(value: Any) -> bool:
+    """Whether `value` is of a kind that `open_video` takes: a path, URL, bytes or file object."""
+    return isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(value, "read")
+
+
+class VideoFile:
+    """A video read with PyAV; see `open_video`.
+
+    Frame i is the i-th picture in the order in which they are shown. In place of a picture that is damaged beyond
+    decoding stands the one before it (at the beginning, the first that can be decoded).
+
+    Attributes:
+        metadata (`VideoMetadata`): number of frames, average frames a second, duration in seconds, and the size in
+            pixels of the upright picture.
+        times (`np.ndarray`): (number of frames,) when each is shown, in seconds on the clock of the file; its sound,
+            if any, runs on the same clock. It need not start at 0.
+    """
+
+    def __init__(self, source: VideoSource):
+        if av is None:
+            raise ImportError("PyAV is needed to read videos: pip install av")
+        self.name = describe_source(source)
+        self._container = None
+        self._source = OpenedSource(source)
+        try:
+            self._open()
+            self._index_packets()
+            _, first = next(self._decode([0]), (0, None))
+            if first is None:
+                raise ValueError(f"{self.name} has no frame that can be decoded")
+        except BaseException:
+            self.close()
+            raise
+        self._to_rgb = VideoReformatter()
+        self._stored_size = first.width, first.height
+        self._turn = quarter_turns_and_flips(first)
+        self.metadata = self._read_metadata()
+
+    def __enter__(self) -> "VideoFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+        self._source.close()
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+        """Decode frames.
+
+        Args:
+            indices: which, in any order, repetitions allowed; `None` = all.
+
+        Returns:
+            uint8 RGB pixels (T, C, H, W), in memory as (T, H, W, C) the way they are decoded; and the time (T,) in
+            seconds at which each frame is shown.
+
+        Raises `ValueError` for an index outside of [0, number of frames).
+        """
+        indices = checked_indices(indices, len(self), self.name)
+        wanted, order = np.unique(indices, return_inverse=True)
+        width, height = self._stored_size
+        pixels = torch.empty((len(wanted), height, width, 3), dtype=torch.uint8)
+        place = {int(frame): row for row, frame in enumerate(wanted)}
+        for index, frame in self._decode(list(place)):
+            # With the size, as a stream may change it midway; with one thread, as data loaders run many of us.
+            rgb = self._to_rgb.reformat(frame, width, height, format="rgb24", threads=1)
+            pixels[place[index]] = torch.from_numpy(rgb.to_ndarray())
+        if not np.array_equal(wanted, indices):
+            pixels = pixels[torch.from_numpy(order)]
+        return upright(pixels.permute(0, 3, 1, 2), self._turn), self.times[indices]
+
+    def _open(self, num_threads: int | None = None) -> None:
+        """Open the container, or open it anew to stand before its first packet."""
+        if self._container is not None:
+            self._container.close()
+        try:
+            # Tags need not be UTF-8.
+            self._container = av.open(self._source.rewound(), metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise ValueError(f"{self.name} cannot be read as a video: {error}") from error
+        self._stream = self._container.streams.best("video")
+        if self._stream is None or self._stream.codec_context is None:
+            found = sorted({stream.type for stream in self._container.streams})
+            raise ValueError(f"{self.name} has no video stream that can be decoded; its streams: {found}")
+        self._codec = self._stream.codec_context
+        self._codec.thread_type = "AUTO"
+        # torch's number, which is 1 in the workers of a DataLoader.
+        self._codec.thread_count = num_threads or torch.get_num_threads()
+
+    def _index_packets(self) -> None:
+        """Find out from the packets which frames there are, and which packets it takes to decode each."""
+        packets = [(packet.pts, packet.is_keyframe, packet.is_discard) for packet in self._packets()]
+        time_stamps = {pts for pts, _, _ in packets}
+        if None in time_stamps or len(time_stamps) < len(packets):
+            # Such as AVI with B-frames. There, packets need not even be frames.
+            return self._index_by_decoding()
+        self._packet_of_time_stamp = {pts: number for number, (pts, _, _) in enumerate(packets)}
+        shown = np.array(sorted(pts for pts, _, is_discard in packets if not is_discard), dtype=np.int64)
+        self._frame_of_time_stamp = {int(pts): frame for frame, pts in enumerate(shown)}
+        self._packet_of_frame = np.array([self._packet_of_time_stamp[int(pts)] for pts in shown], dtype=np.int64)
+        # Decoding starts from the last key frame that is both read and shown before: pictures that are read after a
+        # key frame but shown before it may lean on pictures from before it.
+        keyframes = np.array([number for number, (_, is_keyframe, _) in enumerate(packets) if is_keyframe], np.int64)
+        last_read = np.searchsorted(keyframes, self._packet_of_frame, side="right")
+        last_shown = np.searchsorted([packets[number][0] for number in keyframes], shown, side="right")
+        starts = np.concatenate([[0], keyframes])  # from the first packet if there is no such key frame
+        self._first_packet_of_frame = starts[np.minimum(last_read, last_shown)]
+        self._time_stamps = [pts for pts, _, _ in packets]
+        self.times = shown * float(self._stream.time_base)
+
+    def _index_by_decoding(self) -> None:
+        """Count the frames of a file whose packets do not tell."""
+        self._packet_of_frame = None
+        self._frame_of_time_stamp = {}
+        self._open(num_threads=1)
+        seconds = [frame.time for frame in self._pictures(self._packets())]
+        if None in seconds or any(later <= sooner for sooner, later in pairwise(seconds)):
+            rate = self._stream.average_rate or self._stream.guessed_rate or 25  # FFmpeg's own last resort
+            seconds = np.arange(len(seconds)) / float(rate)
+        self.times = np.array(seconds, dtype=np.float64)
+
+    def _read_metadata(self) -> VideoMetadata:
+        count = len(self.times)
+        fps = float(self._stream.average_rate) if self._stream.average_rate else None
+        if count > 1:
+            measured = (count - 1) / (self.times[-1] - self.times[0])
+            # Where the header is right it is exact; time stamps may be rounded to milliseconds.
+            if fps is None or abs(fps - measured) > 0.01 * measured:
+                fps = float(measured)
+        width, height = self._stored_size if not self._turn[0] else self._stored_size[::-1]
+        return VideoMetadata(
+            total_num_frames=count,
+            fps=fps,
+            width=width,
+            height=height,
+            duration=count / fps if fps else None,
+            video_backend="pyav",
+        )
+
+    def _decode(self, wanted: list[int]) -> Iterator[tuple[int, "av.VideoFrame"]]:
+        """(index, picture) of the wanted frames, in any order."""
+        missing = set(wanted)
+        for first, last, frames in self._runs(wanted):
+            needed = {int(self._packet_of_frame[frame]) for frame in frames}
+            for picture in self._pictures(self._run(first, last, needed)):
+                frame = self._frame_of_time_stamp.get(picture.pts)
+                if frame in missing:
+                    missing.remove(frame)
+                    yield frame, picture
+        if missing:
+            yield from self._decode_in_order(sorted(missing))
+
+    def _runs(self, wanted: list[int]) -> list[tuple[int, int, list[int]]]:
+        """Stretches of packets to decode for the wanted frames: (first packet, last packet, frames)."""
+        if self._packet_of_frame is None:
+            return []
+        runs: list[tuple[int, int, list[int]]] = []
+        for last, frame in sorted((int(self._packet_of_frame[frame]), frame) for frame in wanted):
+            first, frames = int(self._first_packet_of_frame[frame]), [frame]
+            while runs and first <= runs[-1][1] + 1:
+                first, frames = min(first, runs[-1][0]), runs.pop()[2] + frames
+            runs.append((first, last, frames))
+        return runs
+
+    def _run(self, first: int, last: int, needed: set[int]) -> Iterator["av.Packet"]:
+        """The packets from number `first` to number `last`; what no needed frame leans on will not be decoded."""
+        for number, packet in self._packets_from(first):
+            if number >= first:
+                self._codec.skip_frame = "DEFAULT" if number in needed else "NONREF"
+                yield packet
+            if number >= last:
+                return
+
+    def _packets_from(self, first: int) -> Iterable[tuple[int, "av.Packet"]]:
+        """(number, packet) from packet `first`, or from one before it, on."""
+        try:
+            self._container.seek(self._time_stamps[first], stream=self._stream)
+            packets = self._numbered_packets()
+            landed = next(packets, None)
+            if landed is not None and landed[0] <= first:
+                return chain([landed], packets)
+        except av.FFmpegError:
+            pass  # not every container can seek
+        self._open()
+        return self._numbered_packets()
+
+    def _numbered_packets(self) -> Iterator[tuple[int, "av.Packet"]]:
+        for packet in self._packets():
+            number = self._packet_of_time_stamp.get(packet.pts)
+            if number is not None:
+                yield number, packet
+
+    def _packets(self) -> Iterator["av.Packet"]:
+        """The packets of the stream up to where the file ends or breaks off."""
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    yield packet
+        except av.FFmpegError:
+            return
+
+    def _pictures(self, packets: Iterable["av.Packet"]) -> Iterator["av.VideoFrame"]:
+        """What decoding the packets gives, in the order in which it is shown. Damaged packets give nothing."""
+        for packet in chain(packets, [None]):  # None: hand out what is still held back
+            try:
+                yield from self._codec.decode(packet)
+            except av.FFmpegError:
+                continue
+
+    def _decode_in_order(self, wanted: list[int]) -> Iterator[tuple[int, "av.VideoFrame"]]:
+        """Like `_decode`, by decoding everything up to the last wanted frame: for files that are damaged or odd."""
+        self._open(num_threads=1)  # with several threads, pictures near a damaged packet can get lost
+        wanted = wanted[::-1]
+        frame, shown = -1, None
+        for picture in self._pictures(self._packets()):
+            frame = self._frame_of_time_stamp.get(picture.pts, frame + 1)
+            while wanted and wanted[-1] < frame:
+                yield wanted.pop(), picture if shown is None else shown
+            if wanted and wanted[-1] == frame:
+                yield wanted.pop(), picture
+            if not wanted:
+                return
+            shown = picture
+        if shown is not None:
+            for index in reversed(wanted):
+                yield index, shown
+
+
+class TorchcodecVideoFile:
+    """A video read with torchcodec; see `open_video`. Same methods as `VideoFile`."""
+
+    def __init__(self, source: VideoSource):
+        if not is_torchcodec_usable(decode="video"):
+            raise ValueError(
+                "decoder='torchcodec' does not work here: torchcodec is not installed, does not fit the installed "
+                "torch, or finds no FFmpeg libraries (the log says which). decoder='pyav' needs none of it"
+            )
+        try:
+            from torchcodec.decoders import VideoDecoder
+        except ImportError as error:
+            raise ValueError(f"decoder='torchcodec' does not work here: {error}") from error
+        self.name = describe_source(source)
+        self._source = OpenedSource(source)
+        try:
+            self._decoder = VideoDecoder(self._source.rewound(), num_ffmpeg_threads=torch.get_num_threads())
+        except (RuntimeError, ValueError) as error:
+            self.close()
+            raise ValueError(f"{self.name} cannot be read as a video: {error}") from error
+        header = self._decoder.metadata
+        self.metadata = VideoMetadata(
+            total_num_frames=header.num_frames,
+            fps=header.average_fps,
+            width=header.width,
+            height=header.height,
+            duration=header.duration_seconds,
+            video_backend="torchcodec",
+        )
+
+    def __enter__(self) -> "TorchcodecVideoFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __len__(self) -> int:
+        return self.metadata.total_num_frames
+
+    def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+        """See `VideoFile.frames`."""
+        batch = self._decoder.get_frames_at(checked_indices(indices, len(self), self.name).tolist())
+        return batch.data, batch.pts_seconds.numpy()
+
+
+class OpenedSource:
+    """The path or file behind a video source, downloaded if need be. Files that the user opened stay open."""
+
+    def __init__(self, source: VideoSource):
+        self._is_ours = True
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            self._file: str | BinaryIO = io.BytesIO(source)
+        elif isinstance(source, (str, os.PathLike)):
+            self._file = self._locate(os.fsdecode(source))
+        elif hasattr(source, "read"):
+            self._file, self._is_ours = source, False
+            if isinstance(source, io.TextIOBase):
+                raise ValueError(f"{describe_source(source)} is open as text; open it with mode 'rb'")
+            if not (hasattr(source, "seekable") and source.seekable()):
+                self._file, self._is_ours = io.BytesIO(source.read()), True
+        else:
+            raise ValueError(f"a video is a path, a URL, bytes or a binary file object, got {type(source).__name__}")
+
+    @staticmethod
+    def _locate(path: str) -> str | BinaryIO:
+        url = urlparse(path)
+        if url.scheme in ("http", "https"):
+            return download(path)
+        if url.scheme == "file":
+            path = url2pathname(url.path)
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"there is no video at {path!r}")
+        if not os.path.isfile(path):
+            raise ValueError(f"{path!r} is not a file")
+        return path
+
+    def rewound(self) -> str | BinaryIO:
+        """A path, or a file that stands at its beginning."""
+        if not isinstance(self._file, str):
+            self._file.seek(0)
+        return self._file
+
+    def close(self) -> None:
+        if self._is_ours and not isinstance(self._file, str):
+            self._file.close()
+
+
+def download(url: str) -> BinaryIO:
+    """The file behind a URL. Whole, because finding the frames takes reading it once anyway."""
+    file = tempfile.SpooledTemporaryFile(max_size=DOWNLOAD_IN_MEMORY)  # noqa: SIM115 (OpenedSource closes it)
+    try:
+        with httpx.stream("GET", url, follow_redirects=True, timeout=DOWNLOAD_TIMEOUT) as response:
+            response.raise_for_status()
+            for piece in response.iter_bytes():
+                file.write(piece)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        file.close()
+        raise ValueError(f"{url} cannot be downloaded: {error}") from error
+    return file
+
+
+def describe_source(source: Any) -> str:
+    """How error messages name a source."""
+    if isinstance(source, (str, os.PathLike)):
+        return repr(os.fsdecode(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"the video of {len(source)} bytes"
+    return f"the video file {getattr(source, 'name', source)!r}"
+
+
+def checked_indices(indices: Sequence[int] | np.ndarray | None, count: int, name: str) -> np.ndarray:
+    """`indices` as int64 (T,), all of them if `None`; `ValueError` for one that the video does not have."""
+    indices = np.arange(count) if indices is None else np.asarray(indices, dtype=np.int64).reshape(-1)
+    if indices.size and not 0 <= indices.min() <= indices.max() < count:
+        raise ValueError(f"{name} has frames 0 to {count - 1}, asked for {indices.min()} to {indices.max()}")
+    return indices
+
+
+def quarter_turns_and_flips(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:
+    """How the display matrix sets a picture upright: (swap height and width, then flip height, then flip width)."""
+    side_data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if side_data is None:
+        return False, False, False
+    # A stored point (x, y) is shown at (a x + c y, b x + d y); the matrix is [[a, b, u], [c, d, v], [., ., .]].
+    a, b, _, c, d, *_ = np.frombuffer(side_data, dtype=np.int32).tolist()
+    if abs(b) > abs(a):
+        return True, b < 0, c < 0
+    return False, d < 0, a < 0
+
+
+def upright(pixels: Tensor, turn: tuple[bool, bool, bool]) -> Tensor:
+    """Apply what `quarter_turns_and_flips` says to (..., H, W)."""
+    swap, flip_height, flip_width = turn
+    if swap:
+        pixels = pixels.transpose(-1, -2)
+    flipped = [dim for dim, flip in ((-2, flip_height), (-1, flip_width)) if flip]
+    return pixels.flip(flipped) if flipped else pixels
+
+
+__all__ = ["TorchcodecVideoFile", "VideoFile", "VideoSource", "is_video_source", "open_video"]

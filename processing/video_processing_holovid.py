@@ -1,0 +1,340 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Videos of any kind -> normalised frames: decode what the recipe picks, resize, crop, normalise.
+
+In: a path, URL, bytes, open file, list of PIL or array frames, array or tensor; or lists of these, also mixed.
+Out: `pixel_values_videos`, float32 (B, T, C, H, W). With several views or crops (B, V, T, C, H, W), V = num_views x
+num_crops, the crops of a view side by side: average a model's logits over V.
+The defaults are those of the released XViT models. Alphabet: B clips, V views and crops, T frames, C channels.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as tvF
+from transformers.image_processing_utils import BatchFeature
+from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict, infer_channel_dimension_format
+from transformers.processing_utils import Unpack, VideosKwargs
+from transformers.utils import TensorType
+from transformers.video_processing_utils import BaseVideoProcessor
+from transformers.video_utils import VideoMetadata, make_batched_metadata
+
+from holovid.configuration.configuration_common import SavedWithSource
+from holovid.processing.frame_sampling import sample_frame_indices
+from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, is_video_source, open_video
+
+RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
+
+
+class HolovidVideoProcessorKwargs(VideosKwargs, total=False):
+    r"""
+    sampling (`"uniform"`, `"segments"` or `"dense"`):
+        Which frames are taken when `do_sample_frames=True`: evenly spaced ones, one out of each of `num_frames` equal
+        segments, or `num_frames` out of a window of `num_frames * frame_stride`; see `frame_sampling.py`. With `fps`,
+        "uniform" takes that many frames a second whatever `num_frames` says, and "dense" counts `frame_stride` at
+        that rate.
+    frame_stride (`int`):
+        Step in frames of `sampling="dense"`.
+    num_views (`int`):
+        Passes over the video in time, for testing. Not looked at when `do_sample_frames=False`.
+    num_crops (`int`):
+        1 = the centre; 3 = the two ends and the centre of the long side, for testing.
+    do_random_sampling (`bool`):
+        Pick frames at random within the recipe, for training.
+    generator (`torch.Generator`, *optional*):
+        Source of that randomness, an argument of the call only; torch's default generator when not given.
+    short_video (`"repeat"` or `"error"`):
+        What to do with a video shorter than the recipe: show its last frame again, or raise a `ValueError`.
+    decoder (`"pyav"` or `"torchcodec"`):
+        What reads video files; torchcodec needs FFmpeg on the machine.
+    antialias (`bool`):
+        Smooth while shrinking. The released XViT models were trained without.
+    """
+
+    sampling: Literal["uniform", "segments", "dense"]
+    frame_stride: int
+    num_views: int
+    num_crops: int
+    do_random_sampling: bool
+    generator: torch.Generator | None
+    short_video: Literal["repeat", "error"]
+    decoder: Literal["pyav", "torchcodec"]
+    antialias: bool
+
+
+class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
+    """Turns videos into the input of holovid's models; every option can be set here, or per call.
+
+    Raises `ValueError` for a source that is not a video, and for options that do not fit together.
+    """
+
+    resample = PILImageResampling.BILINEAR
+    antialias = False
+    image_mean: ClassVar = [0.5, 0.5, 0.5]
+    image_std: ClassVar = [0.5, 0.5, 0.5]
+    size: ClassVar = {"shortest_edge": 224}
+    default_to_square = False
+    crop_size: ClassVar = {"height": 224, "width": 224}
+    do_resize = True
+    do_center_crop = True
+    do_rescale = True
+    rescale_factor = 1 / 255
+    do_normalize = True
+    do_convert_rgb = True
+
+    do_sample_frames = True
+    num_frames = 8
+    sampling = "uniform"
+    frame_stride = 1
+    num_views = 1
+    num_crops = 1
+    do_random_sampling = False
+    short_video = "repeat"
+    decoder = "pyav"
+
+    valid_kwargs = HolovidVideoProcessorKwargs
+    model_input_names: ClassVar = ["pixel_values_videos"]
+
+    def __init__(self, **kwargs: Unpack[HolovidVideoProcessorKwargs]):
+        if kwargs.pop("generator", None) is not None:
+            raise ValueError("generator is an argument of the call: processor(videos, generator=generator)")
+        super().__init__(**kwargs)
+
+    def preprocess(self, videos: Any, **kwargs: Unpack[HolovidVideoProcessorKwargs]) -> BatchFeature:
+        """
+        Args:
+            videos: a path, URL, bytes, binary file object, `{"path", "bytes"}` (what `datasets.Video(decode=False)`
+                gives), list of frames (PIL, or arrays of 3 axes), array or tensor (T, C, H, W) or (T, H, W, C); a
+                batch of those as an array of 5 axes or as a list, which may mix them.
+            kwargs: options that differ from the processor's own.
+        """
+        decoder = kwargs.get("decoder") or self.decoder
+        if not kwargs.get("do_sample_frames", self.do_sample_frames):
+            kwargs["num_views"] = 1
+        # The base class hands the decoder to nobody, so each source carries it along.
+        opened_when_needed = [
+            partial(open_video, video, decoder) if is_video_source(video) else video
+            for video in flatten_videos(videos)
+        ]
+        return super().preprocess(opened_when_needed, **kwargs)
+
+    def sample_frames(
+        self,
+        metadata: VideoMetadata,
+        num_frames: int | None = None,
+        fps: int | float | None = None,
+        sampling: str | None = None,
+        frame_stride: int | None = None,
+        num_views: int | None = None,
+        do_random_sampling: bool | None = None,
+        short_video: str | None = None,
+        generator: torch.Generator | None = None,
+        **kwargs,
+    ) -> np.ndarray:
+        """Frame indices (V * T,), view after view; options that are `None` are the processor's own."""
+
+        def own(value, name):
+            return getattr(self, name) if value is None else value
+
+        return sample_frame_indices(
+            metadata.total_num_frames,
+            own(sampling, "sampling"),
+            own(num_frames, "num_frames"),
+            fps=own(fps, "fps"),
+            video_fps=metadata.fps,
+            frame_stride=own(frame_stride, "frame_stride"),
+            num_views=own(num_views, "num_views"),
+            do_random_sampling=own(do_random_sampling, "do_random_sampling"),
+            short_video=own(short_video, "short_video"),
+            generator=generator,
+        ).reshape(-1)
+
+    def fetch_videos(self, video_url_or_urls: Any, sample_indices_fn: Callable | None = None):
+        """Decode one video, (frames uint8 (T, C, H, W), metadata), or a list, (all frames, all metadata)."""
+        if isinstance(video_url_or_urls, list):
+            return list(zip(*[self.fetch_videos(x, sample_indices_fn) for x in video_url_or_urls], strict=True))
+        with open_video(video_url_or_urls, self.decoder) as video:
+            return read_frames(video, sample_indices_fn)
+
+    def _decode_and_sample_videos(
+        self,
+        videos: list,
+        video_metadata: Any = None,
+        do_sample_frames: bool | None = None,
+        sample_indices_fn: Callable | None = None,
+    ) -> tuple[list, list[VideoMetadata]]:
+        given = None if video_metadata is None else make_batched_metadata(videos, video_metadata=video_metadata)
+        frames, metadata = [], []
+        for index, video in enumerate(videos):
+            if callable(video):
+                with video() as file:
+                    video, facts = read_frames(file, sample_indices_fn)
+            else:
+                if isinstance(video, (list, tuple)) and isinstance(video[0], PIL.Image.Image):
+                    width, height = video[0].size
+                    facts = VideoMetadata(len(video), height=height, width=width)
+                    facts.frames_indices = list(range(len(video)))
+                else:
+                    facts = make_batched_metadata([video], None)[0]
+                facts = facts if given is None else dataclasses.replace(given[index])
+                if do_sample_frames:
+                    video, facts = pick_frames(video, facts, sample_indices_fn)
+            frames.append(video)
+            metadata.append(facts)
+        return frames, metadata
+
+    def _prepare_input_videos(
+        self,
+        videos: list,
+        do_convert_rgb: bool | None = None,
+        input_data_format: str | ChannelDimension | None = None,
+        device: "str | torch.device | None" = None,
+    ) -> list[Tensor]:
+        """Tensors (T, C, H, W). Unlike the base class, looks at each video for where its channels are."""
+        prepared = []
+        for video in videos:
+            frames, channels = to_tensor(video), input_data_format
+            if channels is None:
+                channels = infer_channel_dimension_format(frames, num_channels=(1, 3, 4))
+            if channels == ChannelDimension.LAST:
+                frames = frames.permute(0, 3, 1, 2)
+            if device is not None:
+                frames = frames.to(device)
+            prepared.append(self.convert_to_rgb(frames) if do_convert_rgb else frames)
+        return prepared
+
+    def _validate_preprocess_kwargs(self, num_crops: int = 1, do_center_crop: bool | None = None, **kwargs):
+        super()._validate_preprocess_kwargs(do_center_crop=do_center_crop, **kwargs)
+        if num_crops not in (1, 3):
+            raise ValueError(f"num_crops must be 1 (centre) or 3 (along the long side), got {num_crops}")
+        if num_crops == 3 and not do_center_crop:
+            raise ValueError("num_crops=3 needs do_center_crop=True")
+
+    def _preprocess(
+        self,
+        videos: list[Tensor],
+        do_resize: bool,
+        size: SizeDict,
+        resample: PILImageResampling | int | None,
+        antialias: bool,
+        do_center_crop: bool,
+        crop_size: SizeDict,
+        num_views: int,
+        num_crops: int,
+        do_rescale: bool,
+        rescale_factor: float,
+        do_normalize: bool,
+        image_mean: float | tuple[float, ...] | None,
+        image_std: float | tuple[float, ...] | None,
+        return_tensors: str | TensorType | None = None,
+        **kwargs,
+    ) -> BatchFeature:
+        to_float = do_rescale or do_normalize
+
+        def resized(frames: Tensor) -> Tensor:
+            # In float before resizing: the reference does not round resized pixels.
+            frames = frames.to(torch.float32) if to_float else frames
+            return self.resize(frames, size=size, resample=resample, antialias=antialias) if do_resize else frames
+
+        processed = []
+        for frames in videos:
+            pieces = frames.split(max(1, RESIZE_AT_ONCE // frames[0].numel()))
+            frames = torch.cat([resized(piece) for piece in pieces]) if len(pieces) > 1 else resized(frames)
+            crops = crop(frames, crop_size, num_crops) if do_center_crop else [frames]
+            # (V * T, C, H, W) -> (views, crops, T, C, H, W)
+            frames = torch.stack([crop.unflatten(0, (num_views, -1)) for crop in crops], dim=1)
+            frames = frames[0, 0] if num_views * num_crops == 1 else frames.flatten(0, 1)
+            frames = self.rescale_and_normalize(
+                frames, do_rescale, rescale_factor, do_normalize, image_mean, image_std
+            )
+            processed.append(frames.contiguous())
+        return BatchFeature(data={"pixel_values_videos": processed}, tensor_type=return_tensors)
+
+
+def flatten_videos(videos: Any) -> list:
+    """The single videos in `videos`: video sources, arrays (T, ., ., .), and lists of frames."""
+    if isinstance(videos, dict) and videos.keys() >= {"path", "bytes"}:
+        videos = videos["path"] if videos["bytes"] is None else videos["bytes"]
+    if is_video_source(videos):
+        return [videos]
+    if is_frame(videos):
+        return [[videos]]
+    if isinstance(videos, (np.ndarray, Tensor)) and videos.ndim in (4, 5):
+        return [videos] if videos.ndim == 4 else list(videos)
+    if isinstance(videos, (list, tuple)) and len(videos) > 0:
+        if all(is_frame(item) for item in videos):
+            return [videos]
+        return [video for item in videos for video in flatten_videos(item)]
+    shape = f" of shape {tuple(videos.shape)}" if hasattr(videos, "shape") else ""
+    raise ValueError(
+        "videos must be paths, URLs, bytes, binary files, lists of frames (PIL images or arrays of 3 axes), or arrays "
+        f"of 4 or 5 axes; got {'an empty ' if isinstance(videos, (list, tuple)) else ''}{type(videos).__name__}{shape}"
+    )
+
+
+def is_frame(value: Any) -> bool:
+    return isinstance(value, PIL.Image.Image) or (isinstance(value, (np.ndarray, Tensor)) and value.ndim == 3)
+
+
+def read_frames(
+    video: VideoFile | TorchcodecVideoFile, sample_indices_fn: Callable | None
+) -> tuple[Tensor, VideoMetadata]:
+    """The frames of an open video that `sample_indices_fn` picks, or all."""
+    metadata = video.metadata
+    indices = range(len(video)) if sample_indices_fn is None else sample_indices_fn(metadata=metadata)
+    metadata.frames_indices = [int(index) for index in indices]
+    return video.frames(metadata.frames_indices)[0], metadata
+
+
+def pick_frames(video: Any, metadata: VideoMetadata, sample_indices_fn: Callable) -> tuple[Any, VideoMetadata]:
+    """The same for a video that is decoded already."""
+    if metadata.total_num_frames != len(video):
+        raise ValueError(f"video_metadata says {metadata.total_num_frames} frames, the video has {len(video)}")
+    metadata.frames_indices = [int(index) for index in sample_indices_fn(metadata=metadata)]
+    if isinstance(video, (list, tuple)):
+        return [video[index] for index in metadata.frames_indices], metadata
+    return video[metadata.frames_indices], metadata
+
+
+def to_tensor(video: Any) -> Tensor:
+    """A decoded video as one tensor of 4 axes, in its own layout and, where possible, its own memory."""
+    if isinstance(video, (list, tuple)):
+        if isinstance(video[0], PIL.Image.Image):
+            # PIL knows palettes, one-bit and CMYK pictures; transparency is blended later.
+            mode = "RGBA" if any(frame.has_transparency_data for frame in video) else "RGB"
+            video = [np.asarray(frame.convert(mode)) for frame in video]
+        if len({tuple(frame.shape) for frame in video}) > 1:
+            raise ValueError(f"the frames of a video must have one size, got {sorted({f.shape for f in video})}")
+        video = torch.stack([torch.as_tensor(frame) for frame in video])
+    return torch.as_tensor(video)
+
+
+def crop(frames: Tensor, size: SizeDict, num_crops: int) -> list[Tensor]:
+    """Cut (T, C, height, width) out of the centre, or of the start, centre and end of the long side.
+
+    The centre lies one pixel further down or right where the margins cannot be equal, as in the reference.
+    Frames that are too small get a black margin.
+    """
+    if size.height is None or size.width is None:
+        raise ValueError(f"crop_size must have 'height' and 'width', got {size}")
+    missing = [max(0, size.height - frames.shape[-2]), max(0, size.width - frames.shape[-1])]
+    if any(missing):
+        top, left = missing[0] // 2, missing[1] // 2
+        frames = tvF.pad(frames, [left, top, missing[1] - left, missing[0] - top])
+    room = frames.shape[-2] - size.height, frames.shape[-1] - size.width
+    centre = [math.ceil(side / 2) for side in room]
+    offsets = [centre]
+    if num_crops == 3:
+        offsets = [[0, centre[1]], centre, [room[0], centre[1]]]
+        if frames.shape[-1] >= frames.shape[-2]:
+            offsets = [[centre[0], 0], centre, [centre[0], room[1]]]
+    return [tvF.crop(frames, top, left, size.height, size.width) for top, left in offsets]
+
+
+__all__ = ["HolovidVideoProcessor", "HolovidVideoProcessorKwargs"]
