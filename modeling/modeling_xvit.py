@@ -456,11 +456,11 @@ class XViTForVideoClassification(XViTPreTrainedModel):
 
         Raises `ValueError` when the source is not a ViT, or when an override leaves a tensor of it without a place.
         """
-        given = isinstance(source, PreTrainedModel)
-        image_config = source.config if given else AutoConfig.from_pretrained(source)
+        by_name = isinstance(source, (str, os.PathLike))
+        image_config = AutoConfig.from_pretrained(source) if by_name else source.config
         if image_config.model_type != "vit":
             raise ValueError(f"source must be a transformers ViT, got a {image_config.model_type} model")
-        image_model = source.base_model if given else ViTModel.from_pretrained(source, add_pooling_layer=False)
+        image_model = ViTModel.from_pretrained(source, add_pooling_layer=False) if by_name else source.base_model
         shared = (
             "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers", "num_attention_heads",
             "intermediate_size", "hidden_act", "qkv_bias", "layer_norm_eps", "initializer_range",
