@@ -7,6 +7,7 @@ import torch
 from conftest import GOLDEN, golden, golden_input, golden_weights
 from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import save_file
+from transformers import AutoModelForVideoClassification, AutoVideoProcessor
 
 from holovid.convert import convert, from_reference, unwrap, xvit
 
@@ -203,3 +204,22 @@ def test_what_is_assumed_is_said(reference, caplog):
 
 def test_state_dicts_are_not_unwrapped_by_accident(reference):
     assert unwrap(reference).keys() == reference.keys()
+
+
+def test_converted_folder_is_complete(case, reference, tmp_path):
+    torch.save({"model_state": reference}, tmp_path / "reference.pyth")
+    labels = {index: f"class {index}" for index in range(5)}
+    model = convert(tmp_path / "reference.pyth", "xvit", tmp_path / "output", **settings(case), id2label=labels)
+    loaded = AutoModelForVideoClassification.from_pretrained(tmp_path / "output")
+    processor = AutoVideoProcessor.from_pretrained(tmp_path / "output")
+    video = torch.randint(0, 256, (9, 48, 64, 3), dtype=torch.uint8)
+    batch = processor(video, return_tensors="pt")
+    assert batch.pixel_values_videos.shape == (1, 4, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(**batch).logits, model(**batch).logits, rtol=1e-5, atol=1e-5)
+    for (name, ours), theirs in zip(model.state_dict().items(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs), name
+    assert loaded.config.id2label == labels
+    assert (tmp_path / "output" / "model.safetensors").is_file()
+    with pytest.raises(ValueError, match="exists already"):
+        convert(tmp_path / "reference.pyth", "xvit", tmp_path / "output", **settings(case))
