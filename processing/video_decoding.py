@@ -374,7 +374,7 @@ class OpenedSource:
             raise FileNotFoundError(f"there is no video at {path!r}")
         if not os.path.isfile(path):
             raise ValueError(f"{path!r} is not a file")
-        return path
+        return os.path.abspath(path)  # FFmpeg takes what stands before a colon for a protocol
 
     def rewound(self) -> str | BinaryIO:
         """A path, or a file that stands at its beginning."""

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import PIL.Image
@@ -23,13 +23,19 @@ from transformers.image_utils import ChannelDimension, PILImageResampling, SizeD
 from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
-from transformers.video_utils import VideoMetadata, make_batched_metadata
+from transformers.video_utils import VideoMetadata, get_video_size, make_batched_metadata
 
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.frame_sampling import sample_frame_indices
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, is_video_source, open_video
 
 RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
+CHOICES = {
+    "sampling": ("uniform", "segments", "dense"),
+    "short_video": ("repeat", "error"),
+    "decoder": ("pyav", "torchcodec"),
+    "num_crops": (1, 3),
+}
 
 
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):
@@ -57,15 +63,15 @@ class HolovidVideoProcessorKwargs(VideosKwargs, total=False):
         Smooth while shrinking. The released XViT models were trained without.
     """
 
-    sampling: Literal["uniform", "segments", "dense"]
-    frame_stride: int
-    num_views: int
-    num_crops: int
-    do_random_sampling: bool
+    sampling: str | None
+    frame_stride: int | None
+    num_views: int | None
+    num_crops: int | None
+    do_random_sampling: bool | None
     generator: torch.Generator | None
-    short_video: Literal["repeat", "error"]
-    decoder: Literal["pyav", "torchcodec"]
-    antialias: bool
+    short_video: str | None
+    decoder: str | None
+    antialias: bool | None
 
 
 class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
@@ -114,7 +120,10 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
                 batch of those as an array of 5 axes or as a list, which may mix them.
             kwargs: options that differ from the processor's own.
         """
-        decoder = kwargs.get("decoder") or self.decoder
+        # None means the processor's own; the base class sees to that for its options only.
+        ours = self.valid_kwargs.__annotations__.keys() - VideosKwargs.__annotations__.keys()
+        kwargs = {name: value for name, value in kwargs.items() if value is not None or name not in ours}
+        decoder = kwargs.get("decoder", self.decoder)
         if not kwargs.get("do_sample_frames", self.do_sample_frames):
             kwargs["num_views"] = 1
         # The base class hands the decoder to nobody, so each source carries it along.
@@ -176,13 +185,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
                 with video() as file:
                     video, facts = read_frames(file, sample_indices_fn)
             else:
-                if isinstance(video, (list, tuple)) and isinstance(video[0], PIL.Image.Image):
-                    width, height = video[0].size
-                    facts = VideoMetadata(len(video), height=height, width=width)
-                    facts.frames_indices = list(range(len(video)))
-                else:
-                    facts = make_batched_metadata([video], None)[0]
-                facts = facts if given is None else dataclasses.replace(given[index])
+                facts = describe_frames(video) if given is None else dataclasses.replace(given[index])
                 if do_sample_frames:
                     video, facts = pick_frames(video, facts, sample_indices_fn)
             frames.append(video)
@@ -209,12 +212,14 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             prepared.append(self.convert_to_rgb(frames) if do_convert_rgb else frames)
         return prepared
 
-    def _validate_preprocess_kwargs(self, num_crops: int = 1, do_center_crop: bool | None = None, **kwargs):
-        super()._validate_preprocess_kwargs(do_center_crop=do_center_crop, **kwargs)
-        if num_crops not in (1, 3):
-            raise ValueError(f"num_crops must be 1 (centre) or 3 (along the long side), got {num_crops}")
-        if num_crops == 3 and not do_center_crop:
+    def _standardize_kwargs(self, **kwargs) -> dict:
+        # Called with the options of the processor and with those of a call.
+        for name, choices in CHOICES.items():
+            if kwargs.get(name) not in (None, *choices):
+                raise ValueError(f"{name} must be one of {choices}, got {kwargs[name]!r}")
+        if kwargs.get("num_crops") == 3 and not kwargs.get("do_center_crop"):
             raise ValueError("num_crops=3 needs do_center_crop=True")
+        return super()._standardize_kwargs(**kwargs)
 
     def _preprocess(
         self,
@@ -265,7 +270,7 @@ def flatten_videos(videos: Any) -> list:
         return [videos]
     if is_frame(videos):
         return [[videos]]
-    if isinstance(videos, (np.ndarray, Tensor)) and videos.ndim in (4, 5):
+    if isinstance(videos, (np.ndarray, Tensor)) and videos.ndim in (4, 5) and 0 not in videos.shape:
         return [videos] if videos.ndim == 4 else list(videos)
     if isinstance(videos, (list, tuple)) and len(videos) > 0:
         if all(is_frame(item) for item in videos):
@@ -302,17 +307,28 @@ def pick_frames(video: Any, metadata: VideoMetadata, sample_indices_fn: Callable
     return video[metadata.frames_indices], metadata
 
 
+def describe_frames(video: Any) -> VideoMetadata:
+    """What can be told of a video that comes as frames."""
+    first = video[0]
+    width, height = first.size if isinstance(first, PIL.Image.Image) else get_video_size(first[None])[::-1]
+    return VideoMetadata(len(video), width=width, height=height, frames_indices=list(range(len(video))))
+
+
 def to_tensor(video: Any) -> Tensor:
-    """A decoded video as one tensor of 4 axes, in its own layout and, where possible, its own memory."""
+    """A video that comes as frames, as one tensor of 4 axes in its own layout and, where possible, its own memory."""
     if isinstance(video, (list, tuple)):
-        if isinstance(video[0], PIL.Image.Image):
-            # PIL knows palettes, one-bit and CMYK pictures; transparency is blended later.
-            mode = "RGBA" if any(frame.has_transparency_data for frame in video) else "RGB"
-            video = [np.asarray(frame.convert(mode)) for frame in video]
-        if len({tuple(frame.shape) for frame in video}) > 1:
-            raise ValueError(f"the frames of a video must have one size, got {sorted({f.shape for f in video})}")
-        video = torch.stack([torch.as_tensor(frame) for frame in video])
-    return torch.as_tensor(video)
+        # PIL knows palettes, one-bit and CMYK pictures; transparency is blended later.
+        pictures = [frame for frame in video if isinstance(frame, PIL.Image.Image)]
+        mode = "RGBA" if any(picture.has_transparency_data for picture in pictures) else "RGB"
+        video = [np.array(frame.convert(mode)) if isinstance(frame, PIL.Image.Image) else frame for frame in video]
+        shapes = {tuple(frame.shape) for frame in video}
+        if len(shapes) > 1:
+            raise ValueError(f"the frames of a video must have one shape, got {sorted(shapes)}")
+        return torch.stack([to_tensor(frame) for frame in video])
+    if isinstance(video, np.ndarray):
+        # torch takes neither read-only nor reversed arrays.
+        return torch.from_numpy(video if video.flags.writeable and min(video.strides) >= 0 else video.copy())
+    return video
 
 
 def crop(frames: Tensor, size: SizeDict, num_crops: int) -> list[Tensor]:
