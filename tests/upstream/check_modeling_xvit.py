@@ -2,6 +2,7 @@
 
 import unittest
 from typing import ClassVar
+from unittest.mock import patch
 
 import torch
 from tests.test_configuration_common import ConfigTester
@@ -9,6 +10,7 @@ from tests.test_modeling_common import ModelTesterMixin, floats_tensor
 from tests.test_training_mixin import TrainingTesterMixin
 from transformers import PreTrainedModel, set_seed
 from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
     MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES,
     MODEL_MAPPING_NAMES,
 )
@@ -103,6 +105,11 @@ class XViTModelTest(ModelTesterMixin, unittest.TestCase):
         model(**inputs).loss.backward()
         self.assertGreater(model.base_model.layers[0].attention.q_proj.weight.grad.abs().sum(), 0)
 
+    @patch.dict(MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, {"xvit": "XViTForVideoClassification"})
+    def test_problem_types(self):
+        """Overridden: upstream tries regression and multi-label on image and text classifiers only."""
+        super().test_problem_types()
+
     # Upstream compiles only text models, and tries flex attention only on an accelerator.
 
     def test_compile_fullgraph(self):
@@ -162,4 +169,6 @@ class XViTTrainingTest(TrainingTesterMixin, unittest.TestCase):
 
     def _create_text_training_batch(self, batch_size: int, **unused) -> dict[str, torch.Tensor]:
         _, inputs = self.model_tester.prepare_config_and_inputs_for_common()
-        return {name: value[:batch_size] for name, value in inputs.items()} | {"labels": torch.arange(batch_size)}
+        return {name: value[:batch_size].cpu() for name, value in inputs.items()} | {
+            "labels": torch.arange(batch_size)
+        }

@@ -9,6 +9,7 @@ from types import ModuleType
 import torch
 from transformers import set_seed
 from transformers.exporters.exporter_dynamo import DynamoConfig, DynamoExporter
+from transformers.testing_utils import torch_device
 
 
 class GenerationTesterMixin:
@@ -27,7 +28,7 @@ class ExportTesterMixin:
                 config, inputs = self.model_tester.prepare_config_and_inputs_for_common()
                 inputs = self._prepare_for_class(inputs, model_class)
                 set_seed(0)
-                model = model_class(config).eval()
+                model = model_class(config).to(torch_device).eval()
                 exported = DynamoExporter().export(model, inputs, config=DynamoConfig(dynamic=dynamic))
                 batches = [inputs]
                 if dynamic:
