@@ -1,0 +1,93 @@
+"""Labels for videos: transformers' video-classification pipeline, in batches and with the processor's own sampling.
+
+The stock class labels a video with our models as well. It takes videos one at a time, always samples
+`config.num_frames` frames, knows no views, and forgets the processor when saved; this one does not:
+
+    classify = pipeline("video-classification", model=folder, pipeline_class=holovid.VideoClassificationPipeline)
+    classify(["left.mp4", "right.mp4"], batch_size=2, top_k=3)
+
+Alphabet: B clips, V views and crops of a clip, T frames, C channels, H, W pixels.
+"""
+
+from typing import Any
+
+import torch
+import transformers
+from torch.utils.data import DataLoader
+from transformers.modeling_outputs import ImageClassifierOutput
+from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
+
+
+class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
+    """[`~transformers.VideoClassificationPipeline`] for models with a video processor, of holovid or of transformers.
+
+    A video is whatever the video processor reads; with holovid's: a path, URL, bytes, open binary file, or an array or
+    tensor of frames. A list holds several videos, which are answered in a list; a generator or a
+    `torch.utils.data.Dataset` is answered by an iterator that reads no further ahead than a batch.
+
+    Args (here, as defaults, or in each call):
+        top_k (`int`): labels to return, the best first; at most all of them. Default 5.
+        function_to_apply ("softmax", "sigmoid" or "none"): makes scores of logits. Default: as `problem_type` asks.
+        batch_size (`int`): videos that go through the model at once. Default 1.
+        num_workers (`int`): processes that decode ahead, at most one of them for a generator. Default 0.
+        **processor_options: go to the video processor, `num_frames=16` or `num_views=4, num_crops=3` for instance; by
+            default it does what it was saved to do. The logits of several views are averaged, as the papers do.
+
+    Returns, for each video, a list of `{"score": float, "label": str}`.
+
+    Raises `ValueError` when clips of one batch differ in size, and what the video processor raises.
+    """
+
+    _load_image_processor = False  # `preprocess` leaves decoding and sampling to a video processor
+
+    def _sanitize_parameters(self, top_k=None, function_to_apply=None, **processor_options):
+        _, _, postprocess = super()._sanitize_parameters(top_k=top_k, function_to_apply=function_to_apply)
+        return processor_options, {}, postprocess
+
+    def __call__(self, inputs: Any, **kwargs: Any):
+        if isinstance(inputs, list) and not inputs:
+            return []
+        return super().__call__(inputs, **kwargs)
+
+    def preprocess(self, video: Any, **processor_options: Any):
+        return self.video_processor(video, return_tensors="pt", **processor_options).to(self.dtype)
+
+    def _forward(self, model_inputs):
+        videos = model_inputs["pixel_values_videos"]
+        if videos.ndim == 5:
+            return super()._forward(model_inputs)
+        # (B, V, T, C, H, W)
+        outputs = super()._forward({**model_inputs, "pixel_values_videos": videos.flatten(0, 1)})
+        return ImageClassifierOutput(logits=outputs.logits.unflatten(0, videos.shape[:2]).mean(1))
+
+    def get_iterator(
+        self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
+    ):
+        # Stock batching pads what a tokenizer or feature extractor made, and refuses to work without either.
+        if hasattr(inputs, "__len__"):
+            videos = PipelineDataset(inputs, self.preprocess, preprocess_params)
+        else:
+            videos = PipelineIterator(inputs, self.preprocess, preprocess_params)
+            num_workers = min(num_workers, 1)  # every worker would run through the whole generator
+        batches = DataLoader(videos, num_workers=num_workers, batch_size=batch_size, collate_fn=join_batch)
+        outputs = PipelineIterator(batches, self.forward, forward_params, loader_batch_size=batch_size)
+        return PipelineIterator(outputs, self.postprocess, postprocess_params)
+
+    def save_pretrained(self, save_directory, **kwargs: Any):
+        super().save_pretrained(save_directory, **kwargs)
+        self.video_processor.save_pretrained(save_directory, **kwargs)
+
+
+def join_batch(clips: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Inputs of single clips, (1, ...) each -> inputs of the batch, (B, ...)."""
+    batch = {}
+    for name in clips[0]:
+        tensors = [clip[name] for clip in clips]
+        shapes = sorted({tuple(tensor.shape[1:]) for tensor in tensors})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"clips of one batch must have the same size, got {name} of {' and '.join(map(str, shapes))}; let the "
+                "video processor make them equal (num_frames, do_center_crop), or use batch_size=1"
+            )
+        batch[name] = torch.cat(tensors)
+    return batch

@@ -1,0 +1,335 @@
+"""Saved folders load where holovid cannot be imported, from disk and from a Hub, and compute the same numbers.
+
+What runs without holovid runs in processes of its own (tests/without_holovid.py): one loads what the package saved and
+saves it again; a second one loads that, a Trainer checkpoint, and what was uploaded to a Hub on this machine.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from clips import write_clip
+from hub_server import HubServer
+from tiny_xvit import tiny, tiny_config
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForVideoClassification,
+    AutoVideoProcessor,
+    Trainer,
+    TrainingArguments,
+    pipeline,
+)
+from transformers.dynamic_module_utils import get_imports
+
+from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel, hub
+
+HERE = Path(__file__).parent
+MODEL_SOURCE = {"configuration_common.py", "configuration_xvit.py", "modeling_common.py", "modeling_xvit.py"}
+PROCESSOR_SOURCE = {
+    "configuration_common.py", "frame_sampling.py", "video_decoding.py", "video_processing_holovid.py",
+}  # fmt: skip
+MODEL_FILES = MODEL_SOURCE | {"config.json", "model.safetensors"}
+PROCESSOR_FILES = PROCESSOR_SOURCE | {"video_preprocessor_config.json"}
+AUTO_MAP = {
+    "AutoConfig": "configuration_xvit.XViTConfig",
+    "AutoModel": "modeling_xvit.XViTModel",
+    "AutoModelForVideoClassification": "modeling_xvit.XViTForVideoClassification",
+}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def start(script: str, *arguments: str, **environment: str) -> subprocess.Popen:
+    """Start one of our scripts away from the repository, with a Hugging Face cache of its own.
+
+    With as many threads as this process: numbers that are equal to the last bit need that.
+    """
+    return subprocess.Popen(
+        [sys.executable, HERE / script, *arguments],
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": str(torch.get_num_threads()),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            **environment,
+        },
+        cwd=environment["HF_HOME"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen) -> str:
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Folders: "saved" by the package, and "checkpoint-1" by Trainer; and a video, "clip.mp4"."""
+    work = tmp_path_factory.mktemp("hub")
+    torch.manual_seed(0)
+    model = tiny(id2label={0: "left", 1: "right", 2: "up", 3: "down", 4: "still"})
+    processor = HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6)
+    model.save_pretrained(work / "saved")
+    processor.save_pretrained(work / "saved")
+    write_clip(work / "clip.mp4")
+    trainer = Trainer(
+        model,
+        TrainingArguments(work, max_steps=1, save_steps=1, report_to="none", use_cpu=True, disable_tqdm=True),
+        train_dataset=[{"pixel_values_videos": torch.zeros(6, 3, 16, 16), "labels": 0}] * 2,
+        processing_class=processor,
+    )
+    trainer.train()
+    return work
+
+
+@pytest.fixture(scope="module")
+def reports(work):
+    """What processes without holovid found, by source."""
+    for home in ("first", "second", "push"):
+        (work / home).mkdir()
+    clip = str(work / "clip.mp4")
+    saved, again, checkpoint = (str(work / name) for name in ("saved", "again", "checkpoint-1"))
+    with HubServer() as server:
+        online = {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_of_me", "HF_HUB_OFFLINE": "0"}
+        push = start("push_to_hub.py", saved, str(work / "pushed"), HF_HOME=str(work / "push"), **online)
+        first = {"sources": [saved], "clip": clip, "save_again": again}
+        first = start("without_holovid.py", json.dumps(first), HF_HOME=str(work / "first"))
+        reports = json.loads(finish(first).splitlines()[-1])
+        finish(push)
+        second = {"sources": [again, checkpoint, "me/tiny-xvit", "me/saved-and-pushed"], "clip": clip}
+        second = start("without_holovid.py", json.dumps(second), HF_HOME=str(work / "second"), **online)
+        reports |= json.loads(finish(second).splitlines()[-1])
+        reports["uploaded"] = {name: set(server.files(name)) for name in server.repositories}
+        reports["unknown requests"] = server.unknown_requests
+    return reports
+
+
+@torch.no_grad()
+def expected(folder: Path, clip: Path) -> dict:
+    """What the package computes from the same folder and clip, all of it loaded through Auto classes."""
+    inputs = AutoVideoProcessor.from_pretrained(folder)(str(clip), return_tensors="pt")
+    return {
+        "features": AutoModel.from_pretrained(folder)(**inputs).pooler_output.tolist(),
+        "logits": AutoModelForVideoClassification.from_pretrained(folder)(**inputs).logits.tolist(),
+        "labels": pipeline("video-classification", model=str(folder))(str(clip)),
+    }
+
+
+def check_report(report: dict, work: Path, folder: str = "saved"):
+    assert report["classes"] == ["XViTConfig", "XViTModel", "XViTForVideoClassification", "HolovidVideoProcessor"]
+    assert all(module.startswith("transformers_modules.") for module in report["modules"])
+    assert {key: report[key] for key in ("features", "logits", "labels")} == expected(work / folder, work / "clip.mp4")
+
+
+@pytest.mark.slow
+class TestWithoutHolovid:
+    def test_saved_folder(self, reports, work):
+        check_report(reports[str(work / "saved")], work)
+
+    def test_saved_again_without_holovid(self, reports, work):
+        check_report(reports[str(work / "again")], work)
+        assert names(work / "again") == MODEL_FILES | PROCESSOR_FILES
+        assert json.loads((work / "again" / "config.json").read_text())["auto_map"] == AUTO_MAP
+
+    def test_trainer_checkpoint(self, reports, work):
+        check_report(reports[str(work / "checkpoint-1")], work, "checkpoint-1")
+
+    @pytest.mark.parametrize("repository", ["me/tiny-xvit", "me/saved-and-pushed"])
+    def test_uploaded(self, reports, work, repository):
+        check_report(reports[repository], work)
+
+    def test_what_was_uploaded(self, reports):
+        extra = {".gitattributes", "README.md"}
+        assert reports["uploaded"] == {
+            "me/tiny-xvit": MODEL_FILES | PROCESSOR_FILES | extra,
+            "me/saved-and-pushed": MODEL_FILES | PROCESSOR_FILES | extra,
+            "me/pipeline": MODEL_FILES | PROCESSOR_FILES | extra,
+            "me/config-alone": MODEL_SOURCE | {"config.json"} | extra,
+        }
+        assert reports["unknown requests"] == []
+
+
+def test_saved_folder_has_the_model_the_processor_and_their_source(work):
+    assert names(work / "saved") == MODEL_FILES | PROCESSOR_FILES
+    assert names(work / "checkpoint-1") >= MODEL_FILES | PROCESSOR_FILES
+
+
+def test_auto_maps(work):
+    config = json.loads((work / "saved" / "config.json").read_text())
+    assert config["auto_map"] == AUTO_MAP
+    processor = json.loads((work / "saved" / "video_preprocessor_config.json").read_text())
+    assert processor["auto_map"] == {"AutoVideoProcessor": "video_processing_holovid.HolovidVideoProcessor"}
+
+
+def test_each_part_brings_only_its_own_source(tmp_path):
+    tiny_config().save_pretrained(tmp_path / "config")
+    assert names(tmp_path / "config") == MODEL_SOURCE | {"config.json"}
+    XViTModel(tiny_config()).save_pretrained(tmp_path / "base model")
+    assert names(tmp_path / "base model") == MODEL_FILES
+    assert json.loads((tmp_path / "base model" / "config.json").read_text())["auto_map"] == AUTO_MAP
+    HolovidVideoProcessor().save_pretrained(tmp_path / "processor")
+    assert names(tmp_path / "processor") == PROCESSOR_FILES
+
+
+def test_installed_package_needs_no_permission_and_uses_its_own_classes(work, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *prompt: pytest.fail("asked for permission to run code"))
+    loaded = [
+        auto.from_pretrained(work / "saved")
+        for auto in (AutoConfig, AutoModel, AutoModelForVideoClassification, AutoVideoProcessor)
+    ]
+    assert [type(part) for part in loaded] == [
+        XViTConfig, XViTModel, XViTForVideoClassification, HolovidVideoProcessor,
+    ]  # fmt: skip
+    trusted = AutoModelForVideoClassification.from_pretrained(work / "saved", trust_remote_code=True)
+    assert type(trusted) is XViTForVideoClassification
+
+
+def test_saved_source_imports_only_what_every_user_has(work):
+    # Pillow comes with torchvision.
+    allowed = {"huggingface_hub", "numpy", "PIL", "torch", "torchvision", "transformers"}
+    for path in (work / "saved").glob("*.py"):
+        assert set(get_imports(path)) - sys.stdlib_module_names <= allowed
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert not [module for module in modules if module.partition(".")[0] == "holovid"], path.name
+
+
+def test_other_processes_write_nothing(tmp_path):
+    tiny().save_pretrained(tmp_path / "model", is_main_process=False)
+    assert names(tmp_path / "model") == set()
+
+
+def test_saving_options_keep_working(tmp_path):
+    model = tiny()
+    state = {name: torch.ones_like(tensor) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(tmp_path, state_dict=state, max_shard_size="40KB", variant="ones")
+    weights = {name for name in names(tmp_path) if "safetensors" in name}
+    assert names(tmp_path) == MODEL_SOURCE | {"config.json"} | weights
+    assert "model.safetensors.index.ones.json" in weights and len(weights) > 2
+    loaded = XViTForVideoClassification.from_pretrained(tmp_path, variant="ones")
+    assert all((tensor == 1).all() for tensor in loaded.state_dict().values())
+
+
+def test_a_file_in_the_way_is_refused_as_transformers_does(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(AssertionError, match="should be a directory"):
+        tiny_config().save_pretrained(tmp_path / "file")
+    assert names(tmp_path) == {"file"}
+
+
+def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    (tmp_path / "modeling_xvit.py").write_text("old")
+    (tmp_path / "config.json").write_text("{}")
+
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(hub.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        hub.write_source(tiny_config(), tmp_path)
+    assert names(tmp_path) == {"modeling_xvit.py", "config.json"}
+    assert (tmp_path / "modeling_xvit.py").read_text() == "old"
+
+
+def test_new_heads_are_listed_and_replaced_ones_are_not(monkeypatch):
+    """The registries of transformers decide, so that a new head or family needs no change in hub.py."""
+
+    class Theirs(XViTForVideoClassification):
+        pass
+
+    assert hub.named_classes(tiny_config()) == {
+        "AutoConfig": XViTConfig,
+        "AutoModel": XViTModel,
+        "AutoModelForVideoClassification": XViTForVideoClassification,
+    }
+    from transformers import AutoModelForImageClassification
+
+    registered = AutoModelForImageClassification._model_mapping._extra_content
+    monkeypatch.setitem(registered, XViTConfig, XViTForVideoClassification)
+    assert hub.named_classes(tiny_config())["AutoModelForImageClassification"] is XViTForVideoClassification
+    monkeypatch.setitem(registered, XViTConfig, Theirs)
+    assert "AutoModelForImageClassification" not in hub.named_classes(tiny_config())
+
+
+def test_class_that_a_user_registers_keeps_its_place(tmp_path, monkeypatch):
+    """`register_for_auto_class` makes transformers copy the user's file; ours come beside it."""
+    (tmp_path / "my_model.py").write_text(
+        "from holovid import XViTForVideoClassification\n\n\nclass MyModel(XViTForVideoClassification):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    from my_model import MyModel
+
+    MyModel.register_for_auto_class("AutoModelForVideoClassification")
+    model = MyModel(tiny_config())
+    model.save_pretrained(tmp_path / "saved")
+    assert names(tmp_path / "saved") == MODEL_FILES | {"my_model.py"}
+    assert model.config.auto_map == AUTO_MAP | {"AutoModelForVideoClassification": "my_model.MyModel"}
+    # Elsewhere, saved as one of ours, the entry would name a file that is not there.
+    XViTForVideoClassification(model.config).save_pretrained(tmp_path / "ours")
+    assert model.config.auto_map == AUTO_MAP
+
+
+@pytest.mark.parametrize(
+    ("source", "flat"),
+    [
+        ("from holovid.configuration.xvit import XViTConfig\n", "from .xvit import XViTConfig\n"),
+        ("from holovid.modeling.common import (\n    a,\n    b,\n)\n", "from .common import (\n    a,\n    b,\n)\n"),
+        ("def f():\n    from holovid.modeling.common import a as b\n", "def f():\n    from .common import a as b\n"),
+        ("x = '''\nfrom holovid.modeling.common import a'''\n", "x = '''\nfrom holovid.modeling.common import a'''\n"),
+        ("from holovideo.modeling.common import a\n", "from holovideo.modeling.common import a\n"),
+    ],
+    ids=["one line", "several lines", "in a function", "in a text", "another package"],
+)  # fmt: skip
+def test_flatten(source, flat):
+    assert hub.flatten(source, "holovid.modeling.example") == flat
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import holovid",
+        "import holovid.modeling.modeling_xvit",
+        "from holovid import XViTConfig",
+        "from holovid.hub import bundle",
+        "from holovid.modeling import modeling_xvit",
+        "from .modeling_xvit import XViTModel",
+        "from . import modeling_xvit",
+    ],
+)
+def test_imports_that_could_not_travel_are_refused(source):
+    with pytest.raises(ValueError, match=r"holovid\.modeling\.example, line 2: import of"):
+        hub.flatten(f"import torch\n{source}\n", "holovid.modeling.example")
+
+
+def test_two_files_of_one_name_are_refused(monkeypatch):
+    sources = {
+        "holovid.modeling.common": "from holovid.processing.common import a\n",
+        "holovid.processing.common": "",
+    }
+    monkeypatch.setattr(hub, "_source_of", sources.__getitem__)
+    with pytest.raises(ValueError, match=r"would both be saved as common\.py"):
+        hub.bundle({"holovid.modeling.common"})
+
+
+def test_modules_that_import_each_other_are_bundled_once(monkeypatch):
+    sources = {
+        "holovid.modeling.a": "from holovid.modeling.b import b\n",
+        "holovid.modeling.b": "def f():\n    from holovid.modeling.a import a\n",
+    }
+    monkeypatch.setattr(hub, "_source_of", sources.__getitem__)
+    assert hub.bundle({"holovid.modeling.a"}) == {
+        "a.py": "from .b import b\n",
+        "b.py": "def f():\n    from .a import a\n",
+    }
