@@ -38,6 +38,9 @@ except ImportError:
 
 VideoSource = str | os.PathLike | bytes | BinaryIO
 
+# FFmpeg's names of containers that store each picture by itself. In others (MPEG streams) the packets that one gets
+# depend on where one begins to read, so these are read from the beginning.
+SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece of it
 DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; what is longer goes to a temporary file
 
@@ -157,32 +160,44 @@ class VideoFile:
         self._codec.thread_type = "AUTO"
         # torch's number, which is 1 in the workers of a DataLoader.
         self._codec.thread_count = num_threads or torch.get_num_threads()
+        self._numbered_packets = enumerate(self._packets())
+        self._last_read = -1
 
     def _index_packets(self) -> None:
         """Find out from the packets which frames there are, and which packets it takes to decode each."""
-        packets = [(packet.pts, packet.is_keyframe, packet.is_discard) for packet in self._packets()]
-        time_stamps = {pts for pts, _, _ in packets}
-        if None in time_stamps or len(time_stamps) < len(packets):
-            # Such as AVI with B-frames. There, packets need not even be frames.
+        self._packet_keys, keyframes, shown = [], [], []
+        for number, packet in self._numbered_packets:
+            self._packet_keys.append((packet.pts, packet.dts, packet.size))
+            if packet.is_keyframe:
+                keyframes.append(number)
+            if not packet.is_discard:
+                shown.append(number)
+        self._last_read = len(self._packet_keys)
+        stamps = [pts for pts, _, _ in self._packet_keys]
+        if None in stamps or len(set(stamps)) < len(stamps) or self._has_guessed_time_stamps(stamps):
             return self._index_by_decoding()
-        self._packet_of_time_stamp = {pts: number for number, (pts, _, _) in enumerate(packets)}
-        shown = np.array(sorted(pts for pts, _, is_discard in packets if not is_discard), dtype=np.int64)
-        self._frame_of_time_stamp = {int(pts): frame for frame, pts in enumerate(shown)}
-        self._packet_of_frame = np.array([self._packet_of_time_stamp[int(pts)] for pts in shown], dtype=np.int64)
+        stamps = np.array(stamps, dtype=np.int64)
+        shown, keyframes = np.array(shown, dtype=np.int64), np.array(keyframes, dtype=np.int64)
+        self._packet_of_frame = shown[np.argsort(stamps[shown])]
+        stamp_of_frame = stamps[self._packet_of_frame]
+        self._frame_of_stamp = {int(stamp): frame for frame, stamp in enumerate(stamp_of_frame)}
         # Decoding starts from the last key frame that is both read and shown before: pictures that are read after a
         # key frame but shown before it may lean on pictures from before it.
-        keyframes = np.array([number for number, (_, is_keyframe, _) in enumerate(packets) if is_keyframe], np.int64)
         last_read = np.searchsorted(keyframes, self._packet_of_frame, side="right")
-        last_shown = np.searchsorted([packets[number][0] for number in keyframes], shown, side="right")
+        last_shown = np.searchsorted(stamps[keyframes], stamp_of_frame, side="right")
         starts = np.concatenate([[0], keyframes])  # from the first packet if there is no such key frame
         self._first_packet_of_frame = starts[np.minimum(last_read, last_shown)]
-        self._time_stamps = [pts for pts, _, _ in packets]
-        self.times = shown * float(self._stream.time_base)
+        self._number_of_packet = {key: number for number, key in enumerate(self._packet_keys)}
+        self.times = stamp_of_frame * float(self._stream.time_base)
+
+    def _has_guessed_time_stamps(self, stamps: list[int]) -> bool:
+        """AVI does not store when a picture is shown, and FFmpeg guesses it wrong for H.264 with B-frames."""
+        return self._container.format.name == "avi" and self._codec.has_b_frames and stamps == sorted(stamps)
 
     def _index_by_decoding(self) -> None:
-        """Count the frames of a file whose packets do not tell."""
+        """Count the frames of a file whose packets do not tell; they need not even be frames."""
         self._packet_of_frame = None
-        self._frame_of_time_stamp = {}
+        self._frame_of_stamp = {}
         self._open(num_threads=1)
         seconds = [frame.time for frame in self._pictures(self._packets())]
         if None in seconds or any(later <= sooner for sooner, later in pairwise(seconds)):
@@ -214,7 +229,7 @@ class VideoFile:
         for first, last, frames in self._runs(wanted):
             needed = {int(self._packet_of_frame[frame]) for frame in frames}
             for picture in self._pictures(self._run(first, last, needed)):
-                frame = self._frame_of_time_stamp.get(picture.pts)
+                frame = self._frame_of_stamp.get(picture.pts)
                 if frame in missing:
                     missing.remove(frame)
                     yield frame, picture
@@ -235,31 +250,31 @@ class VideoFile:
 
     def _run(self, first: int, last: int, needed: set[int]) -> Iterator["av.Packet"]:
         """The packets from number `first` to number `last`; what no needed frame leans on will not be decoded."""
-        for number, packet in self._packets_from(first):
+        self._go_before(first)
+        for number, packet in self._numbered_packets:
+            self._last_read = number
             if number >= first:
                 self._codec.skip_frame = "DEFAULT" if number in needed else "NONREF"
                 yield packet
             if number >= last:
                 return
 
-    def _packets_from(self, first: int) -> Iterable[tuple[int, "av.Packet"]]:
-        """(number, packet) from packet `first`, or from one before it, on."""
-        try:
-            self._container.seek(self._time_stamps[first], stream=self._stream)
-            packets = self._numbered_packets()
-            landed = next(packets, None)
-            if landed is not None and landed[0] <= first:
-                return chain([landed], packets)
-        except av.FFmpegError:
-            pass  # not every container can seek
-        self._open()
-        return self._numbered_packets()
-
-    def _numbered_packets(self) -> Iterator[tuple[int, "av.Packet"]]:
-        for packet in self._packets():
-            number = self._packet_of_time_stamp.get(packet.pts)
-            if number is not None:
-                yield number, packet
+    def _go_before(self, first: int) -> None:
+        """Let the next packet be number `first` or an earlier one."""
+        self._codec.flush_buffers()
+        if self._container.format.name in SEEKABLE:
+            shown, read, _ = self._packet_keys[first]
+            try:
+                self._container.seek(shown if read is None else read, stream=self._stream)
+            except av.FFmpegError:
+                return self._open()
+            packets = ((self._number_of_packet.get((p.pts, p.dts, p.size), -1), p) for p in self._packets())
+            landed = next(packets, (first + 1, None))
+            self._numbered_packets = chain([landed], packets)
+            if landed[0] > first:
+                self._open()
+        elif self._last_read >= first:
+            self._open()
 
     def _packets(self) -> Iterator["av.Packet"]:
         """The packets of the stream up to where the file ends or breaks off."""
@@ -284,7 +299,7 @@ class VideoFile:
         wanted = wanted[::-1]
         frame, shown = -1, None
         for picture in self._pictures(self._packets()):
-            frame = self._frame_of_time_stamp.get(picture.pts, frame + 1)
+            frame = self._frame_of_stamp.get(picture.pts, frame + 1)
             while wanted and wanted[-1] < frame:
                 yield wanted.pop(), picture if shown is None else shown
             if wanted and wanted[-1] == frame:
