@@ -173,22 +173,25 @@ class VideoFile:
             if not packet.is_discard:
                 shown.append(number)
         self._last_read = len(self._packet_keys)
+        if not self._packet_keys:
+            raise ValueError(f"{self.name} has no frame that can be decoded: its video stream is empty")
         stamps = [pts for pts, _, _ in self._packet_keys]
         if None in stamps or len(set(stamps)) < len(stamps) or self._has_guessed_time_stamps(stamps):
             return self._index_by_decoding()
         stamps = np.array(stamps, dtype=np.int64)
-        shown, keyframes = np.array(shown, dtype=np.int64), np.array(keyframes, dtype=np.int64)
-        self._packet_of_frame = shown[np.argsort(stamps[shown])]
-        stamp_of_frame = stamps[self._packet_of_frame]
-        self._frame_of_stamp = {int(stamp): frame for frame, stamp in enumerate(stamp_of_frame)}
+        shown, keyframes = np.array(shown, dtype=np.int64), np.array(keyframes or [0], dtype=np.int64)
+        shown = shown[np.argsort(stamps[shown])]
         # Decoding starts from the last key frame that is both read and shown before: pictures that are read after a
         # key frame but shown before it may lean on pictures from before it.
-        last_read = np.searchsorted(keyframes, self._packet_of_frame, side="right")
-        last_shown = np.searchsorted(stamps[keyframes], stamp_of_frame, side="right")
-        starts = np.concatenate([[0], keyframes])  # from the first packet if there is no such key frame
-        self._first_packet_of_frame = starts[np.minimum(last_read, last_shown)]
+        last_read = np.searchsorted(keyframes, shown, side="right")
+        last_shown = np.searchsorted(stamps[keyframes], stamps[shown], side="right")
+        last = np.minimum(last_read, last_shown) - 1
+        # A recording that was cut starts with pictures that lean on others now missing.
+        self._packet_of_frame, last = shown[last >= 0], last[last >= 0]
+        self._first_packet_of_frame = keyframes[last]
+        self._frame_of_stamp = {int(stamp): frame for frame, stamp in enumerate(stamps[self._packet_of_frame])}
         self._number_of_packet = {key: number for number, key in enumerate(self._packet_keys)}
-        self.times = stamp_of_frame * float(self._stream.time_base)
+        self.times = stamps[self._packet_of_frame] * float(self._stream.time_base)
 
     def _has_guessed_time_stamps(self, stamps: list[int]) -> bool:
         """AVI does not store when a picture is shown, and FFmpeg guesses it wrong for H.264 with B-frames."""
