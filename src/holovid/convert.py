@@ -25,6 +25,7 @@ from transformers.utils import logging
 from holovid.configuration.configuration_xvit import XViTConfig
 from holovid.files import new_folder
 from holovid.modeling.modeling_xvit import XViTForVideoClassification, resize_position_embeddings
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
 logger = logging.get_logger(__name__)
 
@@ -71,7 +72,6 @@ def convert(
     source: StateDict | str | os.PathLike, family: str, output: str | os.PathLike, **settings
 ) -> PreTrainedModel:
     """`from_reference`, saved with its processor to the new folder `output`, which appears complete or not at all."""
-    from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
     model = from_reference(source, family, **settings)
     height, width = model.config.frame_size
