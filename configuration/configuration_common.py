@@ -3,8 +3,10 @@
 
 from importlib import import_module
 
+from transformers.utils import PushToHubMixin
 
-class SavedWithSource:
+
+class SavedWithSource(PushToHubMixin):
     """Mixin for what names its class in a JSON file of the saved folder: configurations (so, models) and processors.
 
     In the installed package, `holovid.hub` adds the source to each folder that is saved or uploaded, so that it loads

@@ -36,6 +36,7 @@ PROCESSOR_SOURCE = {
 }  # fmt: skip
 MODEL_FILES = MODEL_SOURCE | {"config.json", "model.safetensors"}
 PROCESSOR_FILES = PROCESSOR_SOURCE | {"video_preprocessor_config.json"}
+CLASSES = ["XViTConfig", "XViTModel", "XViTForVideoClassification", "HolovidVideoProcessor"]
 AUTO_MAP = {
     "AutoConfig": "configuration_xvit.XViTConfig",
     "AutoModel": "modeling_xvit.XViTModel",
@@ -93,13 +94,25 @@ def work(tmp_path_factory):
     return work
 
 
-@pytest.fixture(scope="module")
-def reports(work):
-    """What processes without holovid found, by source."""
+@torch.no_grad()
+def computed_here(folder: str, clip: str) -> dict:
+    """What the package computes from a folder and a clip, all of it loaded through Auto classes."""
+    inputs = AutoVideoProcessor.from_pretrained(folder)(clip, return_tensors="pt")
+    return {
+        "features": AutoModel.from_pretrained(folder)(**inputs).pooler_output.tolist(),
+        "logits": AutoModelForVideoClassification.from_pretrained(folder)(**inputs).logits.tolist(),
+        "labels": pipeline("video-classification", model=folder)(clip),
+    }
+
+
+@pytest.mark.slow
+def test_what_is_saved_or_uploaded_loads_without_holovid(work):
+    """One test, as it costs three processes: they start the interpreter and import transformers anew."""
     for home in ("first", "second", "push"):
         (work / home).mkdir()
     clip = str(work / "clip.mp4")
-    saved, again, checkpoint = (str(work / name) for name in ("saved", "again", "checkpoint-1"))
+    saved, again, checkpoint = (str(work / name) for name in ("saved", "saved again", "checkpoint-1"))
+    uploaded = ["me/tiny-xvit", "me/saved-and-pushed"]
     with HubServer() as server:
         online = {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_of_me", "HF_HUB_OFFLINE": "0"}
         push = start("push_to_hub.py", saved, str(work / "pushed"), HF_HOME=str(work / "push"), **online)
@@ -107,57 +120,26 @@ def reports(work):
         first = start("without_holovid.py", json.dumps(first), HF_HOME=str(work / "first"))
         reports = json.loads(finish(first).splitlines()[-1])
         finish(push)
-        second = {"sources": [again, checkpoint, "me/tiny-xvit", "me/saved-and-pushed"], "clip": clip}
+        second = {"sources": [again, checkpoint, *uploaded], "clip": clip}
         second = start("without_holovid.py", json.dumps(second), HF_HOME=str(work / "second"), **online)
         reports |= json.loads(finish(second).splitlines()[-1])
-        reports["uploaded"] = {name: set(server.files(name)) for name in server.repositories}
-        reports["unknown requests"] = server.unknown_requests
-    return reports
 
+    for source, report in reports.items():
+        folder = checkpoint if source == checkpoint else saved
+        assert report["classes"] == CLASSES, source
+        assert all(module.startswith("transformers_modules.") for module in report["modules"]), source
+        assert {key: report[key] for key in ("features", "logits", "labels")} == computed_here(folder, clip), source
 
-@torch.no_grad()
-def expected(folder: Path, clip: Path) -> dict:
-    """What the package computes from the same folder and clip, all of it loaded through Auto classes."""
-    inputs = AutoVideoProcessor.from_pretrained(folder)(str(clip), return_tensors="pt")
-    return {
-        "features": AutoModel.from_pretrained(folder)(**inputs).pooler_output.tolist(),
-        "logits": AutoModelForVideoClassification.from_pretrained(folder)(**inputs).logits.tolist(),
-        "labels": pipeline("video-classification", model=str(folder))(str(clip)),
+    assert names(Path(again)) == MODEL_FILES | PROCESSOR_FILES
+    assert json.loads(Path(again, "config.json").read_text())["auto_map"] == AUTO_MAP
+    extra = {".gitattributes", "README.md"}
+    assert {name: set(server.files(name)) for name in server.repositories} == {
+        "me/tiny-xvit": MODEL_FILES | PROCESSOR_FILES | extra,
+        "me/saved-and-pushed": MODEL_FILES | PROCESSOR_FILES | extra,
+        "me/pipeline": MODEL_FILES | PROCESSOR_FILES | extra,
+        "me/config-alone": MODEL_SOURCE | {"config.json"} | extra,
     }
-
-
-def check_report(report: dict, work: Path, folder: str = "saved"):
-    assert report["classes"] == ["XViTConfig", "XViTModel", "XViTForVideoClassification", "HolovidVideoProcessor"]
-    assert all(module.startswith("transformers_modules.") for module in report["modules"])
-    assert {key: report[key] for key in ("features", "logits", "labels")} == expected(work / folder, work / "clip.mp4")
-
-
-@pytest.mark.slow
-class TestWithoutHolovid:
-    def test_saved_folder(self, reports, work):
-        check_report(reports[str(work / "saved")], work)
-
-    def test_saved_again_without_holovid(self, reports, work):
-        check_report(reports[str(work / "again")], work)
-        assert names(work / "again") == MODEL_FILES | PROCESSOR_FILES
-        assert json.loads((work / "again" / "config.json").read_text())["auto_map"] == AUTO_MAP
-
-    def test_trainer_checkpoint(self, reports, work):
-        check_report(reports[str(work / "checkpoint-1")], work, "checkpoint-1")
-
-    @pytest.mark.parametrize("repository", ["me/tiny-xvit", "me/saved-and-pushed"])
-    def test_uploaded(self, reports, work, repository):
-        check_report(reports[repository], work)
-
-    def test_what_was_uploaded(self, reports):
-        extra = {".gitattributes", "README.md"}
-        assert reports["uploaded"] == {
-            "me/tiny-xvit": MODEL_FILES | PROCESSOR_FILES | extra,
-            "me/saved-and-pushed": MODEL_FILES | PROCESSOR_FILES | extra,
-            "me/pipeline": MODEL_FILES | PROCESSOR_FILES | extra,
-            "me/config-alone": MODEL_SOURCE | {"config.json"} | extra,
-        }
-        assert reports["unknown requests"] == []
+    assert server.unknown_requests == []
 
 
 def test_saved_folder_has_the_model_the_processor_and_their_source(work):

@@ -13,7 +13,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +123,7 @@ def _imports_of_ours(source: str, module: str) -> Iterator[tuple[int, str]]:
 
 
 def _source_of(module: str) -> str:
-    spec = find_spec(module)
-    source = spec.loader.get_source(module) if spec and spec.loader else None
-    if source is None:
-        raise ValueError(f"the source of {module} is not installed; it has to be, to be saved with a model")
-    return source
+    return inspect.getsource(import_module(module))
 
 
 def _write(path: Path, text: str) -> None:
