@@ -41,6 +41,7 @@ VideoSource = str | os.PathLike | bytes | BinaryIO
 # FFmpeg's names of containers that store each picture by itself. In others (MPEG streams) the packets that one gets
 # depend on where one begins to read, so these are read from the beginning.
 SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
+TEXT_CODECS = {"ansi", "bintext", "idf", "xbin"}  # with which FFmpeg draws text files as pictures
 DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece of it
 DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; what is longer goes to a temporary file
 
@@ -148,8 +149,8 @@ class VideoFile:
         if self._container is not None:
             self._container.close()
         try:
-            # Tags need not be UTF-8.
-            self._container = av.open(self._source.rewound(), metadata_errors="replace")
+            # Tags need not be UTF-8. The mode is said because PyAV would take it from the file object.
+            self._container = av.open(self._source.rewound(), mode="r", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise ValueError(f"{self.name} cannot be read as a video: {error}") from error
         self._stream = self._container.streams.best("video")
@@ -157,6 +158,8 @@ class VideoFile:
             found = sorted({stream.type for stream in self._container.streams})
             raise ValueError(f"{self.name} has no video stream that can be decoded; its streams: {found}")
         self._codec = self._stream.codec_context
+        if self._codec.name in TEXT_CODECS:
+            raise ValueError(f"{self.name} cannot be read as a video: it is text")
         self._codec.thread_type = "AUTO"
         # torch's number, which is 1 in the workers of a DataLoader.
         self._codec.thread_count = num_threads or torch.get_num_threads()
@@ -285,7 +288,7 @@ class VideoFile:
             for packet in self._container.demux(self._stream):
                 if packet.size:
                     yield packet
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # PyAV ends with an IndexError where damage looks like a new stream
             return
 
     def _pictures(self, packets: Iterable["av.Packet"]) -> Iterator["av.VideoFrame"]:
@@ -383,11 +386,10 @@ class OpenedSource:
 
     @staticmethod
     def _locate(path: str) -> str | BinaryIO:
-        url = urlparse(path)
-        if url.scheme in ("http", "https"):
+        if path.startswith(("http://", "https://")):
             return download(path)
-        if url.scheme == "file":
-            path = url2pathname(url.path)
+        if path.startswith("file://"):
+            path = url2pathname(urlparse(path).path)
         if not os.path.exists(path):
             raise FileNotFoundError(f"there is no video at {path!r}")
         if not os.path.isfile(path):
