@@ -23,7 +23,6 @@ from fractions import Fraction
 from functools import partial
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
@@ -31,6 +30,8 @@ import numpy as np
 from datasets import ClassLabel, DatasetDict, Video, load_dataset
 from numpy.random import Generator
 from rich.progress import track
+
+from holovid.files import new_folder
 
 Array = np.ndarray
 
@@ -259,18 +260,14 @@ def render_clips(
 
     Raises `ValueError` when `folder` holds anything else. The folder appears when it is complete, or not at all.
     """
-    folder, clips = Path(folder).absolute(), clips or ClipSet()
+    folder, clips = Path(folder), clips or ClipSet()
     recipe = json.dumps({"holovid_clips": 1} | asdict(clips), indent=2) + "\n"
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        complete = (folder / "clips.json").is_file() and (folder / "clips.json").read_text() == recipe
-        if complete and sum(1 for _ in folder.glob("*/*/*.mp4")) == clips.train + clips.val:
-            return folder
-        raise ValueError(f"{folder} is not empty and not this set of clips; give another folder or remove it")
+    same = (folder / "clips.json").is_file() and (folder / "clips.json").read_text() == recipe
+    if same and sum(1 for _ in folder.glob("*/*/*.mp4")) == clips.train + clips.val:
+        return folder
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     jobs = [(split, index) for split in ("train", "val") for index in range(getattr(clips, split))]
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        unfinished = Path(scratch, folder.name)
+    with new_folder(folder) as unfinished:
         # threads: numpy and the codecs work outside the interpreter lock, and a process would first import torch
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             rendered = pool.map(lambda job: render_clip(unfinished, clips, *job), jobs)
@@ -281,7 +278,6 @@ def render_clips(
                 table.writeheader()
                 table.writerows(row for row, (row_split, _) in zip(rows, jobs, strict=True) if row_split == split)
         (unfinished / "clips.json").write_text(recipe)
-        unfinished.replace(folder)
     return folder
 
 

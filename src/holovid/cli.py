@@ -1,0 +1,138 @@
+"""The `holovid` command: one function a sub-command, each a thin wrapper of a function of the library.
+
+Whatever cannot be done ends as one sentence on stderr and exit status 2. Torch and transformers are imported by the
+commands that need them.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+
+class OneSentenceErrors(TyperGroup):
+    """A command group whose users see what was wrong with their input instead of a traceback."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            # transformers and the Hub's client append lines of advice
+            print(f"holovid: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=OneSentenceErrors,
+    help="Space-time video transformers: label videos, render data to try them on.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+data = typer.Typer(help="Make sets of clips.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+@data.command()
+def synth(
+    output: Annotated[Path, typer.Argument(help="Folder to make; a complete set that is there already is kept.")],
+    train: Annotated[int, typer.Option(help="Clips to train on.")] = 960,
+    val: Annotated[int, typer.Option(help="Clips to validate on.")] = 320,
+    shapes: Annotated[str, typer.Option(help="Of disc, square, triangle, star, ring, bar.")] = "disc,triangle",
+    motions: Annotated[
+        str, typer.Option(help="Of right, left, down, up, grow, shrink, appear, vanish.")
+    ] = "right,left",
+    sounds: Annotated[str, typer.Option(help="Of rise, fall, tone, noise.")] = "rise,fall",
+    size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 112,
+    seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 2.0,
+    frame_rate: Annotated[int, typer.Option(help="Frames a second.")] = 12,
+    sampling_rate: Annotated[int, typer.Option(help="Sound samples a second.")] = 16_000,
+    seed: Annotated[int, typer.Option(help="Where all chance comes from.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Clips to render at a time; default: one a core.")] = None,
+):
+    """Render labelled mp4 clips: shape x motion x sound, drawn independently, motions in exact reversal pairs."""
+    from holovid.data import ClipSet, render_clips
+
+    clips = ClipSet(
+        train=train,
+        val=val,
+        shapes=split_names(shapes),
+        motions=split_names(motions),
+        sounds=split_names(sounds),
+        size=size,
+        seconds=seconds,
+        frame_rate=frame_rate,
+        sampling_rate=sampling_rate,
+        seed=seed,
+    )
+    Console().print(f"{train + val} clips in {render_clips(output, clips, workers)}", soft_wrap=True)
+
+
+@app.command()
+def classify(
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of a video classifier.")],
+    clips: Annotated[list[str], typer.Argument(help="Paths or URLs of videos.")],
+    top_k: Annotated[int, typer.Option(min=1, help="Labels to show, best first.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Also draw what the model saw and said (.png, .jpg).")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run model code that comes from the Hub.")
+    ] = False,
+):
+    """Say what happens in videos."""
+    from transformers import AutoModelForVideoClassification, AutoVideoProcessor, logging, pipeline
+
+    from holovid import VideoClassificationPipeline
+    from holovid.visualize import contact_sheet, stack
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
+    processor = AutoVideoProcessor.from_pretrained(model, trust_remote_code=trust_remote_code)
+    classifier = pipeline(
+        "video-classification",
+        model=AutoModelForVideoClassification.from_pretrained(model, trust_remote_code=trust_remote_code),
+        video_processor=processor,
+        pipeline_class=VideoClassificationPipeline,
+    )
+    answers = [classifier(clip, top_k=top_k) for clip in clips]
+
+    if picture is not None:
+        sheets = [contact_sheet(processor, clip, answer, clip) for clip, answer in zip(clips, answers, strict=True)]
+        unfinished = picture.with_name(f".{picture.name}")
+        stack(sheets).save(unfinished)
+        unfinished.replace(picture)
+    if as_json:
+        print(json.dumps([{"clip": clip, "answers": answer} for clip, answer in zip(clips, answers, strict=True)]))
+    else:
+        Console().print(answer_table(clips, answers))
+        if picture is not None:
+            Console().print(f"Picture: {picture}", soft_wrap=True)
+
+
+def answer_table(clips: list[str], answers: list[list[dict]]) -> Table:
+    table = Table("clip", "label", "score")
+    table.columns[0].overflow = "fold"
+    table.columns[2].justify = "right"
+    for clip, answer in zip(clips, answers, strict=True):
+        for rank, entry in enumerate(answer):
+            first, last = rank == 0, rank == len(answer) - 1
+            score = f"{entry['score']:.3f}"
+            table.add_row(
+                clip if first else "", entry["label"], score, style="bold" if first else None, end_section=last
+            )
+    return table
+
+
+def split_names(names: str) -> tuple[str, ...]:
+    """ "right, left" -> ("right", "left")."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def main():
+    app(prog_name="holovid")
