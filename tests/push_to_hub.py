@@ -1,11 +1,12 @@
-"""Upload a saved model and its processor in the two ways there are; tests/test_hub.py runs this against its own Hub.
+"""Upload a saved model and its processor in all ways there are; tests/test_hub.py runs this against its own Hub.
 
-python push.py FOLDER WORK_FOLDER
+    python push_to_hub.py SAVED_FOLDER WORK_FOLDER
 """
 
 import sys
 
-from transformers import AutoVideoProcessor
+import torch
+from transformers import AutoVideoProcessor, Trainer, TrainingArguments
 
 from holovid import VideoClassificationPipeline, XViTForVideoClassification
 
@@ -23,3 +24,11 @@ if __name__ == "__main__":
         part.save_pretrained(work, push_to_hub=True, repo_id="me/saved-and-pushed")
     model.config.push_to_hub("config-alone")
     VideoClassificationPipeline(model, video_processor=processor).push_to_hub("pipeline")
+
+    # While it trains, Trainer uploads files that it picks out of its checkpoints.
+    size = model.config.num_frames, model.config.num_channels, *model.config.frame_size
+    options = TrainingArguments(
+        f"{work}/trained", push_to_hub=True, max_steps=1, save_steps=1, report_to="none", use_cpu=True
+    )
+    clips = [{"pixel_values_videos": torch.zeros(size), "labels": 0}] * 2
+    Trainer(model, options, train_dataset=clips, processing_class=processor).train()

@@ -7,6 +7,7 @@ saves it again; a second one loads that, a Trainer checkpoint, and what was uplo
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from transformers import (
     AutoVideoProcessor,
     Trainer,
     TrainingArguments,
+    ViTConfig,
     pipeline,
 )
 from transformers.dynamic_module_utils import get_imports
@@ -137,6 +139,7 @@ def test_what_is_saved_or_uploaded_loads_without_holovid(work):
         "me/tiny-xvit": MODEL_FILES | PROCESSOR_FILES | extra,
         "me/saved-and-pushed": MODEL_FILES | PROCESSOR_FILES | extra,
         "me/pipeline": MODEL_FILES | PROCESSOR_FILES | extra,
+        "me/trained": MODEL_FILES | PROCESSOR_FILES | {".gitattributes", "training_args.bin"},
         "me/config-alone": MODEL_SOURCE | {"config.json"} | extra,
     }
     assert server.unknown_requests == []
@@ -162,6 +165,19 @@ def test_each_part_brings_only_its_own_source(tmp_path):
     assert json.loads((tmp_path / "base model" / "config.json").read_text())["auto_map"] == AUTO_MAP
     HolovidVideoProcessor().save_pretrained(tmp_path / "processor")
     assert names(tmp_path / "processor") == PROCESSOR_FILES
+
+
+def test_processor_completes_a_folder_that_has_only_the_configuration(work, tmp_path):
+    """Trainer makes such folders to upload them; source that is there may belong to another release, and stays."""
+    shutil.copy(work / "saved" / "config.json", tmp_path)
+    (tmp_path / "modeling_common.py").write_text("of another release")
+    HolovidVideoProcessor().save_pretrained(tmp_path)
+    assert names(tmp_path) == MODEL_SOURCE | PROCESSOR_FILES | {"config.json"}
+    assert (tmp_path / "modeling_common.py").read_text() == "of another release"
+    (tmp_path / "of another model").mkdir()
+    ViTConfig().save_pretrained(tmp_path / "of another model")
+    HolovidVideoProcessor().save_pretrained(tmp_path / "of another model")
+    assert names(tmp_path / "of another model") == PROCESSOR_FILES | {"config.json"}
 
 
 def test_installed_package_needs_no_permission_and_uses_its_own_classes(work, monkeypatch):
@@ -231,7 +247,7 @@ def test_new_heads_are_listed_and_replaced_ones_are_not(monkeypatch):
     class Theirs(XViTForVideoClassification):
         pass
 
-    assert hub.named_classes(tiny_config()) == {
+    assert hub.named_classes(XViTConfig) == {
         "AutoConfig": XViTConfig,
         "AutoModel": XViTModel,
         "AutoModelForVideoClassification": XViTForVideoClassification,
@@ -240,9 +256,9 @@ def test_new_heads_are_listed_and_replaced_ones_are_not(monkeypatch):
 
     registered = AutoModelForImageClassification._model_mapping._extra_content
     monkeypatch.setitem(registered, XViTConfig, XViTForVideoClassification)
-    assert hub.named_classes(tiny_config())["AutoModelForImageClassification"] is XViTForVideoClassification
+    assert hub.named_classes(XViTConfig)["AutoModelForImageClassification"] is XViTForVideoClassification
     monkeypatch.setitem(registered, XViTConfig, Theirs)
-    assert "AutoModelForImageClassification" not in hub.named_classes(tiny_config())
+    assert "AutoModelForImageClassification" not in hub.named_classes(XViTConfig)
 
 
 def test_class_that_a_user_registers_keeps_its_place(tmp_path, monkeypatch):

@@ -5,33 +5,35 @@ names itself and each model registered for it with an Auto class (a model is sav
 names itself. They lie flat in the folder, under one rewrite rule: `from holovid.<folder>.<file> import` becomes
 `from .<file> import`. Any other import of holovid is refused, before anything is written.
 
-[`~holovid.configuration.configuration_common.SavedWithSource`] calls `name_classes` and `write_source`.
+`SavedWithSource`, which configurations and processors derive from, calls `name_classes` and `write_source`.
 """
 
 import ast
 import inspect
+import json
 import os
 import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from transformers import PreTrainedConfig
+from transformers import CONFIG_MAPPING, PreTrainedConfig
 from transformers.models.auto import modeling_auto
+from transformers.utils import CONFIG_NAME
+
+from holovid.configuration.configuration_common import SavedWithSource
 
 TRAVELLING_MODULE = re.compile(r"holovid\.(?:configuration|modeling|processing)\.(\w+)")
 
 
-def named_classes(saved: Any) -> dict[str, type]:
-    """Auto class name -> class of ours, for all that the folder of `saved` (a configuration or a processor) names.
+def named_classes(cls: type[SavedWithSource]) -> dict[str, type]:
+    """Auto class name -> class of ours, for all that the saved folder of `cls` (configuration or processor) names.
 
     Models are looked up in transformers' own registries, so a new family or head needs nothing here.
     """
-    cls = type(saved)
     # transformers says which Auto class finds what in the default of this method: AutoConfig, AutoVideoProcessor, ...
     classes = {inspect.signature(cls.register_for_auto_class).parameters["auto_class"].default: cls}
-    if isinstance(saved, PreTrainedConfig):
+    if issubclass(cls, PreTrainedConfig):
         for auto_class in filter(inspect.isclass, vars(modeling_auto).values()):
             mapping = getattr(auto_class, "_model_mapping", None)
             model_class = None if mapping is None else mapping._extra_content.get(cls)
@@ -41,7 +43,7 @@ def named_classes(saved: Any) -> dict[str, type]:
     return classes
 
 
-def name_classes(saved: Any, folder: str | os.PathLike) -> None:
+def name_classes(saved: SavedWithSource, folder: str | os.PathLike) -> None:
     """Set `saved.auto_map`, which goes into its JSON file: where each Auto class finds its class in `folder`.
 
     What a user's own class put there (`register_for_auto_class`) stays if its file lies in the folder, as transformers
@@ -49,9 +51,9 @@ def name_classes(saved: Any, folder: str | os.PathLike) -> None:
     """
     ours = {
         auto_class: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
-        for auto_class, cls in named_classes(saved).items()
+        for auto_class, cls in named_classes(type(saved)).items()
     }
-    files = bundled_files(saved)
+    files = source_files(type(saved))
     theirs = {
         auto_class: reference
         for auto_class, reference in (getattr(saved, "auto_map", None) or {}).items()
@@ -60,18 +62,28 @@ def name_classes(saved: Any, folder: str | os.PathLike) -> None:
     saved.auto_map = ours | theirs
 
 
-def write_source(saved: Any, folder: str | os.PathLike) -> None:
+def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
     """Write the source of the classes that `saved` names into `folder`, each file whole or not at all.
 
     Raises `ValueError` when that source would not load without holovid.
     """
-    for name, source in bundled_files(saved).items():
-        _write(Path(folder) / name, source)
+    folder = Path(folder)
+    for name, source in source_files(type(saved)).items():
+        _write(folder / name, source)
+    # The folder that Trainer uploads while it trains gets a checkpoint's config.json without the source; then the
+    # processor is saved there, so this is where it can be completed.
+    config = folder / CONFIG_NAME
+    if not isinstance(saved, PreTrainedConfig) and config.is_file():
+        config_class = CONFIG_MAPPING._extra_content.get(json.loads(config.read_text()).get("model_type"))
+        if config_class is not None and TRAVELLING_MODULE.fullmatch(config_class.__module__):
+            for name, source in source_files(config_class).items():
+                if not (folder / name).exists():
+                    _write(folder / name, source)
 
 
-def bundled_files(saved: Any) -> dict[str, str]:
-    """File name -> source of the files that travel with `saved`."""
-    return bundle({cls.__module__ for cls in named_classes(saved).values()})
+def source_files(cls: type[SavedWithSource]) -> dict[str, str]:
+    """File name -> source of what travels with a saved `cls`."""
+    return bundle({named.__module__ for named in named_classes(cls).values()})
 
 
 def bundle(modules: set[str]) -> dict[str, str]:
