@@ -12,6 +12,7 @@ import transformers
 from clips import write_clip
 from tiny_xvit import tiny
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor, pipeline
+from transformers.pipelines.pt_utils import KeyDataset
 
 from holovid import HolovidVideoProcessor, VideoClassificationPipeline
 
@@ -86,6 +87,12 @@ def test_generator_is_answered_lazily(either, folder, clips):
     assert len(list(answers)) == 2
 
 
+def test_column_of_a_dataset(either, folder, clips):
+    answers = list(either(KeyDataset([{"video": clip} for clip in clips], "video")))
+    for answer, clip in zip(answers, clips, strict=True):
+        assert_close(answer, by_hand(folder, clip))
+
+
 def test_top_k(either, folder, clips):
     assert_close(either(clips[0], top_k=2), by_hand(folder, clips[0], top_k=2))
     assert len(either(clips[0], top_k=99)) == 5
@@ -106,6 +113,8 @@ def test_kinds_of_video(either, folder, clips):
         assert_close(either(file), expected)
     assert_close(either(content), expected)
     assert_close(either(io.BytesIO(content)), expected)
+    for row in ({"path": clips[0], "bytes": None}, {"path": None, "bytes": content}):  # datasets.Video(decode=False)
+        assert_close(either(row), expected)
     frames = np.random.default_rng(0).integers(0, 256, (9, 20, 24, 3), dtype=np.uint8)
     assert_close(either(frames), by_hand(folder, frames))
 

@@ -28,6 +28,7 @@ from transformers import (  # noqa: E402
     AutoConfig,
     AutoModel,
     AutoModelForVideoClassification,
+    AutoProcessor,
     AutoVideoProcessor,
     pipeline,
 )
@@ -40,13 +41,14 @@ def report(source: str, clip: str, save_again: str | None) -> dict:
     base = AutoModel.from_pretrained(source, trust_remote_code=True)
     model = AutoModelForVideoClassification.from_pretrained(source, trust_remote_code=True)
     processor = AutoVideoProcessor.from_pretrained(source, trust_remote_code=True)
+    loaded = [config, base, model, processor, AutoProcessor.from_pretrained(source, trust_remote_code=True)]
     inputs = processor(clip, return_tensors="pt")
     if save_again:
         model.save_pretrained(save_again)
         processor.save_pretrained(save_again)
     return {
-        "classes": [type(loaded).__name__ for loaded in (config, base, model, processor)],
-        "modules": [type(loaded).__module__ for loaded in (config, base, model, processor)],
+        "classes": [type(part).__name__ for part in loaded],
+        "modules": [type(part).__module__ for part in loaded],
         "features": base(**inputs).pooler_output.tolist(),
         "logits": model(**inputs).logits.tolist(),
         "labels": pipeline("video-classification", model=source, trust_remote_code=True)(clip),

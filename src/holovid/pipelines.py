@@ -23,7 +23,7 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
 
     A video is whatever the video processor reads; with holovid's: a path, URL, bytes, open binary file, or an array or
     tensor of frames. A list holds several videos, which are answered in a list; a generator or a
-    `torch.utils.data.Dataset` is answered by an iterator that reads no further ahead than a batch.
+    `torch.utils.data.Dataset` is answered by an iterator, which reads a batch ahead and with workers a few.
 
     Args (here, as defaults, or in each call):
         top_k (`int`): labels to return, the best first; at most all of them. Default 5.
