@@ -115,7 +115,7 @@ def test_what_is_saved_or_uploaded_loads_without_holovid(work):
     for home in ("first", "second", "push"):
         (work / home).mkdir()
     clip = str(work / "clip.mp4")
-    saved, again, checkpoint = (str(work / name) for name in ("saved", "saved again", "checkpoint-1"))
+    saved, again, checkpoint = (str(work / name) for name in ("saved", "saved_again", "checkpoint-1"))
     uploaded = ["me/tiny-xvit", "me/saved-and-pushed"]
     with HubServer() as server:
         online = {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_of_me", "HF_HUB_OFFLINE": "0"}
