@@ -341,10 +341,10 @@ class TorchcodecVideoFile:
         header = self._decoder.metadata
         self.metadata = VideoMetadata(
             total_num_frames=header.num_frames,
-            fps=header.average_fps,
+            fps=float(header.average_fps),
             width=header.width,
             height=header.height,
-            duration=header.duration_seconds,
+            duration=float(header.duration_seconds),
             video_backend="torchcodec",
         )
 
@@ -362,7 +362,11 @@ class TorchcodecVideoFile:
 
     def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
         """See `VideoFile.frames`."""
-        batch = self._decoder.get_frames_at(checked_indices(indices, len(self), self.name).tolist())
+        indices = checked_indices(indices, len(self), self.name)
+        try:
+            batch = self._decoder.get_frames_at(indices.tolist())
+        except RuntimeError as error:
+            raise ValueError(f"{self.name} cannot be decoded by torchcodec: {error}") from error
         return batch.data, batch.pts_seconds.numpy()
 
 

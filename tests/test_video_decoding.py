@@ -54,6 +54,7 @@ KINDS = {
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"cpu-used": "8"}, "key_frame_every": 20},
     "wmv2.wmv": {"codec": "wmv2"},
     "palette.gif": {"codec": "gif", "pixels": "rgb8"},
+    "turned.mp4": {"codec": "libx264", "options": X264, "turn": (90, False, False)},
     "one_frame.mp4": {"codec": "libx264", "count": 1},
 }
 
@@ -119,7 +120,8 @@ def decode_everything(path: Path) -> torch.Tensor:
         stream = file.streams.video[0]
         stream.codec_context.thread_count = 1
         frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
-    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
+    everything = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
+    return everything.rot90(dims=(2, 3)) if path.name == "turned.mp4" else everything
 
 
 class CountingVideoFile(VideoFile):
@@ -436,13 +438,17 @@ def test_torchcodec_says_when_it_does_not_work(video):
 
 
 @pytest.mark.skipif(not is_torchcodec_usable(decode="video"), reason="needs torchcodec and FFmpeg")
-@pytest.mark.parametrize("name", ["b_frames.mp4", "b_frames.mkv", "uneven.mp4", "starts_late.mp4", "vp9.webm"])
+@pytest.mark.parametrize("name", ["b_frames.mp4", "b_frames.mkv", "turned.mp4", "uneven.mp4", "vp9.webm"])
 def test_torchcodec_gives_the_same(video, name):
     path = video(name)
-    for source in (path, path.read_bytes(), path.open("rb")):
-        with open_video(path) as ours, open_video(source, decoder="torchcodec") as theirs:
-            assert theirs.metadata.video_backend == "torchcodec"
-            assert len(theirs) == len(ours)
-            assert theirs.metadata.fps == pytest.approx(ours.metadata.fps, rel=1e-2)
-            for ours_of, theirs_of in zip(ours.frames([7, 3, 3, 49]), theirs.frames([7, 3, 3, 49]), strict=True):
-                np.testing.assert_allclose(ours_of, theirs_of, atol=1e-6)
+    with path.open("rb") as opened:
+        for source in (path, path.read_bytes(), opened):
+            with open_video(path) as ours, open_video(source, decoder="torchcodec") as theirs:
+                assert theirs.metadata.video_backend == "torchcodec"
+                assert (theirs.metadata.height, theirs.metadata.width) == (ours.metadata.height, ours.metadata.width)
+                assert len(theirs) == len(ours)
+                assert theirs.metadata.fps == pytest.approx(ours.metadata.fps, rel=1e-2)
+                for our, their in zip(ours.frames([7, 3, 3, 49]), theirs.frames([7, 3, 3, 49]), strict=True):
+                    np.testing.assert_allclose(our, their, atol=1e-6)
+    with pytest.raises(ValueError, match="the video of 4 bytes cannot be read as a video"):
+        open_video(b"text", decoder="torchcodec")
