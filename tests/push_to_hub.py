@@ -1,6 +1,6 @@
 """Upload a saved model and its processor in all ways there are; tests/test_hub.py runs this against its own Hub.
 
-    python push_to_hub.py SAVED_FOLDER WORK_FOLDER
+python push_to_hub.py SAVED_FOLDER WORK_FOLDER
 """
 
 import sys
