@@ -133,21 +133,25 @@ def sample_frame_indices(
         ValueError: for arguments outside of the above, an empty video, or a short one with `short_video="error"`.
     """
     _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride, num_views, short_video)
-    random = {"do_random_sampling": do_random_sampling, "generator": generator}
-    if sampling == "uniform" and fps is not None:
-        num_frames = max(1, int(total_num_frames / video_fps * fps))
+    stride: float = frame_stride
+    if fps is not None and video_fps is not None:
+        stride = frame_stride * video_fps / fps
+        if sampling == "uniform":
+            num_frames = max(1, int(total_num_frames / video_fps * fps))
     num_frames = total_num_frames if num_frames is None else num_frames
+    span = math.ceil(num_frames * stride) if sampling == "dense" else num_frames
+    if short_video == "error" and total_num_frames < span:
+        raise ValueError(
+            f"the video has {total_num_frames} frames and the sampling spans {span}; ask for fewer frames, or let the "
+            "last frame be repeated with short_video='repeat'"
+        )
     if sampling == "dense":
-        stride = frame_stride if fps is None else frame_stride * video_fps / fps
-        _check_length(total_num_frames, math.ceil(num_frames * stride), short_video)
-        return dense_indices(total_num_frames, num_frames, stride, num_views, **random)
-    _check_length(total_num_frames, num_frames, short_video)
+        return dense_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
     if sampling == "segments":
-        return segment_indices(total_num_frames, num_frames, num_views, **random)
+        return segment_indices(total_num_frames, num_frames, num_views, do_random_sampling, generator)
     if num_frames > total_num_frames and fps is None:  # all frames once, then the last one again
-        indices = np.minimum(np.arange(num_frames), total_num_frames - 1)
-        return np.tile(indices, (num_views, 1))
-    return uniform_indices(total_num_frames, num_frames, num_views, **random)
+        return np.tile(np.minimum(np.arange(num_frames), total_num_frames - 1), (num_views, 1))
+    return uniform_indices(total_num_frames, num_frames, num_views, do_random_sampling, generator)
 
 
 def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride, num_views, short_video):
@@ -169,14 +173,6 @@ def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride,
             raise ValueError(f"fps must be positive, got {fps}")
         if not video_fps:
             raise ValueError(f"sampling at fps={fps} needs the video's own rate: pass `video_metadata` with its `fps`")
-
-
-def _check_length(total_num_frames: int, needed: int, short_video: str):
-    if short_video == "error" and total_num_frames < needed:
-        raise ValueError(
-            f"the video has {total_num_frames} frames and the sampling spans {needed}; ask for fewer frames, or let "
-            "the last frame be repeated with short_video='repeat'"
-        )
 
 
 __all__ = ["dense_indices", "sample_frame_indices", "segment_indices", "uniform_indices"]

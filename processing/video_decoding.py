@@ -17,7 +17,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any, BinaryIO
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -34,7 +34,7 @@ try:
     from av.sidedata.sidedata import Type as SideDataType
     from av.video.reformatter import VideoReformatter
 except ImportError:
-    av = None
+    av = None  # type: ignore[assignment]
 
 VideoSource = str | os.PathLike | bytes | BinaryIO
 
@@ -89,12 +89,12 @@ class VideoFile:
         if av is None:
             raise ImportError("PyAV is needed to read videos: pip install av")
         self.name = describe_source(source)
-        self._container = None
+        self._container: Any = None
         self._source = OpenedSource(source)
         try:
             self._open()
             self._index_packets()
-            _, first = next(self._decode([0]), (0, None))
+            first = next((picture for _, picture in self._decode([0])), None)
             if first is None:
                 raise ValueError(f"{self.name} has no frame that can be decoded")
         except BaseException:
@@ -163,26 +163,27 @@ class VideoFile:
         self._codec.thread_type = "AUTO"
         # torch's number, which is 1 in the workers of a DataLoader.
         self._codec.thread_count = num_threads or torch.get_num_threads()
-        self._numbered_packets = enumerate(self._packets())
+        self._numbered_packets: Iterator[tuple[int, av.Packet]] = enumerate(self._packets())
         self._last_read = -1
 
     def _index_packets(self) -> None:
         """Find out from the packets which frames there are, and which packets it takes to decode each."""
-        self._packet_keys, keyframes, shown = [], [], []
+        self._packet_keys: list[tuple[int | None, int | None, int]] = []
+        key_packets, shown_packets = [], []
         for number, packet in self._numbered_packets:
             self._packet_keys.append((packet.pts, packet.dts, packet.size))
             if packet.is_keyframe:
-                keyframes.append(number)
+                key_packets.append(number)
             if not packet.is_discard:
-                shown.append(number)
+                shown_packets.append(number)
         self._last_read = len(self._packet_keys)
         if not self._packet_keys:
             raise ValueError(f"{self.name} has no frame that can be decoded: its video stream is empty")
-        stamps = [pts for pts, _, _ in self._packet_keys]
-        if None in stamps or len(set(stamps)) < len(stamps) or self._has_guessed_time_stamps(stamps):
+        known = [stamp for stamp, _, _ in self._packet_keys if stamp is not None]
+        if len(set(known)) < len(self._packet_keys) or self._has_guessed_time_stamps(known):
             return self._index_by_decoding()
-        stamps = np.array(stamps, dtype=np.int64)
-        shown, keyframes = np.array(shown, dtype=np.int64), np.array(keyframes or [0], dtype=np.int64)
+        stamps = np.array(known)
+        keyframes, shown = np.array(key_packets or [0]), np.array(shown_packets, dtype=np.int64)
         shown = shown[np.argsort(stamps[shown])]
         # Decoding starts from the last key frame that is both read and shown before: pictures that are read after a
         # key frame but shown before it may lean on pictures from before it.
@@ -192,7 +193,9 @@ class VideoFile:
         # A recording that was cut starts with pictures that lean on others now missing.
         self._packet_of_frame, last = shown[last >= 0], last[last >= 0]
         self._first_packet_of_frame = keyframes[last]
-        self._frame_of_stamp = {int(stamp): frame for frame, stamp in enumerate(stamps[self._packet_of_frame])}
+        self._frame_of_stamp: dict[int | None, int] = {
+            int(stamp): frame for frame, stamp in enumerate(stamps[self._packet_of_frame])
+        }
         self._number_of_packet = {key: number for number, key in enumerate(self._packet_keys)}
         self.times = stamps[self._packet_of_frame] * float(self._stream.time_base)
 
@@ -202,14 +205,13 @@ class VideoFile:
 
     def _index_by_decoding(self) -> None:
         """Count the frames of a file whose packets do not tell; they need not even be frames."""
-        self._packet_of_frame = None
+        self._packet_of_frame = np.empty(0, dtype=np.int64)
         self._frame_of_stamp = {}
         self._open(num_threads=1)
-        seconds = [frame.time for frame in self._pictures(self._packets())]
-        if None in seconds or any(later <= sooner for sooner, later in pairwise(seconds)):
+        self.times = np.array([picture.time for picture in self._pictures(self._packets())], dtype=np.float64)
+        if not (np.diff(self.times) > 0).all():  # also where one is unknown, which is NaN here
             rate = self._stream.average_rate or self._stream.guessed_rate or 25  # FFmpeg's own last resort
-            seconds = np.arange(len(seconds)) / float(rate)
-        self.times = np.array(seconds, dtype=np.float64)
+            self.times = np.arange(len(self.times)) / float(rate)
 
     def _read_metadata(self) -> VideoMetadata:
         count = len(self.times)
@@ -235,7 +237,7 @@ class VideoFile:
         for first, last, frames in self._runs(wanted):
             needed = {int(self._packet_of_frame[frame]) for frame in frames}
             for picture in self._pictures(self._run(first, last, needed)):
-                frame = self._frame_of_stamp.get(picture.pts)
+                frame = self._frame_of_stamp.get(picture.pts, -1)
                 if frame in missing:
                     missing.remove(frame)
                     yield frame, picture
@@ -244,7 +246,7 @@ class VideoFile:
 
     def _runs(self, wanted: list[int]) -> list[tuple[int, int, list[int]]]:
         """Stretches of packets to decode for the wanted frames: (first packet, last packet, frames)."""
-        if self._packet_of_frame is None:
+        if not self._packet_of_frame.size:
             return []
         runs: list[tuple[int, int, list[int]]] = []
         for last, frame in sorted((int(self._packet_of_frame[frame]), frame) for frame in wanted):
@@ -275,10 +277,10 @@ class VideoFile:
             except av.FFmpegError:
                 return self._open()
             packets = ((self._number_of_packet.get((p.pts, p.dts, p.size), -1), p) for p in self._packets())
-            landed = next(packets, (first + 1, None))
+            landed = next(packets, None)
+            if landed is None or landed[0] > first:
+                return self._open()
             self._numbered_packets = chain([landed], packets)
-            if landed[0] > first:
-                self._open()
         elif self._last_read >= first:
             self._open()
 
@@ -413,7 +415,7 @@ class OpenedSource:
 
 def download(url: str) -> BinaryIO:
     """The file behind a URL. Whole, because finding the frames takes reading it once anyway."""
-    file = tempfile.SpooledTemporaryFile(max_size=DOWNLOAD_IN_MEMORY)  # noqa: SIM115 (OpenedSource closes it)
+    file: Any = tempfile.SpooledTemporaryFile(max_size=DOWNLOAD_IN_MEMORY)  # noqa: SIM115 (OpenedSource closes it)
     try:
         with httpx.stream("GET", url, follow_redirects=True, timeout=DOWNLOAD_TIMEOUT) as response:
             response.raise_for_status()
@@ -444,11 +446,11 @@ def checked_indices(indices: Sequence[int] | np.ndarray | None, count: int, name
 
 def quarter_turns_and_flips(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:
     """How the display matrix sets a picture upright: (swap height and width, then flip height, then flip width)."""
-    side_data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    if side_data is None:
+    side_data: Any = frame.side_data  # PyAV's annotation lists none of its keys
+    if SideDataType.DISPLAYMATRIX not in side_data:
         return False, False, False
     # A stored point (x, y) is shown at (a x + c y, b x + d y); the matrix is [[a, b, u], [c, d, v], [., ., .]].
-    a, b, _, c, d, *_ = np.frombuffer(side_data, dtype=np.int32).tolist()
+    a, b, _, c, d, *_ = np.frombuffer(side_data[SideDataType.DISPLAYMATRIX], dtype=np.int32).tolist()
     if abs(b) > abs(a):
         return True, b < 0, c < 0
     return False, d < 0, a < 0

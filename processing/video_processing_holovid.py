@@ -38,7 +38,7 @@ CHOICES = {
 }
 
 
-class HolovidVideoProcessorKwargs(VideosKwargs, total=False):
+class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
     r"""
     sampling (`"uniform"`, `"segments"` or `"dense"`):
         Which frames are taken when `do_sample_frames=True`: evenly spaced ones, one out of each of `num_frames` equal
@@ -186,7 +186,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
                     video, facts = read_frames(file, sample_indices_fn)
             else:
                 facts = describe_frames(video) if given is None else dataclasses.replace(given[index])
-                if do_sample_frames:
+                if do_sample_frames and sample_indices_fn is not None:
                     video, facts = pick_frames(video, facts, sample_indices_fn)
             frames.append(video)
             metadata.append(facts)
