@@ -9,7 +9,9 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import save_file
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor
 
-from holovid.convert import convert, from_reference, unwrap, xvit
+from holovid.convert import convert, from_reference
+from holovid.reference import unwrap
+from holovid.reference_xvit import xvit
 
 CASES = sorted(path.stem for path in (GOLDEN / "xvit").glob("tiny_*.json"))
 

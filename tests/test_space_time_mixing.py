@@ -7,8 +7,8 @@ from tiny_xvit import VARIANTS, tiny
 from torch import nn
 
 from holovid import XViTConfig
-from holovid.convert import _vit_block
 from holovid.modeling.modeling_xvit import XViTAttention, XViTSummary, XViTTimeMixing, build_context
+from holovid.reference_xvit import vit_block
 
 
 @pytest.mark.parametrize("name", ["attention_div4", "attention_div8", "attention_odd"])
@@ -22,7 +22,7 @@ def test_one_attention_equals_the_reference(name):
     )  # fmt: skip
     attention = XViTAttention(config, sizes["num_heads"], True, build_context(config, 0))
     weights = golden_weights(case)
-    for reference, ours in _vit_block("block", "layer").items():
+    for reference, ours in vit_block("block", "layer").items():
         if ".attn." in reference:
             for name, part in zip(ours, weights[reference.removeprefix("block.attn.")].chunk(len(ours)), strict=True):
                 attention.get_parameter(name.removeprefix("layer.attention.")).data.copy_(part)
@@ -57,7 +57,7 @@ def test_temporal_head_equals_the_reference():
     table = {"cls_token": ("pooler.cls_token",)}
     for number, ours in ((0, "pooler.layernorm"), (1, "pooler.dense"), (4, "classifier")):
         table |= {f"mlp_head.{number}.{kind}": (f"{ours}.{kind}",) for kind in ("weight", "bias")}
-    table |= _vit_block("temporal_encoder.0", "pooler.temporal_layers.0", qkv_bias=False)
+    table |= vit_block("temporal_encoder.0", "pooler.temporal_layers.0", qkv_bias=False)
     weights = golden_weights(case)
     assert {name.removeprefix("consensus.") for name in weights} == table.keys()
     for name, tensor in weights.items():
