@@ -1,7 +1,7 @@
 """Reading reference checkpoints: from a file to a state dict, and from its names to ours.
 
-Files are read with `weights_only=True`: nothing in them is executed. Which tensor is which is said in one file a family,
-`reference_*.py`, and nowhere else.
+Files are read with `weights_only=True`: nothing in them is executed. Which tensor is which is said in one file a
+family, `reference_*.py`, and nowhere else.
 """
 
 import os
