@@ -175,11 +175,10 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, float]:
     )
     render_clips(folder / "clips", clip_set)
     processor = HolovidVideoProcessor(size={"shortest_edge": SIZE}, crop_size=SIZE, num_frames=NUM_FRAMES)
-    lazy = load_clips(folder / "clips", processor, target="motion", cache_dir=folder / "cache")
+    lazy = load_clips(folder / "clips", processor, target="motion")
     names = lazy["train"].features["motion"].names
     # this small set fits into memory, so every clip is decoded once
     clips = {split: list(track(lazy[split], f"Decoding {split} clips")) for split in lazy}
-    shutil.rmtree(folder / "cache")
 
     console.rule("2. Fine-tune")
     trainer = train(True, clips, names, processor, args, folder / "model")

@@ -84,6 +84,8 @@ def classify(
     ] = False,
 ):
     """Say what happens in videos."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
     from transformers import AutoModelForVideoClassification, AutoVideoProcessor, logging, pipeline
 
     from holovid import VideoClassificationPipeline
@@ -93,17 +95,24 @@ def classify(
     logging.disable_progress_bar()
     if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
-    processor = AutoVideoProcessor.from_pretrained(model, trust_remote_code=trust_remote_code)
+    if not Path(model).is_dir():
+        try:
+            validate_repo_id(model)
+        except HFValidationError as error:
+            raise ValueError(f"there is no folder {model!r}, and the Hub has no models of such names") from error
     classifier = pipeline(
         "video-classification",
         model=AutoModelForVideoClassification.from_pretrained(model, trust_remote_code=trust_remote_code),
-        video_processor=processor,
+        video_processor=AutoVideoProcessor.from_pretrained(model, trust_remote_code=trust_remote_code),
         pipeline_class=VideoClassificationPipeline,
     )
     answers = [classifier(clip, top_k=top_k) for clip in clips]
 
     if picture is not None:
-        sheets = [contact_sheet(processor, clip, answer, clip) for clip, answer in zip(clips, answers, strict=True)]
+        sheets = [
+            contact_sheet(classifier.video_processor, clip, answer, title=clip)
+            for clip, answer in zip(clips, answers, strict=True)
+        ]
         unfinished = picture.with_name(f".{picture.name}")
         stack(sheets).save(unfinished)
         unfinished.replace(picture)

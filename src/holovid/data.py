@@ -27,7 +27,7 @@ from typing import Any
 
 import av
 import numpy as np
-from datasets import ClassLabel, DatasetDict, Video, load_dataset
+from datasets import ClassLabel, Dataset, DatasetDict
 from numpy.random import Generator
 from rich.progress import track
 
@@ -68,6 +68,7 @@ SHAPES: dict[str, Callable[[Array, Array], Array]] = {
 REVERSED = {"left": "right", "up": "down", "shrink": "grow", "vanish": "appear"}
 MOTIONS = tuple(name for pair in REVERSED.items() for name in reversed(pair))
 SOUNDS = ("rise", "fall", "tone", "noise")
+SPLITS = {"train": "train", "val": "validation"}  # folder -> name in `datasets`
 COLUMNS = ("file_name", "label", "shape", "motion", "sound", "match")
 AAC = av.Codec("aac", "w")
 
@@ -224,7 +225,7 @@ def render_clip(folder: Path, clips: ClipSet, split: str, index: int) -> dict[st
     # the motions of a reversal pair draw the same scene and the same sound: no number in the seed tells them apart
     pair = MOTIONS.index(REVERSED.get(motion, motion))
     scene = index // len(combinations), list(SHAPES).index(shape), SOUNDS.index(sound), pair
-    seed = (clips.seed, ("train", "val").index(split), *scene)
+    seed = (clips.seed, list(SPLITS).index(split), *scene)
     picture_random, sound_random = np.random.default_rng(seed).spawn(2)
 
     label = f"{shape}-{motion}-{sound}"
@@ -266,7 +267,7 @@ def render_clips(
     if same and sum(1 for _ in folder.glob("*/*/*.mp4")) == clips.train + clips.val:
         return folder
 
-    jobs = [(split, index) for split in ("train", "val") for index in range(getattr(clips, split))]
+    jobs = [(split, index) for split in SPLITS for index in range(getattr(clips, split))]
     with new_folder(folder) as unfinished:
         # threads: numpy and the codecs work outside the interpreter lock, and a process would first import torch
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
@@ -282,31 +283,32 @@ def render_clips(
 
 
 def read_videos(batch: dict[str, list], processor: Callable[..., Any], target: str) -> dict[str, Any]:
-    """A batch of rows with the paths of videos -> `pixel_values_videos` (B, T, C, H, W) and `labels` (B,)."""
-    videos = [video["path"] for video in batch["video"]]
-    return {"labels": batch[target], **processor(videos, return_tensors="pt")}
+    """A batch of rows -> `pixel_values_videos` (B, T, C, H, W) and `labels` (B,)."""
+    return {"labels": batch[target], **processor(batch["video"], return_tensors="pt")}
 
 
-def load_clips(
-    folder: str | os.PathLike,
-    processor: Callable[..., Any],
-    target: str = "label",
-    cache_dir: str | os.PathLike | None = None,
-) -> DatasetDict:
-    """A videofolder as "train" and "validation" sets of what a model takes; clips are decoded when asked for.
+def load_clips(folder: str | os.PathLike, processor: Callable[..., Any], target: str = "label") -> DatasetDict:
+    """The sets "train" and "validation" that `render_clips` left, as what a model takes; decoded when asked for.
 
     Args:
-        folder: what `render_clips` leaves, or any folder in the layout of `datasets`' "videofolder" with metadata.
+        folder: what `render_clips` returned.
         processor: a video processor: paths in, `pixel_values_videos` out.
         target: the column that becomes `labels`; its names are `dataset.features[target].names`, sorted.
-        cache_dir: where `datasets` keeps its tables.
 
-    Raises `ValueError` when there is no column `target`.
+    Raises `ValueError` when `folder` holds no such sets, or they have no column `target`.
     """
-    clips = load_dataset("videofolder", data_dir=os.fspath(folder), cache_dir=cache_dir and os.fspath(cache_dir))
-    columns = next(iter(clips.values())).column_names
+    tables = {}
+    for split, name in SPLITS.items():
+        if (table := Path(folder, split, "metadata.csv")).is_file():
+            with open(table, newline="") as file:
+                rows = list(csv.DictReader(file))
+            tables[name] = Dataset.from_list([row | {"video": str(table.parent / row["file_name"])} for row in rows])
+    if not tables:
+        raise ValueError(f"there is no metadata.csv in {' or '.join(str(Path(folder, split)) for split in SPLITS)}")
+    clips = DatasetDict(tables)
+    columns = {column for split in clips.values() for column in split.column_names}
     if target not in columns:
-        raise ValueError(f"the clips have no column {target!r}; there are {', '.join(columns)}")
+        raise ValueError(f"the clips have no column {target!r}; there are {', '.join(sorted(columns))}")
     names = sorted({name for split in clips.values() for name in split.unique(target)})
-    clips = clips.cast_column("video", Video(decode=False)).cast_column(target, ClassLabel(names=names))
+    clips = clips.cast_column(target, ClassLabel(names=names))
     return clips.with_transform(partial(read_videos, processor=processor, target=target))

@@ -1,0 +1,102 @@
+"""The `holovid` command: what it prints and draws is what the library says; what it cannot do is one sentence."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from clips import write_clip
+from PIL import Image
+from tiny_xvit import tiny
+from transformers import pipeline
+from typer.testing import CliRunner
+
+from holovid import HolovidVideoProcessor
+from holovid.cli import app
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "model"
+    torch.manual_seed(0)
+    tiny(id2label={0: "left", 1: "right", 2: "up", 3: "down", 4: "still"}).save_pretrained(folder)
+    HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clips(folder):
+    return [str(write_clip(folder.parent / f"{seed}.mp4", seed=seed)) for seed in range(2)]
+
+
+@pytest.fixture
+def holovid():
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_classify_says_what_the_pipeline_says(holovid, folder, clips):
+    result = holovid("classify", folder, *clips, "--top-k", 3, "--json")
+    assert result.exit_code == 0, result.output
+    want = [
+        {"clip": clip, "answers": pipeline("video-classification", model=str(folder))(clip, top_k=3)} for clip in clips
+    ]
+    got = json.loads(result.stdout)
+    assert [[a["label"] for a in g["answers"]] for g in got] == [[a["label"] for a in w["answers"]] for w in want]
+    for ours, theirs in zip(got, want, strict=True):
+        assert ours["clip"] == theirs["clip"]
+        assert [a["score"] for a in ours["answers"]] == pytest.approx([a["score"] for a in theirs["answers"]])
+
+
+def test_classify_draws(holovid, folder, clips, tmp_path):
+    result = holovid("classify", folder, *clips, "--top-k", 2, "--picture", tmp_path / "sheet.png")
+    assert result.exit_code == 0, result.output
+    assert "label" in result.stdout and "sheet.png" in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == 960
+
+
+def test_data_synth(holovid, tmp_path):
+    arguments = ("data", "synth", tmp_path / "set", "--train", 4, "--val", 2, "--motions", "grow, shrink")
+    result = holovid(*arguments, "--sounds", "tone", "--size", 32, "--seconds", 0.5)
+    assert result.exit_code == 0, result.output
+    assert f"6 clips in {tmp_path / 'set'}" in result.stdout
+    with open(tmp_path / "set" / "train" / "metadata.csv", newline="") as file:
+        assert [row["label"] for row in csv.DictReader(file)] == [
+            "disc-grow-tone", "disc-shrink-tone", "triangle-grow-tone", "triangle-shrink-tone",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("data", "synth", "{new}", "--shapes", "cube"), "shapes must be different ones of disc"),
+        (("data", "synth", "{new}", "--motions", ""), "motions must be different ones of right"),
+        (("data", "synth", "{model}"), "exists already"),
+        (("classify", "{new}", "{clip}"), "there is no folder"),
+        (("classify", "{empty}", "{clip}"), "config.json"),
+        (("classify", "{model}", "{new}.mp4"), "there is no video at"),
+        (("classify", "{model}", "{model}/config.json"), "config.json"),
+        (("classify", "{model}", "{clip}", "--picture", "{new}.txt"), "--picture must end in .png"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(holovid, folder, clips, tmp_path, arguments, message):
+    (tmp_path / "empty").mkdir()
+    places = {"new": tmp_path / "new", "empty": tmp_path / "empty", "model": folder, "clip": clips[0]}
+    result = holovid(*(argument.format(**places) for argument in arguments))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("holovid: ") and message in result.stderr
+    assert result.stderr.count("\n") == 1 and not result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+@pytest.mark.slow
+def test_as_a_process(clips, tmp_path):
+    command = [sys.executable, "-c", "from holovid.cli import main; main()"]
+    result = subprocess.run([*command, "classify", str(tmp_path / "no"), clips[0]], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.startswith("holovid: there is no folder") and "Traceback" not in result.stderr
+    usage = subprocess.run([*command, "--help"], capture_output=True, text=True)
+    assert usage.returncode == 0 and "classify" in usage.stdout and "data" in usage.stdout
