@@ -32,6 +32,7 @@ from transformers.video_utils import VideoMetadata
 try:
     import av
     from av.sidedata.sidedata import Type as SideDataType
+    from av.stream import Disposition
     from av.video.reformatter import VideoReformatter
 except ImportError:
     av = None  # type: ignore[assignment]
@@ -154,15 +155,16 @@ class VideoFile:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise ValueError(f"{self.name} cannot be read as a video: {error}") from error
         self._stream = self._container.streams.best("video")
-        if self._stream is None or self._stream.codec_context is None:
+        is_cover = self._stream is not None and self._stream.disposition & Disposition.attached_pic
+        if self._stream is None or self._stream.codec_context is None or is_cover:
             found = sorted({stream.type for stream in self._container.streams})
             raise ValueError(f"{self.name} has no video stream that can be decoded; its streams: {found}")
         self._codec = self._stream.codec_context
         if self._codec.name in TEXT_CODECS:
             raise ValueError(f"{self.name} cannot be read as a video: it is text")
         self._codec.thread_type = "AUTO"
-        # torch's number, which is 1 in the workers of a DataLoader.
-        self._codec.thread_count = num_threads or torch.get_num_threads()
+        # torch's number, which is 1 in the workers of a DataLoader; FFmpeg advises against more than 16.
+        self._codec.thread_count = num_threads or min(torch.get_num_threads(), 16)
         self._numbered_packets: Iterator[tuple[int, av.Packet]] = enumerate(self._packets())
         self._last_read = -1
 
@@ -209,7 +211,7 @@ class VideoFile:
         self._frame_of_stamp = {}
         self._open(num_threads=1)
         self.times = np.array([picture.time for picture in self._pictures(self._packets())], dtype=np.float64)
-        if not (np.diff(self.times) > 0).all():  # also where one is unknown, which is NaN here
+        if not (np.diff(self.times, prepend=-np.inf) > 0).all():  # or some are unknown, which is NaN here
             rate = self._stream.average_rate or self._stream.guessed_rate or 25  # FFmpeg's own last resort
             self.times = np.arange(len(self.times)) / float(rate)
 

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -36,6 +36,12 @@ CHOICES = {
     "decoder": ("pyav", "torchcodec"),
     "num_crops": (1, 3),
 }
+
+
+class DecodedFrames(NamedTuple):
+    """Frames that we decoded, (T, C, H, W) whatever the caller says about the layout of arrays."""
+
+    frames: Tensor
 
 
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
@@ -183,7 +189,8 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         for index, video in enumerate(videos):
             if callable(video):
                 with video() as file:
-                    video, facts = read_frames(file, sample_indices_fn)
+                    decoded, facts = read_frames(file, sample_indices_fn)
+                video = DecodedFrames(decoded)
             else:
                 facts = describe_frames(video) if given is None else dataclasses.replace(given[index])
                 if do_sample_frames and sample_indices_fn is not None:
@@ -202,11 +209,14 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         """Tensors (T, C, H, W). Unlike the base class, looks at each video for where its channels are."""
         prepared = []
         for video in videos:
-            frames, channels = to_tensor(video), input_data_format
-            if channels is None:
-                channels = infer_channel_dimension_format(frames, num_channels=(1, 3, 4))
-            if channels == ChannelDimension.LAST:
-                frames = frames.permute(0, 3, 1, 2)
+            if isinstance(video, DecodedFrames):
+                frames = video.frames
+            else:
+                frames, channels = to_tensor(video), input_data_format
+                if channels is None:
+                    channels = infer_channel_dimension_format(frames, num_channels=(1, 3, 4))
+                if channels == ChannelDimension.LAST:
+                    frames = frames.permute(0, 3, 1, 2)
             if device is not None:
                 frames = frames.to(device)
             prepared.append(self.convert_to_rgb(frames) if do_convert_rgb else frames)
@@ -291,7 +301,7 @@ def read_frames(
     video: VideoFile | TorchcodecVideoFile, sample_indices_fn: Callable | None
 ) -> tuple[Tensor, VideoMetadata]:
     """The frames of an open video that `sample_indices_fn` picks, or all."""
-    metadata = video.metadata
+    metadata = dataclasses.replace(video.metadata)
     indices = range(len(video)) if sample_indices_fn is None else sample_indices_fn(metadata=metadata)
     metadata.frames_indices = [int(index) for index in indices]
     return video.frames(metadata.frames_indices)[0], metadata

@@ -104,9 +104,14 @@ def write_video(
     return path
 
 
-def write_sound(path: Path) -> Path:
+def write_sound(path: Path, cover: bool = False) -> Path:
     with av.open(str(path), "w") as file:
         stream = file.add_stream("aac", rate=16000, layout="mono")
+        if cover:
+            picture = file.add_stream("mjpeg")
+            picture.width, picture.height, picture.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic
+            file.mux(picture.encode(av.VideoFrame(WIDTH, HEIGHT, "yuvj420p")))
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), dtype=np.float32), format="fltp", layout="mono")
         frame.sample_rate = 16000
         file.mux(stream.encode(frame))
@@ -310,6 +315,9 @@ def test_not_a_video(folder, video):
             open_video(folder / name)
     with pytest.raises(ValueError, match=r"sound.m4a' has no video stream that can be decoded.*audio"):
         open_video(folder / "sound.m4a")
+    write_sound(folder / "cover.mp4", cover=True)
+    with pytest.raises(ValueError, match=r"cover.mp4' has no video stream that can be decoded"):
+        open_video(folder / "cover.mp4")
     with pytest.raises(ValueError, match="the video of 0 bytes cannot be read"):
         open_video(b"")
     with pytest.raises(FileNotFoundError, match=r"no video at 'missing\.mp4'"):

@@ -288,13 +288,14 @@ class TestInputs:
         grey = random_video(4)[:, :1]
         assert torch.equal(pixels(processor, grey), pixels(processor, grey.expand(-1, 3, -1, -1)))
 
-    def test_input_data_format(self, processor):
+    def test_input_data_format(self, clip, processor):
         square = random_video(3, 3, 3)  # which axis is colour cannot be seen
         for channels_first, layout in ((square, "channels_first"), (square.permute(0, 3, 1, 2), "channels_last")):
             options = {"do_resize": False, "crop_size": 3, "input_data_format": layout}
             expected = pixels(processor, square, **(options | {"input_data_format": "channels_first"}))
             given = channels_first if layout == "channels_first" else square.permute(0, 2, 3, 1)
             assert torch.equal(pixels(processor, given, **options), expected)
+        assert torch.equal(pixels(processor, clip, input_data_format="channels_last"), pixels(processor, clip))
 
     @pytest.mark.parametrize(
         ("videos", "message"),
