@@ -19,13 +19,16 @@ def golden(path: str) -> dict:
 
 
 def golden_weights(case: dict) -> dict[str, torch.Tensor]:
-    """The reference's state dict, by the fill rule that each fixture states in words."""
+    """The reference's state dict, by the fill rule that each fixture states in words.
+
+    Vectors called weight are gains of norms; tied tensors have the numbers of the one they are tied to.
+    """
     tensors = {}
     for name, shape in case["state_dict"].items():
-        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) & 0x7FFFFFFF)
-        tensors[name] = torch.randn(shape, generator=generator) * case["fill_std"]
-        is_gain = len(shape) == 1 and name.endswith(".weight") and ("norm" in name or "mlp_head.0." in name)
-        tensors[name] += 1.0 if is_gain else 0.0
+        canonical = case.get("tied", {}).get(name, name)
+        generator = torch.Generator().manual_seed(zlib.crc32(canonical.encode()) & 0x7FFFFFFF)
+        tensors[name] = torch.randn(shape, generator=generator) * case.get("fill_std", case.get("fill_scale"))
+        tensors[name] += 1.0 if len(shape) == 1 and canonical.endswith(".weight") else 0.0
     return tensors
 
 

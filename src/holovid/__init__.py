@@ -5,19 +5,29 @@ Importing it registers configurations, models and processors with transformers' 
 
 from transformers import AutoConfig, AutoModel, AutoModelForVideoClassification, AutoVideoProcessor
 
+from holovid.configuration.configuration_ca2st import CA2STConfig
 from holovid.configuration.configuration_xvit import XViTConfig
+from holovid.modeling.modeling_ca2st import CA2STForActionRecognition, CA2STForVideoClassification, CA2STModel
 from holovid.modeling.modeling_xvit import XViTForVideoClassification, XViTModel
 from holovid.pipelines import VideoClassificationPipeline
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
-AutoConfig.register("xvit", XViTConfig, exist_ok=True)
-AutoModel.register(XViTConfig, XViTModel, exist_ok=True)
-AutoModelForVideoClassification.register(XViTConfig, XViTForVideoClassification, exist_ok=True)
-AutoVideoProcessor.register(XViTConfig, HolovidVideoProcessor, exist_ok=True)
+for config, model, classifier in (
+    (XViTConfig, XViTModel, XViTForVideoClassification),
+    (CA2STConfig, CA2STModel, CA2STForVideoClassification),
+):
+    AutoConfig.register(config.model_type, config, exist_ok=True)
+    AutoModel.register(config, model, exist_ok=True)
+    AutoModelForVideoClassification.register(config, classifier, exist_ok=True)
+    AutoVideoProcessor.register(config, HolovidVideoProcessor, exist_ok=True)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CA2STConfig",
+    "CA2STForActionRecognition",
+    "CA2STForVideoClassification",
+    "CA2STModel",
     "HolovidVideoProcessor",
     "VideoClassificationPipeline",
     "XViTConfig",

@@ -9,15 +9,19 @@ tensors tell (sizes, classes, depth, kind of head) is read from them; what they 
 import inspect
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from transformers import PreTrainedModel
 
 from holovid.files import new_folder
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 from holovid.reference import StateDict, load, read_checkpoint, some, unwrap
+from holovid.reference_ca2st import ca2st_family
 from holovid.reference_xvit import xvit
 
-FAMILIES: dict[str, Callable] = {"xvit": xvit}
+FAMILIES: dict[str, Callable] = {"xvit": xvit} | {
+    family: partial(ca2st_family, family) for family in ("cast", "cava", "ca2st")
+}
 
 
 def from_reference(source: StateDict | str | os.PathLike, family: str, **settings) -> PreTrainedModel:
@@ -29,7 +33,8 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
         family: one of `FAMILIES`.
         settings: what the tensors do not tell. "xvit": `image_size` (positions are resized), `num_frames`,
             `num_attention_heads`, `temporal_num_attention_heads`, `mix_group`, `mix_divisor`, `mix_layers`,
-            `id2label`.
+            `id2label`. "cast", "cava", "ca2st": `num_attention_heads`, `exchange_order`, `id2label`, and of the sound
+            `audio_frames`, `audio_stride`, `num_mel_bins`, `audio_time_layout`.
 
     Returns the model in evaluation mode, in float32. Raises `ValueError` for an unknown family or setting, a file that
     is not a checkpoint, and for missing, unknown or misshapen tensors, each named.

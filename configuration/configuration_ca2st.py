@@ -1,0 +1,200 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Configuration of the CA²ST family: frozen image, video and audio experts that read one another.
+
+CAST (Lee et al. 2023, arXiv:2311.18825) = space + time, CAVA = space + audio, CA²ST (Lee et al. 2025,
+arXiv:2503.23447) = all three: they are this one configuration with other `experts`. The defaults are CAST-B/16. A user
+usually changes `experts`, `num_frames`, `audio_frames` and the labels, or takes a preset: `CA2STConfig.cast_base()`,
+`cava_base()`, `ca2st_base()`.
+"""
+
+from itertools import combinations
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers.configuration_utils import PreTrainedConfig
+
+from holovid.configuration.configuration_common import SavedWithSource
+
+EXPERTS = ("space", "time", "audio")
+
+
+@strict
+class CA2STConfig(SavedWithSource, PreTrainedConfig):
+    r"""
+    Args:
+        experts (`list[str]`): two or three of "space" (CLIP image model), "time" (VideoMAE) and "audio" (AST), in this
+            order. All have `hidden_size`, `num_hidden_layers`, `num_attention_heads` and `intermediate_size`.
+        image_size, patch_size, num_channels: of the square frames, in pixels.
+        num_frames (`int`): frames of a clip, a multiple of `tubelet_size`.
+        tubelet_size (`int`): frames the time expert joins in a token; the space expert sees the last of each.
+        audio_frames (`int`): rows of the log-mel spectrogram, 10 ms each as the experts were trained.
+        num_mel_bins (`int`): its columns.
+        audio_patch_size, audio_stride (`int`): of the audio expert's overlapping square patches.
+        layer_norm_eps (`float`): of the time and audio experts and of the exchange.
+        space_layer_norm_eps (`float`): of the space expert.
+        space_feature_layer_norm_eps (`float`, *optional*): of the norm of its pooled class tokens; `None` = as
+            released: 1e-5 beside a time expert, 1e-6 without.
+        bottleneck_ratio (`float`): width inside the exchange over `hidden_size`.
+        adapter_ratio (`float`): width inside an adapter over `hidden_size`.
+        exchange_layers (`dict[str, list[int]]`, *optional*): the layers in which two experts exchange, by pair:
+            "space_time", "space_audio", "time_audio". A pair left out exchanges in all layers; with three experts,
+            pairs with audio in the last three.
+        exchange_order ("sequential" or "parallel"): pairs exchange one after the other, or all from the same states,
+            whose updates are then averaged for each expert.
+        share_projections (`bool`): an expert has one projection into and out of the bottleneck for all its pairs.
+        audio_positions ("timestamps" or "learned"): what tells the exchange with audio when and where a token is:
+            functions of seconds, or tables.
+        share_time_mlp (`bool`): frames and sound get one function of seconds together.
+        audio_time_layout ("official" or "aligned"): "official" repeats the reference's order of the sound's
+            timestamps, which differs from the order of its tokens; released weights need it. "aligned" corrects it.
+        feature_adapter_skip (`bool`, *optional*), feature_scale (`float`): the classifier reads
+            `feature_scale * sum(adapter(feature) [+ feature])` over experts; `None` = as released: only CAVA adds the
+            feature.
+        drop_path_rate (`float`): of the exchange and the feed-forward adapters in the last layer; grows from 0 in the
+            first; drops whole clips.
+        classifier_dropout (`float`): before the classifier.
+        num_verbs, num_nouns (`int`): of `CA2STForActionRecognition`.
+
+    Raises `ValueError` when fields do not fit together, and huggingface_hub's `StrictDataclassError` for a wrong type.
+    """
+
+    model_type = "ca2st"
+
+    experts: list[str] | tuple[str, ...] = ("space", "time")
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int | None = None
+
+    image_size: int = 224
+    patch_size: int = 16
+    num_channels: int = 3
+    num_frames: int = 16
+    tubelet_size: int = 2
+
+    audio_frames: int = 400
+    num_mel_bins: int = 128
+    audio_patch_size: int = 16
+    audio_stride: int = 10
+
+    layer_norm_eps: float | int = 1e-6
+    space_layer_norm_eps: float | int = 1e-5
+    space_feature_layer_norm_eps: float | int | None = None
+    attention_probs_dropout_prob: float | int = 0.0
+    initializer_range: float | int = 0.02
+
+    bottleneck_ratio: float | int = 0.5
+    adapter_ratio: float | int = 0.25
+    exchange_layers: dict[str, list[int]] | None = None
+    exchange_order: Literal["sequential", "parallel"] = "sequential"
+    share_projections: bool = False
+    audio_positions: Literal["timestamps", "learned"] = "timestamps"
+    share_time_mlp: bool = False
+    audio_time_layout: Literal["official", "aligned"] = "official"
+    drop_path_rate: float | int = 0.0
+
+    feature_adapter_skip: bool | None = None
+    feature_scale: float | int = 1.0
+    classifier_dropout: float | int = 0.0
+    num_verbs: int = 97
+    num_nouns: int = 300
+
+    def __post_init__(self, **kwargs: Any):
+        self.experts = list(self.experts)
+        if self.intermediate_size is None:
+            self.intermediate_size = 4 * self.hidden_size
+        if self.space_feature_layer_norm_eps is None:
+            self.space_feature_layer_norm_eps = 1e-5 if "time" in self.experts else 1e-6
+        if self.feature_adapter_skip is None:
+            self.feature_adapter_skip = "time" not in self.experts
+        layers = list(range(self.num_hidden_layers))
+        late = layers[-3:] if len(self.experts) == 3 else layers
+        default = {pair: late if "audio" in pair else layers for pair in self.pairs}
+        self.exchange_layers = default | (self.exchange_layers or {})
+        super().__post_init__(**kwargs)
+
+    @property
+    def pairs(self) -> list[str]:
+        return ["_".join(pair) for pair in combinations(self.experts, 2)]
+
+    @property
+    def num_slots(self) -> int:
+        """Moments of a clip, K: tokens of the time expert along time, and frames of the space expert."""
+        return self.num_frames // self.tubelet_size
+
+    @property
+    def num_patches(self) -> int:
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def audio_grid(self) -> tuple[int, int]:
+        """Patches of the spectrogram, (along frequency, along time)."""
+        return tuple(
+            (size - self.audio_patch_size) // self.audio_stride + 1 for size in (self.num_mel_bins, self.audio_frames)
+        )  # type: ignore[return-value]
+
+    @property
+    def bottleneck_size(self) -> int:
+        return int(self.hidden_size * self.bottleneck_ratio)
+
+    @property
+    def adapter_size(self) -> int:
+        return int(self.hidden_size * self.adapter_ratio)
+
+    @classmethod
+    def cast_base(cls, **overrides: Any) -> "CA2STConfig":
+        """CAST-B/16 as released: CLIP and VideoMAE on 16 frames."""
+        return cls(**overrides)
+
+    @classmethod
+    def cava_base(cls, **overrides: Any) -> "CA2STConfig":
+        """CAVA-B/16 as its authors ran it on EPIC-SOUNDS: CLIP and AST on 4 seconds of sound."""
+        return cls(**{"experts": ["space", "audio"]} | overrides)
+
+    @classmethod
+    def ca2st_base(cls, **overrides: Any) -> "CA2STConfig":
+        """CA²ST-B/16 as its authors ran it on EPIC-KITCHENS-100: all three, with shared projections."""
+        return cls(**{"experts": ["space", "time", "audio"], "share_projections": True} | overrides)
+
+    def validate_experts(self):
+        ordered = [expert for expert in EXPERTS if expert in self.experts]
+        if len(self.experts) < 2 or "space" not in self.experts or ordered != self.experts:
+            raise ValueError(
+                "experts must be ['space', 'time'], ['space', 'audio'] or ['space', 'time', 'audio'], got "
+                f"{list(self.experts)}"
+            )
+        for pair, layers in (self.exchange_layers or {}).items():
+            if pair not in self.pairs:
+                raise ValueError(f"exchange_layers names {pair!r}; these experts have {', '.join(self.pairs)}")
+            if unknown := [layer for layer in layers if not 0 <= layer < self.num_hidden_layers]:
+                raise ValueError(
+                    f"exchange_layers[{pair!r}] {unknown} do not exist; the model has layers 0 to "
+                    f"{self.num_hidden_layers - 1}"
+                )
+
+    def validate_architecture(self):
+        for name in (
+            "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size", "patch_size",
+            "num_channels", "num_frames", "tubelet_size", "audio_frames", "num_mel_bins", "audio_patch_size",
+            "audio_stride", "bottleneck_size", "adapter_size", "num_verbs", "num_nouns",
+        ):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for size, divisor in (
+            ("hidden_size", "num_attention_heads"),
+            ("bottleneck_size", "num_attention_heads"),
+            ("image_size", "patch_size"),
+            ("num_frames", "tubelet_size"),
+        ):
+            if getattr(self, size) % getattr(self, divisor):
+                raise ValueError(
+                    f"{size} {getattr(self, size)} must be a multiple of {divisor} {getattr(self, divisor)}"
+                )
+        if "audio" in self.experts and min(self.num_mel_bins, self.audio_frames) < self.audio_patch_size:
+            raise ValueError(
+                f"a spectrogram of {self.audio_frames} frames of {self.num_mel_bins} mel bins has no patch of "
+                f"{self.audio_patch_size} x {self.audio_patch_size}"
+            )
+
+
+__all__ = ["CA2STConfig"]

@@ -1,0 +1,380 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""The layers of the CA²ST family: three experts (embeddings, attention, MLP) and the exchange between them.
+
+clip (B, F, C, H, W)  -> space (B, T, 1 + S, D)  one class token and the patches of every moment  (CLIP)
+                      -> time  (B, T, S, D)      tokens of two frames each                         (VideoMAE)
+sound (B, frames, mel bins) -> audio (B, 2 + A, D)  two special tokens, then patches               (AST)
+L x [each expert: attention; each pair: exchange; each expert: MLP]
+
+B clips, F frames, T moments (F / tubelet size), S patches of a frame, A audio patches, D width, d bottleneck width,
+N heads. A direction is written reader first: "space_reads_time". Sources: arXiv:2311.18825 (CAST), arXiv:2503.23447.
+Classes stand in the order the tensors flow. For departures from the released code search for "Departs:".
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
+from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+
+from holovid.configuration.configuration_ca2st import CA2STConfig
+from holovid.modeling.modeling_common import eager_attention_forward
+
+SPECIAL_TOKENS = {"space": 1, "time": 0, "audio": 2}  # in front of the patches; they neither read nor are read
+
+
+class CA2STSpaceEmbeddings(nn.Module):
+    """Frames (B, F, C, H, W) -> (B, T, 1 + S, D), of the last frame of each tubelet (CLIP's image tower)."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.tubelet_size = config.tubelet_size
+        size = config.patch_size
+        self.projection = nn.Conv2d(config.num_channels, config.hidden_size, size, stride=size, bias=False)
+        self.cls_token = nn.Parameter(torch.zeros(config.hidden_size))
+        self.position_embeddings = nn.Parameter(torch.zeros(1 + config.num_patches, config.hidden_size))
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.space_layer_norm_eps)
+
+    def forward(self, pixel_values_videos: Tensor) -> Tensor:
+        frames = pixel_values_videos[:, self.tubelet_size - 1 :: self.tubelet_size].to(self.projection.weight.dtype)
+        patches = self.projection(frames.flatten(0, 1)).flatten(2).transpose(1, 2).unflatten(0, frames.shape[:2])
+        tokens = torch.cat((self.cls_token.expand(*frames.shape[:2], 1, -1), patches), dim=2)
+        return self.layernorm(tokens + self.position_embeddings)
+
+
+class CA2STTimeEmbeddings(nn.Module):
+    """Frames (B, F, C, H, W) -> (B, T, S, D), with sinusoids over all T * S places (VideoMAE)."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        size = (config.tubelet_size, config.patch_size, config.patch_size)
+        self.projection = nn.Conv3d(config.num_channels, config.hidden_size, size, stride=size)
+        shape = config.num_slots, config.num_patches, config.hidden_size
+        self.register_buffer("position_embeddings", torch.zeros(shape), persistent=False)
+
+    def sinusoids(self) -> Tensor:
+        """(T, S, D): sine in even and cosine in odd channels of place / 10000 ** (2 * (channel // 2) / D)."""
+        slots, patches, width = self.position_embeddings.shape
+        channels = torch.arange(width)
+        places = torch.arange(slots * patches, dtype=torch.float64)
+        angles = places[:, None] / 10000 ** (2 * (channels // 2).double() / width)
+        return torch.where(channels % 2 == 0, angles.sin(), angles.cos()).float().unflatten(0, (slots, patches))
+
+    def forward(self, pixel_values_videos: Tensor) -> Tensor:
+        frames = pixel_values_videos.to(self.projection.weight.dtype).transpose(1, 2)
+        return self.projection(frames).flatten(3).permute(0, 2, 3, 1) + self.position_embeddings
+
+
+class CA2STAudioEmbeddings(nn.Module):
+    """Log-mel (B, frames, mel bins) -> (B, 2 + A, D), patches in frequency-major order (AST)."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.projection = nn.Conv2d(1, config.hidden_size, config.audio_patch_size, stride=config.audio_stride)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
+        self.distillation_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
+        rows, columns = config.audio_grid
+        self.position_embeddings = nn.Parameter(torch.zeros(1, 2 + rows * columns, config.hidden_size))
+
+    def forward(self, input_values: Tensor) -> Tensor:
+        picture = input_values.to(self.projection.weight.dtype).transpose(1, 2)[:, None]
+        patches = self.projection(picture).flatten(2).transpose(1, 2)
+        special = (token.expand(len(patches), -1, -1) for token in (self.cls_token, self.distillation_token))
+        return torch.cat((*special, patches), dim=1) + self.position_embeddings
+
+
+class CA2STTimestamps(nn.Module):
+    """Intervals in seconds (..., 2), start and end -> vectors (..., d), for the exchange with audio."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        width = config.bottleneck_size
+        self.layers = nn.ModuleList([nn.Linear(2, width), nn.Linear(width, width), nn.Linear(width, width)])
+        self.layernorm = nn.LayerNorm(width, eps=1e-5)
+
+    def forward(self, intervals: Tensor) -> Tensor:
+        hidden_states = intervals.to(self.layernorm.weight.dtype)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states).relu()
+        return self.layernorm(hidden_states)
+
+
+class CA2STAttention(nn.Module):
+    """Multi-head attention of readers (batch, length, ...) to sources: (batch, length', ...) of width D or d.
+
+    `heads(tokens)` views projected tokens as (batch, length, heads, width of a head); what it counts as batch, length
+    and heads is the axis of the attention. Nothing is copied: attention along time has the heads of all places side by
+    side.
+    """
+
+    def __init__(self, config: CA2STConfig, width: int, heads: Callable[[Tensor, int], Tensor], key_bias: bool = True):
+        super().__init__()
+        self.config = config
+        self.head_dim = width // config.num_attention_heads
+        self.scaling = self.head_dim**-0.5
+        self.attention_dropout = config.attention_probs_dropout_prob
+        self.is_causal = False
+        self.heads = heads
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width, bias=key_bias)
+        self.v_proj = nn.Linear(width, width)
+        self.o_proj = nn.Linear(width, width)
+
+    def forward(
+        self, reader: Tensor, source: Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple[Tensor, Tensor | None]:
+        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        output, attention = attend(
+            self,
+            self.heads(self.q_proj(reader), self.head_dim).transpose(1, 2),
+            self.heads(self.k_proj(source), self.head_dim).transpose(1, 2),
+            self.heads(self.v_proj(source), self.head_dim).transpose(1, 2),
+            None,
+            dropout=self.attention_dropout if self.training else 0.0,
+            scaling=self.scaling,
+            **kwargs,
+        )
+        return self.o_proj(output.reshape(reader.shape)), attention
+
+
+def heads_along_space(tokens: Tensor, head_dim: int) -> Tensor:
+    """(B, T, S, N * d) -> (B * T, S, N, d): tokens see those of their moment."""
+    return tokens.flatten(0, 1).unflatten(-1, (-1, head_dim))
+
+
+def heads_along_time(tokens: Tensor, head_dim: int) -> Tensor:
+    """(B, T, S, N * d) -> (B, T, S * N, d): tokens see those of their place."""
+    return tokens.unflatten(-1, (-1, head_dim)).flatten(2, 3)
+
+
+def heads_of_all(tokens: Tensor, head_dim: int) -> Tensor:
+    """(B, T, S, N * d) or (B, A, N * d) -> (B, T * S or A, N, d): tokens see all of the clip."""
+    return tokens.flatten(1, -2).unflatten(-1, (-1, head_dim))
+
+
+# how an expert's own tokens see one another, and how two experts' tokens do
+OWN_AXIS = {"space": heads_along_space, "time": heads_of_all, "audio": heads_of_all}
+READING_AXIS = {"space_reads_time": heads_along_time, "time_reads_space": heads_along_space}  # others: all of the clip
+
+
+class CA2STZeroLinear(nn.Linear):
+    """Starts at zero, so that what it adds to the frozen experts starts as nothing."""
+
+
+class CA2STAdapter(nn.Module):
+    """(..., D) -> (..., D) through a narrow waist; starts as zero."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.down = nn.Linear(config.hidden_size, config.adapter_size)
+        self.activation = ACT2FN["gelu"]
+        self.up = CA2STZeroLinear(config.adapter_size, config.hidden_size)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.up(self.activation(self.down(hidden_states)))
+
+
+class CA2STExpertAttention(nn.Module):
+    """An expert's frozen self-attention with an adapter behind it: x + a + adapter(a)."""
+
+    def __init__(self, config: CA2STConfig, expert: str, layer_norm_eps: float):
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
+        self.attention = CA2STAttention(config, config.hidden_size, OWN_AXIS[expert], key_bias=expert != "time")
+        self.adapter = CA2STAdapter(config)
+
+    def forward(self, hidden_states: Tensor, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
+        normed = self.layernorm(hidden_states)
+        attended, _ = self.attention(normed, normed, **kwargs)
+        return hidden_states + attended + self.adapter(attended)
+
+
+class CA2STExpertMLP(nn.Module):
+    """An expert's frozen MLP with an adapter beside it: x + mlp(y) + adapter(y) / 2, y = norm(x)."""
+
+    def __init__(self, config: CA2STConfig, layer_norm_eps: float, activation: str, drop_path: nn.Module):
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACT2FN[activation]
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.adapter = CA2STAdapter(config)
+        self.drop_path = drop_path
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        normed = self.layernorm(hidden_states)
+        mlp = self.fc2(self.activation(self.fc1(normed)))
+        return hidden_states + mlp + self.drop_path(0.5 * self.adapter(normed))
+
+
+class CA2STTables(nn.Module):
+    """Learned positions, the sum of tables that are broadcast over one another, e.g. (T, 1, d) and (S, d)."""
+
+    def __init__(self, *shapes: tuple[int, ...]):
+        super().__init__()
+        self.tables = nn.ParameterList(torch.zeros(shape) for shape in shapes)
+
+    def forward(self, timestamps: Tensor | None) -> Tensor:
+        return sum(self.tables[1:], start=self.tables[0])
+
+
+class CA2STGivenPositions(nn.Module):
+    """Positions that a function of seconds has made."""
+
+    def forward(self, timestamps: Tensor | None) -> Tensor:
+        assert timestamps is not None
+        return timestamps
+
+
+def build_positions(config: CA2STConfig, expert: str, direction: str) -> nn.Module:
+    """What tells the tokens of `expert` apart inside the attention called `direction`."""
+    width, slots, patches = config.bottleneck_size, config.num_slots, config.num_patches
+    if direction == "space_reads_time":
+        return CA2STTables((slots, 1, width))
+    if direction == "time_reads_space":
+        return CA2STTables((patches, width))
+    if config.audio_positions == "timestamps":
+        return CA2STGivenPositions()
+    if expert == "audio":  # the second table is the same for all tokens: kept for released weights
+        rows, columns = config.audio_grid
+        return CA2STTables((rows * columns, width), (1, width))
+    return CA2STTables((patches, width), (slots, 1, width))
+
+
+class CA2STReading(nn.Module):
+    """One direction of an exchange: the reader's patches attend to the source's; its special tokens pass through."""
+
+    def __init__(self, config: CA2STConfig, reader: str, source: str):
+        super().__init__()
+        self.reader, self.source = reader, source
+        direction = f"{reader}_reads_{source}"
+        self.reader_positions = build_positions(config, reader, direction)
+        self.source_positions = build_positions(config, source, direction)
+        axis = READING_AXIS.get(direction, heads_of_all)
+        self.attention = CA2STAttention(config, config.bottleneck_size, axis)
+
+    def forward(
+        self, narrow: dict[str, Tensor], timestamps: dict[str, Tensor], **kwargs: Unpack[TransformersKwargs]
+    ) -> Tensor:
+        special, patches = split_special(narrow[self.reader], self.reader)
+        _, source = split_special(narrow[self.source], self.source)
+        attended, _ = self.attention(
+            patches + self.reader_positions(timestamps.get(self.reader)),
+            source + self.source_positions(timestamps.get(self.source)),
+            **kwargs,
+        )
+        return torch.cat((special, attended), dim=-2)
+
+
+def split_special(tokens: Tensor, expert: str) -> tuple[Tensor, Tensor]:
+    """(..., special tokens + patches, width) -> the two parts."""
+    return tokens[..., : SPECIAL_TOKENS[expert], :], tokens[..., SPECIAL_TOKENS[expert] :, :]
+
+
+class CA2STExchange(nn.Module):
+    """Bottleneck cross-attention between two experts, both directions from the same states (B-CA).
+
+    Takes both experts' states after the projection into the bottleneck, returns what to project back out.
+    """
+
+    def __init__(self, config: CA2STConfig, first: str, second: str):
+        super().__init__()
+        self.experts = (first, second)
+        width = config.bottleneck_size
+        self.layernorms = nn.ModuleDict(
+            {expert: nn.LayerNorm(width, eps=config.layer_norm_eps) for expert in self.experts}
+        )
+        self.readings = nn.ModuleDict(
+            {reader: CA2STReading(config, reader, source) for reader, source in ((first, second), (second, first))}
+        )
+        self.activation = ACT2FN["gelu"]
+
+    def forward(
+        self, narrow: dict[str, Tensor], timestamps: dict[str, Tensor], **kwargs: Unpack[TransformersKwargs]
+    ) -> dict[str, Tensor]:
+        normed = {expert: self.layernorms[expert](narrow[expert]) for expert in self.experts}
+        return {
+            expert: self.activation(self.readings[expert](normed, timestamps, **kwargs)) for expert in self.experts
+        }
+
+
+class CA2STLayer(GradientCheckpointingLayer):
+    """One layer of every expert, with the exchanges between attention and MLP.
+
+    Takes and gives expert -> tokens. `audio_mask` (B,) is False for silent clips, whose sound no expert reads.
+    """
+
+    def __init__(self, config: CA2STConfig, index: int):
+        super().__init__()
+        epsilon = {expert: config.layer_norm_eps for expert in config.experts} | {"space": config.space_layer_norm_eps}
+        rate = config.drop_path_rate * index / max(config.num_hidden_layers - 1, 1)
+        # Departs: for the space expert the released code drops token places over the whole batch; here, whole clips.
+        self.drop_path = StochasticDepth(rate, mode="row") if rate else nn.Identity()
+        pairs = [pair for pair in config.pairs if index in config.exchange_layers[pair]]
+        self.attentions = nn.ModuleDict(
+            {expert: CA2STExpertAttention(config, expert, epsilon[expert]) for expert in config.experts}
+        )
+        self.exchanges = nn.ModuleDict({pair: CA2STExchange(config, *pair.split("_")) for pair in pairs})
+        # in each round all pairs read the same states
+        self.rounds = [pairs] if config.exchange_order == "parallel" else [[pair] for pair in pairs]
+        self.projection = {
+            (pair, expert): expert if config.share_projections else f"{pair}_{expert}"
+            for pair in pairs
+            for expert in pair.split("_")
+        }
+        names = sorted(set(self.projection.values()))
+        sizes = config.hidden_size, config.bottleneck_size
+        self.down = nn.ModuleDict({name: nn.Linear(*sizes) for name in names})
+        self.up = nn.ModuleDict({name: CA2STZeroLinear(*reversed(sizes)) for name in names})
+        self.mlps = nn.ModuleDict(
+            {
+                expert: CA2STExpertMLP(
+                    config, epsilon[expert], "quick_gelu" if expert == "space" else "gelu", self.drop_path
+                )
+                for expert in config.experts
+            }
+        )
+
+    def forward(
+        self,
+        states: dict[str, Tensor],
+        timestamps: dict[str, Tensor],
+        audio_mask: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> dict[str, Tensor]:
+        states = {expert: self.attentions[expert](tokens, **kwargs) for expert, tokens in states.items()}
+        for pairs in self.rounds:
+            updates: dict[str, dict[str, Tensor]] = {expert: {} for expert in states}
+            for pair in pairs:
+                exchange = self.exchanges[pair]
+                narrow = {
+                    expert: self.down[self.projection[pair, expert]](states[expert]) for expert in exchange.experts
+                }
+                for expert, read in exchange(narrow, timestamps, **kwargs).items():
+                    updates[expert][pair] = self.up[self.projection[pair, expert]](read)
+            states = {
+                expert: tokens + self.drop_path(mean_update(updates[expert], audio_mask))
+                if updates[expert]
+                else tokens
+                for expert, tokens in states.items()
+            }
+        return {expert: self.mlps[expert](tokens) for expert, tokens in states.items()}
+
+
+def mean_update(updates: dict[str, Tensor], audio_mask: Tensor | None) -> Tensor:
+    """The mean of an expert's updates by pair; for silent clips, of those from pairs without audio (or zero)."""
+    heard = [pair for pair in updates if "audio" in pair]
+    if audio_mask is None or not heard:
+        return sum(updates.values()) / len(updates) if len(updates) > 1 else next(iter(updates.values()))
+    first = next(iter(updates.values()))
+    mask = audio_mask.view(-1, *[1] * (first.ndim - 1))
+    total = sum(update.masked_fill(~mask, 0.0) if pair in heard else update for pair, update in updates.items())
+    count = (len(updates) - len(heard)) + len(heard) * mask.to(first.dtype)
+    return total / count.clamp(min=1)

@@ -1,0 +1,447 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""CAST, CAVA and CA²ST: frozen experts in space, time and audio that read one another through narrow cross-attention.
+
+clip (B, F, C, H, W), sound (B, frames, mel bins) -> tokens of each expert -> L layers -> a feature (B, D) an expert
+-> logits. CAST (arXiv:2311.18825) = space + time, CAVA = space + audio, CA²ST (arXiv:2503.23447) = all three: the same
+classes with other `config.experts`. The layers and the alphabet are in layers_ca2st.py.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.utils.output_capturing import OutputRecorder, capture_outputs
+
+from holovid.configuration.configuration_ca2st import CA2STConfig
+from holovid.modeling.layers_ca2st import (
+    CA2STAdapter,
+    CA2STAttention,
+    CA2STAudioEmbeddings,
+    CA2STExpertMLP,
+    CA2STLayer,
+    CA2STSpaceEmbeddings,
+    CA2STTables,
+    CA2STTimeEmbeddings,
+    CA2STTimestamps,
+    CA2STZeroLinear,
+)
+from holovid.modeling.modeling_common import HolovidPreTrainedModel, video_classification_loss
+
+
+class CA2STSpaceFeature(nn.Module):
+    """(B, T, 1 + S, D) -> (B, D): the norm of the class tokens' mean over time."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.space_feature_layer_norm_eps)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layernorm(tokens[:, :, 0].mean(dim=1))
+
+
+class CA2STTimeFeature(nn.Module):
+    """(B, T, S, D) -> (B, D): the norm of all tokens' mean."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layernorm(tokens.mean(dim=(1, 2)))
+
+
+class CA2STAudioFeature(nn.Module):
+    """(B, 2 + A, D) -> (B, D): the mean of the two special tokens' norms."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layernorm(tokens[:, :2]).mean(dim=1)
+
+
+EMBEDDINGS = {"space": CA2STSpaceEmbeddings, "time": CA2STTimeEmbeddings, "audio": CA2STAudioEmbeddings}
+FEATURES = {"space": CA2STSpaceFeature, "time": CA2STTimeFeature, "audio": CA2STAudioFeature}
+
+
+@dataclass
+class ByExpert(ModelOutput):
+    """What `output_hidden_states` and `output_attentions` give of each expert, and of the exchanges.
+
+    Hidden states: space (B, T, 1 + S, D), time (B, T, S, D), audio (B, 2 + A, D), from the embeddings on. Attentions:
+    (batch, N, length, length'), with more in the batch where tokens see only those of their moment.
+    """
+
+    space_hidden_states: tuple[Tensor, ...] | None = None
+    time_hidden_states: tuple[Tensor, ...] | None = None
+    audio_hidden_states: tuple[Tensor, ...] | None = None
+    space_attentions: tuple[Tensor, ...] | None = None
+    time_attentions: tuple[Tensor, ...] | None = None
+    audio_attentions: tuple[Tensor, ...] | None = None
+    cross_attentions: tuple[Tensor, ...] | None = None
+
+
+@dataclass
+class CA2STModelOutput(ByExpert, BaseModelOutputWithPooling):
+    """`last_hidden_state`, `hidden_states` and `attentions` are the space expert's.
+
+    `pooler_output` (B, experts * D): the experts' features side by side, in the order of `config.experts`; a silent
+    clip's audio feature is zero.
+    """
+
+
+@dataclass
+class CA2STClassifierOutput(ByExpert, ImageClassifierOutput):
+    """`logits` (B, num_labels); hidden states and attentions as in [`CA2STModelOutput`]."""
+
+
+@dataclass
+class CA2STActionOutput(ByExpert, ModelOutput):
+    """`verb_logits` (B, num_verbs), `noun_logits` (B, num_nouns): an action is a pair. `loss` is the sum of both."""
+
+    loss: Tensor | None = None
+    verb_logits: Tensor | None = None
+    noun_logits: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+def states_of(outputs: CA2STModelOutput) -> dict:
+    """What a head passes on of its base model's output."""
+    return {name: value for name, value in outputs.items() if name.endswith(("hidden_states", "attentions"))}
+
+
+class CA2STPreTrainedModel(HolovidPreTrainedModel):
+    config: CA2STConfig
+    base_model_prefix = "ca2st"
+    input_modalities = ("video", "audio")
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["CA2STLayer"]  # noqa: RUF012
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _can_record_outputs = {  # noqa: RUF012
+        **{
+            f"{expert}_hidden_states": [
+                OutputRecorder(EMBEDDINGS[expert]),
+                OutputRecorder(CA2STExpertMLP, layer_name=f"mlps.{expert}"),
+            ]
+            for expert in EMBEDDINGS
+        },
+        **{
+            f"{expert}_attentions": OutputRecorder(CA2STAttention, index=1, layer_name=f"attentions.{expert}")
+            for expert in EMBEDDINGS
+        },
+        "cross_attentions": OutputRecorder(CA2STAttention, index=1, layer_name="exchanges"),
+    }
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        """As released: truncated normal, except what joins the experts: its way back into them starts at zero."""
+        super()._init_weights(module)
+        width = self.config.hidden_size
+        if isinstance(module, CA2STZeroLinear):
+            init.zeros_(module.weight)
+        elif isinstance(module, nn.Linear):
+            init.trunc_normal_(module.weight, std=self.config.initializer_range)
+        elif isinstance(module, CA2STTables):
+            for table in module.tables:
+                init.normal_(table, std=(self.config.bottleneck_size / self.config.num_attention_heads) ** -0.5)
+        elif isinstance(module, CA2STSpaceEmbeddings):
+            init.normal_(module.cls_token, std=width**-0.5)
+            init.normal_(module.position_embeddings, std=width**-0.5)
+        elif isinstance(module, CA2STTimeEmbeddings):
+            init.copy_(module.position_embeddings, module.sinusoids())
+        elif isinstance(module, CA2STAudioEmbeddings):
+            for parameter in (module.cls_token, module.distillation_token, module.position_embeddings):
+                init.trunc_normal_(parameter, std=self.config.initializer_range)
+
+    def expert_modules(self) -> list[nn.Module]:
+        """What comes from the experts' checkpoints and is not tuned."""
+        base = self.base_model
+        modules = [*base.embeddings.values()]
+        for layer in base.layers:
+            for attention in layer.attentions.values():
+                modules += [attention.layernorm, attention.attention]
+            for mlp in layer.mlps.values():
+                modules += [mlp.layernorm, mlp.fc1, mlp.fc2]
+        return modules + ([base.features["audio"]] if "audio" in base.features else [])
+
+    def freeze_experts(self) -> None:
+        """Train only what joins the experts: exchanges, adapters, feature norms, functions of seconds and heads."""
+        for module in self.expert_modules():
+            module.requires_grad_(False)
+
+
+class CA2STModel(CA2STPreTrainedModel):
+    """The experts and their exchanges: tokens and a feature of each."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__(config)
+        self.embeddings = nn.ModuleDict({expert: EMBEDDINGS[expert](config) for expert in config.experts})
+        self.timestamps = nn.ModuleDict()
+        if "audio" in config.experts and config.audio_positions == "timestamps":
+            names = ("frames",) if config.share_time_mlp else ("frames", "audio")
+            self.timestamps.update({name: CA2STTimestamps(config) for name in names})
+        self.layers = nn.ModuleList(CA2STLayer(config, index) for index in range(config.num_hidden_layers))
+        self.features = nn.ModuleDict({expert: FEATURES[expert](config) for expert in config.experts})
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.embeddings["space"].projection
+
+    def set_input_embeddings(self, value: nn.Module):
+        self.embeddings["space"].projection = value
+
+    def check_inputs(self, pixel_values_videos: Tensor | None, input_values: Tensor | None):
+        config = self.config
+        frames = (config.num_frames, config.num_channels, config.image_size, config.image_size)
+        if pixel_values_videos is None or pixel_values_videos.shape[1:] != frames:
+            got = None if pixel_values_videos is None else tuple(pixel_values_videos.shape)
+            raise ValueError(f"pixel_values_videos must be (clips, {', '.join(map(str, frames))}), got {got}")
+        if "audio" not in config.experts:
+            if input_values is not None:
+                raise ValueError(f"this model has the experts {', '.join(config.experts)}; it takes no input_values")
+            return
+        sound = (len(pixel_values_videos), config.audio_frames, config.num_mel_bins)
+        if input_values is None or input_values.shape != sound:
+            got = None if input_values is None else tuple(input_values.shape)
+            raise ValueError(
+                f"input_values must be log-mel of shape {sound} (clips, frames, mel bins), got {got}; for clips "
+                "without sound give zeros and audio_mask=False"
+            )
+
+    def timestamp_vectors(
+        self, clips: int, frame_times: Tensor | None, audio_span: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Vectors of when an expert's tokens are: (B, T, 1, d) for frames, (B, A, d) for sound."""
+        if not len(self.timestamps):
+            return {}
+        config, device = self.config, self.device
+        if audio_span is None:
+            seconds = 0.01 * config.audio_frames
+            audio_span = torch.tensor([[0.0, seconds]], device=device).expand(clips, -1)
+        if frame_times is None:
+            part = torch.arange(config.num_frames, device=device) / config.num_frames
+            frame_times = audio_span[:, :1] + part * (audio_span[:, 1:] - audio_span[:, :1])
+        for name, times, count in (("frame_times", frame_times, config.num_frames), ("audio_span", audio_span, 2)):
+            if times.shape != (clips, count):
+                raise ValueError(f"{name} must be seconds of shape {(clips, count)}, got {tuple(times.shape)}")
+
+        slots = config.num_slots
+        moments = frame_times.unflatten(1, (slots, config.tubelet_size))[:, :, [0, -1]]
+        borders = torch.arange(slots + 1, device=device) / slots
+        borders = audio_span[:, :1] + borders * (audio_span[:, 1:] - audio_span[:, :1])
+        segments = torch.stack((borders[:, :-1], borders[:, 1:]), dim=-1)
+
+        rows, columns = config.audio_grid
+        patches = torch.arange(rows * columns, device=device)
+        # "official" counts columns through a list that is ordered by time, though patches are ordered by frequency
+        column = patches // rows if config.audio_time_layout == "official" else patches % columns
+        segment = column // (columns // slots + 1)
+        frames_vectors = self.timestamps["frames"](moments)[:, :, None]
+        audio_mlp = self.timestamps["frames" if config.share_time_mlp else "audio"]
+        return {"space": frames_vectors, "time": frames_vectors, "audio": audio_mlp(segments)[:, segment]}
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        input_values: Tensor | None = None,
+        audio_mask: Tensor | None = None,
+        frame_times: Tensor | None = None,
+        audio_span: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> CA2STModelOutput:
+        r"""
+        pixel_values_videos (`Tensor` of shape (B, F, C, H, W)):
+            Normalised frames.
+        input_values (`Tensor` of shape (B, audio frames, mel bins)):
+            Normalised log-mel, if the model has an audio expert.
+        audio_mask (`Tensor` of shape (B,), bool, *optional*):
+            False for clips without sound. Nothing then depends on what stands in their `input_values`.
+        frame_times (`Tensor` of shape (B, F), *optional*), audio_span (`Tensor` of shape (B, 2), *optional*):
+            Seconds from the start of the clip, of each frame and of the sound's start and end. Default: the sound
+            starts with the clip, 10 ms a row, and the frames are spread evenly over it.
+        """
+        for kind in ("hidden_states", "attentions"):
+            if kwargs.get(f"output_{kind}", getattr(self.config, f"output_{kind}")):
+                kwargs |= {f"output_{expert}_{kind}": True for expert in self.config.experts}  # type: ignore[typeddict-item]
+        outputs = self.encode(pixel_values_videos, input_values, audio_mask, frame_times, audio_span, **kwargs)
+        outputs.hidden_states = outputs.space_hidden_states
+        outputs.attentions = outputs.space_attentions
+        return outputs
+
+    @merge_with_config_defaults
+    @capture_outputs(tie_last_hidden_states=False)
+    def encode(
+        self,
+        pixel_values_videos: Tensor | None,
+        input_values: Tensor | None,
+        audio_mask: Tensor | None,
+        frame_times: Tensor | None,
+        audio_span: Tensor | None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> CA2STModelOutput:
+        self.check_inputs(pixel_values_videos, input_values)
+        inputs = {"space": pixel_values_videos, "time": pixel_values_videos, "audio": input_values}
+        if audio_mask is not None and input_values is not None:
+            audio_mask = audio_mask.to(device=input_values.device, dtype=torch.bool)
+            inputs["audio"] = input_values.masked_fill(~audio_mask[:, None, None], 0.0)  # may hold anything, even NaN
+        states = {expert: embeddings(inputs[expert]) for expert, embeddings in self.embeddings.items()}
+        timestamps = self.timestamp_vectors(len(states["space"]), frame_times, audio_span)
+        for layer in self.layers:
+            states = layer(states, timestamps, audio_mask, **kwargs)
+        features = {expert: feature(states[expert]) for expert, feature in self.features.items()}
+        if audio_mask is not None and "audio" in features:
+            features["audio"] = features["audio"].masked_fill(~audio_mask[:, None], 0.0)
+        return CA2STModelOutput(
+            last_hidden_state=states["space"], pooler_output=torch.cat(list(features.values()), dim=-1)
+        )
+
+
+class CA2STQuickAdapter(CA2STAdapter):
+    """The adapter of CA²ST's audio feature: another activation, and no start at zero."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__(config)
+        self.activation = ACT2FN["quick_gelu"]
+        self.up = nn.Linear(config.adapter_size, config.hidden_size)
+
+
+class CA2STReadout(nn.Module):
+    """Features side by side (B, experts * D) -> what a classifier reads (B, D): the sum of some, through adapters.
+
+    A silent clip's audio feature adds nothing, not even the adapter's bias.
+    """
+
+    def __init__(self, config: CA2STConfig, experts: list[str], adapters: dict[str, type[nn.Module]]):
+        super().__init__()
+        self.all_experts = list(config.experts)
+        self.experts = experts
+        self.skip, self.scale = config.feature_adapter_skip, config.feature_scale
+        self.adapters = nn.ModuleDict({expert: make(config) for expert, make in adapters.items()})
+
+    def forward(self, pooled: Tensor, audio_mask: Tensor | None) -> Tensor:
+        features = dict(zip(self.all_experts, pooled.chunk(len(self.all_experts), dim=-1), strict=True))
+        total = torch.zeros_like(features["space"])
+        for expert in self.experts:
+            feature = features[expert]
+            if expert in self.adapters:
+                adapted = self.adapters[expert](feature)
+                feature = feature + adapted if self.skip else adapted
+            if expert == "audio" and audio_mask is not None:
+                feature = feature.masked_fill(~audio_mask.to(feature.device, torch.bool)[:, None], 0.0)
+            total = total + feature
+        return self.scale * total
+
+
+def build_readouts(config: CA2STConfig, tasks: dict[str, str]) -> nn.ModuleDict:
+    """One readout for each of `tasks`, name -> expert that leads it ("all" = every expert).
+
+    As released: without a time expert all tasks share one readout; without an audio expert a task's own readout is the
+    leading expert's bare feature.
+    """
+    audio = CA2STQuickAdapter if "time" in config.experts else CA2STAdapter
+    adapters = {"space": CA2STAdapter, "time": CA2STAdapter, "audio": audio}
+    readouts = nn.ModuleDict()
+    for task, leader in tasks.items():
+        shared = leader == "all" or "time" not in config.experts
+        experts = [expert for expert in config.experts if shared or expert in (leader, "audio")]
+        bare = not shared and experts == [leader]
+        readouts["all" if shared else task] = CA2STReadout(
+            config, experts, {} if bare else {expert: adapters[expert] for expert in experts}
+        )
+    return readouts
+
+
+class CA2STForVideoClassification(CA2STPreTrainedModel):
+    """CAST, CAVA or CA²ST with one classifier."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.ca2st = CA2STModel(config)
+        self.readouts = build_readouts(config, {"label": "all"})
+        self.dropout = nn.Dropout(config.classifier_dropout)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        input_values: Tensor | None = None,
+        audio_mask: Tensor | None = None,
+        frame_times: Tensor | None = None,
+        audio_span: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> CA2STClassifierOutput:
+        r"""
+        Inputs as in [`CA2STModel`]; `labels` (B,) or (B, num_labels) as in [`XViTForVideoClassification`].
+        """
+        outputs = self.ca2st(pixel_values_videos, input_values, audio_mask, frame_times, audio_span, **kwargs)
+        logits = self.classifier(self.dropout(self.readouts["all"](outputs.pooler_output, audio_mask)))
+        loss = None if labels is None else video_classification_loss(self, labels, logits, **kwargs)
+        return CA2STClassifierOutput(loss=loss, logits=logits, **states_of(outputs))
+
+
+class CA2STForActionRecognition(CA2STPreTrainedModel):
+    """CAST, CAVA or CA²ST with a classifier of verbs and one of nouns; an action is a pair."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__(config)
+        self.ca2st = CA2STModel(config)
+        self.readouts = build_readouts(config, {"verb": "time", "noun": "space"})
+        self.dropout = nn.Dropout(config.classifier_dropout)
+        self.classifiers = nn.ModuleDict(
+            {
+                "verb": nn.Linear(config.hidden_size, config.num_verbs),
+                "noun": nn.Linear(config.hidden_size, config.num_nouns),
+            }
+        )
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        input_values: Tensor | None = None,
+        audio_mask: Tensor | None = None,
+        frame_times: Tensor | None = None,
+        audio_span: Tensor | None = None,
+        verb_labels: Tensor | None = None,
+        noun_labels: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> CA2STActionOutput:
+        r"""
+        Inputs as in [`CA2STModel`].
+
+        verb_labels, noun_labels (`Tensor` of shape (B,), or (B, classes) of probabilities, *optional*):
+            Both or neither; the loss is the sum of the two cross-entropies.
+        """
+        outputs = self.ca2st(pixel_values_videos, input_values, audio_mask, frame_times, audio_span, **kwargs)
+        read = {name: readout(outputs.pooler_output, audio_mask) for name, readout in self.readouts.items()}
+        verb_logits, noun_logits = (
+            self.classifiers[task](self.dropout(read.get(task, read.get("all")))) for task in ("verb", "noun")
+        )
+        loss = None
+        if (verb_labels is None) != (noun_labels is None):
+            raise ValueError("give both verb_labels and noun_labels, or neither")
+        if verb_labels is not None:
+            loss = nn.functional.cross_entropy(verb_logits, verb_labels)
+            loss = loss + nn.functional.cross_entropy(noun_logits, noun_labels)
+        return CA2STActionOutput(loss=loss, verb_logits=verb_logits, noun_logits=noun_logits, **states_of(outputs))
+
+
+__all__ = ["CA2STForActionRecognition", "CA2STForVideoClassification", "CA2STModel", "CA2STPreTrainedModel"]
