@@ -130,7 +130,7 @@ class VideoFile:
             uint8 RGB pixels (T, C, H, W), in memory as (T, H, W, C) the way they are decoded; and the time (T,) in
             seconds at which each frame is shown.
 
-        Raises `ValueError` for an index outside of [0, number of frames).
+        Raises `ValueError` for an index outside of [0, number of frames), and for colours that FFmpeg cannot convert.
         """
         indices = checked_indices(indices, len(self), self.name)
         wanted, order = np.unique(indices, return_inverse=True)
@@ -139,7 +139,10 @@ class VideoFile:
         place = {int(frame): row for row, frame in enumerate(wanted)}
         for index, frame in self._decode(list(place)):
             # With the size, as a stream may change it midway; with one thread, as data loaders run many of us.
-            rgb = self._to_rgb.reformat(frame, width, height, format="rgb24", threads=1)
+            try:
+                rgb = self._to_rgb.reformat(frame, width, height, format="rgb24", threads=1)
+            except (av.FFmpegError, OSError) as error:  # such as a format of colours that FFmpeg knows by name only
+                raise ValueError(f"frame {index} of {self.name} cannot be converted to RGB: {error}") from error
             pixels[place[index]] = torch.from_numpy(rgb.to_ndarray())
         if not np.array_equal(wanted, indices):
             pixels = pixels[torch.from_numpy(order)]
