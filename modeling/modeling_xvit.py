@@ -28,24 +28,11 @@ from holovid.configuration.configuration_xvit import XViTConfig
 from holovid.modeling.modeling_common import (
     HolovidPreTrainedModel,
     eager_attention_forward,
+    resize_position_embeddings,
     video_classification_loss,
 )
 
 logger = logging.get_logger(__name__)
-
-
-def resize_position_embeddings(table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
-    """Resize learned positions (1, 1 + rows * columns, D) to another grid: bicubic, class row kept.
-
-    Departs: the released code passes `image_size / 224` as the scale and rounds the side down, which loses a row at
-    976 pixels; with the side given, as transformers' ViT does, every multiple of the patch size is right and all other
-    sizes get the same numbers.
-    """
-    if grid == new_grid:
-        return table
-    patches = table[:, 1:].unflatten(1, grid).permute(0, 3, 1, 2)
-    patches = nn.functional.interpolate(patches.float(), size=new_grid, mode="bicubic", align_corners=False)
-    return torch.cat((table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)), dim=1)
 
 
 class XViTPatchEmbeddings(nn.Module):
@@ -456,11 +443,13 @@ class XViTForVideoClassification(XViTPreTrainedModel):
 
         Raises `ValueError` when the source is not a ViT, or when an override leaves a tensor of it without a place.
         """
-        by_name = isinstance(source, (str, os.PathLike))
-        image_config = AutoConfig.from_pretrained(source) if by_name else source.config
+        image_config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
         if image_config.model_type != "vit":
             raise ValueError(f"source must be a transformers ViT, got a {image_config.model_type} model")
-        image_model = ViTModel.from_pretrained(source, add_pooling_layer=False) if by_name else source.base_model
+        if isinstance(source, str | os.PathLike):
+            image_model = ViTModel.from_pretrained(source, add_pooling_layer=False)
+        else:
+            image_model = source.base_model
         shared = (
             "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers", "num_attention_heads",
             "intermediate_size", "hidden_act", "qkv_bias", "layer_norm_eps", "initializer_range",

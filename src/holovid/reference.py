@@ -83,7 +83,7 @@ def load(
     with torch.device("meta"):
         expected = {name: tensor.shape for name, tensor in model_class(config).state_dict().items()}
 
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for reference, ours in names.ours.items():
         tensor = names.reshape.get(reference, lambda same: same)(state_dict[reference].float())
         if tensor.shape[0] % len(ours):

@@ -7,6 +7,7 @@ all three, and joins two paths l(eft) and r(ight) in each exchange. Ours are alw
 import math
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -128,7 +129,9 @@ EMBEDDINGS = {
 
 def expert_names(config: PreTrainedConfig, expert: str) -> dict[str, tuple[str, ...]]:
     """What comes from one expert's own checkpoint, and its final norm."""
-    names = {reference: (f"ca2st.embeddings.{expert}.{ours}",) for reference, ours in EMBEDDINGS[expert].items()}
+    names: dict[str, tuple[str, ...]] = {
+        reference: (f"ca2st.embeddings.{expert}.{ours}",) for reference, ours in EMBEDDINGS[expert].items()
+    }
     for index in range(config.num_hidden_layers):
         block, ours = f"blocks.{index}.", f"ca2st.layers.{index}"
         norm1, norm2, fc1, fc2 = (f"{block}{name}" for name in LAYERS[expert])
@@ -239,12 +242,12 @@ def ca2st_family(
     settings = told | say_assumed(untold)
     if "audio" in EXPERTS[family]:
         settings["audio_frames"] = audio_frames or _audio_frames(settings, state_dict["ast_pos_embed"].shape[1] - 2)
-    given = {
+    switches = {
         "audio_time_layout": audio_time_layout,
         "feature_adapter_skip": feature_adapter_skip,
         "feature_scale": feature_scale,
     }
-    settings |= {name: value for name, value in given.items() if value is not None}
+    settings |= {name: value for name, value in switches.items() if value is not None}
     settings |= label_settings(None if composition else state_dict["head.weight"].shape[0], id2label)
     config = CA2STConfig(**settings)
 
@@ -305,7 +308,7 @@ def _from_tensors(family: str, state_dict: StateDict) -> dict:
     if not layers[first]:
         raise ValueError(f"this is not a complete {family} checkpoint: it lacks {downs[first][0]}")
     used = f"blocks.{layers[first][0]}."
-    settings = {
+    settings: dict[str, Any] = {
         "experts": experts,
         "hidden_size": shapes["positions"][1],
         "num_hidden_layers": depth_,
