@@ -24,9 +24,9 @@ def test_miniature(demo, tmp_path, capsys):
     output = tmp_path / "demo-output"
     options = ["--output", str(output), "--train", "16", "--val", "16", "--epochs", "1", "--batch-size", "8"]
     assert demo.main(options) == 1  # two steps do not get to 0.95
-    assert sorted(path.name for path in output.iterdir()) == ["clips", "model", "prediction.png", "results.json"]
+    assert sorted(path.name for path in output.iterdir()) == ["clip.mp4", "clip.png", "clips", "model", "results.json"]
     assert set(json.loads((output / "results.json").read_text())) == set(demo.EXPECTED)
-    with Image.open(output / "prediction.png") as picture:
+    with Image.open(output / "clip.png") as picture:
         picture.verify()
     printed = capsys.readouterr().out
     assert "missed" in printed and "holovid classify" in printed
@@ -34,8 +34,7 @@ def test_miniature(demo, tmp_path, capsys):
     model = AutoModelForVideoClassification.from_pretrained(output / "model")
     processor = AutoVideoProcessor.from_pretrained(output / "model")
     assert set(model.config.id2label.values()) == {"right", "left", "grow", "shrink"}
-    clip = output / demo.example_clip(output)
-    assert model(**processor(clip, return_tensors="pt")).logits.shape == (1, 4)
+    assert model(**processor(output / "clip.mp4", return_tensors="pt")).logits.shape == (1, 4)
 
     # what an earlier demo left is replaced, anything else is kept
     (output / "results.json").unlink()

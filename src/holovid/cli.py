@@ -113,6 +113,7 @@ def classify(
             contact_sheet(classifier.video_processor, clip, answer, title=clip)
             for clip, answer in zip(clips, answers, strict=True)
         ]
+        picture.parent.mkdir(parents=True, exist_ok=True)
         unfinished = picture.with_name(f".{picture.name}")
         stack(sheets).save(unfinished)
         unfinished.replace(picture)

@@ -70,7 +70,7 @@ MOTIONS = tuple(name for pair in REVERSED.items() for name in reversed(pair))
 SOUNDS = ("rise", "fall", "tone", "noise")
 SPLITS = {"train": "train", "val": "validation"}  # folder -> name in `datasets`
 COLUMNS = ("file_name", "label", "shape", "motion", "sound", "match")
-AAC = av.Codec("aac", "w")
+SAMPLING_RATES = av.Codec("aac", "w").audio_rates or ()
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class ClipSet:
             raise ValueError(f"size must be an even number of pixels from 16 on, got {self.size}")
         if self.frame_rate < 1 or self.num_frames < 2:
             raise ValueError(f"a clip needs two frames, got {self.seconds} s at {self.frame_rate} frames a second")
-        if self.sampling_rate not in AAC.audio_rates:
-            raise ValueError(f"sampling_rate must be one of {AAC.audio_rates}, got {self.sampling_rate}")
+        if self.sampling_rate not in SAMPLING_RATES:
+            raise ValueError(f"sampling_rate must be one of {SAMPLING_RATES}, got {self.sampling_rate}")
         if self.seed < 0:
             raise ValueError(f"seed must be 0 or more, got {self.seed}")
 
@@ -173,17 +173,16 @@ def draw_sound(random: Generator, clips: ClipSet, sound: str) -> Array:
     if sound == "fall":
         return draw_sound(random, clips, "rise")[::-1]
     time = np.arange(round(clips.seconds * clips.sampling_rate)) / clips.sampling_rate
+    wave: Any
     if sound == "rise":
         low = random.uniform(250, 500)
         frequency = low * random.uniform(3, 5) ** (time / clips.seconds)
         phase = 2 * np.pi * np.cumsum(frequency) / clips.sampling_rate + random.uniform(0, 2 * np.pi)
         wave = np.sin(phase) + 0.3 * np.sin(2 * phase)
     elif sound == "tone":
-        frequency = random.uniform(300, 1500)
-        wave = sum(
-            np.sin(2 * np.pi * frequency * harmonic * time + random.uniform(0, 2 * np.pi)) / harmonic
-            for harmonic in (1, 2, 3)
-        )
+        harmonic = np.arange(1, 4)[:, None]
+        phase = 2 * np.pi * random.uniform(300, 1500) * harmonic * time + random.uniform(0, 2 * np.pi, (3, 1))
+        wave = (np.sin(phase) / harmonic).sum(0)
     else:
         low = random.uniform(300, 1500)
         spectrum = np.fft.rfft(random.normal(size=len(time)))
