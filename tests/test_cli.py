@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 from clips import write_clip
+from conftest import golden, golden_weights
 from PIL import Image
 from tiny_xvit import tiny
 from transformers import pipeline
@@ -100,3 +101,43 @@ def test_as_a_process(clips, tmp_path):
     assert result.stderr.startswith("holovid: there is no folder") and "Traceback" not in result.stderr
     usage = subprocess.run([*command, "--help"], capture_output=True, text=True)
     assert usage.returncode == 0 and "classify" in usage.stdout and "data" in usage.stdout
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("convert") / "checkpoint.pyth"
+    torch.save({"model_state": golden_weights(golden("xvit/tiny_div8_ta_sharp.json"))}, path)
+    return path
+
+
+def test_convert_writes_what_the_function_writes(holovid, checkpoint):
+    output, labels = checkpoint.parent / "output", checkpoint.parent / "labels.txt"
+    labels.write_text("a\nb\nc\nd\ne\n")
+    result = holovid(
+        "convert", checkpoint, "--family", "xvit", "--output", output, "--num-attention-heads", 4, "--num-frames", 8,
+        "--mix-group", 4, "--mix-layers", "0, 2", "--labels", labels, "--sampling", "dense", "--frame-stride", 16,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    config = json.loads((output / "config.json").read_text())
+    assert config["num_attention_heads"] == 4 and config["mix_layers"] == [0, 2] and config["id2label"]["4"] == "e"
+    processor = json.loads((output / "video_preprocessor_config.json").read_text())
+    assert (processor["num_frames"], processor["sampling"], processor["frame_stride"]) == (8, "dense", 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--family", "vit"], "unknown family 'vit'; known are xvit, cast, cava, ca2st"),
+        (["--family", "xvit", "--mix-layers", "0,x"], "--mix-layers takes whole numbers as in 0,1,2, got '0,x'"),
+        (["--family", "xvit", "--num-attention-heads", "5"], "must be a multiple of num_attention_heads 5"),
+        (["--family", "xvit", "--audio-frames", "5"], "xvit has no setting audio_frames; it takes image_size"),
+        (["--family", "xvit", "--sampling", "sparse"], "sampling"),
+        (["--family", "cast"], "this is not a complete cast checkpoint: it lacks clip_positional_embedding"),
+    ],
+)  # fmt: skip
+def test_convert_says_what_cannot_be_done(holovid, checkpoint, tmp_path, arguments, sentence):
+    result = holovid("convert", checkpoint, "--output", tmp_path / "output", *arguments)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1 or "assumed" in result.stderr
+    assert sentence in result.stderr
+    assert not list(tmp_path.iterdir())

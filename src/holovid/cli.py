@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from huggingface_hub.errors import StrictDataclassError
 from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
@@ -25,11 +26,14 @@ class OneSentenceErrors(TyperGroup):
             # transformers and the Hub's client append lines of advice
             print(f"holovid: {str(error).strip().splitlines()[0]}", file=sys.stderr)
             raise typer.Exit(2) from error
+        except StrictDataclassError as error:  # a configuration's refusal, wrapped
+            print(f"holovid: {error.__cause__ or error}", file=sys.stderr)
+            raise typer.Exit(2) from error
 
 
 app = typer.Typer(
     cls=OneSentenceErrors,
-    help="Space-time video transformers: label videos, render data to try them on.",
+    help="Space-time video transformers: label videos, convert checkpoints, render data to try them on.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -123,6 +127,61 @@ def classify(
         Console().print(answer_table(clips, answers))
         if picture is not None:
             Console().print(f"Picture: {picture}", soft_wrap=True)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Checkpoint: .pth, .pt, .pyth, .bin or .safetensors.")],
+    family: Annotated[str, typer.Option(help="xvit, cast, cava or ca2st.")],
+    output: Annotated[Path, typer.Option(help="New folder: safetensors, configuration, processor.")],
+    labels: Annotated[Path | None, typer.Option(help="File with the name of each class, one a line.")] = None,
+    sampling: Annotated[
+        str, typer.Option(help="How the processor picks frames: uniform, segments or dense.")
+    ] = "uniform",
+    frame_stride: Annotated[int, typer.Option(help="Frames between those picked, of --sampling dense.")] = 1,
+    image_size: Annotated[int | None, typer.Option(help="Side of a frame in pixels.")] = None,
+    num_frames: Annotated[int | None, typer.Option(help="Frames of a clip.")] = None,
+    num_attention_heads: Annotated[int | None, typer.Option(help="Default: one for each 64 channels.")] = None,
+    temporal_num_attention_heads: Annotated[int | None, typer.Option(help="xvit: those of the temporal head.")] = None,
+    mix_group: Annotated[int | None, typer.Option(help="xvit: frames that are mixed with one another.")] = None,
+    mix_divisor: Annotated[int | None, typer.Option(help="xvit: 8 (Kinetics) or 4 (Something-Something).")] = None,
+    mix_layers: Annotated[str | None, typer.Option(help="xvit: layers that mix, as in 0,1,2.")] = None,
+    audio_frames: Annotated[int | None, typer.Option(help="cava, ca2st: rows of the spectrogram.")] = None,
+    audio_stride: Annotated[int | None, typer.Option(help="cava, ca2st: step of its patches.")] = None,
+    num_mel_bins: Annotated[int | None, typer.Option(help="cava, ca2st: its columns.")] = None,
+    exchange_order: Annotated[str | None, typer.Option(help="ca2st: sequential or parallel.")] = None,
+):
+    """Turn a released checkpoint into a folder that the Auto classes load.
+
+    holovid convert checkpoint.pyth --family xvit --output xvit-k600 --num-frames 16 --mix-group 8
+    """
+    from holovid.convert import convert
+
+    given = {
+        "image_size": image_size,
+        "num_frames": num_frames,
+        "num_attention_heads": num_attention_heads,
+        "temporal_num_attention_heads": temporal_num_attention_heads,
+        "mix_group": mix_group,
+        "mix_divisor": mix_divisor,
+        "mix_layers": None if mix_layers is None else whole_numbers("--mix-layers", mix_layers),
+        "audio_frames": audio_frames,
+        "audio_stride": audio_stride,
+        "num_mel_bins": num_mel_bins,
+        "exchange_order": exchange_order,
+        "id2label": None if labels is None else dict(enumerate(labels.read_text().splitlines())),
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    model = convert(source, family, output, {"sampling": sampling, "frame_stride": frame_stride}, **settings)
+    Console().print(f"{model.num_parameters():,} parameters in {output}", soft_wrap=True)
+
+
+def whole_numbers(option: str, text: str) -> list[int]:
+    """ "0, 1" -> [0, 1]."""
+    try:
+        return [int(number) for number in split_names(text)]
+    except ValueError as error:
+        raise ValueError(f"{option} takes whole numbers as in 0,1,2, got {text!r}") from error
 
 
 def answer_table(clips: list[str], answers: list[list[dict]]) -> Table:

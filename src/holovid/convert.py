@@ -50,16 +50,23 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
 
 
 def convert(
-    source: StateDict | str | os.PathLike, family: str, output: str | os.PathLike, **settings
+    source: StateDict | str | os.PathLike,
+    family: str,
+    output: str | os.PathLike,
+    processor_options: Mapping | None = None,
+    **settings,
 ) -> PreTrainedModel:
-    """`from_reference`, saved with its processor to the new folder `output`, which appears complete or not at all."""
+    """`from_reference`, saved with its processor to the new folder `output`, which appears complete or not at all.
 
+    `processor_options` are those of [`HolovidVideoProcessor`] that the checkpoint does not tell, `sampling` above all.
+    """
     model = from_reference(source, family, **settings)
     height, width = model.config.frame_size
     processor = HolovidVideoProcessor(
         num_frames=model.config.num_frames,
         size={"shortest_edge": min(height, width)},
         crop_size={"height": height, "width": width},
+        **processor_options or {},
     )
     with new_folder(output) as folder:
         model.save_pretrained(folder)
