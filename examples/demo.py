@@ -15,7 +15,7 @@ Mixing must be the only way for the order to get in, so all frames share one tem
 (temporal_embedding_length=1): with one for each frame, "early and on the left" could be learned from single frames.
 For the same reason a clip has as many frames as the model takes: fewer would not be picked alike from both ends.
 
-Measured on two CPU cores: 50 s; 1.000, 0.494 and 0.495 (seed 0); 1.000, 0.502, 0.482; 1.000, 0.509, 0.500 (1 and 2).
+Measured on two CPU cores: 50 s, and over seeds 0 to 3: 0.998 to 1.000, 0.494 to 0.507, 0.487 to 0.495.
 """
 
 import argparse

@@ -173,7 +173,6 @@ def draw_sound(random: Generator, clips: ClipSet, sound: str) -> Array:
     if sound == "fall":
         return draw_sound(random, clips, "rise")[::-1]
     time = np.arange(round(clips.seconds * clips.sampling_rate)) / clips.sampling_rate
-    wave: Any
     if sound == "rise":
         low = random.uniform(250, 500)
         frequency = low * random.uniform(3, 5) ** (time / clips.seconds)
@@ -181,13 +180,13 @@ def draw_sound(random: Generator, clips: ClipSet, sound: str) -> Array:
         wave = np.sin(phase) + 0.3 * np.sin(2 * phase)
     elif sound == "tone":
         harmonic = np.arange(1, 4)[:, None]
-        phase = 2 * np.pi * random.uniform(300, 1500) * harmonic * time + random.uniform(0, 2 * np.pi, (3, 1))
-        wave = (np.sin(phase) / harmonic).sum(0)
+        phases = 2 * np.pi * random.uniform(300, 1500) * harmonic * time + random.uniform(0, 2 * np.pi, (3, 1))
+        wave = (np.sin(phases) / harmonic).sum(0)
     else:
         low = random.uniform(300, 1500)
         spectrum = np.fft.rfft(random.normal(size=len(time)))
-        frequency = np.fft.rfftfreq(len(time), 1 / clips.sampling_rate)
-        wave = np.fft.irfft(np.where((frequency > low) & (frequency < 3 * low), spectrum, 0), len(time))
+        band = np.fft.rfftfreq(len(time), 1 / clips.sampling_rate)
+        wave = np.fft.irfft(np.where((band > low) & (band < 3 * low), spectrum, 0), len(time))
     loudness = random.uniform(0.2, 0.8) / np.abs(wave).max()
     fade = np.minimum(1, np.minimum(time, time[::-1]) / 0.02)
     hiss = random.normal(0, random.uniform(0.002, 0.02), len(time))
