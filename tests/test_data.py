@@ -177,7 +177,7 @@ def test_load_clips(rendered, tmp_path):
 
 
 # pandas' reader, as datasets uses it, leaves the table open until it is collected
-@pytest.mark.filterwarnings("ignore:Exception ignored in.*metadata.csv:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed file.*metadata.csv:ResourceWarning")
 def test_the_folder_is_a_videofolder(rendered, tmp_path):
     clips = load_dataset("videofolder", data_dir=str(rendered), cache_dir=str(tmp_path))
     assert {name: len(split) for name, split in clips.items()} == {"train": 8, "validation": 4}
