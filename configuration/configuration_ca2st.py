@@ -41,7 +41,8 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
             pairs with audio in the last three.
         exchange_order ("sequential" or "parallel"): pairs exchange one after the other, or all from the same states,
             whose updates are then averaged for each expert.
-        share_projections (`bool`): an expert has one projection into and out of the bottleneck for all its pairs.
+        share_projections (`bool`, *optional*): an expert has one projection into and out of the bottleneck for all its
+            pairs; `None` = as released: with three experts.
         audio_positions ("timestamps" or "learned"): what tells the exchange with audio when and where a token is:
             functions of seconds, or tables.
         share_time_mlp (`bool`): frames and sound get one function of seconds together.
@@ -55,7 +56,7 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
         classifier_dropout (`float`): before the classifier.
         num_verbs, num_nouns (`int`): of `CA2STForActionRecognition`.
 
-    Raises `ValueError` when fields do not fit together, and huggingface_hub's `StrictDataclassError` for a wrong type.
+    Raises huggingface_hub's `StrictDataclassError` when fields do not fit together or have a wrong type.
     """
 
     model_type = "ca2st"
@@ -87,7 +88,7 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
     adapter_ratio: float | int = 0.25
     exchange_layers: dict[str, list[int]] | None = None
     exchange_order: Literal["sequential", "parallel"] = "sequential"
-    share_projections: bool = False
+    share_projections: bool | None = None
     audio_positions: Literal["timestamps", "learned"] = "timestamps"
     share_time_mlp: bool = False
     audio_time_layout: Literal["official", "aligned"] = "official"
@@ -107,6 +108,8 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
             self.space_feature_layer_norm_eps = 1e-5 if "time" in self.experts else 1e-6
         if self.feature_adapter_skip is None:
             self.feature_adapter_skip = "time" not in self.experts
+        if self.share_projections is None:
+            self.share_projections = len(self.experts) == 3
         layers = list(range(self.num_hidden_layers))
         late = layers[-3:] if len(self.experts) == 3 else layers
         default = {pair: late if "audio" in pair else layers for pair in self.pairs}
@@ -115,6 +118,7 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
 
     @property
     def pairs(self) -> list[str]:
+        """Who exchanges with whom, in the order in which they do."""
         return ["_".join(pair) for pair in combinations(self.experts, 2)]
 
     @property
@@ -123,7 +127,13 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
         return self.num_frames // self.tubelet_size
 
     @property
+    def frame_size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.image_size, self.image_size
+
+    @property
     def num_patches(self) -> int:
+        """Patches of a frame, S."""
         return (self.image_size // self.patch_size) ** 2
 
     @property
@@ -135,10 +145,12 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
 
     @property
     def bottleneck_size(self) -> int:
+        """Width inside the exchange, d."""
         return int(self.hidden_size * self.bottleneck_ratio)
 
     @property
     def adapter_size(self) -> int:
+        """Width inside an adapter."""
         return int(self.hidden_size * self.adapter_ratio)
 
     @classmethod
@@ -154,7 +166,7 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
     @classmethod
     def ca2st_base(cls, **overrides: Any) -> "CA2STConfig":
         """CA²ST-B/16 as its authors ran it on EPIC-KITCHENS-100: all three, with shared projections."""
-        return cls(**{"experts": ["space", "time", "audio"], "share_projections": True} | overrides)
+        return cls(**{"experts": ["space", "time", "audio"]} | overrides)
 
     def validate_experts(self):
         ordered = [expert for expert in EXPERTS if expert in self.experts]

@@ -7,6 +7,7 @@ classes with other `config.experts`. The layers and the alphabet are in layers_c
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from transformers.utils.generic import can_return_tuple, merge_with_config_defau
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from holovid.configuration.configuration_ca2st import CA2STConfig
+from holovid.modeling.experts_ca2st import ExpertSource, joint_settings, load_experts, read_expert
 from holovid.modeling.layers_ca2st import (
     CA2STAdapter,
     CA2STAttention,
@@ -180,6 +182,39 @@ class CA2STPreTrainedModel(HolovidPreTrainedModel):
         """Train only what joins the experts: exchanges, adapters, feature norms, functions of seconds and heads."""
         for module in self.expert_modules():
             module.requires_grad_(False)
+
+    @classmethod
+    def from_experts(
+        cls,
+        space: ExpertSource | None = None,
+        time: ExpertSource | None = None,
+        audio: ExpertSource | None = None,
+        **config_overrides,
+    ) -> Self:
+        """Start from published experts, as the papers do. The model then computes what they compute.
+
+        Norms and activations are those of the experts as their authors ran them, whatever a configuration of
+        transformers says. VideoMAE's final norm, where it has one, is where the norm of the time feature starts. All
+        experts are trained on unless `freeze_experts()` is called, as the papers do.
+
+        Args:
+            space: a CLIP image tower (or all of CLIP), as a Hub id, a folder or a model object:
+                "openai/clip-vit-base-patch16".
+            time: a VideoMAE, as for `space`: "MCG-NJU/videomae-base".
+            audio: an AST, as for `space`: "MIT/ast-finetuned-audioset-10-10-0.4593". The middle of its positions is
+                kept for `audio_frames` rows (400 unless given); for more than it has, they are stretched.
+            config_overrides: fields of [`CA2STConfig`], `num_labels`, `id2label`; sizes come from the experts.
+                `image_size` and `num_frames` may differ from theirs.
+
+        Returns the model in evaluation mode, in float32. Raises `ValueError` when the experts do not go together, and
+        for any tensor of theirs that has no place.
+        """
+        sources = {"space": space, "time": time, "audio": audio}
+        experts = {expert: read_expert(expert, source) for expert, source in sources.items() if source is not None}
+        configs = {expert: config for expert, (config, _) in experts.items()}
+        model = cls(CA2STConfig(**joint_settings(configs, config_overrides)))
+        load_experts(model, experts)
+        return model.eval()
 
 
 class CA2STModel(CA2STPreTrainedModel):

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What every model family here shares: plain attention, the loss of a classifier, saving.
+"""What every model family here shares: plain attention, the loss of a classifier, resized positions, saving.
 
 Alphabet: B clips, T frames, S tokens of a frame, D width, N heads.
 """
@@ -46,6 +46,20 @@ def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Te
     return model.loss_function(labels, logits, model.config, **kwargs)
 
 
+def resize_position_embeddings(table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
+    """Resize learned positions (1, 1 + rows * columns, D) to another grid: bicubic, class row kept.
+
+    Departs: the released code passes `image_size / 224` as the scale and rounds the side down, which loses a row at
+    976 pixels; with the side given, as transformers' ViT does, every multiple of the patch size is right and all other
+    sizes get the same numbers.
+    """
+    if grid == new_grid:
+        return table
+    patches = table[:, 1:].unflatten(1, grid).permute(0, 3, 1, 2)
+    patches = nn.functional.interpolate(patches.float(), size=new_grid, mode="bicubic", align_corners=False)
+    return torch.cat((table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)), dim=1)
+
+
 class HolovidPreTrainedModel(PreTrainedModel):
     """Saves folders that load through the Auto classes, with holovid installed or with `trust_remote_code=True`."""
 
@@ -58,4 +72,9 @@ class HolovidPreTrainedModel(PreTrainedModel):
         super().save_pretrained(save_directory, save_original_format=save_original_format, **kwargs)
 
 
-__all__ = ["HolovidPreTrainedModel", "eager_attention_forward", "video_classification_loss"]
+__all__ = [
+    "HolovidPreTrainedModel",
+    "eager_attention_forward",
+    "resize_position_embeddings",
+    "video_classification_loss",
+]

@@ -1,0 +1,248 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Where the experts of the CA²ST family come from: CLIP, VideoMAE and AST models of transformers.
+
+Tensors of folders and Hub ids are read from the files themselves, under the names of all transformers versions:
+published VideoMAE files keep the biases of queries and values as `q_bias` and `v_bias`, which some releases of
+transformers 5 replace by zeros without a word.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.modeling_utils import PreTrainedModel, load_state_dict
+from transformers.utils import (
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
+    WEIGHTS_INDEX_NAME,
+    WEIGHTS_NAME,
+    cached_file,
+    logging,
+)
+
+from holovid.modeling.modeling_common import resize_position_embeddings
+
+logger = logging.get_logger(__name__)
+
+ExpertSource = str | os.PathLike | PreTrainedModel
+
+MODEL_TYPES = {
+    "space": ("clip", "clip_vision_model"),
+    "time": ("videomae",),
+    "audio": ("audio-spectrogram-transformer",),
+}
+ACTIVATIONS = {"space": "quick_gelu", "time": "gelu", "audio": "gelu"}
+
+# field of our configuration -> field of the expert's. The first four are the same for all experts.
+WIDTHS = {name: name for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")}
+FRAMES = {name: name for name in ("image_size", "patch_size", "num_channels")}
+SOUND = {"audio_patch_size": "patch_size", "audio_stride": "time_stride", "num_mel_bins": "num_mel_bins"}
+FIELDS = {
+    "space": WIDTHS | FRAMES,
+    "time": WIDTHS | FRAMES | {"num_frames": "num_frames", "tubelet_size": "tubelet_size"},
+    "audio": WIDTHS | SOUND,
+}
+RESIZABLE = ("image_size", "num_frames")  # positions follow; any other field is in the shape or sense of a tensor
+
+# in front of an expert's tensors where it is part of a larger model
+PREFIXES = {"space": "vision_model.", "time": "videomae.", "audio": "audio_spectrogram_transformer."}
+# our module or parameter -> what transformers calls it, now or in published files
+NAMES = {
+    "embeddings.{expert}.cls_token": ("embeddings.class_embedding", "embeddings.cls_token"),
+    "embeddings.{expert}.distillation_token": ("embeddings.distillation_token",),
+    "embeddings.{expert}.position_embeddings": (
+        "embeddings.position_embedding.weight",
+        "embeddings.position_embeddings",
+    ),
+    "embeddings.{expert}.projection": ("embeddings.patch_embedding", "embeddings.patch_embeddings.projection"),
+    "embeddings.{expert}.layernorm": ("pre_layrnorm",),
+    "features.{expert}.layernorm": ("post_layernorm", "layernorm"),
+}
+LAYER_NAMES = {
+    "attentions.{expert}.layernorm": ("layer_norm1", "layernorm_before"),
+    "attentions.{expert}.attention.q_proj": ("self_attn.q_proj", "attention.q_proj", "attention.attention.query"),
+    "attentions.{expert}.attention.k_proj": ("self_attn.k_proj", "attention.k_proj", "attention.attention.key"),
+    "attentions.{expert}.attention.v_proj": ("self_attn.v_proj", "attention.v_proj", "attention.attention.value"),
+    "attentions.{expert}.attention.q_proj.bias": ("attention.attention.q_bias",),
+    "attentions.{expert}.attention.v_proj.bias": ("attention.attention.v_bias",),
+    "attentions.{expert}.attention.o_proj": ("self_attn.out_proj", "attention.o_proj", "attention.output.dense"),
+    "mlps.{expert}.layernorm": ("layer_norm2", "layernorm_after"),
+    "mlps.{expert}.fc1": ("mlp.fc1", "intermediate.dense"),
+    "mlps.{expert}.fc2": ("mlp.fc2", "output.dense"),
+}
+LAYERS = ("layers", "encoder.layers", "encoder.layer")
+# what larger models have beside the expert, and what is left of a norm that other data has tuned
+UNUSED = {
+    "space": r"text_model\..*|(text|visual)_projection\..*|logit_scale|classifier\..*|embeddings\.position_ids",
+    "time": r"mask_token|encoder_to_decoder\..*|decoder\..*|fc_norm\..*|classifier\..*",
+    "audio": r"classifier\..*",
+}
+
+
+def read_expert(expert: str, source: ExpertSource) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
+    """The configuration of an expert and its tensors under our names.
+
+    Raises `ValueError` when the source is not a model of the right kind or has a tensor of unknown purpose.
+    """
+    if isinstance(source, PreTrainedModel):
+        config, tensors = source.config, source.state_dict()
+    else:
+        if os.path.isfile(source):
+            raise ValueError(
+                f"{expert} must be a Hub id, a folder or a model, got the file {source}; "
+                "holovid.reference_experts.load_expert reads original CLIP, VideoMAE and AST files"
+            )
+        config, tensors = AutoConfig.from_pretrained(source), read_tensors(source)
+    if config.model_type not in MODEL_TYPES[expert]:
+        raise ValueError(f"{expert} must be a {MODEL_TYPES[expert][0]} model, got a {config.model_type} model")
+    config = getattr(config, "vision_config", config)
+    if config.hidden_act != ACTIVATIONS[expert]:
+        raise ValueError(f"{expert} must have hidden_act {ACTIVATIONS[expert]!r}, got {config.hidden_act!r}")
+    if expert == "audio" and config.frequency_stride != config.time_stride:
+        raise ValueError(f"audio strides must be equal, got {config.frequency_stride} and {config.time_stride}")
+
+    ours = names(expert, config.num_hidden_layers)
+    given, unused, unknown = {}, [], []
+    for theirs, tensor in tensors.items():
+        name = theirs.removeprefix(PREFIXES[expert])
+        if name in ours:
+            given[ours[name]] = tensor
+        else:
+            (unused if re.fullmatch(UNUSED[expert], name) else unknown).append(theirs)
+    if unknown:
+        raise ValueError(f"{expert} has tensors that nothing here is made for: {', '.join(sorted(unknown))}")
+    if unused:
+        logger.warning(f"Not needed of the {expert} expert: {', '.join(modules(unused))}")
+    return config, given
+
+
+def read_tensors(source: str | os.PathLike) -> dict[str, Tensor]:
+    """All tensors of a Hub id or folder, under the names in its files."""
+
+    def find(name: str) -> str | None:
+        return cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+
+    for whole, index in ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME)):
+        if path := find(whole):
+            return load_state_dict(path)
+        if path := find(index):
+            with open(path, encoding="utf-8") as file:
+                shards = sorted(set(json.load(file)["weight_map"].values()))
+            tensors: dict[str, Tensor] = {}
+            for shard in shards:
+                tensors |= load_state_dict(cached_file(source, shard))  # type: ignore[arg-type]  # raises if missing
+            return tensors
+    raise ValueError(f"{source} has neither {SAFE_WEIGHTS_NAME} nor {WEIGHTS_NAME}")
+
+
+def names(expert: str, num_hidden_layers: int) -> dict[str, str]:
+    """transformers' tensor name -> ours, in every spelling."""
+    modules = {theirs: ours for ours, spellings in NAMES.items() for theirs in spellings}
+    for layers in LAYERS:
+        for index in range(num_hidden_layers):
+            for ours, spellings in LAYER_NAMES.items():
+                modules |= {f"{layers}.{index}.{theirs}": f"layers.{index}.{ours}" for theirs in spellings}
+    tensors = modules | {
+        f"{theirs}.{kind}": f"{ours}.{kind}" for theirs, ours in modules.items() for kind in ("weight", "bias")
+    }
+    return {theirs: ours.format(expert=expert) for theirs, ours in tensors.items()}
+
+
+def joint_settings(configs: Mapping[str, PreTrainedConfig], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of our configuration that the experts decide, and `overrides`.
+
+    Raises `ValueError` when two experts disagree, or an override contradicts them.
+    """
+    if "space" not in configs or len(configs) == 1:
+        raise ValueError(f"give the experts space and time, space and audio, or all three; got {list(configs)}")
+    settings: dict[str, Any] = {"experts": list(configs)}
+    told = {expert: {ours: getattr(config, field) for ours, field in FIELDS[expert].items()}
+            for expert, config in configs.items()}  # fmt: skip
+    for name in dict.fromkeys(name for fields in told.values() for name in fields):
+        values = {expert: fields[name] for expert, fields in told.items() if name in fields}
+        listed = ", ".join(f"{expert} {value}" for expert, value in values.items())
+        if name in overrides and (name in RESIZABLE or {overrides[name]} == set(values.values())):
+            continue
+        if name in overrides:
+            raise ValueError(f"{name}={overrides[name]} contradicts the experts: {listed}")
+        if len(set(values.values())) > 1:
+            hint = f"; give {name}" if name in RESIZABLE else ""
+            raise ValueError(f"the experts differ in {name}: {listed}{hint}")
+        settings[name] = next(iter(values.values()))
+    return settings | dict(overrides)
+
+
+def load_experts(model: PreTrainedModel, experts: Mapping[str, tuple[PreTrainedConfig, dict[str, Tensor]]]) -> None:
+    """Copy the experts' tensors into `model`, positions cut or resized to its sizes.
+
+    Raises `ValueError` for a tensor without a place, and when a tensor of `model.expert_modules()` gets no value.
+    """
+    base_model = model.base_model
+    config = base_model.config
+    tensors: dict[str, Tensor] = {}
+    for _, given in experts.values():
+        tensors |= given
+    image = experts["space"][0]
+    side, table = image.image_size // image.patch_size, "embeddings.space.position_embeddings"
+    if table in tensors:
+        new = config.image_size // config.patch_size
+        tensors[table] = resize_position_embeddings(tensors[table][None], (side, side), (new, new))[0]
+    table = "embeddings.audio.position_embeddings"
+    if table in tensors:
+        sound = experts["audio"][0]
+        columns = (sound.max_length - sound.patch_size) // sound.time_stride + 1
+        tensors[table] = cut_audio_positions(tensors[table], columns, config.audio_grid)
+
+    own = base_model.state_dict(keep_vars=True)
+    if strange := [
+        f"{name} {tuple(tensor.shape)}"
+        for name, tensor in tensors.items()
+        if name not in own or own[name].shape != tensor.shape
+    ]:
+        raise ValueError(f"these tensors of the experts have no place in the model: {', '.join(strange)}")
+    required = {id(parameter) for module in model.expert_modules() for parameter in module.parameters()}
+    if missing := [
+        name for name, parameter in base_model.named_parameters() if id(parameter) in required and name not in tensors
+    ]:
+        raise ValueError(f"the experts give no value to {', '.join(missing)}")
+    base_model.load_state_dict(tensors, strict=False)
+    copied = {id(own[name]) for name in tensors}
+    new = [name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in copied]
+    logger.warning(f"{len(tensors)} tensors come from the experts. New, and to be trained: {', '.join(modules(new))}")
+
+
+def cut_audio_positions(table: Tensor, columns: int, grid: tuple[int, int]) -> Tensor:
+    """Positions (1, 2 + rows * columns, D) of an AST -> (1, 2 + A, D) for a spectrogram of `grid` patches.
+
+    The middle of the table is kept, without change where it is as long; for longer sound it is stretched in time.
+    Departs: the released code also shrinks and stretches the table along frequency where it is as long.
+    """
+    rows, new_columns = grid
+    special, patches = table[:, :2], table[:, 2:]
+    if patches.shape[1] != rows * columns:
+        raise ValueError(f"{patches.shape[1]} audio positions are not {rows} rows and {columns} columns")
+    patches = patches.unflatten(1, (rows, columns))
+    if new_columns <= columns:
+        start = columns // 2 - new_columns // 2
+        patches = patches[:, :, start : start + new_columns]
+    else:
+        stretched = nn.functional.interpolate(
+            patches.permute(0, 3, 1, 2).float(), size=grid, mode="bilinear", align_corners=False
+        )
+        patches = stretched.permute(0, 2, 3, 1).to(table.dtype)
+    return torch.cat((special, patches.flatten(1, 2)), dim=1)
+
+
+def modules(tensors: Iterable[str]) -> list[str]:
+    """What holds these tensors, layers and kinds of tensor put together."""
+    return sorted(
+        {re.sub(r"\.\d+(?=\.|$)", ".*", name).removesuffix(".weight").removesuffix(".bias") for name in tensors}
+    )
+
+
+__all__ = ["ExpertSource", "joint_settings", "load_experts", "read_expert"]
