@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test quick lint types upstream bench clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
-	OMP_NUM_THREADS=2 $(BIN)/python examples/demo.py
+	$(BIN)/python examples/demo.py
 
 test: lint types  ## everything, as CI runs it
 	$(BIN)/python -m pytest -n 2 --dist worksteal
