@@ -6,8 +6,9 @@ Table 5: 425 and 850 for 8 and 16 frames).
 """
 
 import torch
-from holovid import XViTConfig, XViTForVideoClassification
 from torch.utils.flop_counter import FlopCounterMode
+
+from holovid import XViTConfig, XViTForVideoClassification
 
 # name, settings, parameters and GFLOPs measured on the released code
 MODELS = (
