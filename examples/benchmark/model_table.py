@@ -1,38 +1,82 @@
-"""Parameters and GFLOPs of every model, next to the published figures.   python examples/benchmark/model_table.py
+"""Size and cost of every model, next to those of the released code.   python examples/benchmark/model_table.py
 
-Counts one clip, one view, with torch's FlopCounterMode (2 FLOPs a multiply-add) on tensors without memory: two seconds
-on any machine. The papers print multiply-adds of three views; divide by 3 and double to compare (arXiv:2106.05968,
-Table 5: 425 and 850 for 8 and 16 frames).
+Millions of parameters, of all and of those that training tunes (all of XViT; in the CA²ST family what
+`freeze_experts()` leaves), and 10^9 multiply-adds of one clip, one view, counted by torch's FlopCounterMode on tensors
+without memory: seconds on any machine. Papers: CAST tunes 44.8 M at 391 GMAC (arXiv:2311.18825); XViT prints three
+views, 425 and 850 GMAC (arXiv:2106.05968, Table 5).
 """
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedConfig, PreTrainedModel
 
-from holovid import XViTConfig, XViTForVideoClassification
-
-# name, settings, parameters and GFLOPs measured on the released code
-MODELS = (
-    ("XViT-B/16 8x224", {"num_labels": 400}, 93_790_864, 281.1),
-    ("XViT-B/16 16x224", {"num_labels": 400, "num_frames": 16, "temporal_embedding_length": 8}, 93_790_864, 562.3),
+from holovid import (
+    CA2STConfig,
+    CA2STForActionRecognition,
+    CA2STForVideoClassification,
+    XViTConfig,
+    XViTForVideoClassification,
 )
 
+cast, cava, ca2st = CA2STConfig.cast_base, CA2STConfig.cava_base, CA2STConfig.ca2st_base
+EVERYWHERE = {"exchange_layers": {pair: list(range(12)) for pair in ("space_audio", "time_audio")}}
+LONG = {"audio_frames": 1024}
+OWN = {"share_projections": False}
 
-def measure(settings: dict) -> tuple[int, float]:
-    """(parameters, GFLOPs a clip) of XViT with these settings."""
-    config = XViTConfig(**settings, attn_implementation="eager")
+# name, model class, configuration; of the released code: parameters and tuned parameters (None: not known), GMAC
+MODELS = (
+    ("XViT-B/16 8x224", XViTForVideoClassification, XViTConfig(num_labels=400), 93.79, 93.79, 140.6),
+    (
+        "XViT-B/16 16x224", XViTForVideoClassification,
+        XViTConfig(num_labels=400, num_frames=16, temporal_embedding_length=8), 93.79, 93.79, 281.1,
+    ),
+    ("CAST-B/16", CA2STForVideoClassification, cast(num_labels=174), 217.23, 45.21, 390.5),
+    ("CAST-B/16, verbs and nouns", CA2STForActionRecognition, cast(), 216.81, 44.78, 390.5),
+    ("CAVA-B/16, 4 s of sound", CA2STForVideoClassification, cava(num_labels=44), 215.23, 43.82, 241.5),
+    (
+        "CAVA-B/16, 10 s, learned positions", CA2STForVideoClassification,
+        cava(num_labels=309, audio_positions="learned", **LONG), 228.47, 56.49, 365.2,
+    ),
+    ("CA²ST-B/16, 4 s", CA2STForActionRecognition, ca2st(), 320.18, 62.54, 459.1),
+    ("CA²ST-B/16, own projections", CA2STForActionRecognition, ca2st(**OWN), 325.50, 67.86, 459.1),
+    ("CA²ST-B/16, sound in all layers", CA2STForActionRecognition, ca2st(**EVERYWHERE), 346.82, 89.18, 522.7),
+    ("CA²ST-B/16, both", CA2STForActionRecognition, ca2st(**EVERYWHERE, **OWN), 368.09, 110.45, 522.7),
+    ("CA²ST-B/16, 10 s", CA2STForActionRecognition, ca2st(**LONG), None, None, 566.8),
+    (
+        "CA²ST-B/16, 10 s, sound in all layers", CA2STForActionRecognition,
+        ca2st(**LONG, **EVERYWHERE), None, None, 678.5,
+    ),
+)  # fmt: skip
+
+
+def measure(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> tuple[float, float, float]:
+    """(parameters, tuned parameters) in millions, and 10^9 multiply-adds a clip."""
+    config._attn_implementation = "eager"
     with torch.device("meta"):
-        model = XViTForVideoClassification(config).eval()
-        clip = torch.empty(1, config.num_frames, config.num_channels, *config.frame_size)
+        model = model_class(config).eval()
+        inputs = {"pixel_values_videos": torch.empty(1, config.num_frames, config.num_channels, *config.frame_size)}
+        if "audio" in getattr(config, "experts", ()):
+            inputs["input_values"] = torch.empty(1, config.audio_frames, config.num_mel_bins)
+    if hasattr(model, "freeze_experts"):
+        model.freeze_experts()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(clip)
-    return sum(parameter.numel() for parameter in model.parameters()), counter.get_total_flops() / 1e9
+        model(**inputs)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    tuned = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return parameters / 1e6, tuned / 1e6, counter.get_total_flops() / 2e9
 
 
 def table() -> str:
-    lines = ["| model | parameters | reference | GFLOPs | reference |", "|---|---:|---:|---:|---:|"]
-    for name, settings, parameters, gflops in MODELS:
-        own_parameters, own_gflops = measure(settings)
-        lines.append(f"| {name} | {own_parameters:,} | {parameters:,} | {own_gflops:.1f} | {gflops:.1f} |")
+    """Markdown, a row a model, each number followed by the released code's."""
+    lines = [
+        "| model | parameters, M | reference | tuned, M | reference | GMAC | reference |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, model_class, config, *reference in MODELS:
+        cells = [name]
+        for own, theirs, digits in zip(measure(model_class, config), reference, (2, 2, 1), strict=True):
+            cells += [f"{own:.{digits}f}", "" if theirs is None else f"{theirs:.{digits}f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
