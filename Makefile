@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test quick lint types upstream bench clean
+.PHONY: demo test quick lint types upstream clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
 	$(BIN)/python examples/demo.py
