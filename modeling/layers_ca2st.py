@@ -184,16 +184,17 @@ class CA2STAdapter(nn.Module):
 class CA2STExpertAttention(nn.Module):
     """An expert's frozen self-attention with an adapter behind it: x + a + adapter(a)."""
 
-    def __init__(self, config: CA2STConfig, expert: str, layer_norm_eps: float):
+    def __init__(self, config: CA2STConfig, expert: str, layer_norm_eps: float, drop_path: nn.Module):
         super().__init__()
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
         self.attention = CA2STAttention(config, config.hidden_size, OWN_AXIS[expert], key_bias=expert != "time")
         self.adapter = CA2STAdapter(config)
+        self.drop_path = drop_path if expert == "audio" else nn.Identity()  # as released: of sound, this branch too
 
     def forward(self, hidden_states: Tensor, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
         normed = self.layernorm(hidden_states)
         attended, _ = self.attention(normed, normed, **kwargs)
-        return hidden_states + attended + self.adapter(attended)
+        return hidden_states + self.drop_path(attended + self.adapter(attended))
 
 
 class CA2STExpertMLP(nn.Module):
@@ -319,7 +320,10 @@ class CA2STLayer(GradientCheckpointingLayer):
         self.drop_path = StochasticDepth(rate, mode="row") if rate else nn.Identity()
         pairs = [pair for pair in config.pairs if index in config.exchange_layers[pair]]
         self.attentions = nn.ModuleDict(
-            {expert: CA2STExpertAttention(config, expert, epsilon[expert]) for expert in config.experts}
+            {
+                expert: CA2STExpertAttention(config, expert, epsilon[expert], self.drop_path)
+                for expert in config.experts
+            }
         )
         self.exchanges = nn.ModuleDict({pair: CA2STExchange(config, *pair.split("_")) for pair in pairs})
         # in each round all pairs read the same states
@@ -378,3 +382,40 @@ def mean_update(updates: dict[str, Tensor], audio_mask: Tensor | None) -> Tensor
     total = sum(update.masked_fill(~mask, 0.0) if pair in heard else update for pair, update in updates.items())
     count = (len(updates) - len(heard)) + len(heard) * mask.to(first.dtype)
     return total / count.clamp(min=1)
+
+
+class CA2STSpaceFeature(nn.Module):
+    """(B, T, 1 + S, D) -> (B, D): the norm of the class tokens' mean over time."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.space_feature_layer_norm_eps)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layernorm(tokens[:, :, 0].mean(dim=1))
+
+
+class CA2STTimeFeature(nn.Module):
+    """(B, T, S, D) -> (B, D): the norm of all tokens' mean."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layernorm(tokens.mean(dim=(1, 2)))
+
+
+class CA2STAudioFeature(nn.Module):
+    """(B, 2 + A, D) -> (B, D): the mean of the two special tokens' norms."""
+
+    def __init__(self, config: CA2STConfig):
+        super().__init__()
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layernorm(tokens[:, :2]).mean(dim=1)
+
+
+EMBEDDINGS = {"space": CA2STSpaceEmbeddings, "time": CA2STTimeEmbeddings, "audio": CA2STAudioEmbeddings}
+FEATURES = {"space": CA2STSpaceFeature, "time": CA2STTimeFeature, "audio": CA2STAudioFeature}

@@ -22,6 +22,8 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 from holovid.configuration.configuration_ca2st import CA2STConfig
 from holovid.modeling.experts_ca2st import ExpertSource, joint_settings, load_experts, read_expert
 from holovid.modeling.layers_ca2st import (
+    EMBEDDINGS,
+    FEATURES,
     CA2STAdapter,
     CA2STAttention,
     CA2STAudioEmbeddings,
@@ -34,43 +36,6 @@ from holovid.modeling.layers_ca2st import (
     CA2STZeroLinear,
 )
 from holovid.modeling.modeling_common import HolovidPreTrainedModel, video_classification_loss
-
-
-class CA2STSpaceFeature(nn.Module):
-    """(B, T, 1 + S, D) -> (B, D): the norm of the class tokens' mean over time."""
-
-    def __init__(self, config: CA2STConfig):
-        super().__init__()
-        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.space_feature_layer_norm_eps)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.layernorm(tokens[:, :, 0].mean(dim=1))
-
-
-class CA2STTimeFeature(nn.Module):
-    """(B, T, S, D) -> (B, D): the norm of all tokens' mean."""
-
-    def __init__(self, config: CA2STConfig):
-        super().__init__()
-        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.layernorm(tokens.mean(dim=(1, 2)))
-
-
-class CA2STAudioFeature(nn.Module):
-    """(B, 2 + A, D) -> (B, D): the mean of the two special tokens' norms."""
-
-    def __init__(self, config: CA2STConfig):
-        super().__init__()
-        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.layernorm(tokens[:, :2]).mean(dim=1)
-
-
-EMBEDDINGS = {"space": CA2STSpaceEmbeddings, "time": CA2STTimeEmbeddings, "audio": CA2STAudioEmbeddings}
-FEATURES = {"space": CA2STSpaceFeature, "time": CA2STTimeFeature, "audio": CA2STAudioFeature}
 
 
 @dataclass
@@ -477,6 +442,20 @@ class CA2STForActionRecognition(CA2STPreTrainedModel):
             loss = nn.functional.cross_entropy(verb_logits, verb_labels)
             loss = loss + nn.functional.cross_entropy(noun_logits, noun_labels)
         return CA2STActionOutput(loss=loss, verb_logits=verb_logits, noun_logits=noun_logits, **states_of(outputs))
+
+    @staticmethod
+    def action_in_top(
+        verb_scores: Tensor, noun_scores: Tensor, verb_labels: Tensor, noun_labels: Tensor, k: int = 1
+    ) -> Tensor:
+        """Which actions (B,) count as found: verb and noun are both among the k highest of their scores (B, classes).
+
+        Scores may be logits or, as in the papers, probabilities averaged over views.
+        """
+        verb, noun = (
+            (scores.topk(k).indices == labels[:, None]).any(dim=1)
+            for scores, labels in ((verb_scores, verb_labels), (noun_scores, noun_labels))
+        )
+        return verb & noun
 
 
 __all__ = ["CA2STForActionRecognition", "CA2STForVideoClassification", "CA2STModel", "CA2STPreTrainedModel"]
