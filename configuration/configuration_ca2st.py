@@ -8,7 +8,7 @@ usually changes `experts`, `num_frames`, `audio_frames` and the labels, or takes
 """
 
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
@@ -60,6 +60,9 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
     """
 
     model_type = "ca2st"
+    # of the frames, for all experts, as the reference was trained
+    image_mean: ClassVar[tuple[float, ...]] = (0.485, 0.456, 0.406)
+    image_std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
 
     experts: list[str] | tuple[str, ...] = ("space", "time")
     hidden_size: int = 768

@@ -6,7 +6,7 @@ The defaults are the released ViT-B/16 model on 8 frames of 224 x 224. A user us
 Names are those of transformers' ViT where the field means the same.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
@@ -51,6 +51,9 @@ class XViTConfig(SavedWithSource, PreTrainedConfig):
     """
 
     model_type = "xvit"
+    # of the frames, as the reference was trained
+    image_mean: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
+    image_std: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
 
     image_size: int | list[int] | tuple[int, int] = 224
     patch_size: int = 16

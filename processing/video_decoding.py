@@ -4,6 +4,8 @@
     with open_video("clip.mp4") as video:
         video.metadata  # number of frames, rate, size
         pixels, seconds = video.frames([0, 30, 30, 12])  # uint8 (4, C, H, W) in this order, and when each is shown
+    with open_video("clip.mp4", with_sound=True) as video:
+        video.sound  # None, or what `audio_decoding.py` describes
 
 A video is a path, a URL, bytes, or a binary file object. PyAV decodes by default (its wheel brings FFmpeg along);
 torchcodec, which needs FFmpeg on the machine, only when asked for.
@@ -13,21 +15,19 @@ there are, when each is shown and which packets it takes, so nothing depends on 
 Alphabet: T frames, C = 3 colour channels (RGB).
 """
 
-import io
-import os
-import tempfile
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO
-from urllib.parse import urlparse
-from urllib.request import url2pathname
+from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub.utils import httpx
 from torch import Tensor
 from transformers.utils import is_torchcodec_usable
 from transformers.video_utils import VideoMetadata
+
+from holovid.processing.audio_decoding import SoundFile, SoundTrack, read_packets
+from holovid.processing.media_source import MediaSource, OpenedSource, describe_source
 
 try:
     import av
@@ -37,24 +37,23 @@ try:
 except ImportError:
     av = None  # type: ignore[assignment]
 
-VideoSource = str | os.PathLike | bytes | BinaryIO
-
 # FFmpeg's names of containers that store each picture by itself. In others (MPEG streams) the packets that one gets
 # depend on where one begins to read, so these are read from the beginning.
 SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 TEXT_CODECS = {"ansi", "bintext", "idf", "xbin"}  # with which FFmpeg draws text files as pictures
-DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece of it
-DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; what is longer goes to a temporary file
 
 
-def open_video(source: VideoSource, decoder: str = "pyav") -> "VideoFile | TorchcodecVideoFile":
+def open_video(
+    source: MediaSource, decoder: str = "pyav", with_sound: bool = False
+) -> "VideoFile | TorchcodecVideoFile":
     """Open a video for reading; meant for a `with` statement.
 
     Args:
         source: path, `http://`, `https://` or `file://` URL, bytes, or a binary file object (read from its beginning
             and left open). What is behind a URL is downloaded.
         decoder: "pyav" or "torchcodec". They give the same frames for well-formed files; PyAV also reads files without
-            time stamps or with damaged data.
+            time stamps or with damaged data. Sound is read by PyAV in either case.
+        with_sound: keep the sound track too, as `sound`.
 
     Raises:
         FileNotFoundError: for a path that does not exist.
@@ -62,15 +61,10 @@ def open_video(source: VideoSource, decoder: str = "pyav") -> "VideoFile | Torch
             when torchcodec is asked for and does not work on this machine.
     """
     if decoder == "pyav":
-        return VideoFile(source)
+        return VideoFile(source, with_sound)
     if decoder == "torchcodec":
-        return TorchcodecVideoFile(source)
+        return TorchcodecVideoFile(source, with_sound)
     raise ValueError(f"decoder must be 'pyav' or 'torchcodec', got {decoder!r}")
-
-
-def is_video_source(value: Any) -> bool:
-    """Whether `value` is of a kind that `open_video` takes: a path, URL, bytes or file object."""
-    return isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(value, "read")
 
 
 class VideoFile:
@@ -84,12 +78,17 @@ class VideoFile:
             pixels of the upright picture.
         times (`np.ndarray`): (number of frames,) when each is shown, in seconds on the clock of the file; its sound,
             if any, runs on the same clock. It need not start at 0.
+        start (`float`): when the first frame is shown, on the same clock.
+        sound (`SoundTrack`, *optional*): what is heard, if it was asked for and there is a track. Second 0 is when the
+            first frame is shown.
     """
 
-    def __init__(self, source: VideoSource):
+    def __init__(self, source: MediaSource, with_sound: bool = False):
         if av is None:
             raise ImportError("PyAV is needed to read videos: pip install av")
         self.name = describe_source(source)
+        self.sound: SoundTrack | None = None
+        self._with_sound = with_sound
         self._container: Any = None
         self._source = OpenedSource(source)
         try:
@@ -105,6 +104,9 @@ class VideoFile:
         self._stored_size = first.width, first.height
         self._turn = quarter_turns_and_flips(first)
         self.metadata = self._read_metadata()
+        self.start = float(self.times[0])
+        if self.sound is not None:
+            self.sound.origin = self.start
 
     def __enter__(self) -> "VideoFile":
         return self
@@ -119,6 +121,12 @@ class VideoFile:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @property
+    def seconds(self) -> float:
+        """How long the clip lasts: until the last frame has been shown; infinite if the file does not tell."""
+        fps = self.metadata.fps
+        return float(self.times[-1] - self.times[0]) + 1 / fps if fps else math.inf
 
     def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
         """Decode frames.
@@ -168,6 +176,9 @@ class VideoFile:
         self._codec.thread_type = "AUTO"
         # torch's number, which is 1 in the workers of a DataLoader; FFmpeg advises against more than 16.
         self._codec.thread_count = num_threads or min(torch.get_num_threads(), 16)
+        self._sound_stream = self._container.streams.best("audio") if self._with_sound else None
+        if self.sound is not None:
+            self.sound.use(self._sound_stream)
         self._numbered_packets: Iterator[tuple[int, av.Packet]] = enumerate(self._packets())
         self._last_read = -1
 
@@ -175,13 +186,16 @@ class VideoFile:
         """Find out from the packets which frames there are, and which packets it takes to decode each."""
         self._packet_keys: list[tuple[int | None, int | None, int]] = []
         key_packets, shown_packets = [], []
-        for number, packet in self._numbered_packets:
+        sound_packets: list[av.Packet] = []
+        for number, packet in enumerate(self._packets(sound_packets)):
             self._packet_keys.append((packet.pts, packet.dts, packet.size))
             if packet.is_keyframe:
                 key_packets.append(number)
             if not packet.is_discard:
                 shown_packets.append(number)
         self._last_read = len(self._packet_keys)
+        if self._sound_stream is not None:
+            self.sound = SoundTrack(self.name, sound_packets, self._sound_stream)
         if not self._packet_keys:
             raise ValueError(f"{self.name} has no frame that can be decoded: its video stream is empty")
         known = [stamp for stamp, _, _ in self._packet_keys if stamp is not None]
@@ -289,14 +303,16 @@ class VideoFile:
         elif self._last_read >= first:
             self._open()
 
-    def _packets(self) -> Iterator["av.Packet"]:
-        """The packets of the stream up to where the file ends or breaks off."""
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.size:
-                    yield packet
-        except (av.FFmpegError, IndexError):  # PyAV ends with an IndexError where damage looks like a new stream
-            return
+    def _packets(self, sound_packets: "list[av.Packet] | None" = None) -> Iterator["av.Packet"]:
+        """The packets of the pictures; those of the sound, if it is asked for, go into `sound_packets`."""
+        streams = [self._stream]
+        if sound_packets is not None and self._sound_stream is not None:
+            streams.append(self._sound_stream)
+        for packet in read_packets(self._container, streams):
+            if packet.stream.index == self._stream.index:
+                yield packet
+            elif sound_packets is not None:
+                sound_packets.append(packet)
 
     def _pictures(self, packets: Iterable["av.Packet"]) -> Iterator["av.VideoFrame"]:
         """What decoding the packets gives, in the order in which it is shown. Damaged packets give nothing."""
@@ -328,7 +344,7 @@ class VideoFile:
 class TorchcodecVideoFile:
     """A video read with torchcodec; see `open_video`. Same methods as `VideoFile`."""
 
-    def __init__(self, source: VideoSource):
+    def __init__(self, source: MediaSource, with_sound: bool = False):
         if not is_torchcodec_usable(decode="video"):
             raise ValueError(
                 "decoder='torchcodec' does not work here: torchcodec is not installed, does not fit the installed "
@@ -339,8 +355,13 @@ class TorchcodecVideoFile:
         except ImportError as error:
             raise ValueError(f"decoder='torchcodec' does not work here: {error}") from error
         self.name = describe_source(source)
+        self.sound: SoundTrack | None = None
+        self._sound_file: SoundFile | None = None
         self._source = OpenedSource(source)
         try:
+            if with_sound:
+                self._sound_file = SoundFile(self._source, self.name)
+                self.sound = self._sound_file.sound
             self._decoder = VideoDecoder(self._source.rewound(), num_ffmpeg_threads=torch.get_num_threads())
         except (RuntimeError, ValueError) as error:
             self.close()
@@ -354,6 +375,9 @@ class TorchcodecVideoFile:
             duration=float(header.duration_seconds),
             video_backend="torchcodec",
         )
+        self.start = float(header.begin_stream_seconds)
+        if self.sound is not None:
+            self.sound.origin = self.start
 
     def __enter__(self) -> "TorchcodecVideoFile":
         return self
@@ -362,10 +386,17 @@ class TorchcodecVideoFile:
         self.close()
 
     def close(self) -> None:
+        if self._sound_file is not None:
+            self._sound_file.close()
         self._source.close()
 
     def __len__(self) -> int:
         return self.metadata.total_num_frames
+
+    @property
+    def seconds(self) -> float:
+        """See `VideoFile.seconds`."""
+        return self.metadata.duration
 
     def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
         """See `VideoFile.frames`."""
@@ -375,70 +406,6 @@ class TorchcodecVideoFile:
         except RuntimeError as error:
             raise ValueError(f"{self.name} cannot be decoded by torchcodec: {error}") from error
         return batch.data, batch.pts_seconds.numpy()
-
-
-class OpenedSource:
-    """The path or file behind a video source, downloaded if need be. Files that the user opened stay open."""
-
-    def __init__(self, source: VideoSource):
-        self._is_ours = True
-        if isinstance(source, (bytes, bytearray, memoryview)):
-            self._file: str | BinaryIO = io.BytesIO(source)
-        elif isinstance(source, (str, os.PathLike)):
-            self._file = self._locate(os.fsdecode(source))
-        elif hasattr(source, "read"):
-            self._file, self._is_ours = source, False
-            if isinstance(source, io.TextIOBase):
-                raise ValueError(f"{describe_source(source)} is open as text; open it with mode 'rb'")
-            if not (hasattr(source, "seekable") and source.seekable()):
-                self._file, self._is_ours = io.BytesIO(source.read()), True
-        else:
-            raise ValueError(f"a video is a path, a URL, bytes or a binary file object, got {type(source).__name__}")
-
-    @staticmethod
-    def _locate(path: str) -> str | BinaryIO:
-        if path.startswith(("http://", "https://")):
-            return download(path)
-        if path.startswith("file://"):
-            path = url2pathname(urlparse(path).path)
-        if not os.path.exists(path):
-            raise FileNotFoundError(f"there is no video at {path!r}")
-        if not os.path.isfile(path):
-            raise ValueError(f"{path!r} is not a file")
-        return os.path.abspath(path)  # FFmpeg takes what stands before a colon for a protocol
-
-    def rewound(self) -> str | BinaryIO:
-        """A path, or a file that stands at its beginning."""
-        if not isinstance(self._file, str):
-            self._file.seek(0)
-        return self._file
-
-    def close(self) -> None:
-        if self._is_ours and not isinstance(self._file, str):
-            self._file.close()
-
-
-def download(url: str) -> BinaryIO:
-    """The file behind a URL. Whole, because finding the frames takes reading it once anyway."""
-    file: Any = tempfile.SpooledTemporaryFile(max_size=DOWNLOAD_IN_MEMORY)  # noqa: SIM115 (OpenedSource closes it)
-    try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=DOWNLOAD_TIMEOUT) as response:
-            response.raise_for_status()
-            for piece in response.iter_bytes():
-                file.write(piece)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        file.close()
-        raise ValueError(f"{url} cannot be downloaded: {error}") from error
-    return file
-
-
-def describe_source(source: Any) -> str:
-    """How error messages name a source."""
-    if isinstance(source, (str, os.PathLike)):
-        return repr(os.fsdecode(source))
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return f"the video of {len(source)} bytes"
-    return f"the video file {getattr(source, 'name', source)!r}"
 
 
 def checked_indices(indices: Sequence[int] | np.ndarray | None, count: int, name: str) -> np.ndarray:
@@ -470,4 +437,4 @@ def upright(pixels: Tensor, turn: tuple[bool, bool, bool]) -> Tensor:
     return pixels.flip(flipped) if flipped else pixels
 
 
-__all__ = ["TorchcodecVideoFile", "VideoFile", "VideoSource", "is_video_source", "open_video"]
+__all__ = ["TorchcodecVideoFile", "VideoFile", "open_video"]

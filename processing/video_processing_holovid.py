@@ -1,15 +1,18 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Videos of any kind -> normalised frames: decode what the recipe picks, resize, crop, normalise.
+"""Videos of any kind -> normalised frames: decode what the recipe picks, resize, crop, normalise. And their sound.
 
 In: a path, URL, bytes, open file, list of PIL or array frames, array or tensor; or lists of these, also mixed.
 Out: `pixel_values_videos`, float32 (B, T, C, H, W). With several views or crops (B, V, T, C, H, W), V = num_views x
 num_crops, the crops of a view side by side: average a model's logits over V.
+With an `audio_config`, for models that hear, also the sound of the same clips on the same clock: `input_values` (B,
+rows, mel bins), `audio_mask` (B,), `audio_span` (B, 2) and `frame_times` (B, T), with V after B if there are several.
 The defaults are those of the released XViT models. Alphabet: B clips, V views and crops, T frames, C channels.
 """
 
 import dataclasses
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -26,8 +29,11 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata, get_video_size, make_batched_metadata
 
 from holovid.configuration.configuration_common import SavedWithSource
+from holovid.processing.audio_decoding import Sound
+from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, open_sound, split_sounds
 from holovid.processing.frame_sampling import sample_frame_indices
-from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, is_video_source, open_video
+from holovid.processing.media_source import is_media_source
+from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
 
 RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
 CHOICES = {
@@ -36,6 +42,33 @@ CHOICES = {
     "decoder": ("pyav", "torchcodec"),
     "num_crops": (1, 3),
 }
+
+
+AUDIO_OPTIONS = ("audio_config", "audio_center", "load_audio_from_video")
+
+
+@dataclasses.dataclass
+class Clip:
+    """A video on its way through the processor, and what is noted down of it besides pixels while its file is open.
+
+    Attributes:
+        video: a source, or frames.
+        decoder: of a source.
+        audio: its sound, one of `split_sounds`; `None` = that of its file if `listens`, else silence.
+        sampling_rate: of `audio`.
+        hear: for models that hear, what turns (sound, times, duration) into `sounds`.
+        times: (V * T,) when each frame is shown, in seconds from the first frame of the video.
+        sounds: for each view and crop, what `HolovidFeatureExtractor.cut` gives.
+    """
+
+    video: Any
+    decoder: str
+    audio: Any = None
+    sampling_rate: int | None = None
+    listens: bool = False
+    hear: Callable[[Sound | None, np.ndarray, float], list[tuple[Tensor, int]]] | None = None
+    times: np.ndarray | None = None
+    sounds: list[tuple[Tensor, int]] = dataclasses.field(default_factory=list)
 
 
 class DecodedFrames(NamedTuple):
@@ -67,6 +100,14 @@ class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[ca
         What reads video files; torchcodec needs FFmpeg on the machine.
     antialias (`bool`):
         Smooth while shrinking. The released XViT models were trained without.
+    audio_config (`dict`, *optional*):
+        Parameters of a [`HolovidFeatureExtractor`], for a model that hears; not an argument of the call.
+    load_audio_from_video (`bool`):
+        Whether a model that hears is given the sound track of a video file when no `audio` comes with it. If not, such
+        a clip is silent.
+    audio_center (`float`, *optional*):
+        Which part of sound that is too long is cut out, from 0 (its beginning) to 1 (its end). By default the middle
+        (with several views, places around it), or with `do_random_sampling` any.
     """
 
     sampling: str | None
@@ -78,10 +119,22 @@ class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[ca
     short_video: str | None
     decoder: str | None
     antialias: bool | None
+    audio_config: dict | None
+    load_audio_from_video: bool | None
+    audio_center: float | None
 
 
 class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     """Turns videos into the input of holovid's models; every option can be set here, or per call.
+
+    With `audio_config` it hears. Its clock starts with the first frame of the video:
+
+    - what is heard before the first frame or after the last one is left out; before a track that starts late, and in
+      gaps, there is silence; after a track that ends early come the rows of zeros that follow all short sound;
+    - of a clip longer than the spectrogram a part is cut out: around the middle, or around the frames that
+      `sampling="dense"` picks; `audio_span` says which;
+    - a clip without a track, with an empty one, or with nothing but zeros where it is cut is silent: its `audio_mask`
+      is False and its `input_values` are zeros.
 
     Raises `ValueError` for a source that is not a video, and for options that do not fit together.
     """
@@ -110,34 +163,144 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     short_video = "repeat"
     decoder = "pyav"
 
+    feature_extractor: HolovidFeatureExtractor | None = None
+    load_audio_from_video = True
+    audio_center: float | None = None
+
     valid_kwargs = HolovidVideoProcessorKwargs
-    model_input_names: ClassVar = ["pixel_values_videos"]
 
     def __init__(self, **kwargs: Unpack[HolovidVideoProcessorKwargs]):
         if kwargs.pop("generator", None) is not None:
             raise ValueError("generator is an argument of the call: processor(videos, generator=generator)")
         super().__init__(**kwargs)
 
-    def preprocess(self, videos: Any, **kwargs: Unpack[HolovidVideoProcessorKwargs]) -> BatchFeature:
+    @property
+    def audio_config(self) -> dict | None:
+        """The parameters of `feature_extractor`; `None` when the model does not hear."""
+        if self.feature_extractor is None:
+            return None
+        names = {"auto_map", "feature_extractor_type"}  # of a saved extractor that stands alone
+        return {name: value for name, value in self.feature_extractor.to_dict().items() if name not in names}
+
+    @audio_config.setter
+    def audio_config(self, config: dict | None):
+        self.feature_extractor = None if config is None else HolovidFeatureExtractor(**config)
+
+    @property
+    def model_input_names(self) -> list[str]:  # type: ignore[override]
+        sound = [] if self.feature_extractor is None else ["frame_times", *self.feature_extractor.model_input_names]
+        return ["pixel_values_videos", *sound]
+
+    def to_dict(self) -> dict[str, Any]:
+        saved = super().to_dict()
+        saved.pop("feature_extractor", None)
+        if self.feature_extractor is None:
+            return {name: value for name, value in saved.items() if name not in AUDIO_OPTIONS}
+        return saved | {"audio_config": self.audio_config}
+
+    def preprocess(
+        self,
+        videos: Any,
+        audio: Any = None,
+        sampling_rate: int | None = None,
+        **kwargs: Unpack[HolovidVideoProcessorKwargs],
+    ) -> BatchFeature:
         """
         Args:
             videos: a path, URL, bytes, binary file object, `{"path", "bytes"}` (what `datasets.Video(decode=False)`
                 gives), list of frames (PIL, or arrays of 3 axes), array or tensor (T, C, H, W) or (T, H, W, C); a
                 batch of those as an array of 5 axes or as a list, which may mix them.
+            audio: for a model that hears, the sound of each video in the kinds that [`HolovidFeatureExtractor`] takes;
+                it starts with the first frame. `None`, also in a list, stands for the sound track of the video; an
+                empty waveform for silence.
+            sampling_rate: of waveforms in `audio` that do not say it themselves, in Hz.
             kwargs: options that differ from the processor's own.
+
+        For a model that hears, videos that come as frames need `audio`, and should say their rate (`video_metadata`
+        with `fps`): if not, they are taken to last as long as the sound.
         """
         # None means the processor's own; the base class sees to that for its options only.
         ours = self.valid_kwargs.__annotations__.keys() - VideosKwargs.__annotations__.keys()
         kwargs = {name: value for name, value in kwargs.items() if value is not None or name not in ours}
-        decoder = kwargs.get("decoder", self.decoder)
+        if "audio_config" in kwargs:
+            raise ValueError("audio_config is not an argument of the call; set it on the processor")
         if not kwargs.get("do_sample_frames", self.do_sample_frames):
             kwargs["num_views"] = 1
-        # The base class hands the decoder to nobody, so each source carries it along.
-        opened_when_needed = [
-            partial(open_video, video, decoder) if is_video_source(video) else video
-            for video in flatten_videos(videos)
-        ]
-        return super().preprocess(opened_when_needed, **kwargs)
+        decoder = kwargs.get("decoder", self.decoder)
+        # The base class knows of pixels only, so each video carries along what else there is.
+        clips = [Clip(video, decoder) for video in flatten_videos(videos)]
+        if self.feature_extractor is None:
+            if audio is not None:
+                raise ValueError("this model sees and does not hear: give it videos without audio")
+            return super().preprocess(clips, **kwargs)
+
+        sounds = [None] * len(clips) if audio is None else split_sounds(audio)
+        if len(sounds) != len(clips):
+            raise ValueError(f"each video needs its own audio; got {len(clips)} videos and {len(sounds)} of audio")
+        for clip, sound in zip(clips, sounds, strict=True):
+            clip.audio, clip.sampling_rate = sound, sampling_rate
+            clip.listens = kwargs.get("load_audio_from_video", self.load_audio_from_video)
+            clip.hear = partial(self._hear, **kwargs)
+        features = super().preprocess(clips, **kwargs)
+        views = kwargs.get("num_views", self.num_views) * kwargs.get("num_crops", self.num_crops)
+        features.update(self._describe_sounds(clips, views, **kwargs))
+        return features
+
+    def _hear(
+        self,
+        sound: Sound | None,
+        times: np.ndarray,
+        duration: float,
+        **options: Any,
+    ) -> list[tuple[Tensor, int]]:
+        """Cut the sound of one clip for each of its views and crops."""
+        num_views, num_crops, sampling, at_random, sampled, center = (
+            options.get(name, getattr(self, name))
+            for name in (
+                "num_views",
+                "num_crops",
+                "sampling",
+                "do_random_sampling",
+                "do_sample_frames",
+                "audio_center",
+            )
+        )
+        count = num_views * num_crops
+        cuts = []
+        for index in range(count):
+            window = None
+            if sampling == "dense" and sampled:
+                seen = times.reshape(num_views, -1)[index // num_crops]
+                window = seen[0], seen[-1]
+            if center is not None:
+                place = center
+            elif at_random:
+                place = torch.rand((), generator=options.get("generator")).item()
+            else:
+                place = 0.5 if count == 1 else (index + 3) / (count + 6)  # as the reference spreads its views
+            cuts.append(self.feature_extractor.cut(sound, place, window, duration))
+        return cuts
+
+    def _describe_sounds(
+        self,
+        clips: list[Clip],
+        views: int,
+        num_crops: int | None = None,
+        device: "str | torch.device | None" = None,
+        return_tensors: str | TensorType | None = None,
+        **options: Any,
+    ) -> BatchFeature:
+        """What a model that hears takes besides pixels, (B, ...) or (B, V, ...)."""
+        pieces, first_rows = zip(*[cut for clip in clips for cut in clip.sounds], strict=True)
+        features: dict[str, Any] = self.feature_extractor.extract(list(pieces), list(first_rows), device)
+        num_crops = self.num_crops if num_crops is None else num_crops
+        times = [torch.from_numpy(clip.times).to(device, torch.float32) for clip in clips]
+        if views > 1:
+            features = {name: value.unflatten(0, (-1, views)) for name, value in features.items()}
+            times = [
+                seconds.unflatten(0, (views // num_crops, -1)).repeat_interleave(num_crops, 0) for seconds in times
+            ]
+        return BatchFeature({"frame_times": times, **features}, tensor_type=return_tensors)
 
     def sample_frames(
         self,
@@ -175,7 +338,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         if isinstance(video_url_or_urls, list):
             return list(zip(*[self.fetch_videos(x, sample_indices_fn) for x in video_url_or_urls], strict=True))
         with open_video(video_url_or_urls, self.decoder) as video:
-            return read_frames(video, sample_indices_fn)
+            return read_frames(video, sample_indices_fn)[:2]
 
     def _decode_and_sample_videos(
         self,
@@ -186,18 +349,43 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     ) -> tuple[list, list[VideoMetadata]]:
         given = None if video_metadata is None else make_batched_metadata(videos, video_metadata=video_metadata)
         frames, metadata = [], []
-        for index, video in enumerate(videos):
-            if callable(video):
-                with video() as file:
-                    decoded, facts = read_frames(file, sample_indices_fn)
-                video = DecodedFrames(decoded)
-            else:
-                facts = describe_frames(video) if given is None else dataclasses.replace(given[index])
-                if do_sample_frames and sample_indices_fn is not None:
-                    video, facts = pick_frames(video, facts, sample_indices_fn)
+        for index, clip in enumerate(videos):
+            with ExitStack() as opened:
+                if is_media_source(clip.video):
+                    wants_track = clip.hear is not None and clip.audio is None and clip.listens
+                    file = opened.enter_context(open_video(clip.video, clip.decoder, with_sound=wants_track))
+                    decoded, facts, clip.times = read_frames(file, sample_indices_fn)
+                    video, sound, duration = DecodedFrames(decoded), file.sound, file.seconds
+                else:
+                    video, sound, duration = clip.video, None, None
+                    facts = describe_frames(video) if given is None else dataclasses.replace(given[index])
+                    if do_sample_frames and sample_indices_fn is not None:
+                        video, facts = pick_frames(video, facts, sample_indices_fn)
+                    if clip.hear is not None and clip.audio is None and clip.listens:
+                        raise ValueError(
+                            "this model sees and hears, and frames carry no sound: pass audio with them (an empty "
+                            "waveform for a silent clip), or load_audio_from_video=False if all clips are silent"
+                        )
+                if clip.hear is not None:
+                    if clip.audio is not None:
+                        sound = open_sound(clip.audio, clip.sampling_rate, opened)
+                    if duration is None:
+                        clip.times, duration = self._time_frames(len(video), facts, sound)
+                    clip.sounds = clip.hear(sound, clip.times, duration)
             frames.append(video)
             metadata.append(facts)
         return frames, metadata
+
+    def _time_frames(self, count: int, facts: VideoMetadata, sound: Sound | None) -> tuple[np.ndarray, float]:
+        """When each of `count` frames that came as such is shown, and how long the clip lasts, in seconds."""
+        indices = np.arange(count) if facts.frames_indices is None else np.asarray(facts.frames_indices)
+        total = facts.total_num_frames
+        if facts.fps:
+            return indices / facts.fps, total / facts.fps
+        extractor = self.feature_extractor
+        silent = sound is None or sound.num_samples == 0
+        duration = extractor.audio_frames * extractor.seconds_per_row if silent else sound.seconds
+        return indices * (duration / total), duration
 
     def _prepare_input_videos(
         self,
@@ -276,7 +464,7 @@ def flatten_videos(videos: Any) -> list:
     """The single videos in `videos`: video sources, arrays (T, ., ., .), and lists of frames."""
     if isinstance(videos, dict) and videos.keys() >= {"path", "bytes"}:
         videos = videos["path"] if videos["bytes"] is None else videos["bytes"]
-    if is_video_source(videos):
+    if is_media_source(videos):
         return [videos]
     if is_frame(videos):
         return [[videos]]
@@ -299,12 +487,13 @@ def is_frame(value: Any) -> bool:
 
 def read_frames(
     video: VideoFile | TorchcodecVideoFile, sample_indices_fn: Callable | None
-) -> tuple[Tensor, VideoMetadata]:
-    """The frames of an open video that `sample_indices_fn` picks, or all."""
+) -> tuple[Tensor, VideoMetadata, np.ndarray]:
+    """The frames of an open video that `sample_indices_fn` picks, or all, and when each is shown."""
     metadata = dataclasses.replace(video.metadata)
     indices = range(len(video)) if sample_indices_fn is None else sample_indices_fn(metadata=metadata)
     metadata.frames_indices = [int(index) for index in indices]
-    return video.frames(metadata.frames_indices)[0], metadata
+    frames, seconds = video.frames(metadata.frames_indices)
+    return frames, metadata, seconds - video.start
 
 
 def pick_frames(video: Any, metadata: VideoMetadata, sample_indices_fn: Callable) -> tuple[Any, VideoMetadata]:

@@ -18,7 +18,8 @@ import pytest
 import torch
 from transformers.utils import is_torchcodec_usable
 
-from holovid.processing.video_decoding import VideoFile, is_video_source, open_video
+from holovid.processing.media_source import is_media_source
+from holovid.processing.video_decoding import VideoFile, open_video
 
 FRAMES, HEIGHT, WIDTH, RATE = 50, 48, 64, 12
 X264 = {"preset": "fast", "x264-params": "bframes=3:b-adapt=0:scenecut=0:keyint=20"}
@@ -261,7 +262,7 @@ def test_sources(video, monkeypatch):
 
     monkeypatch.chdir(path.parent)
     for source in (path, str(path), path.name, path.as_uri(), content, bytearray(content), Pipe(content)):
-        assert is_video_source(source)
+        assert is_media_source(source)
         with open_video(source) as file:
             assert torch.equal(file.frames([3, 40])[0], expected)
     with path.open("rb") as opened:
@@ -269,7 +270,7 @@ def test_sources(video, monkeypatch):
         with open_video(opened) as file:
             assert torch.equal(file.frames([3, 40])[0], expected)
         assert not opened.closed
-    assert not is_video_source([path]) and not is_video_source(np.zeros(3))
+    assert not is_media_source([path]) and not is_media_source(np.zeros(3))
 
 
 def test_file_names_with_a_meaning_to_ffmpeg(video, folder, monkeypatch):

@@ -3,13 +3,22 @@
 Importing it registers configurations, models and processors with transformers' Auto classes; nothing else happens.
 """
 
-from transformers import AutoConfig, AutoModel, AutoModelForVideoClassification, AutoVideoProcessor
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForVideoClassification,
+    AutoProcessor,
+    AutoVideoProcessor,
+)
 
 from holovid.configuration.configuration_ca2st import CA2STConfig
 from holovid.configuration.configuration_xvit import XViTConfig
 from holovid.modeling.modeling_ca2st import CA2STForActionRecognition, CA2STForVideoClassification, CA2STModel
 from holovid.modeling.modeling_xvit import XViTForVideoClassification, XViTModel
 from holovid.pipelines import VideoClassificationPipeline
+from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
+from holovid.processing.processing_holovid import HolovidProcessor
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
 for config, model, classifier in (
@@ -20,6 +29,9 @@ for config, model, classifier in (
     AutoModel.register(config, model, exist_ok=True)
     AutoModelForVideoClassification.register(config, classifier, exist_ok=True)
     AutoVideoProcessor.register(config, HolovidVideoProcessor, exist_ok=True)
+# For one family is enough: where a saved processor names its class, that is found whatever the family.
+AutoFeatureExtractor.register(CA2STConfig, HolovidFeatureExtractor, exist_ok=True)
+AutoProcessor.register(CA2STConfig, HolovidProcessor, exist_ok=True)
 
 __version__ = "0.1.0"
 
@@ -28,6 +40,8 @@ __all__ = [
     "CA2STForActionRecognition",
     "CA2STForVideoClassification",
     "CA2STModel",
+    "HolovidFeatureExtractor",
+    "HolovidProcessor",
     "HolovidVideoProcessor",
     "VideoClassificationPipeline",
     "XViTConfig",

@@ -44,11 +44,14 @@ def named_classes(cls: type[SavedWithSource]) -> dict[str, type]:
 
 
 def name_classes(saved: SavedWithSource, folder: str | os.PathLike) -> None:
-    """Set `saved.auto_map`, which goes into its JSON file: where each Auto class finds its class in `folder`.
+    """Set `auto_map`, which goes into the JSON file, of `saved` and its parts: where Auto classes find it in `folder`.
 
     What a user's own class put there (`register_for_auto_class`) stays if its file lies in the folder, as transformers
     has copied it by now; other entries are left over from where `saved` was loaded.
     """
+    for name in ("video_processor", "feature_extractor"):
+        if isinstance(part := getattr(saved, name, None), SavedWithSource):
+            name_classes(part, folder)
     ours = {
         auto_class: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
         for auto_class, cls in named_classes(type(saved)).items()

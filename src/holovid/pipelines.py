@@ -22,8 +22,13 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     """[`~transformers.VideoClassificationPipeline`] for models with a video processor, of holovid or of transformers.
 
     A video is whatever the video processor reads; with holovid's: a path, URL, bytes, open binary file, or an array or
-    tensor of frames. A list holds several videos, which are answered in a list; a generator or a
+    tensor of frames. A model that hears is given the sound of the file, unless the video comes as `{"video": ...,
+    "audio": ..., "sampling_rate": ...}` (the last one for waveforms), or `audio` is given beside the videos. A list holds several videos, which are answered in a list; a generator or a
     `torch.utils.data.Dataset` is answered by an iterator, which reads a batch ahead and with workers a few.
+
+    Args (of a call):
+        audio: the sound of the video, or a list with that of each of a list of videos, `None` for a video's own.
+        sampling_rate (`int`): of waveforms in `audio`, in Hz.
 
     Args (here, as defaults, or in each call):
         top_k (`int`): labels to return, the best first; at most all of them. Default 5.
@@ -44,20 +49,28 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         _, _, postprocess = super()._sanitize_parameters(top_k=top_k, function_to_apply=function_to_apply)
         return processor_options, {}, postprocess
 
-    def __call__(self, inputs: Any, **kwargs: Any):
+    def __call__(self, inputs: Any, audio: Any = None, sampling_rate: int | None = None, **kwargs: Any):
         if isinstance(inputs, list) and not inputs:
             return []
+        if audio is not None:
+            inputs = pair(inputs, audio, sampling_rate)
         return super().__call__(inputs, **kwargs)
 
     def preprocess(self, video: Any, **processor_options: Any):
+        if isinstance(video, dict) and "video" in video:
+            video, processor_options = (
+                video["video"],
+                processor_options
+                | {name: video[name] for name in ("audio", "sampling_rate") if video.get(name) is not None},
+            )
         return self.video_processor(video, return_tensors="pt", **processor_options).to(self.dtype)
 
     def _forward(self, model_inputs):
         videos = model_inputs["pixel_values_videos"]
         if videos.ndim == 5:
             return super()._forward(model_inputs)
-        # (B, V, T, C, H, W)
-        outputs = super()._forward({**model_inputs, "pixel_values_videos": videos.flatten(0, 1)})
+        # every input is (B, V, ...)
+        outputs = super()._forward({name: value.flatten(0, 1) for name, value in model_inputs.items()})
         return ImageClassifierOutput(logits=outputs.logits.unflatten(0, videos.shape[:2]).mean(1))
 
     def get_iterator(
@@ -76,6 +89,16 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     def save_pretrained(self, save_directory, **kwargs: Any):
         super().save_pretrained(save_directory, **kwargs)
         self.video_processor.save_pretrained(save_directory, **kwargs)
+
+
+def pair(inputs: Any, audio: Any, sampling_rate: int | None) -> Any:
+    """Videos with the sound that is given beside them."""
+    if not isinstance(inputs, list):
+        return {"video": inputs, "audio": audio, "sampling_rate": sampling_rate}
+    if not isinstance(audio, (list, tuple)) or len(audio) != len(inputs):
+        got = f"{len(audio)} of them" if isinstance(audio, (list, tuple)) else type(audio).__name__
+        raise ValueError(f"audio for {len(inputs)} videos must be a list of as many, got {got}")
+    return [pair(video, sound, sampling_rate) for video, sound in zip(inputs, audio, strict=True)]
 
 
 def join_batch(clips: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

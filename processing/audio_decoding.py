@@ -1,0 +1,249 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Reading a stretch of sound: mono, at the rate one asks for, on the clock of the clip it belongs to.
+
+    sound = Waveform(samples, sampling_rate=44_100)  # or that of `VideoFile` or `SoundFile`
+    sound.read(first=8000, count=16_000, rate=16_000)  # from second 0.5 to second 1.5 of the clip
+
+On the clock of the clip sample k is heard at second k / rate, and nothing is heard before second 0. Where there is no
+sound - before a track that starts late, in a gap, after the end - samples are zero. Channels are averaged. Rates are
+converted with PyAV (FFmpeg's resampler).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holovid.processing.media_source import MediaSource, OpenedSource, describe_source
+
+try:
+    import av
+except ImportError:
+    av = None  # type: ignore[assignment]
+
+RESAMPLING_REACH = 64  # samples, at the lower of two rates, beyond which one does not affect another
+DECODING_REACH = 0.5  # seconds to decode ahead: codecs lean on what came before; Opus asks for 0.08, MP3 for about 0.2
+MAX_CHANNELS = 64  # more are samples, in an array laid out the other way round
+
+
+class Sound:
+    """What sounds have in common; `rate` is their own, in Hz, and `num_samples` counts at that rate from second 0."""
+
+    rate: int
+    num_samples: int
+
+    @property
+    def seconds(self) -> float:
+        """When the sound ends; 0 when there is none."""
+        return self.num_samples / self.rate
+
+    def read(self, first: int, count: int, rate: int) -> Tensor:
+        """Samples `first` to `first + count` of the sound at `rate`, float32 (count,) on the CPU.
+
+        The same samples come out whatever stretch is read.
+        """
+        if count <= 0 or self.num_samples == 0:
+            return torch.zeros(max(count, 0))
+        if rate == self.rate:
+            return torch.from_numpy(self._samples(first, first + count))
+        # Only every `inner` of our samples and every `outer` of theirs are at the same time, so one starts there.
+        inner, outer = self.rate // math.gcd(rate, self.rate), rate // math.gcd(rate, self.rate)
+        margin = math.ceil(RESAMPLING_REACH / min(inner, outer))
+        start = max(0, first // outer - margin)
+        stop = math.ceil((first + count) / outer) + margin
+        samples = resample(self._samples(start * inner, stop * inner), self.rate, rate)
+        return torch.from_numpy(samples[first - start * outer :][:count].copy())
+
+    def _samples(self, start: int, stop: int) -> np.ndarray:
+        """Samples `start` to `stop` at the sound's own rate, float32, zero where there is none."""
+        raise NotImplementedError
+
+
+class Waveform(Sound):
+    """A sound that is given as numbers, which starts with the clip.
+
+    Args:
+        samples: (samples,) or (channels, samples), array, tensor or list; floats in [-1, 1], or integers, of which the
+            largest that their type holds is as loud. May be empty: a silent clip.
+        sampling_rate: of these, in Hz.
+
+    Raises `ValueError` for anything else.
+    """
+
+    def __init__(self, samples: Any, sampling_rate: int):
+        samples = samples.detach().cpu().numpy() if isinstance(samples, Tensor) else np.asarray(samples)
+        if samples.ndim == 2:
+            if len(samples) > MAX_CHANNELS:
+                raise ValueError(f"a waveform is (samples,) or (channels, samples), got {samples.shape}")
+            samples = mono(samples)
+        if samples.ndim != 1 or samples.dtype.kind not in "fiu":
+            raise ValueError(
+                f"a waveform is numbers of shape (samples,) or (channels, samples), got {samples.dtype} of shape "
+                f"{samples.shape}"
+            )
+        if not sampling_rate >= 1 or sampling_rate != int(sampling_rate):
+            raise ValueError(f"sampling_rate must be a whole number of Hz, got {sampling_rate}")
+        self.rate = int(sampling_rate)
+        self._values = to_float(samples)
+        self.num_samples = len(samples)
+
+    def _samples(self, start: int, stop: int) -> np.ndarray:
+        values = self._values[start:stop]
+        return np.pad(values, (0, stop - start - len(values)))
+
+
+class SoundTrack(Sound):
+    """The sound track of a file, of which only what is read is decoded.
+
+    Its packets are collected while the file is gone over for the pictures, so that one pass serves both; they stay in
+    memory the way they are coded, some 16 kB for each second of AAC.
+
+    Args:
+        name: how messages call the file.
+        packets: all of the track.
+        stream: it, in a container that stays open.
+        origin: second 0 of the clip, on the clock of the file.
+    """
+
+    def __init__(self, name: str, packets: "list[av.Packet]", stream: "av.AudioStream", origin: float = 0.0):
+        self.name = name
+        self.origin = origin
+        self.use(stream)
+        self._packets = [packet for packet in packets if packet.pts is not None]
+        spans = [(packet.pts, packet.pts + (packet.duration or 0)) for packet in self._packets]
+        self._starts, self._ends = np.array(spans, dtype=np.float64).reshape(-1, 2).T * float(stream.time_base)
+        self.rate = self._codec.sample_rate
+        if not self.rate:
+            if self._packets:
+                raise ValueError(f"the sound of {name} does not say its sampling rate")
+            self.rate = 1  # of an empty track
+
+    def use(self, stream: "av.AudioStream") -> None:
+        """Go on with the same stream of the same file, opened anew."""
+        self._codec: Any = stream.codec_context
+        if self._codec is None:
+            raise ValueError(f"FFmpeg has no decoder for the sound of {self.name}")
+
+    @property
+    def num_samples(self) -> int:  # type: ignore[override]
+        return max(0, round((self._ends.max() - self.origin) * self.rate)) if len(self._ends) else 0
+
+    def _samples(self, start: int, stop: int) -> np.ndarray:
+        samples = np.zeros(stop - start, dtype=np.float32)
+        stop = min(stop, self.num_samples)  # the last packet may decode to more than it says
+        first, last = self.origin + start / self.rate, self.origin + stop / self.rate
+        needed = np.flatnonzero((self._ends > first - DECODING_REACH) & (self._starts < last))
+        begin = 0
+        for frame in self._decode([self._packets[index] for index in needed]):
+            values = mono(planes(frame))
+            if frame.sample_rate != self.rate:
+                values = resample(values, frame.sample_rate, self.rate)
+            if frame.pts is not None:
+                begin = round((frame.pts * float(frame.time_base) - self.origin) * self.rate)
+            low, high = max(begin, start), min(begin + len(values), stop)
+            if low < high:
+                samples[low - start : high - start] = values[low - begin : high - begin]
+            begin += len(values)
+        return samples
+
+    def _decode(self, packets: "list[av.Packet]") -> "Iterator[av.AudioFrame]":
+        self._codec.flush_buffers()
+        for packet in [*packets, None]:  # None: hand out what is still held back
+            try:
+                yield from self._codec.decode(packet)
+            except av.FFmpegError:  # damaged; silence stands in its place
+                continue
+
+
+class SoundFile:
+    """A file that is opened for its sound alone, which starts with the clip; meant for a `with` statement.
+
+    `sound` (`SoundTrack`, *optional*) is what PyAV reads, None if there is no track.
+
+    Args:
+        source: a path, URL, bytes or binary file object, or what `OpenedSource` made of one.
+
+    Raises `FileNotFoundError` for a path that does not exist and `ValueError` for what cannot be read.
+    """
+
+    def __init__(self, source: MediaSource | OpenedSource, name: str | None = None):
+        if av is None:
+            raise ImportError("PyAV is needed to read sound: pip install av")
+        self.name = describe_source(source, "sound") if name is None else name
+        self.sound: SoundTrack | None = None
+        self._container: Any = None
+        self._source = source if isinstance(source, OpenedSource) else OpenedSource(source, "sound")
+        self._source_is_ours = self._source is not source
+        try:
+            try:
+                self._container = av.open(self._source.rewound(), mode="r", metadata_errors="replace")
+            except (av.FFmpegError, OSError, ValueError) as error:
+                raise ValueError(f"{self.name} cannot be read as sound: {error}") from error
+            if (stream := self._container.streams.best("audio")) is not None:
+                packets = list(read_packets(self._container, [stream]))
+                start = self._container.start_time
+                origin = 0.0 if start is None else start / av.time_base
+                self.sound = SoundTrack(self.name, packets, stream, origin)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "SoundFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+        if self._source_is_ours:
+            self._source.close()
+
+
+def read_packets(container: Any, streams: list) -> "Iterator[av.Packet]":
+    """The packets of the streams, up to where the file ends or breaks off."""
+    try:
+        for packet in container.demux(streams):
+            if packet.size:
+                yield packet
+    except (av.FFmpegError, IndexError):  # PyAV ends with an IndexError where damage looks like a new stream
+        return
+
+
+def planes(frame: "av.AudioFrame") -> np.ndarray:
+    """The samples of a decoded frame, (channels, samples)."""
+    samples = frame.to_ndarray()
+    return samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
+
+
+def mono(samples: np.ndarray) -> np.ndarray:
+    """(channels, samples) -> their average, float32 (samples,)."""
+    return to_float(samples).mean(axis=0, dtype=np.float32)
+
+
+def to_float(samples: np.ndarray) -> np.ndarray:
+    """Integers of any type, as float32 in [-1, 1]."""
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32, copy=False)
+    middle = 0 if samples.dtype.kind == "i" else 2 ** (8 * samples.dtype.itemsize - 1)
+    return ((samples.astype(np.float64) - middle) / 2 ** (8 * samples.dtype.itemsize - 1)).astype(np.float32)
+
+
+def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
+    """Float32 samples (samples,) at another rate; the first ones are at the same time."""
+    if rate == new_rate or not len(samples):
+        return samples
+    if av is None:
+        raise ImportError(f"PyAV is needed to bring sound from {rate} to {new_rate} Hz: pip install av")
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
+    frame.sample_rate = rate
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=new_rate)
+    frames = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+
+
+__all__ = ["Sound", "SoundFile", "SoundTrack", "Waveform", "mono", "read_packets", "resample"]

@@ -1,0 +1,91 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Where videos and sounds come from: paths, URLs, bytes and binary file objects, all made readable from the start."""
+
+import io
+import os
+import tempfile
+from typing import Any, BinaryIO
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from huggingface_hub.utils import httpx
+
+MediaSource = str | os.PathLike | bytes | BinaryIO
+
+DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece of it
+DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; what is longer goes to a temporary file
+
+
+def is_media_source(value: Any) -> bool:
+    """Whether `value` is of a kind that is read as a file: a path, URL, bytes or file object."""
+    return isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(value, "read")
+
+
+class OpenedSource:
+    """The path or file behind a source, downloaded if need be. Files that the user opened stay open.
+
+    `kind` is what messages call it: "video" or "sound".
+    """
+
+    def __init__(self, source: MediaSource, kind: str = "video"):
+        self._is_ours = True
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            self._file: str | BinaryIO = io.BytesIO(source)
+        elif isinstance(source, (str, os.PathLike)):
+            self._file = self._locate(os.fsdecode(source), kind)
+        elif hasattr(source, "read"):
+            self._file, self._is_ours = source, False
+            if isinstance(source, io.TextIOBase):
+                raise ValueError(f"{describe_source(source, kind)} is open as text; open it with mode 'rb'")
+            if not (hasattr(source, "seekable") and source.seekable()):
+                self._file, self._is_ours = io.BytesIO(source.read()), True
+        else:
+            raise ValueError(f"a {kind} is a path, a URL, bytes or a binary file object, got {type(source).__name__}")
+
+    @staticmethod
+    def _locate(path: str, kind: str) -> str | BinaryIO:
+        if path.startswith(("http://", "https://")):
+            return download(path)
+        if path.startswith("file://"):
+            path = url2pathname(urlparse(path).path)
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"there is no {kind} at {path!r}")
+        if not os.path.isfile(path):
+            raise ValueError(f"{path!r} is not a file")
+        return os.path.abspath(path)  # FFmpeg takes what stands before a colon for a protocol
+
+    def rewound(self) -> str | BinaryIO:
+        """A path, or a file that stands at its beginning."""
+        if not isinstance(self._file, str):
+            self._file.seek(0)
+        return self._file
+
+    def close(self) -> None:
+        if self._is_ours and not isinstance(self._file, str):
+            self._file.close()
+
+
+def download(url: str) -> BinaryIO:
+    """The file behind a URL. Whole, because finding the frames takes reading it once anyway."""
+    file: Any = tempfile.SpooledTemporaryFile(max_size=DOWNLOAD_IN_MEMORY)  # noqa: SIM115 (OpenedSource closes it)
+    try:
+        with httpx.stream("GET", url, follow_redirects=True, timeout=DOWNLOAD_TIMEOUT) as response:
+            response.raise_for_status()
+            for piece in response.iter_bytes():
+                file.write(piece)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        file.close()
+        raise ValueError(f"{url} cannot be downloaded: {error}") from error
+    return file
+
+
+def describe_source(source: Any, kind: str = "video") -> str:
+    """How error messages name a source."""
+    if isinstance(source, (str, os.PathLike)):
+        return repr(os.fsdecode(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"the {kind} of {len(source)} bytes"
+    return f"the {kind} file {getattr(source, 'name', source)!r}"
+
+
+__all__ = ["MediaSource", "OpenedSource", "describe_source", "is_media_source"]
