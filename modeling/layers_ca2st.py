@@ -84,7 +84,7 @@ class CA2STAudioEmbeddings(nn.Module):
     def forward(self, input_values: Tensor) -> Tensor:
         picture = input_values.to(self.projection.weight.dtype).transpose(1, 2)[:, None]
         patches = self.projection(picture).flatten(2).transpose(1, 2)
-        special = (token.expand(len(patches), -1, -1) for token in (self.cls_token, self.distillation_token))
+        special = (token.expand(patches.shape[0], -1, -1) for token in (self.cls_token, self.distillation_token))
         return torch.cat((*special, patches), dim=1) + self.position_embeddings
 
 
@@ -216,14 +216,17 @@ class CA2STExpertMLP(nn.Module):
 
 
 class CA2STTables(nn.Module):
-    """Learned positions, the sum of tables that are broadcast over one another, e.g. (T, 1, d) and (S, d)."""
+    """Learned positions, a sum of tables that are broadcast over one another, e.g. time (T, 1, d) + space (S, d)."""
 
-    def __init__(self, *shapes: tuple[int, ...]):
+    def __init__(self, **shapes: tuple[int, ...]):
         super().__init__()
-        self.tables = nn.ParameterList(torch.zeros(shape) for shape in shapes)
+        self.names = list(shapes)
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
 
     def forward(self, timestamps: Tensor | None) -> Tensor:
-        return sum(self.tables[1:], start=self.tables[0])
+        first, *others = (getattr(self, name) for name in self.names)
+        return sum(others, start=first)
 
 
 class CA2STGivenPositions(nn.Module):
@@ -238,15 +241,15 @@ def build_positions(config: CA2STConfig, expert: str, direction: str) -> nn.Modu
     """What tells the tokens of `expert` apart inside the attention called `direction`."""
     width, slots, patches = config.bottleneck_size, config.num_slots, config.num_patches
     if direction == "space_reads_time":
-        return CA2STTables((slots, 1, width))
+        return CA2STTables(time=(slots, 1, width))
     if direction == "time_reads_space":
-        return CA2STTables((patches, width))
+        return CA2STTables(space=(patches, width))
     if config.audio_positions == "timestamps":
         return CA2STGivenPositions()
     if expert == "audio":  # the second table is the same for all tokens: kept for released weights
         rows, columns = config.audio_grid
-        return CA2STTables((rows * columns, width), (1, width))
-    return CA2STTables((patches, width), (slots, 1, width))
+        return CA2STTables(space=(rows * columns, width), time=(1, width))
+    return CA2STTables(space=(patches, width), time=(slots, 1, width))
 
 
 class CA2STReading(nn.Module):

@@ -121,7 +121,7 @@ class CA2STPreTrainedModel(HolovidPreTrainedModel):
         elif isinstance(module, nn.Linear):
             init.trunc_normal_(module.weight, std=self.config.initializer_range)
         elif isinstance(module, CA2STTables):
-            for table in module.tables:
+            for table in module.parameters():
                 init.normal_(table, std=(self.config.bottleneck_size / self.config.num_attention_heads) ** -0.5)
         elif isinstance(module, CA2STSpaceEmbeddings):
             init.normal_(module.cls_token, std=width**-0.5)
@@ -202,7 +202,7 @@ class CA2STModel(CA2STPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module):
         self.embeddings["space"].projection = value
 
-    def check_inputs(self, pixel_values_videos: Tensor | None, input_values: Tensor | None):
+    def check_inputs(self, pixel_values_videos: Tensor | None, input_values: Tensor | None, audio_mask: Tensor | None):
         config = self.config
         frames = (config.num_frames, config.num_channels, config.image_size, config.image_size)
         if pixel_values_videos is None or pixel_values_videos.shape[1:] != frames:
@@ -212,13 +212,15 @@ class CA2STModel(CA2STPreTrainedModel):
             if input_values is not None:
                 raise ValueError(f"this model has the experts {', '.join(config.experts)}; it takes no input_values")
             return
-        sound = (len(pixel_values_videos), config.audio_frames, config.num_mel_bins)
+        sound = (pixel_values_videos.shape[0], config.audio_frames, config.num_mel_bins)
         if input_values is None or input_values.shape != sound:
             got = None if input_values is None else tuple(input_values.shape)
             raise ValueError(
                 f"input_values must be log-mel of shape {sound} (clips, frames, mel bins), got {got}; for clips "
                 "without sound give zeros and audio_mask=False"
             )
+        if audio_mask is not None and audio_mask.shape != sound[:1]:
+            raise ValueError(f"audio_mask must be of shape {sound[:1]} (clips), got {tuple(audio_mask.shape)}")
 
     def timestamp_vectors(
         self, clips: int, frame_times: Tensor | None, audio_span: Tensor | None
@@ -292,13 +294,13 @@ class CA2STModel(CA2STPreTrainedModel):
         audio_span: Tensor | None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> CA2STModelOutput:
-        self.check_inputs(pixel_values_videos, input_values)
+        self.check_inputs(pixel_values_videos, input_values, audio_mask)
         inputs = {"space": pixel_values_videos, "time": pixel_values_videos, "audio": input_values}
         if audio_mask is not None and input_values is not None:
             audio_mask = audio_mask.to(device=input_values.device, dtype=torch.bool)
             inputs["audio"] = input_values.masked_fill(~audio_mask[:, None, None], 0.0)  # may hold anything, even NaN
         states = {expert: embeddings(inputs[expert]) for expert, embeddings in self.embeddings.items()}
-        timestamps = self.timestamp_vectors(len(states["space"]), frame_times, audio_span)
+        timestamps = self.timestamp_vectors(states["space"].shape[0], frame_times, audio_span)
         for layer in self.layers:
             states = layer(states, timestamps, audio_mask, **kwargs)
         features = {expert: feature(states[expert]) for expert, feature in self.features.items()}

@@ -140,7 +140,7 @@ def test_space_reads_time_at_its_own_place_and_time_reads_space_at_its_own_momen
     narrow = {"space": torch.randn(2, slots, 1 + patches, width), "time": torch.randn(2, slots, patches, width)}
 
     reading = sharpen(CA2STReading(config, "space", "time"))
-    reader, source = (module.tables[0][:, 0] for module in (reading.reader_positions, reading.source_positions))
+    reader, source = (module.time[:, 0] for module in (reading.reader_positions, reading.source_positions))
     expected = narrow["space"].clone()
     for clip in range(2):
         for place in range(patches):
@@ -151,7 +151,7 @@ def test_space_reads_time_at_its_own_place_and_time_reads_space_at_its_own_momen
     torch.testing.assert_close(reading(narrow, {}), expected, rtol=1e-4, atol=1e-4)
 
     reading = sharpen(CA2STReading(config, "time", "space"))
-    reader, source = (module.tables[0] for module in (reading.reader_positions, reading.source_positions))
+    reader, source = (module.space for module in (reading.reader_positions, reading.source_positions))
     expected = narrow["time"].clone()
     for clip in range(2):
         for moment in range(slots):

@@ -87,8 +87,9 @@ class Exchange:
                 kinds = ["space", "temporal"] if learned_positions else []
             for expert in self.pair:
                 role = "reader_positions" if expert == reader else "source_positions"
-                for index, kind in enumerate(kinds):
-                    names[f"{cross}.{self.tables[expert]}_{kind}_pos"] = (f"{reading}.{role}.tables.{index}",)
+                for kind in kinds:
+                    ours_kind = "time" if kind == "temporal" else kind
+                    names[f"{cross}.{self.tables[expert]}_{kind}_pos"] = (f"{reading}.{role}.{ours_kind}",)
         return names
 
 
