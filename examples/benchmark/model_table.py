@@ -23,34 +23,34 @@ EVERYWHERE = {"exchange_layers": {pair: list(range(12)) for pair in ("space_audi
 LONG = {"audio_frames": 1024}
 OWN = {"share_projections": False}
 
-# name, model class, configuration; of the released code: parameters and tuned parameters (None: not known), GMAC
+# name, model class, configuration; of the released code: parameters, tuned parameters, GMAC (empty: not known)
 MODELS = (
-    ("XViT-B/16 8x224", XViTForVideoClassification, XViTConfig(num_labels=400), 93.79, 93.79, 140.6),
+    ("XViT-B/16 8x224", XViTForVideoClassification, XViTConfig(num_labels=400), "93,790,864", "93.79 M", "140.6"),
     (
         "XViT-B/16 16x224", XViTForVideoClassification,
-        XViTConfig(num_labels=400, num_frames=16, temporal_embedding_length=8), 93.79, 93.79, 281.1,
+        XViTConfig(num_labels=400, num_frames=16, temporal_embedding_length=8), "93,790,864", "93.79 M", "281.1",
     ),
-    ("CAST-B/16", CA2STForVideoClassification, cast(num_labels=174), 217.23, 45.21, 390.5),
-    ("CAST-B/16, verbs and nouns", CA2STForActionRecognition, cast(), 216.81, 44.78, 390.5),
-    ("CAVA-B/16, 4 s of sound", CA2STForVideoClassification, cava(num_labels=44), 215.23, 43.82, 241.5),
+    ("CAST-B/16", CA2STForVideoClassification, cast(num_labels=174), "217.23 M", "45.21 M", "390.5"),
+    ("CAST-B/16, verbs and nouns", CA2STForActionRecognition, cast(), "216.81 M", "44.78 M", "390.5"),
+    ("CAVA-B/16, 4 s of sound", CA2STForVideoClassification, cava(num_labels=44), "215.23 M", "43.82 M", "241.5"),
     (
         "CAVA-B/16, 10 s, learned positions", CA2STForVideoClassification,
-        cava(num_labels=309, audio_positions="learned", **LONG), 228.47, 56.49, 365.2,
+        cava(num_labels=309, audio_positions="learned", **LONG), "228.47 M", "56.49 M", "365.2",
     ),
-    ("CA²ST-B/16, 4 s", CA2STForActionRecognition, ca2st(), 320.18, 62.54, 459.1),
-    ("CA²ST-B/16, own projections", CA2STForActionRecognition, ca2st(**OWN), 325.50, 67.86, 459.1),
-    ("CA²ST-B/16, sound in all layers", CA2STForActionRecognition, ca2st(**EVERYWHERE), 346.82, 89.18, 522.7),
-    ("CA²ST-B/16, both", CA2STForActionRecognition, ca2st(**EVERYWHERE, **OWN), 368.09, 110.45, 522.7),
-    ("CA²ST-B/16, 10 s", CA2STForActionRecognition, ca2st(**LONG), None, None, 566.8),
+    ("CA²ST-B/16, 4 s", CA2STForActionRecognition, ca2st(), "320.18 M", "62.54 M", "459.1"),
+    ("CA²ST-B/16, own projections", CA2STForActionRecognition, ca2st(**OWN), "325.50 M", "67.86 M", "459.1"),
+    ("CA²ST-B/16, all layers hear", CA2STForActionRecognition, ca2st(**EVERYWHERE), "346.82 M", "89.18 M", "522.7"),
+    ("CA²ST-B/16, both", CA2STForActionRecognition, ca2st(**EVERYWHERE, **OWN), "368.09 M", "110.45 M", "522.7"),
+    ("CA²ST-B/16, 10 s", CA2STForActionRecognition, ca2st(**LONG), "", "", "566.8"),
     (
-        "CA²ST-B/16, 10 s, sound in all layers", CA2STForActionRecognition,
-        ca2st(**LONG, **EVERYWHERE), None, None, 678.5,
+        "CA²ST-B/16, 10 s, all layers hear", CA2STForActionRecognition,
+        ca2st(**LONG, **EVERYWHERE), "", "", "678.5",
     ),
 )  # fmt: skip
 
 
-def measure(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> tuple[float, float, float]:
-    """(parameters, tuned parameters) in millions, and 10^9 multiply-adds a clip."""
+def measure(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> tuple[int, int, float]:
+    """(parameters, tuned parameters, 10^9 floating-point operations a clip)."""
     config._attn_implementation = "eager"
     with torch.device("meta"):
         model = model_class(config).eval()
@@ -63,22 +63,21 @@ def measure(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> tup
         model(**inputs)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     tuned = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return parameters / 1e6, tuned / 1e6, counter.get_total_flops() / 2e9
+    return parameters, tuned, counter.get_total_flops() / 1e9
 
 
-def table() -> str:
-    """Markdown, a row a model, each number followed by the released code's."""
-    lines = [
-        "| model | parameters, M | reference | tuned, M | reference | GMAC | reference |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, model_class, config, *reference in MODELS:
-        cells = [name]
-        for own, theirs, digits in zip(measure(model_class, config), reference, (2, 2, 1), strict=True):
-            cells += [f"{own:.{digits}f}", "" if theirs is None else f"{theirs:.{digits}f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def rows() -> list[str]:
+    """A line of Markdown for each model."""
+    lines = []
+    for name, model_class, config, *released in MODELS:
+        parameters, tuned, gflop = measure(model_class, config)
+        own = f"{parameters:,}", f"{tuned / 1e6:.2f} M", f"{gflop / 2:.1f}"
+        cells = [cell for pair in zip(own, released, strict=True) for cell in pair]
+        lines.append(f"| {name} | {' | '.join(cells)} | {gflop:.1f} |")
+    return lines
 
 
 if __name__ == "__main__":
-    print(table())
+    print("| model | parameters | released | tuned | released | GMAC | released | GFLOP |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    print("\n".join(rows()))
