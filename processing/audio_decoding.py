@@ -103,12 +103,12 @@ class SoundTrack(Sound):
 
     Args:
         name: how messages call the file.
-        packets: all of the track.
-        stream: it, in a container that stays open.
+        packets: all of the track, `av.Packet`.
+        stream: it, an `av.AudioStream` of a container that stays open.
         origin: second 0 of the clip, on the clock of the file.
     """
 
-    def __init__(self, name: str, packets: "list[av.Packet]", stream: "av.AudioStream", origin: float = 0.0):
+    def __init__(self, name: str, packets: list, stream: Any, origin: float = 0.0):
         self.name = name
         self.origin = origin
         self.use(stream)
@@ -121,7 +121,7 @@ class SoundTrack(Sound):
                 raise ValueError(f"the sound of {name} does not say its sampling rate")
             self.rate = 1  # of an empty track
 
-    def use(self, stream: "av.AudioStream") -> None:
+    def use(self, stream: Any) -> None:
         """Go on with the same stream of the same file, opened anew."""
         self._codec: Any = stream.codec_context
         if self._codec is None:
@@ -149,7 +149,7 @@ class SoundTrack(Sound):
             begin += len(values)
         return samples
 
-    def _decode(self, packets: "list[av.Packet]") -> "Iterator[av.AudioFrame]":
+    def _decode(self, packets: list) -> Iterator[Any]:
         self._codec.flush_buffers()
         for packet in [*packets, None]:  # None: hand out what is still held back
             try:

@@ -112,6 +112,11 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
     def seconds_per_row(self) -> float:
         return self.hop_length / self.sampling_rate
 
+    @property
+    def seconds(self) -> float:
+        """What the rows span."""
+        return self.audio_frames * self.seconds_per_row
+
     def __call__(
         self,
         audio: Any,
@@ -205,7 +210,7 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         spectrogram = spectrogram.masked_fill(beyond[..., None], 0.0)
         spectrogram = (spectrogram - self.mean) / (2 * self.std)
         starts = torch.tensor(first_rows, dtype=torch.float64) * self.seconds_per_row
-        span = torch.stack((starts, starts + self.audio_frames * self.seconds_per_row), dim=-1)
+        span = torch.stack((starts, starts + self.seconds), dim=-1)
         return {
             "input_values": spectrogram.masked_fill(silent[:, None, None], 0.0),
             "audio_mask": ~silent,

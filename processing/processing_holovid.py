@@ -2,7 +2,7 @@
 """The processor of a checkpoint: videos, and for models that hear their sound, on one clock.
 
 In: videos, and `audio` where they do not bring it along. Out: `pixel_values_videos` (B, T, C, H, W); for a model that
-hears also `frame_times` (B, T), `input_values` (B, rows, mel bins), `audio_mask` (B,) and `audio_span` (B, 2), times in
+hears also `frame_times` (B, T), `input_values` (B, rows, mel bins), `audio_mask` (B,) and `audio_span` (B, 2), with
 seconds from the first frame of the video. What is heard of a clip: [`HolovidVideoProcessor`]. Alphabet: B clips.
 """
 
@@ -72,7 +72,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
         return cls(HolovidVideoProcessor(**fitting | options))
 
     @property
-    def feature_extractor(self) -> HolovidFeatureExtractor | None:  # type: ignore[override]
+    def feature_extractor(self) -> HolovidFeatureExtractor | None:
         """What makes spectrograms of sound; `None` if the model does not hear."""
         return self.video_processor.feature_extractor
 

@@ -12,8 +12,6 @@ The defaults are those of the released XViT models. Alphabet: B clips, V views a
 import dataclasses
 import math
 from collections.abc import Callable
-from contextlib import ExitStack
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -29,8 +27,8 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata, get_video_size, make_batched_metadata
 
 from holovid.configuration.configuration_common import SavedWithSource
-from holovid.processing.audio_decoding import Sound
-from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, open_sound, split_sounds
+from holovid.processing.clip_sound import HeardClip, Listening
+from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, split_sounds
 from holovid.processing.frame_sampling import sample_frame_indices
 from holovid.processing.media_source import is_media_source
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
@@ -49,26 +47,11 @@ AUDIO_OPTIONS = ("audio_config", "audio_center", "load_audio_from_video")
 
 @dataclasses.dataclass
 class Clip:
-    """A video on its way through the processor, and what is noted down of it besides pixels while its file is open.
-
-    Attributes:
-        video: a source, or frames.
-        decoder: of a source.
-        audio: its sound, one of `split_sounds`; `None` = that of its file if `listens`, else silence.
-        sampling_rate: of `audio`.
-        hear: for models that hear, what turns (sound, times, duration) into `sounds`.
-        times: (V * T,) when each frame is shown, in seconds from the first frame of the video.
-        sounds: for each view and crop, what `HolovidFeatureExtractor.cut` gives.
-    """
+    """A video (a source, or frames) on its way through the processor, and what goes with it besides pixels."""
 
     video: Any
     decoder: str
-    audio: Any = None
-    sampling_rate: int | None = None
-    listens: bool = False
-    hear: Callable[[Sound | None, np.ndarray, float], list[tuple[Tensor, int]]] | None = None
-    times: np.ndarray | None = None
-    sounds: list[tuple[Tensor, int]] = dataclasses.field(default_factory=list)
+    heard: HeardClip | None = None
 
 
 class DecodedFrames(NamedTuple):
@@ -187,7 +170,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         self.feature_extractor = None if config is None else HolovidFeatureExtractor(**config)
 
     @property
-    def model_input_names(self) -> list[str]:  # type: ignore[override]
+    def model_input_names(self) -> list[str]:
         sound = [] if self.feature_extractor is None else ["frame_times", *self.feature_extractor.model_input_names]
         return ["pixel_values_videos", *sound]
 
@@ -234,73 +217,31 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
                 raise ValueError("this model sees and does not hear: give it videos without audio")
             return super().preprocess(clips, **kwargs)
 
+        def option(name: str) -> Any:
+            return kwargs.get(name, getattr(self, name))
+
+        listening = Listening(
+            self.feature_extractor,
+            sampling_rate,
+            from_video=option("load_audio_from_video"),
+            num_views=option("num_views"),
+            num_crops=option("num_crops"),
+            around_frames=option("sampling") == "dense" and option("do_sample_frames"),
+            center=option("audio_center"),
+            at_random=option("do_random_sampling"),
+            generator=kwargs.get("generator"),
+        )
+        if len(clips) == 1 and getattr(audio, "ndim", 1) == 2:
+            audio = [audio]  # the channels of one video's sound, rather than the sounds of several
         sounds = [None] * len(clips) if audio is None else split_sounds(audio)
         if len(sounds) != len(clips):
             raise ValueError(f"each video needs its own audio; got {len(clips)} videos and {len(sounds)} of audio")
-        for clip, sound in zip(clips, sounds, strict=True):
-            clip.audio, clip.sampling_rate = sound, sampling_rate
-            clip.listens = kwargs.get("load_audio_from_video", self.load_audio_from_video)
-            clip.hear = partial(self._hear, **kwargs)
+        heard = [HeardClip(listening, sound) for sound in sounds]
+        clips = [dataclasses.replace(clip, heard=sound) for clip, sound in zip(clips, heard, strict=True)]
         features = super().preprocess(clips, **kwargs)
-        views = kwargs.get("num_views", self.num_views) * kwargs.get("num_crops", self.num_crops)
-        features.update(self._describe_sounds(clips, views, **kwargs))
+        inputs = listening.inputs(heard, kwargs.get("device"))
+        features.update(BatchFeature(inputs, tensor_type=kwargs.get("return_tensors")))
         return features
-
-    def _hear(
-        self,
-        sound: Sound | None,
-        times: np.ndarray,
-        duration: float,
-        **options: Any,
-    ) -> list[tuple[Tensor, int]]:
-        """Cut the sound of one clip for each of its views and crops."""
-        num_views, num_crops, sampling, at_random, sampled, center = (
-            options.get(name, getattr(self, name))
-            for name in (
-                "num_views",
-                "num_crops",
-                "sampling",
-                "do_random_sampling",
-                "do_sample_frames",
-                "audio_center",
-            )
-        )
-        count = num_views * num_crops
-        cuts = []
-        for index in range(count):
-            window = None
-            if sampling == "dense" and sampled:
-                seen = times.reshape(num_views, -1)[index // num_crops]
-                window = seen[0], seen[-1]
-            if center is not None:
-                place = center
-            elif at_random:
-                place = torch.rand((), generator=options.get("generator")).item()
-            else:
-                place = 0.5 if count == 1 else (index + 3) / (count + 6)  # as the reference spreads its views
-            cuts.append(self.feature_extractor.cut(sound, place, window, duration))
-        return cuts
-
-    def _describe_sounds(
-        self,
-        clips: list[Clip],
-        views: int,
-        num_crops: int | None = None,
-        device: "str | torch.device | None" = None,
-        return_tensors: str | TensorType | None = None,
-        **options: Any,
-    ) -> BatchFeature:
-        """What a model that hears takes besides pixels, (B, ...) or (B, V, ...)."""
-        pieces, first_rows = zip(*[cut for clip in clips for cut in clip.sounds], strict=True)
-        features: dict[str, Any] = self.feature_extractor.extract(list(pieces), list(first_rows), device)
-        num_crops = self.num_crops if num_crops is None else num_crops
-        times = [torch.from_numpy(clip.times).to(device, torch.float32) for clip in clips]
-        if views > 1:
-            features = {name: value.unflatten(0, (-1, views)) for name, value in features.items()}
-            times = [
-                seconds.unflatten(0, (views // num_crops, -1)).repeat_interleave(num_crops, 0) for seconds in times
-            ]
-        return BatchFeature({"frame_times": times, **features}, tensor_type=return_tensors)
 
     def sample_frames(
         self,
@@ -350,42 +291,23 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         given = None if video_metadata is None else make_batched_metadata(videos, video_metadata=video_metadata)
         frames, metadata = [], []
         for index, clip in enumerate(videos):
-            with ExitStack() as opened:
-                if is_media_source(clip.video):
-                    wants_track = clip.hear is not None and clip.audio is None and clip.listens
-                    file = opened.enter_context(open_video(clip.video, clip.decoder, with_sound=wants_track))
-                    decoded, facts, clip.times = read_frames(file, sample_indices_fn)
-                    video, sound, duration = DecodedFrames(decoded), file.sound, file.seconds
-                else:
-                    video, sound, duration = clip.video, None, None
-                    facts = describe_frames(video) if given is None else dataclasses.replace(given[index])
-                    if do_sample_frames and sample_indices_fn is not None:
-                        video, facts = pick_frames(video, facts, sample_indices_fn)
-                    if clip.hear is not None and clip.audio is None and clip.listens:
-                        raise ValueError(
-                            "this model sees and hears, and frames carry no sound: pass audio with them (an empty "
-                            "waveform for a silent clip), or load_audio_from_video=False if all clips are silent"
-                        )
-                if clip.hear is not None:
-                    if clip.audio is not None:
-                        sound = open_sound(clip.audio, clip.sampling_rate, opened)
-                    if duration is None:
-                        clip.times, duration = self._time_frames(len(video), facts, sound)
-                    clip.sounds = clip.hear(sound, clip.times, duration)
+            video, heard = clip.video, clip.heard
+            if is_media_source(video):
+                with_sound = heard is not None and heard.wants_track
+                with open_video(video, clip.decoder, with_sound) as file:
+                    decoded, facts, times = read_frames(file, sample_indices_fn)
+                    if heard is not None:
+                        heard.listen(times, file.seconds, file.sound)
+                video = DecodedFrames(decoded)
+            else:
+                facts = describe_frames(video) if given is None else dataclasses.replace(given[index])
+                if do_sample_frames and sample_indices_fn is not None:
+                    video, facts = pick_frames(video, facts, sample_indices_fn)
+                if heard is not None:
+                    heard.listen_beside_frames(len(video), facts)
             frames.append(video)
             metadata.append(facts)
         return frames, metadata
-
-    def _time_frames(self, count: int, facts: VideoMetadata, sound: Sound | None) -> tuple[np.ndarray, float]:
-        """When each of `count` frames that came as such is shown, and how long the clip lasts, in seconds."""
-        indices = np.arange(count) if facts.frames_indices is None else np.asarray(facts.frames_indices)
-        total = facts.total_num_frames
-        if facts.fps:
-            return indices / facts.fps, total / facts.fps
-        extractor = self.feature_extractor
-        silent = sound is None or sound.num_samples == 0
-        duration = extractor.audio_frames * extractor.seconds_per_row if silent else sound.seconds
-        return indices * (duration / total), duration
 
     def _prepare_input_videos(
         self,

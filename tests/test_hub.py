@@ -35,8 +35,8 @@ from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassificatio
 HERE = Path(__file__).parent
 MODEL_SOURCE = {"configuration_common.py", "configuration_xvit.py", "modeling_common.py", "modeling_xvit.py"}
 PROCESSOR_SOURCE = {
-    "audio_decoding.py", "configuration_common.py", "feature_extraction_holovid.py", "frame_sampling.py",
-    "media_source.py", "video_decoding.py", "video_processing_holovid.py",
+    "audio_decoding.py", "clip_sound.py", "configuration_common.py", "feature_extraction_holovid.py",
+    "frame_sampling.py", "media_source.py", "video_decoding.py", "video_processing_holovid.py",
 }  # fmt: skip
 MODEL_FILES = MODEL_SOURCE | {"config.json", "model.safetensors"}
 PROCESSOR_FILES = PROCESSOR_SOURCE | {"video_preprocessor_config.json"}

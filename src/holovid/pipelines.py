@@ -22,9 +22,10 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     """[`~transformers.VideoClassificationPipeline`] for models with a video processor, of holovid or of transformers.
 
     A video is whatever the video processor reads; with holovid's: a path, URL, bytes, open binary file, or an array or
-    tensor of frames. A model that hears is given the sound of the file, unless the video comes as `{"video": ...,
-    "audio": ..., "sampling_rate": ...}` (the last one for waveforms), or `audio` is given beside the videos. A list holds several videos, which are answered in a list; a generator or a
-    `torch.utils.data.Dataset` is answered by an iterator, which reads a batch ahead and with workers a few.
+    tensor of frames. A model that hears is given the sound of the file, unless `audio` comes beside the videos or the
+    video as `{"video": ..., "audio": ..., "sampling_rate": ...}`, the last one for waveforms. A list holds several
+    videos, which are answered in a list; a generator or a `torch.utils.data.Dataset` is answered by an iterator, which
+    reads a batch ahead and with workers a few.
 
     Args (of a call):
         audio: the sound of the video, or a list with that of each of a list of videos, `None` for a video's own.
@@ -58,11 +59,10 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
 
     def preprocess(self, video: Any, **processor_options: Any):
         if isinstance(video, dict) and "video" in video:
-            video, processor_options = (
-                video["video"],
-                processor_options
-                | {name: video[name] for name in ("audio", "sampling_rate") if video.get(name) is not None},
-            )
+            if video.get("audio") is not None:
+                sound = {"audio": [video["audio"]], "sampling_rate": video.get("sampling_rate")}
+                processor_options = processor_options | sound
+            video = video["video"]
         return self.video_processor(video, return_tensors="pt", **processor_options).to(self.dtype)
 
     def _forward(self, model_inputs):

@@ -1,0 +1,115 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""What a model hears of a clip while it sees frames of it: the sound of the same time, and when both are.
+
+The clock of a clip is in seconds and starts with its first frame. Alphabet: B clips, V views and crops, T frames.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.video_utils import VideoMetadata
+
+from holovid.processing.audio_decoding import Sound
+from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, open_sound
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How a model listens to the clips of a call.
+
+    Attributes:
+        extractor: what cuts sound and makes spectrograms.
+        sampling_rate: in Hz, of given waveforms that do not say it themselves.
+        from_video: whether a clip to which no sound is given is heard from its video; else it is silent.
+        num_views, num_crops: V is their product; the crops of a view see the same frames.
+        around_frames: whether sound is cut around the frames of each view, or around the middle of the clip.
+        center: where sound is cut, see `HolovidFeatureExtractor.cut`.
+        at_random: whether it is drawn, from `generator` or torch's own, when `center` is not given.
+    """
+
+    extractor: HolovidFeatureExtractor
+    sampling_rate: int | None = None
+    from_video: bool = True
+    num_views: int = 1
+    num_crops: int = 1
+    around_frames: bool = False
+    center: float | None = None
+    at_random: bool = False
+    generator: torch.Generator | None = None
+
+    def cut(self, sound: Sound | None, times: np.ndarray, duration: float) -> list[tuple[Tensor, int]]:
+        """The sound of a clip for each of its V; `times` (views * T,) are those of its frames."""
+        count = self.num_views * self.num_crops
+        cuts = []
+        for index in range(count):
+            seen = times.reshape(self.num_views, -1)[index // self.num_crops]
+            window = (seen.min(), seen.max()) if self.around_frames else None
+            if self.center is not None:
+                center = self.center
+            elif self.at_random:
+                center = torch.rand((), generator=self.generator).item()
+            else:
+                center = 0.5 if count == 1 else (index + 3) / (count + 6)  # as the reference spreads its views
+            cuts.append(self.extractor.cut(sound, center, window, duration))
+        return cuts
+
+    def inputs(self, clips: "list[HeardClip]", device: Any = None) -> dict[str, Any]:
+        """What the model takes besides pixels: tensors (B, ...) or (B, V, ...); of frame times, B tensors in a list."""
+        pieces, first_rows = zip(*[cut for clip in clips for cut in clip.cuts], strict=True)
+        features = self.extractor.extract(list(pieces), list(first_rows), device)
+        times = [torch.from_numpy(clip.times).to(device, torch.float32) for clip in clips]
+        if self.num_views * self.num_crops > 1:
+            features = {name: value.unflatten(0, (len(clips), -1)) for name, value in features.items()}
+            times = [moments.unflatten(0, (self.num_views, -1)) for moments in times]
+            times = [moments.repeat_interleave(self.num_crops, dim=0) for moments in times]
+        return {"frame_times": times, **features}
+
+
+class HeardClip:
+    """One clip of a call; it listens while the file is open. `audio` is one of `split_sounds`, `None` = not given.
+
+    Afterwards `times` (views * T,) says when its frames are shown, and `cuts` is what was heard.
+    """
+
+    def __init__(self, listening: Listening, audio: Any = None):
+        self.listening = listening
+        self.audio = audio
+        self.times = np.empty(0)
+        self.cuts: list[tuple[Tensor, int]] = []
+
+    @property
+    def wants_track(self) -> bool:
+        """Whether the sound has to come with the video."""
+        return self.audio is None and self.listening.from_video
+
+    def listen(self, times: np.ndarray, duration: float, track: Sound | None) -> None:
+        """To a video file that lasts `duration` seconds."""
+        with ExitStack() as opened:
+            sound = track if self.audio is None else open_sound(self.audio, self.listening.sampling_rate, opened)
+            self.times, self.cuts = times, self.listening.cut(sound, times, duration)
+
+    def listen_beside_frames(self, count: int, facts: VideoMetadata) -> None:
+        """To what was given with `count` frames; without a rate in `facts` they last as long as the sound."""
+        if self.wants_track:
+            raise ValueError(
+                "this model sees and hears, and frames carry no sound: give audio with them (an empty waveform for a "
+                "silent clip), or load_audio_from_video=False if all clips are silent"
+            )
+        indices = np.arange(count) if facts.frames_indices is None else np.asarray(facts.frames_indices)
+        with ExitStack() as opened:
+            sound = open_sound(self.audio, self.listening.sampling_rate, opened)
+            if facts.fps:
+                duration = facts.total_num_frames / facts.fps
+            elif sound is not None and sound.num_samples:
+                duration = sound.seconds
+            else:
+                duration = self.listening.extractor.seconds
+            self.times = indices * (duration / facts.total_num_frames)
+            self.cuts = self.listening.cut(sound, self.times, duration)
+
+
+__all__ = ["HeardClip", "Listening"]
