@@ -58,7 +58,7 @@ class Listening:
         return cuts
 
     def inputs(self, clips: "list[HeardClip]", device: Any = None) -> dict[str, Any]:
-        """What the model takes besides pixels: tensors (B, ...) or (B, V, ...); of frame times, B tensors in a list."""
+        """What the model takes besides pixels, (B, ...) or (B, V, ...): tensors, and of frame times a list of them."""
         pieces, first_rows = zip(*[cut for clip in clips for cut in clip.cuts], strict=True)
         features = self.extractor.extract(list(pieces), list(first_rows), device)
         times = [torch.from_numpy(clip.times).to(device, torch.float32) for clip in clips]

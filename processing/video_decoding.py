@@ -229,8 +229,12 @@ class VideoFile:
         self._open(num_threads=1)
         self.times = np.array([picture.time for picture in self._pictures(self._packets())], dtype=np.float64)
         if not (np.diff(self.times, prepend=-np.inf) > 0).all():  # or some are unknown, which is NaN here
-            rate = self._stream.average_rate or self._stream.guessed_rate or 25  # FFmpeg's own last resort
-            self.times = np.arange(len(self.times)) / float(rate)
+            rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)  # FFmpeg's own last resort
+            seconds = np.arange(len(self.times)) / rate
+            known = np.flatnonzero(~np.isnan(self.times))
+            if 0 < len(known) < len(seconds):  # those that are known are on the clock of the sound
+                seconds += self.times[known[0]] - seconds[known[0]]
+            self.times = seconds
 
     def _read_metadata(self) -> VideoMetadata:
         count = len(self.times)
