@@ -232,7 +232,8 @@ class VideoFile:
             rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)  # FFmpeg's own last resort
             seconds = np.arange(len(self.times)) / rate
             known = np.flatnonzero(~np.isnan(self.times))
-            if 0 < len(known) < len(seconds):  # those that are known are on the clock of the sound
+            # Those that are known are on the clock of the sound; in AVI, where they are guessed, both start at 0.
+            if len(known) and self._container.format.name != "avi":
                 seconds += self.times[known[0]] - seconds[known[0]]
             self.times = seconds
 
