@@ -57,8 +57,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
 
         `options` are those of the video processor and take precedence; in `audio_config`, each of them does.
         """
-        size = config.image_size
-        height, width = (size, size) if isinstance(size, int) else size
+        height, width = config.frame_size
         fitting = {
             "num_frames": config.num_frames,
             "size": {"shortest_edge": max(height, width)},
