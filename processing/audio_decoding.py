@@ -43,7 +43,7 @@ class Sound:
     def read(self, first: int, count: int, rate: int) -> Tensor:
         """Samples `first` to `first + count` of the sound at `rate`, float32 (count,) on the CPU.
 
-        The same samples come out whatever stretch is read.
+        The same samples come out whatever stretch is read, up to noise that some codecs make up (AAC).
         """
         if count <= 0 or self.num_samples == 0:
             return torch.zeros(max(count, 0))

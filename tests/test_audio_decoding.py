@@ -1,4 +1,4 @@
-"""Sound of real files, against the samples that were written: where it is on the clip's clock, and how much is read."""
+"""Sound of real files, against the samples that were written: when it is on the clip's clock, and what is read."""
 
 import av
 import numpy as np
@@ -88,12 +88,12 @@ def test_only_the_stretch_is_decoded_in_one_pass(folder, monkeypatch):
     path = write_sounding_clip(folder / "long.mp4", frames=400, sound=clicks(20, CLICKS))
     passes, packets = [], []
     read_packets = audio_decoding.read_packets
-    monkeypatch.setattr(
-        "holovid.processing.video_decoding.read_packets",
-        lambda container, streams: (
-            passes.append([stream.type for stream in streams]) or read_packets(container, streams)
-        ),
-    )
+
+    def read_packets_noted(container, streams):
+        passes.append([stream.type for stream in streams])
+        return read_packets(container, streams)
+
+    monkeypatch.setattr("holovid.processing.video_decoding.read_packets", read_packets_noted)
     decode = SoundTrack._decode
     monkeypatch.setattr(SoundTrack, "_decode", lambda self, some: packets.extend(some) or decode(self, some))
     with open_video(path, with_sound=True) as video:
@@ -115,7 +115,7 @@ def test_damage_is_silence(folder):
         torn = video.sound.read(0, 2 * RATE, RATE)
     gap = slice(10 * 1024 + 1024, 13 * 1024 - 1024)
     assert torn[gap].abs().max() == 0 and whole[gap].abs().min() > 0.3
-    torch.testing.assert_close(torn[: 8 * 1024], whole[: 8 * 1024])
+    torch.testing.assert_close(torn[: 8 * 1024], whole[: 8 * 1024], rtol=0, atol=0.02)  # AAC makes up some noise
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 48_000, 15_999])
