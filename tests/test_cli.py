@@ -11,11 +11,12 @@ from clips import write_clip
 from conftest import golden, golden_weights
 from PIL import Image
 from tiny_xvit import tiny
-from transformers import pipeline
+from transformers import AutoModelForVideoClassification, AutoProcessor, pipeline
 from typer.testing import CliRunner
 
 from holovid import HolovidVideoProcessor
 from holovid.cli import app
+from holovid.data import ClipSet, render_clips
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_convert_writes_what_the_function_writes(holovid, checkpoint):
     assert result.exit_code == 0, result.output
     config = json.loads((output / "config.json").read_text())
     assert config["num_attention_heads"] == 4 and config["mix_layers"] == [0, 2] and config["id2label"]["4"] == "e"
-    processor = json.loads((output / "video_preprocessor_config.json").read_text())
+    processor = json.loads((output / "processor_config.json").read_text())["video_processor"]
     assert (processor["num_frames"], processor["sampling"], processor["frame_stride"]) == (8, "dense", 16)
 
 
@@ -141,3 +142,18 @@ def test_convert_says_what_cannot_be_done(holovid, checkpoint, tmp_path, argumen
     assert len(result.stderr.splitlines()) == 1 or "assumed" in result.stderr
     assert sentence in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_convert_makes_a_processor_that_hears(holovid, tmp_path):
+    torch.save({"module": golden_weights(golden("ca2st/cava_tiny_time.json"))}, tmp_path / "cava.pt")
+    result = holovid(
+        "convert", tmp_path / "cava.pt", "--family", "cava", "--output", tmp_path / "cava", "--num-frames", 4,
+        "--num-attention-heads", 4, "--num-mel-bins", 32, "--audio-frames", 64,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    clip = next(render_clips(tmp_path / "clips", ClipSet(train=4, val=4), progress=False).rglob("*.mp4"))
+    batch = AutoProcessor.from_pretrained(tmp_path / "cava")(clip, return_tensors="pt")
+    assert batch["input_values"].shape == (1, 64, 32) and batch["audio_mask"].tolist() == [True]
+    model = AutoModelForVideoClassification.from_pretrained(tmp_path / "cava")
+    with torch.no_grad():
+        assert model(**batch).logits.isfinite().all()

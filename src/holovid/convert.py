@@ -14,7 +14,7 @@ from functools import partial
 from transformers import PreTrainedModel
 
 from holovid.files import new_folder
-from holovid.processing.video_processing_holovid import HolovidVideoProcessor
+from holovid.processing.processing_holovid import HolovidProcessor
 from holovid.reference import StateDict, load, read_checkpoint, some, unwrap
 from holovid.reference_ca2st import ca2st_family
 from holovid.reference_xvit import xvit
@@ -61,13 +61,7 @@ def convert(
     `processor_options` are those of [`HolovidVideoProcessor`] that the checkpoint does not tell, `sampling` above all.
     """
     model = from_reference(source, family, **settings)
-    height, width = model.config.frame_size
-    processor = HolovidVideoProcessor(
-        num_frames=model.config.num_frames,
-        size={"shortest_edge": min(height, width)},
-        crop_size={"height": height, "width": width},
-        **processor_options or {},
-    )
+    processor = HolovidProcessor.for_model(model.config, **processor_options or {})
     with new_folder(output) as folder:
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
