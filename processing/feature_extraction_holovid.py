@@ -225,7 +225,7 @@ def split_sounds(audio: Any) -> list:
     if isinstance(audio, (np.ndarray, Tensor)) and audio.ndim in (1, 2, 3):
         return [audio] if audio.ndim == 1 else list(audio)
     if isinstance(audio, (list, tuple)):
-        return [audio] if audio and all(np.isscalar(item) for item in audio) else list(audio)
+        return [audio] if audio and all(isinstance(item, (int, float, np.number)) for item in audio) else list(audio)
     raise ValueError(
         "audio must be a waveform, a path, URL, bytes or binary file, or a list of those; got "
         f"{type(audio).__name__}{f' of shape {tuple(audio.shape)}' if hasattr(audio, 'shape') else ''}"

@@ -84,6 +84,11 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
         # beside the video processor, which holds the same, where `AutoFeatureExtractor` looks for it
         return super().to_dict() | ({} if extractor is None else {"feature_extractor": extractor.to_dict()})
 
+    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> list[str]:
+        saved = super().save_pretrained(save_directory, **kwargs)
+        vars(self).pop("auto_map", None)  # it is about the folder, and loading does not keep it either
+        return saved
+
     def __call__(
         self, videos: Any = None, audio: Any = None, **kwargs: Unpack[HolovidProcessorKwargs]
     ) -> BatchFeature:

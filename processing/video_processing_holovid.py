@@ -160,10 +160,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     @property
     def audio_config(self) -> dict | None:
         """The parameters of `feature_extractor`; `None` when the model does not hear."""
-        if self.feature_extractor is None:
-            return None
-        names = {"auto_map", "feature_extractor_type"}  # of a saved extractor that stands alone
-        return {name: value for name, value in self.feature_extractor.to_dict().items() if name not in names}
+        return None if self.feature_extractor is None else self.feature_extractor.to_dict()
 
     @audio_config.setter
     def audio_config(self, config: dict | None):

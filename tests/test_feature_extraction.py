@@ -141,7 +141,7 @@ def test_kinds_of_batches():
     wave = noise(0.3)
     expected = HolovidFeatureExtractor()(wave, sampling_rate=RATE, return_tensors="pt").input_values
     for audio in (
-        torch.from_numpy(wave), wave.tolist(), [wave], wave[None], np.stack([wave, wave])[None],
+        torch.from_numpy(wave), wave.tolist(), [wave.tolist()], [wave], wave[None], np.stack([wave, wave])[None],
         {"array": wave, "sampling_rate": RATE}, [{"array": wave, "sampling_rate": RATE}],
     ):  # fmt: skip
         features = HolovidFeatureExtractor()(audio, sampling_rate=RATE, return_tensors="pt")
