@@ -22,7 +22,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
-from holovid.configuration.configuration_ca2st import CA2STConfig
+from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
 from holovid.modeling.modeling_common import eager_attention_forward
 
 SPECIAL_TOKENS = {"space": 1, "time": 0, "audio": 2}  # in front of the patches; they neither read nor are read
@@ -47,6 +47,15 @@ class CA2STSpaceEmbeddings(nn.Module):
         return self.layernorm(tokens + self.position_embeddings)
 
 
+def sinusoids(slots: int, patches: int, width: int) -> Tensor:
+    """(T, S, D): sine in even and cosine in odd channels of place / 10000 ** (2 * (channel // 2) / D)."""
+    channels = torch.arange(width)
+    places = torch.arange(slots * patches, dtype=torch.float64)
+    angles = places[:, None] / 10000 ** (2 * (channels // 2).double() / width)
+    table = torch.where(channels % 2 == 0, angles.sin(), angles.cos())
+    return table.to(torch.get_default_dtype()).unflatten(0, (slots, patches))
+
+
 class CA2STTimeEmbeddings(nn.Module):
     """Frames (B, F, C, H, W) -> (B, T, S, D), with sinusoids over all T * S places (VideoMAE)."""
 
@@ -54,16 +63,8 @@ class CA2STTimeEmbeddings(nn.Module):
         super().__init__()
         size = (config.tubelet_size, config.patch_size, config.patch_size)
         self.projection = nn.Conv3d(config.num_channels, config.hidden_size, size, stride=size)
-        shape = config.num_slots, config.num_patches, config.hidden_size
-        self.register_buffer("position_embeddings", torch.zeros(shape), persistent=False)
-
-    def sinusoids(self) -> Tensor:
-        """(T, S, D): sine in even and cosine in odd channels of place / 10000 ** (2 * (channel // 2) / D)."""
-        slots, patches, width = self.position_embeddings.shape
-        channels = torch.arange(width)
-        places = torch.arange(slots * patches, dtype=torch.float64)
-        angles = places[:, None] / 10000 ** (2 * (channels // 2).double() / width)
-        return torch.where(channels % 2 == 0, angles.sin(), angles.cos()).float().unflatten(0, (slots, patches))
+        table = sinusoids(config.num_slots, config.num_patches, config.hidden_size)
+        self.register_buffer("position_embeddings", table, persistent=False)
 
     def forward(self, pixel_values_videos: Tensor) -> Tensor:
         frames = pixel_values_videos.to(self.projection.weight.dtype).transpose(1, 2)
@@ -265,13 +266,13 @@ class CA2STReading(nn.Module):
         self.attention = CA2STAttention(config, config.bottleneck_size, axis)
 
     def forward(
-        self, narrow: dict[str, Tensor], timestamps: dict[str, Tensor], **kwargs: Unpack[TransformersKwargs]
+        self, narrow: dict[str, Tensor], timestamps: dict[str, Tensor | None], **kwargs: Unpack[TransformersKwargs]
     ) -> Tensor:
         special, patches = split_special(narrow[self.reader], self.reader)
         _, source = split_special(narrow[self.source], self.source)
         attended, _ = self.attention(
-            patches + self.reader_positions(timestamps.get(self.reader)),
-            source + self.source_positions(timestamps.get(self.source)),
+            patches + self.reader_positions(timestamps[self.reader]),
+            source + self.source_positions(timestamps[self.source]),
             **kwargs,
         )
         return torch.cat((special, attended), dim=-2)
@@ -301,7 +302,7 @@ class CA2STExchange(nn.Module):
         self.activation = ACT2FN["gelu"]
 
     def forward(
-        self, narrow: dict[str, Tensor], timestamps: dict[str, Tensor], **kwargs: Unpack[TransformersKwargs]
+        self, narrow: dict[str, Tensor], timestamps: dict[str, Tensor | None], **kwargs: Unpack[TransformersKwargs]
     ) -> dict[str, Tensor]:
         normed = {expert: self.layernorms[expert](narrow[expert]) for expert in self.experts}
         return {
@@ -312,7 +313,9 @@ class CA2STExchange(nn.Module):
 class CA2STLayer(GradientCheckpointingLayer):
     """One layer of every expert, with the exchanges between attention and MLP.
 
-    Takes and gives expert -> tokens. `audio_mask` (B,) is False for silent clips, whose sound no expert reads.
+    Takes and gives the tokens of space, time and audio, `None` for an expert that is not there: checkpointing sees
+    tensors only where they are arguments of their own. `frame_vectors` (B, T, 1, d) and `audio_vectors` (B, A, d) say
+    when tokens are, `audio_mask` (B,) is False for silent clips, whose sound no expert reads.
     """
 
     def __init__(self, config: CA2STConfig, index: int):
@@ -351,12 +354,17 @@ class CA2STLayer(GradientCheckpointingLayer):
 
     def forward(
         self,
-        states: dict[str, Tensor],
-        timestamps: dict[str, Tensor],
+        space: Tensor,
+        time: Tensor | None,
+        audio: Tensor | None,
+        frame_vectors: Tensor | None = None,
+        audio_vectors: Tensor | None = None,
         audio_mask: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
-    ) -> dict[str, Tensor]:
-        states = {expert: self.attentions[expert](tokens, **kwargs) for expert, tokens in states.items()}
+    ) -> tuple[Tensor | None, ...]:
+        timestamps = {"space": frame_vectors, "time": frame_vectors, "audio": audio_vectors}
+        tokens = {"space": space, "time": time, "audio": audio}
+        states = {expert: attention(tokens[expert], **kwargs) for expert, attention in self.attentions.items()}
         for pairs in self.rounds:
             updates: dict[str, dict[str, Tensor]] = {expert: {} for expert in states}
             for pair in pairs:
@@ -372,7 +380,8 @@ class CA2STLayer(GradientCheckpointingLayer):
                 else tokens
                 for expert, tokens in states.items()
             }
-        return {expert: self.mlps[expert](tokens) for expert, tokens in states.items()}
+        states = {expert: mlp(states[expert]) for expert, mlp in self.mlps.items()}
+        return tuple(states.get(expert) for expert in EXPERTS)
 
 
 def mean_update(updates: dict[str, Tensor], audio_mask: Tensor | None) -> Tensor:

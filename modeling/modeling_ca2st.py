@@ -19,7 +19,7 @@ from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
-from holovid.configuration.configuration_ca2st import CA2STConfig
+from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
 from holovid.modeling.experts_ca2st import ExpertSource, joint_settings, load_experts, read_expert
 from holovid.modeling.layers_ca2st import (
     EMBEDDINGS,
@@ -34,6 +34,7 @@ from holovid.modeling.layers_ca2st import (
     CA2STTimeEmbeddings,
     CA2STTimestamps,
     CA2STZeroLinear,
+    sinusoids,
 )
 from holovid.modeling.modeling_common import HolovidPreTrainedModel, video_classification_loss
 
@@ -127,7 +128,7 @@ class CA2STPreTrainedModel(HolovidPreTrainedModel):
             init.normal_(module.cls_token, std=width**-0.5)
             init.normal_(module.position_embeddings, std=width**-0.5)
         elif isinstance(module, CA2STTimeEmbeddings):
-            init.copy_(module.position_embeddings, module.sinusoids())
+            init.copy_(module.position_embeddings, sinusoids(*module.position_embeddings.shape))
         elif isinstance(module, CA2STAudioEmbeddings):
             for parameter in (module.cls_token, module.distillation_token, module.position_embeddings):
                 init.trunc_normal_(parameter, std=self.config.initializer_range)
@@ -224,10 +225,10 @@ class CA2STModel(CA2STPreTrainedModel):
 
     def timestamp_vectors(
         self, clips: int, frame_times: Tensor | None, audio_span: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Vectors of when an expert's tokens are: (B, T, 1, d) for frames, (B, A, d) for sound."""
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Vectors of when tokens are: of frames (B, T, 1, d), of sound (B, A, d)."""
         if not len(self.timestamps):
-            return {}
+            return None, None
         config, device = self.config, self.device
         if audio_span is None:
             seconds = 0.01 * config.audio_frames
@@ -250,9 +251,8 @@ class CA2STModel(CA2STPreTrainedModel):
         # "official" counts columns through a list that is ordered by time, though patches are ordered by frequency
         column = patches // rows if config.audio_time_layout == "official" else patches % columns
         segment = column // (columns // slots + 1)
-        frames_vectors = self.timestamps["frames"](moments)[:, :, None]
         audio_mlp = self.timestamps["frames" if config.share_time_mlp else "audio"]
-        return {"space": frames_vectors, "time": frames_vectors, "audio": audio_mlp(segments)[:, segment]}
+        return self.timestamps["frames"](moments)[:, :, None], audio_mlp(segments)[:, segment]
 
     @can_return_tuple
     def forward(
@@ -300,9 +300,11 @@ class CA2STModel(CA2STPreTrainedModel):
             audio_mask = audio_mask.to(device=input_values.device, dtype=torch.bool)
             inputs["audio"] = input_values.masked_fill(~audio_mask[:, None, None], 0.0)  # may hold anything, even NaN
         states = {expert: embeddings(inputs[expert]) for expert, embeddings in self.embeddings.items()}
-        timestamps = self.timestamp_vectors(states["space"].shape[0], frame_times, audio_span)
+        tokens = tuple(states.get(expert) for expert in EXPERTS)
+        timestamps = self.timestamp_vectors(pixel_values_videos.shape[0], frame_times, audio_span)
         for layer in self.layers:
-            states = layer(states, timestamps, audio_mask, **kwargs)
+            tokens = layer(*tokens, *timestamps, audio_mask, **kwargs)
+        states = dict(zip(EXPERTS, tokens, strict=True))
         features = {expert: feature(states[expert]) for expert, feature in self.features.items()}
         if audio_mask is not None and "audio" in features:
             features["audio"] = features["audio"].masked_fill(~audio_mask[:, None], 0.0)

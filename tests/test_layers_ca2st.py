@@ -10,6 +10,7 @@ from holovid import CA2STConfig
 from holovid.modeling.layers_ca2st import CA2STAdapter, CA2STLayer, CA2STReading
 from holovid.reference_ca2st import ADAPTERS, LAYERS, Exchange, adapter, attention_names, linear
 
+NO_TIMESTAMPS = dict.fromkeys(CA2ST)
 SHARP = pytest.mark.parametrize(("twin", "tolerance"), [("", 1e-5), ("_sharp", 2e-4)])
 # the fixtures' layouts <-> ours, for two clips of two moments
 OURS = {
@@ -95,7 +96,7 @@ def test_exchange_equals_the_reference(name, twin, tolerance):
     states = {expert: OURS[expert](tokens) for expert, tokens in zip(pair, inputs(case), strict=True)}
     module = layer.exchanges["_".join(pair)]
     narrow = {expert: layer.down[f"{'_'.join(pair)}_{expert}"](tokens) for expert, tokens in states.items()}
-    for output, (expert, read) in zip(outputs, module(narrow, {}).items(), strict=True):
+    for output, (expert, read) in zip(outputs, module(narrow, NO_TIMESTAMPS).items(), strict=True):
         check(case, output, expert, layer.up[f"{'_'.join(pair)}_{expert}"](read), tolerance)
 
 
@@ -116,8 +117,8 @@ def test_layer_equals_the_reference(twin, tolerance):
         for way in ("down", "up"):
             names |= linear(exchange.projection(expert, way), f".{way}.space_time_{expert}")
     fill(layer, {name: tuple(p.removeprefix(".") for p in ours) for name, ours in names.items()}, case, whole=True)
-    states = {expert: OURS[expert](tokens) for expert, tokens in zip(CAST, inputs(case), strict=True)}
-    for output, (expert, tokens) in zip(("s_x", "t_x"), layer(states, {}).items(), strict=True):
+    space, time, _ = layer(*(OURS[expert](tokens) for expert, tokens in zip(CAST, inputs(case), strict=True)), None)
+    for output, expert, tokens in (("s_x", "space", space), ("t_x", "time", time)):
         check(case, output, expert, tokens, tolerance)
 
 
@@ -148,7 +149,7 @@ def test_space_reads_time_at_its_own_place_and_time_reads_space_at_its_own_momen
             for moment in range(slots):
                 query = narrow["space"][clip, moment, 1 + place] + reader[moment]
                 expected[clip, moment, 1 + place] = attend(reading, query, column, config)
-    torch.testing.assert_close(reading(narrow, {}), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(reading(narrow, NO_TIMESTAMPS), expected, rtol=1e-4, atol=1e-4)
 
     reading = sharpen(CA2STReading(config, "time", "space"))
     reader, source = (module.space for module in (reading.reader_positions, reading.source_positions))
@@ -159,7 +160,7 @@ def test_space_reads_time_at_its_own_place_and_time_reads_space_at_its_own_momen
             for place in range(patches):
                 query = narrow["time"][clip, moment, place] + reader[place]
                 expected[clip, moment, place] = attend(reading, query, frame, config)
-    torch.testing.assert_close(reading(narrow, {}), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(reading(narrow, NO_TIMESTAMPS), expected, rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()
