@@ -108,7 +108,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
                 f"this model {'sees and hears' if hears else 'sees'}: give it videos"
                 f"{', with sound or with audio beside them' if hears else ''}"
             )
-        known = {"videos_kwargs", "audio_kwargs", "common_kwargs"}
+        known = {"common_kwargs", *HolovidProcessorKwargs.__annotations__}
         known |= HolovidVideoProcessorKwargs.__annotations__.keys() | HolovidAudioKwargs.__annotations__.keys()
         if unknown := kwargs.keys() - known:
             raise ValueError(f"unknown options {sorted(unknown)}; there are {sorted(known)}")

@@ -6,12 +6,15 @@ The clips say what time it is: frame i, shown at second i / 20, has grey 5 i + 2
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import tiny_ca2st
 import tiny_xvit
 import torch
+from real_clips import real_clips  # noqa: F401 (a fixture)
 from sounding_clips import FPS, clicks, write_sounding_clip
+from test_hub import finish, start
 from transformers import (
     AutoFeatureExtractor,
     AutoModelForVideoClassification,
@@ -364,3 +367,45 @@ def test_trainer_saves_it_with_each_checkpoint(folder, tmp_path):
     loaded = AutoProcessor.from_pretrained(tmp_path / "checkpoint-1")
     assert loaded.to_dict() == process.to_dict()
     assert Path(tmp_path, "checkpoint-1", "processing_holovid.py").is_file()
+
+
+@pytest.mark.slow
+def test_saved_folders_hear_without_holovid(folder, tmp_path):
+    """One process: a checkpoint that hears, and one that only sees, each with the processor of several parts."""
+    see = tiny_xvit.tiny()
+    see.save_pretrained(tmp_path / "sees")
+    HolovidProcessor.for_model(see.config).save_pretrained(tmp_path / "sees")
+    sources, clip = [str(folder / "model"), str(tmp_path / "sees")], str(folder / "noise.mp4")
+    arguments = json.dumps({"sources": sources, "clip": clip, "save_again": str(tmp_path / "again")})
+    reports = json.loads(finish(start("without_holovid.py", arguments, HF_HOME=str(tmp_path))).splitlines()[-1])
+    for source, report in reports.items():
+        assert report["classes"][-2:] == ["HolovidVideoProcessor", "HolovidProcessor"]
+        assert all(module.startswith("transformers_modules.") for module in report["modules"])
+        inputs = AutoProcessor.from_pretrained(source)(clip, return_tensors="pt")
+        with torch.no_grad():
+            logits = AutoModelForVideoClassification.from_pretrained(source)(**inputs).logits
+        torch.testing.assert_close(torch.tensor(report["logits"]), logits)
+        assert report["labels"] == pipeline("video-classification", model=source)(clip)
+    again = AutoProcessor.from_pretrained(tmp_path / "again")  # of a model that hears, from its video processor alone
+    assert type(again) is HolovidProcessor and again.model_input_names == HEARING
+
+
+@pytest.mark.slow
+def test_real_clip_with_six_channels(real_clips):  # noqa: F811
+    """Big Buck Bunny, 5.3 seconds: what we hear of it is what PyAV decodes when it decodes everything."""
+    path = real_clips["bigbuckbunny.mp4"]
+    inputs = processor(audio_frames=400, num_mel_bins=128, num_frames=8)(str(path), return_tensors="pt")
+    assert inputs.audio_mask.tolist() == [True]
+    torch.testing.assert_close(inputs.frame_times[0], torch.arange(8) * 132 // 8 / 25.0, rtol=0, atol=1e-4)
+    resampler, mono = av.AudioResampler(format="fltp", layout="5.1", rate=RATE), []
+    with av.open(str(path)) as container:
+        for frame in [*container.decode(audio=0), None]:
+            mono += [piece.to_ndarray().mean(0) for piece in resampler.resample(frame)]
+    wave = np.concatenate(mono)[: round(5.28 * RATE)]
+    extractor = HolovidFeatureExtractor()
+    expected = extractor(wave, sampling_rate=RATE, return_tensors="pt")
+    torch.testing.assert_close(inputs.audio_span, expected.audio_span)
+    loud = expected.input_values > 0
+    torch.testing.assert_close(inputs.input_values[loud], expected.input_values[loud], rtol=0, atol=0.1)
+    for name in ("bikes.mp4", "carphone_pristine.mp4"):
+        assert processor()(str(real_clips[name]), return_tensors="pt").audio_mask.tolist() == [False]
