@@ -17,7 +17,12 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClass
 from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
-from transformers.utils.output_capturing import OutputRecorder, capture_outputs
+from transformers.utils.output_capturing import (
+    OutputRecorder,
+    capture_outputs,
+    resolve_hidden_states_indices,
+    selected_hidden_states,
+)
 
 from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
 from holovid.modeling.experts_ca2st import ExpertSource, joint_settings, load_experts, read_expert
@@ -38,13 +43,17 @@ from holovid.modeling.layers_ca2st import (
 )
 from holovid.modeling.modeling_common import HolovidPreTrainedModel, video_classification_loss
 
+RECORDED = ("hidden_states", "attentions")
+
 
 @dataclass
 class ByExpert(ModelOutput):
     """What `output_hidden_states` and `output_attentions` give of each expert, and of the exchanges.
 
     Hidden states: space (B, T, 1 + S, D), time (B, T, S, D), audio (B, 2 + A, D), from the embeddings on. Attentions:
-    (batch, N, length, length'), with more in the batch where tokens see only those of their moment.
+    space (B * T, N, 1 + S, 1 + S), time (B, N, T * S, T * S), audio (B, N, 2 + A, 2 + A). Cross-attentions: layer by
+    layer, pair by pair, first as the pair's first expert reads, then its second: (B, S * N, T, T) where space reads
+    time, (B * T, N, S, S) where time reads space, (B, N, T * S, A) and (B, N, A, T * S) with audio.
     """
 
     space_hidden_states: tuple[Tensor, ...] | None = None
@@ -160,8 +169,8 @@ class CA2STPreTrainedModel(HolovidPreTrainedModel):
         """Start from published experts, as the papers do. The model then computes what they compute.
 
         Norms and activations are those of the experts as their authors ran them, whatever a configuration of
-        transformers says. VideoMAE's final norm, where it has one, is where the norm of the time feature starts. All
-        experts are trained on unless `freeze_experts()` is called, as the papers do.
+        transformers says. VideoMAE's final norm, where it has one, is where the norm of the time feature starts.
+        Everything is trained until `freeze_experts()` is called, as the papers do.
 
         Args:
             space: a CLIP image tower (or all of CLIP), as a Hub id, a folder or a model object:
@@ -275,10 +284,17 @@ class CA2STModel(CA2STPreTrainedModel):
             Seconds from the start of the clip, of each frame and of the sound's start and end. Default: the sound
             starts with the clip, 10 ms a row, and the frames are spread evenly over it.
         """
-        for kind in ("hidden_states", "attentions"):
-            if kwargs.get(f"output_{kind}", getattr(self.config, f"output_{kind}")):
-                kwargs |= {f"output_{expert}_{kind}": True for expert in self.config.experts}  # type: ignore[typeddict-item]
+        asked = {kind: kwargs.get(f"output_{kind}", getattr(self.config, f"output_{kind}")) for kind in RECORDED}
+        for kind in (kind for kind in RECORDED if asked[kind]):
+            kwargs |= {f"output_{expert}_{kind}": True for expert in self.config.experts}  # type: ignore[typeddict-item]
         outputs = self.encode(pixel_values_videos, input_values, audio_mask, frame_times, audio_span, **kwargs)
+        if (selected := selected_hidden_states(asked["hidden_states"])) is not None:  # by index, as transformers do
+            for expert in self.config.experts:
+                states = outputs[f"{expert}_hidden_states"]
+                kept = resolve_hidden_states_indices(self, selected, len(states))
+                outputs[f"{expert}_hidden_states"] = tuple(
+                    state if index in kept else None for index, state in enumerate(states)
+                )
         outputs.hidden_states = outputs.space_hidden_states
         outputs.attentions = outputs.space_attentions
         return outputs

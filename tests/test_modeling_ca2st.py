@@ -318,8 +318,24 @@ def test_eager_equals_sdpa_and_outputs_have_names(variant):
     for expert in {"time", "audio"} - set(config.experts):
         assert f"{expert}_hidden_states" not in eager
     assert eager.hidden_states is eager.space_hidden_states and eager.attentions is eager.space_attentions
-    exchanges = sum(len(layers) for layers in config.exchange_layers.values())
-    assert len(eager.cross_attentions) == 2 * exchanges
+    some = model(**batch, output_hidden_states=[0, -1])
+    assert [states is None for states in some.time_hidden_states or some.audio_hidden_states] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    slots, patches = config.num_slots, config.num_patches
+    crossed = {
+        "space_time": [(2, patches * 3, slots, slots), (2 * slots, 3, patches, patches)],
+        "space_audio": [(2, 3, slots * patches, audio - 2), (2, 3, audio - 2, slots * patches)],
+        "time_audio": [(2, 3, slots * patches, audio - 2), (2, 3, audio - 2, slots * patches)],
+    }
+    expected = [
+        shape for layer in range(3) for pair in config.pairs if layer in config.exchange_layers[pair]
+        for shape in crossed[pair]
+    ]  # fmt: skip
+    assert [tuple(each.shape) for each in eager.cross_attentions] == expected
     for each in eager.cross_attentions:
         torch.testing.assert_close(each.sum(-1), torch.ones(each.shape[:-1]))
 
