@@ -86,7 +86,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> list[str]:
         saved = super().save_pretrained(save_directory, **kwargs)
-        vars(self).pop("auto_map", None)  # it is about the folder, and loading does not keep it either
+        self.__dict__.pop("auto_map", None)  # it is about the folder, and loading does not keep it either
         return saved
 
     def __call__(

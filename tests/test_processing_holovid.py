@@ -24,6 +24,7 @@ from transformers import (
     TrainingArguments,
     pipeline,
 )
+from transformers.utils import is_torchcodec_usable
 
 from holovid import HolovidFeatureExtractor, HolovidProcessor, HolovidVideoProcessor, VideoClassificationPipeline
 
@@ -189,6 +190,21 @@ def test_kinds_of_video(folder):
         for video in (path, path.read_bytes(), opened, {"path": str(path), "bytes": None}):
             for key, value in processor()(video, return_tensors="pt").items():
                 torch.testing.assert_close(value, expected[key])
+
+
+@pytest.mark.skipif(not is_torchcodec_usable(decode="video"), reason="needs torchcodec and FFmpeg")
+def test_torchcodec_sees_what_pyav_hears(folder):
+    path = folder / "clicks.mp4"
+    expected = processor()(str(path), return_tensors="pt")
+    with path.open("rb") as opened:
+        for video in (str(path), path.read_bytes(), opened):
+            for key, value in processor(decoder="torchcodec")(video, return_tensors="pt").items():
+                torch.testing.assert_close(value, expected[key])
+
+
+def test_options_when_loading(folder):
+    loaded = AutoProcessor.from_pretrained(folder / "model", num_frames=2, audio_config={"audio_frames": 50})
+    assert loaded.video_processor.num_frames == 2 and loaded.feature_extractor.audio_frames == 50
 
 
 def test_frames_with_audio_beside_them():
