@@ -16,6 +16,7 @@ from transformers.configuration_utils import PreTrainedConfig
 from holovid.configuration.configuration_common import SavedWithSource
 
 EXPERTS = ("space", "time", "audio")
+ROUNDING = 1e-6  # so that a ratio of widths, w / D, gives back w: 49 * (1 / 49) is less than 1
 
 
 @strict
@@ -149,12 +150,12 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
     @property
     def bottleneck_size(self) -> int:
         """Width inside the exchange, d."""
-        return int(self.hidden_size * self.bottleneck_ratio)
+        return int(self.hidden_size * self.bottleneck_ratio + ROUNDING)
 
     @property
     def adapter_size(self) -> int:
         """Width inside an adapter."""
-        return int(self.hidden_size * self.adapter_ratio)
+        return int(self.hidden_size * self.adapter_ratio + ROUNDING)
 
     @classmethod
     def cast_base(cls, **overrides: Any) -> "CA2STConfig":
