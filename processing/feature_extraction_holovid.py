@@ -209,6 +209,7 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         beyond = torch.arange(self.audio_frames, device=waveforms.device) >= rows[:, None]
         spectrogram = spectrogram.masked_fill(beyond[..., None], 0.0)
         spectrogram = (spectrogram - self.mean) / (2 * self.std)
+        # Departs: the reference stretches rows until they fill the clip (1 % in one of 2 s); these are real seconds.
         starts = torch.tensor(first_rows, dtype=torch.float64) * self.seconds_per_row
         span = torch.stack((starts, starts + self.seconds), dim=-1)
         return {
