@@ -28,7 +28,7 @@ MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES["ca2st"] = "CA2STForVideoClassifica
 class CA2STModelTester:
     """A tiny model and a batch; upstream reads the attributes. Sizes differ, so a swapped axis fails."""
 
-    batch_size = 5
+    batch_size = 7  # upstream enlarges smaller ones, with numbers that are no mask
     num_frames = 6
     image_size = 16
     patch_size = 8
@@ -74,7 +74,7 @@ class CA2STModelTester:
         inputs = {"pixel_values_videos": floats_tensor(frames)}
         if "audio" in config.experts:
             inputs["input_values"] = floats_tensor([self.batch_size, self.audio_frames, self.num_mel_bins])
-            inputs["audio_mask"] = torch.tensor([True, True, False, True, True], device=torch_device)
+            inputs["audio_mask"] = torch.arange(self.batch_size, device=torch_device) != 2
         return config, inputs
 
 
