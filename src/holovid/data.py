@@ -281,7 +281,7 @@ def render_clips(
 
 
 def read_videos(batch: dict[str, list], processor: Callable[..., Any], target: str) -> dict[str, Any]:
-    """A batch of rows -> `pixel_values_videos` (B, T, C, H, W) and `labels` (B,)."""
+    """A batch of rows -> `labels` (B,) and all that the processor gives of the clips."""
     return {"labels": batch[target], **processor(batch["video"], return_tensors="pt")}
 
 
@@ -290,7 +290,7 @@ def load_clips(folder: str | os.PathLike, processor: Callable[..., Any], target:
 
     Args:
         folder: what `render_clips` returned.
-        processor: a video processor: paths in, `pixel_values_videos` out.
+        processor: a video processor, or one that hears too: paths in; all that comes out is passed on.
         target: the column that becomes `labels`; its names are `dataset.features[target].names`, sorted.
 
     Raises `ValueError` when `folder` holds no such sets, or they have no column `target`.
