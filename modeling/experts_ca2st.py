@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from holovid.modeling.modeling_common import resize_position_embeddings
 
 logger = logging.get_logger(__name__)
 
-ExpertSource = str | os.PathLike | PreTrainedModel
+ExpertSource: TypeAlias = str | os.PathLike | PreTrainedModel
 
 MODEL_TYPES = {
     "space": ("clip", "clip_vision_model"),
@@ -107,7 +107,9 @@ def read_expert(expert: str, source: ExpertSource) -> tuple[PreTrainedConfig, di
         raise ValueError(f"audio strides must be equal, got {config.frequency_stride} and {config.time_stride}")
 
     ours = names(expert, config.num_hidden_layers)
-    given, unused, unknown = {}, [], []
+    given: dict[str, Tensor] = {}
+    unused: list[str] = []
+    unknown: list[str] = []
     for theirs, tensor in tensors.items():
         name = theirs.removeprefix(PREFIXES[expert])
         if name in ours:
@@ -135,7 +137,7 @@ def read_tensors(source: str | os.PathLike) -> dict[str, Tensor]:
                 shards = sorted(set(json.load(file)["weight_map"].values()))
             tensors: dict[str, Tensor] = {}
             for shard in shards:
-                tensors |= load_state_dict(cached_file(source, shard))  # type: ignore[arg-type]  # raises if missing
+                tensors |= load_state_dict(cached_file(source, shard))  # raises if missing
             return tensors
     raise ValueError(f"{source} has neither {SAFE_WEIGHTS_NAME} nor {WEIGHTS_NAME}")
 

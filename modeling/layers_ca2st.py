@@ -324,7 +324,7 @@ class CA2STLayer(GradientCheckpointingLayer):
         rate = config.drop_path_rate * index / max(config.num_hidden_layers - 1, 1)
         # Departs: for the space expert the released code drops token places over the whole batch; here, whole clips.
         self.drop_path = StochasticDepth(rate, mode="row") if rate else nn.Identity()
-        pairs = [pair for pair in config.pairs if index in config.exchange_layers[pair]]
+        pairs = [pair for pair in config.pairs if index in config.exchange_layers[pair]]  # type: ignore[index]
         self.attentions = nn.ModuleDict(
             {
                 expert: CA2STExpertAttention(config, expert, epsilon[expert], self.drop_path)
@@ -370,7 +370,7 @@ class CA2STLayer(GradientCheckpointingLayer):
             for pair in pairs:
                 exchange = self.exchanges[pair]
                 narrow = {
-                    expert: self.down[self.projection[pair, expert]](states[expert]) for expert in exchange.experts
+                    expert: self.down[self.projection[pair, expert]](states[expert]) for expert in pair.split("_")
                 }
                 for expert, read in exchange(narrow, timestamps, **kwargs).items():
                     updates[expert][pair] = self.up[self.projection[pair, expert]](read)
@@ -386,14 +386,14 @@ class CA2STLayer(GradientCheckpointingLayer):
 
 def mean_update(updates: dict[str, Tensor], audio_mask: Tensor | None) -> Tensor:
     """The mean of an expert's updates by pair; for silent clips, of those from pairs without audio (or zero)."""
+    first, *others = updates.values()
     heard = [pair for pair in updates if "audio" in pair]
     if audio_mask is None or not heard:
-        return sum(updates.values()) / len(updates) if len(updates) > 1 else next(iter(updates.values()))
-    first = next(iter(updates.values()))
+        return sum(others, start=first) / len(updates) if others else first
     mask = audio_mask.view(-1, *[1] * (first.ndim - 1))
-    total = sum(update.masked_fill(~mask, 0.0) if pair in heard else update for pair, update in updates.items())
+    first, *others = (update.masked_fill(~mask, 0.0) if pair in heard else update for pair, update in updates.items())
     count = (len(updates) - len(heard)) + len(heard) * mask.to(first.dtype)
-    return total / count.clamp(min=1)
+    return sum(others, start=first) / count.clamp(min=1)
 
 
 class CA2STSpaceFeature(nn.Module):

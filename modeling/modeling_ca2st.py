@@ -137,7 +137,8 @@ class CA2STPreTrainedModel(HolovidPreTrainedModel):
             init.normal_(module.cls_token, std=width**-0.5)
             init.normal_(module.position_embeddings, std=width**-0.5)
         elif isinstance(module, CA2STTimeEmbeddings):
-            init.copy_(module.position_embeddings, sinusoids(*module.position_embeddings.shape))
+            table = module.position_embeddings
+            init.copy_(table, sinusoids(*table.shape))  # type: ignore[misc]
         elif isinstance(module, CA2STAudioEmbeddings):
             for parameter in (module.cls_token, module.distillation_token, module.position_embeddings):
                 init.trunc_normal_(parameter, std=self.config.initializer_range)
@@ -207,7 +208,7 @@ class CA2STModel(CA2STPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        return self.embeddings["space"].projection
+        return self.embeddings["space"].get_submodule("projection")
 
     def set_input_embeddings(self, value: nn.Module):
         self.embeddings["space"].projection = value
@@ -286,7 +287,7 @@ class CA2STModel(CA2STPreTrainedModel):
         """
         asked = {kind: kwargs.get(f"output_{kind}", getattr(self.config, f"output_{kind}")) for kind in RECORDED}
         for kind in (kind for kind in RECORDED if asked[kind]):
-            kwargs |= {f"output_{expert}_{kind}": True for expert in self.config.experts}  # type: ignore[typeddict-item]
+            kwargs |= {f"output_{expert}_{kind}": True for expert in self.config.experts}
         outputs = self.encode(pixel_values_videos, input_values, audio_mask, frame_times, audio_span, **kwargs)
         if (selected := selected_hidden_states(asked["hidden_states"])) is not None:  # by index, as transformers do
             for expert in self.config.experts:
@@ -317,7 +318,7 @@ class CA2STModel(CA2STPreTrainedModel):
             inputs["audio"] = input_values.masked_fill(~audio_mask[:, None, None], 0.0)  # may hold anything, even NaN
         states = {expert: embeddings(inputs[expert]) for expert, embeddings in self.embeddings.items()}
         tokens = tuple(states.get(expert) for expert in EXPERTS)
-        timestamps = self.timestamp_vectors(pixel_values_videos.shape[0], frame_times, audio_span)
+        timestamps = self.timestamp_vectors(states["space"].shape[0], frame_times, audio_span)
         for layer in self.layers:
             tokens = layer(*tokens, *timestamps, audio_mask, **kwargs)
         states = dict(zip(EXPERTS, tokens, strict=True))
@@ -335,7 +336,7 @@ class CA2STQuickAdapter(CA2STAdapter):
     def __init__(self, config: CA2STConfig):
         super().__init__(config)
         self.activation = ACT2FN["quick_gelu"]
-        self.up = nn.Linear(config.adapter_size, config.hidden_size)
+        self.up = nn.Linear(config.adapter_size, config.hidden_size)  # type: ignore[assignment]
 
 
 class CA2STReadout(nn.Module):
