@@ -1,5 +1,6 @@
 """What the documentation shows is run: README's snippets and commands, its table, and the examples in docstrings."""
 
+import ast
 import doctest
 import importlib
 import json
@@ -7,6 +8,7 @@ import os
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +18,21 @@ import torch
 from clips import write_clip
 from conftest import golden, golden_weights
 from hub_server import HubServer, Repository
-from tiny_xvit import tiny
-from transformers import ViTConfig, ViTModel
+from tiny_xvit import sharpen, tiny
+from transformers import (
+    ASTConfig,
+    ASTModel,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    VideoMAEConfig,
+    VideoMAEModel,
+    ViTConfig,
+    ViTModel,
+)
 
 import holovid
-from holovid import HolovidVideoProcessor
+from holovid import CA2STConfig, CA2STForVideoClassification, HolovidProcessor, HolovidVideoProcessor
+from holovid.data import ClipSet, render_clips
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -28,6 +40,31 @@ README = (ROOT / "README.md").read_text()
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def make_hearing_model(folder: Path):
+    """What the second part of the demo leaves: a model, a clip, and the clip without its sound."""
+    config = CA2STConfig(
+        experts=["space", "time", "audio"], image_size=32, hidden_size=36, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=44, num_frames=4, audio_frames=64, num_mel_bins=32,
+    )  # fmt: skip
+    sharpen(CA2STForVideoClassification(config)).save_pretrained(folder / "model")
+    HolovidProcessor.for_model(config).save_pretrained(folder / "model")
+    clips = render_clips(folder / "clips", ClipSet(train=4, val=4), progress=False)
+    shutil.copy(next(clips.rglob("*.mp4")), folder / "clip.mp4")
+    write_clip(folder / "muted.mp4")
+
+
+def image_video_and_audio_models() -> dict:
+    """Tiny models under the names that the snippets load."""
+    sizes = {"hidden_size": 36, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 44}
+    frames = {"image_size": 32, "patch_size": 8}
+    return {
+        "google/vit-base-patch16-224-in21k": ViTModel(ViTConfig(**sizes, **frames)),
+        "openai/clip-vit-base-patch16": CLIPVisionModel(CLIPVisionConfig(**sizes, **frames)),
+        "MCG-NJU/videomae-base": VideoMAEModel(VideoMAEConfig(**sizes, **frames)),
+        "MIT/ast-finetuned-audioset-10-10-0.4593": ASTModel(ASTConfig(**sizes)),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +77,18 @@ def place(tmp_path_factory):
     processor.save_pretrained(place / "demo-output" / "model")
     write_clip(place / "demo-output" / "clip.mp4")
     torch.save({"model_state": golden_weights(golden("xvit/tiny_div8_ta.json"))}, place / "checkpoint.pyth")
-    vit = ViTModel(ViTConfig(image_size=32, patch_size=8, hidden_size=36, num_hidden_layers=2, num_attention_heads=3))
-    vit.save_pretrained(place / "vit")
+    make_hearing_model(place / "demo-output" / "hearing")
+    for repo_id, model in image_video_and_audio_models().items():
+        model.save_pretrained(place / "hub" / repo_id)
     return place
 
 
 @pytest.mark.slow
 def test_python_snippets_run(place):
-    image_model = Repository()
-    image_model.commit({path.name: path.read_bytes() for path in (place / "vit").iterdir()})
     with HubServer() as server:
-        server.repositories["google/vit-base-patch16-224-in21k"] = image_model
+        for folder in (place / "hub").glob("*/*"):
+            repository = server.repositories[f"{folder.parent.name}/{folder.name}"] = Repository()
+            repository.commit({path.name: path.read_bytes() for path in folder.iterdir()})
         online = {"HF_ENDPOINT": server.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(place / "cache")}
         done = subprocess.run(
             [sys.executable, "-c", "\n".join(blocks("python"))],
@@ -59,7 +97,10 @@ def test_python_snippets_run(place):
     assert done.returncode == 0, done.stderr
     printed = done.stdout.splitlines()
     assert printed[0] in ("left", "right")
-    assert len(printed) == 5 and all(line.startswith("[{'score': ") for line in printed[1:])
+    assert len(printed) == 8 and all(line.startswith("[{'score': ") for line in printed[1:7])
+    assert printed[5] != printed[6]  # a clip with sound, and one without
+    shapes = ast.literal_eval(printed[7])
+    assert shapes["pixel_values_videos"] == (1, 16, 3, 32, 32) and shapes["input_values"] == (1, 400, 128)
     assert json.loads((place / "my-model" / "config.json").read_text())["mix_divisor"] == 4
     saved = json.loads((place / "my-model" / "video_preprocessor_config.json").read_text())
     assert (saved["num_frames"], saved["sampling"]) == (16, "segments")
