@@ -137,8 +137,8 @@ class CA2STPreTrainedModel(HolovidPreTrainedModel):
             init.normal_(module.cls_token, std=width**-0.5)
             init.normal_(module.position_embeddings, std=width**-0.5)
         elif isinstance(module, CA2STTimeEmbeddings):
-            table = module.position_embeddings
-            init.copy_(table, sinusoids(*table.shape))  # type: ignore[misc]
+            sines = module.get_buffer("position_embeddings")
+            init.copy_(sines, sinusoids(*sines.shape))
         elif isinstance(module, CA2STAudioEmbeddings):
             for parameter in (module.cls_token, module.distillation_token, module.position_embeddings):
                 init.trunc_normal_(parameter, std=self.config.initializer_range)
