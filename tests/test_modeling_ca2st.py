@@ -362,7 +362,8 @@ def test_features_of_the_experts_side_by_side():
     [("CAST", "aot_eager"), ("CAVA", "aot_eager"), ("CA2ST in parallel", "aot_eager"), ("CA2ST", "inductor")],
 )
 def test_compiles_without_graph_breaks(variant, backend):
-    model = tiny(**VARIANTS[variant], drop_path_rate=0.1)
+    depth = 1 if backend == "inductor" else 3  # which takes a minute a layer
+    model = tiny(**VARIANTS[variant], drop_path_rate=0.1, num_hidden_layers=depth)
     batch = clips(model.config)
     if "audio_mask" in batch:
         batch["audio_mask"][0] = False
