@@ -47,7 +47,7 @@ class XViTConfig(SavedWithSource, PreTrainedConfig):
             `pooling="attention"` can change it.
         classifier_dropout (`float`): dropout on the frame features and on the pooled feature.
 
-    Raises `ValueError` when sizes do not fit together, and huggingface_hub's `StrictDataclassError` for a wrong type.
+    Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types.
     """
 
     model_type = "xvit"

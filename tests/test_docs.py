@@ -120,6 +120,7 @@ def test_commands_run(place):
     assert len(list((place / "clips").rglob("*.mp4"))) == 80
 
 
+@pytest.mark.slow
 def test_table_is_what_the_command_prints():
     """README has the models of the first rows; all rows agree with the released code to the last digit it gives."""
     spec = importlib.util.spec_from_file_location("model_table", ROOT / "examples" / "benchmark" / "model_table.py")
