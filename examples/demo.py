@@ -67,8 +67,8 @@ def main(argv: list[str] | None = None) -> int:
     console.print(
         f"{time.monotonic() - start:.0f} s. Models, clips and pictures of what they saw are in {args.output}/"
     )
-    for part in (args.output, args.output / "hearing"):
-        console.print(f"Now try:  holovid classify {part}/model {part}/clip.mp4 --top-k 3", soft_wrap=True)
+    for place in (args.output, args.output / "hearing"):
+        console.print(f"Now try:  holovid classify {place}/model {place}/clip.mp4 --top-k 3", soft_wrap=True)
     return int(not all(reached))
 
 
