@@ -36,9 +36,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder of the results")
-    parser.add_argument("--train", type=int, nargs=2, default=(800, 1600), help="clips to train on, of each part")
+    parser.add_argument("--train", type=int, nargs=2, default=(800, 2400), help="clips to train on, of each part")
     parser.add_argument("--val", type=int, default=800, help="clips to measure on")
-    parser.add_argument("--epochs", type=float, nargs=2, default=(10, 8), help="passes over them, of each part")
+    parser.add_argument("--epochs", type=float, nargs=2, default=(10, 6), help="passes over them, of each part")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -67,8 +67,12 @@ def main(argv: list[str] | None = None) -> int:
     console.print(
         f"{time.monotonic() - start:.0f} s. Models, clips and pictures of what they saw are in {args.output}/"
     )
-    for place in (args.output, args.output / "hearing"):
-        console.print(f"Now try:  holovid classify {place}/model {place}/clip.mp4 --top-k 3", soft_wrap=True)
+    console.print("Now try:", style="bold")
+    for command in (
+        f"holovid classify {args.output}/model {args.output}/clip.mp4 --top-k 3",
+        f"holovid classify {args.output}/hearing/model {args.output}/hearing/clip.mp4 {args.output}/hearing/muted.mp4",
+    ):
+        console.print(f"  {command}", soft_wrap=True)
     return int(not all(reached))
 
 
