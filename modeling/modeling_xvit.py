@@ -4,7 +4,8 @@
 clip (B, T, C, H, W) -> tokens (B, T, S, D) -> [mixed attention, MLP] x L -> pooled over frames (B, D) -> logits
 
 B clips, T frames, S tokens of a frame (token 0 is its class token), D width, N heads, C colour channels.
-Classes stand in the order the tensor flows. We leave the released code in three places; search for "Departs:".
+Classes stand in the order the tensor flows. Where we leave the released code stands "Departs:", here and in
+modeling_common.py.
 """
 
 import os
