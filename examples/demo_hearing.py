@@ -44,7 +44,8 @@ from demo_training import (
 from transformers import AutoModelForVideoClassification, AutoProcessor, Trainer, pipeline, set_seed
 
 from holovid import CA2STConfig, CA2STForVideoClassification, HolovidProcessor
-from holovid.data import ClipSet, load_clips, render_clips
+from holovid.data import load_clips
+from holovid.synthetic import ClipSet, render_clips
 from holovid.visualize import contact_sheet, stack
 
 FACTORS = ["shape", "motion", "sound"]  # which a label names in this order

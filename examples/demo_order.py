@@ -25,7 +25,8 @@ from demo_training import (
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor, Trainer, pipeline, set_seed
 
 from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification
-from holovid.data import ClipSet, load_clips, render_clips
+from holovid.data import load_clips
+from holovid.synthetic import ClipSet, render_clips
 from holovid.visualize import contact_sheet
 
 TITLE = "XViT: the order of frames gets in through mixing"

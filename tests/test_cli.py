@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from holovid import HolovidVideoProcessor
 from holovid.cli import app
-from holovid.data import ClipSet, render_clips
+from holovid.synthetic import ClipSet, render_clips
 
 
 @pytest.fixture(scope="module")

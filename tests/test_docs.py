@@ -32,7 +32,7 @@ from transformers import (
 
 import holovid
 from holovid import CA2STConfig, CA2STForVideoClassification, HolovidProcessor, HolovidVideoProcessor
-from holovid.data import ClipSet, render_clips
+from holovid.synthetic import ClipSet, render_clips
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

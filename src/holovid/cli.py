@@ -59,7 +59,7 @@ def synth(
     workers: Annotated[int | None, typer.Option(help="Clips to render at a time; default: one a core.")] = None,
 ):
     """Render labelled mp4 clips: shape x motion x sound, drawn independently, motions in exact reversal pairs."""
-    from holovid.data import ClipSet, render_clips
+    from holovid.synthetic import ClipSet, render_clips
 
     clips = ClipSet(
         train=train,
