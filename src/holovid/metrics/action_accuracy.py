@@ -28,10 +28,10 @@ Raises ValueError for scores that are not numbers, for labels that are not class
 class ActionAccuracy(evaluate.Metric):
     """Scores and labels of verbs and nouns -> `{"verb_top1": ..., "noun_top1": ..., "action_top1": ..., ...}`.
 
-        ActionAccuracy().compute(
-            verb_predictions=verb_logits, noun_predictions=noun_logits,
-            verb_references=verb_labels, noun_references=noun_labels,
-        )
+    ActionAccuracy().compute(
+        verb_predictions=verb_logits, noun_predictions=noun_logits,
+        verb_references=verb_labels, noun_references=noun_labels,
+    )
     """
 
     def _info(self):

@@ -33,9 +33,7 @@ def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     scores, labels = np.asarray(scores), np.asarray(labels)
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
-        raise ValueError(
-            f"scores must be (clips, classes) and labels (clips,), got {scores.shape} and {labels.shape}"
-        )
+        raise ValueError(f"scores must be (clips, classes) and labels (clips,), got {scores.shape} and {labels.shape}")
     if unknown := sorted(set(labels[(labels < 0) | (labels >= scores.shape[1])].tolist())):
         raise ValueError(f"labels must be in 0..{scores.shape[1] - 1}, as many as there are scores, got {unknown}")
     if np.isnan(scores).any():
