@@ -116,7 +116,7 @@ def run(args: argparse.Namespace, folder: Path) -> Results:
     render_clips(folder / "clips", clip_set)
     names = sorted(map("-".join, product(clip_set.shapes, clip_set.motions, clip_set.sounds)))
     config = configure(["space", "time", "audio"], names)
-    clips = decode(load_clips(folder / "clips", HolovidProcessor.for_model(config)))
+    clips = decode(load_clips(folder / "clips"), HolovidProcessor.for_model(config))
 
     console.rule("CA²ST 2. Fine-tune")
     trainer = train(config, clips, args, folder / "model")

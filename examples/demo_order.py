@@ -80,9 +80,9 @@ def run(args: argparse.Namespace, folder: Path) -> Results:
     )
     render_clips(folder / "clips", clip_set)
     processor = HolovidVideoProcessor(size={"shortest_edge": SIZE}, crop_size=SIZE, num_frames=NUM_FRAMES)
-    lazy = load_clips(folder / "clips", processor, target="motion")
-    names = lazy["train"].features["motion"].names
-    clips = decode(lazy)
+    rows = load_clips(folder / "clips", target="motion")
+    names = rows["train"].features["motion"].names
+    clips = decode(rows, processor, target="motion")
 
     console.rule("XViT 2. Fine-tune")
     trainer = train(True, clips, names, processor, args, folder / "model")

@@ -14,6 +14,7 @@ from rich.table import Table
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
+from holovid.data import ClipDataset
 
 NUM_FRAMES, SIZE = 8, 48  # of what the models see; clips are rendered with as many frames, 64 pixels wide
 SHUFFLES = 3  # permutations of every clip, so that chance does not decide whether 0.5 looks like 0.55
@@ -23,8 +24,9 @@ Goals = dict[tuple[str, str], str]  # the keys of some of those -> such as "≥ 
 console = Console()
 
 
-def decode(lazy: DatasetDict) -> Clips:
+def decode(clips: DatasetDict, processor: HolovidProcessor | HolovidVideoProcessor, target: str = "label") -> Clips:
     """So small a set fits into memory, so every clip is decoded once."""
+    lazy = {split: ClipDataset(rows, processor, target=target) for split, rows in clips.items()}
     return {split: list(track(lazy[split], f"Decoding {split} clips")) for split in lazy}
 
 

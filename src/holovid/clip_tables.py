@@ -1,0 +1,415 @@
+"""Tables of labelled clips from what people have: folders, CSV, Parquet, lists of papers, data sets of the Hub.
+
+Everything becomes `datasets` tables in which a row says where a clip is, which part of it counts, and what it shows;
+nothing is decoded. All that can be wrong with a table is found here, before a training run starts.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, Video, load_dataset
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
+
+# Names of folders and tables -> name of the split.
+SPLIT_OF = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+VIDEO_SUFFIXES = {
+    ".3gp",
+    ".avi",
+    ".flv",
+    ".gif",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".ts",
+    ".webm",
+    ".wmv",
+}
+TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
+PATH_COLUMNS = ("path", "file_name", "video")  # the first of them that a table has tells where its clips are
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?\d+)\s*")
+MOST_CLASSES = 1_000_000  # a label that is a larger number is a mistake
+LOOKS_AT_ONCE = 32  # files whose existence is asked for at a time: on a network disk each answer takes milliseconds
+
+Source = str | os.PathLike | Dataset
+
+
+def load_clips(
+    source: Source | Mapping[str, Source],
+    *,
+    target: str | Sequence[str] = "label",
+    root: str | os.PathLike | None = None,
+    names: Mapping[str, Sequence[str]] | None = None,
+    missing: str = "raise",
+) -> DatasetDict:
+    """Labelled clips as `datasets` tables, split -> rows.
+
+    A row has `video` {"path", "bytes"}; `start` and `end` in seconds where the table has them, None being the clip's
+    own; each target as a class, with the same classes in all splits; and the other columns of the table as they are.
+
+    Args:
+        source: one of
+            - a folder: `train/<label>/*.mp4`, likewise for val (valid, validation, dev) and test; or without splits,
+              `<label>/*.mp4`, which is all called "train". Where a folder of clips has a `metadata.csv` or `.parquet`
+              with a column `file_name`, that table says what there is. A folder with train.csv, val.csv, ... is these
+              tables;
+            - a table, .csv or .parquet: a column `path` (or `file_name`, `video`), the targets, optionally `start`
+              and `end`; or the lists of papers, .csv or .txt, of lines `clip label` without a header, where the label
+              is a number;
+            - a mapping of the name of a split to a folder or table of its own;
+            - the id of a data set of the Hub with a column of videos: `owner/name`.
+        target: the column, or columns, of classes.
+        root: folder that relative paths in tables start from; by default that of the table.
+        names: target -> names of its classes in the order of a model. By default they are those of the split "train"
+            (without one, of all splits), sorted. Labels that are numbers are the numbers of the classes, and their
+            names if there are no others.
+        missing: what happens to files that are not there. "raise": a `ValueError`; "skip": their rows are left out,
+            and a warning says which; "ignore": nobody looks, which saves a minute for a large set on a network disk.
+
+    Raises `ValueError` for a source that is none of these, a table without the columns or the classes that it takes,
+    empty folders of classes, intervals that end before they start, and classes that training does not have.
+    """
+    if missing not in ("raise", "skip", "ignore"):
+        raise ValueError(f"missing must be 'raise', 'skip' or 'ignore', got {missing!r}")
+    targets = [target] if isinstance(target, str) else list(target)
+    if unknown := set(names or {}) - set(targets):
+        raise ValueError(f"names are those of targets, {targets}; got some for {sorted(unknown)}")
+    clips = read_source(source, root, targets)
+    for split, rows in clips.items():
+        if not len(rows):
+            raise ValueError(f"{source_name(source)} has no clips in the split {split!r}")
+        for column in targets:
+            if column not in rows.features:
+                there = ", ".join(sorted(rows.features))
+                raise ValueError(f"the clips have no column {column!r}; there are {there}")
+    for column in targets:
+        clips = with_classes(clips, column, (names or {}).get(column))
+    for split, rows in clips.items():
+        check_intervals(split, rows)
+    clips = clips if missing == "ignore" else without_missing(clips, missing)
+    order = {column: place for place, column in enumerate(["video", "start", "end", *targets])}
+    return DatasetDict(
+        {
+            split: rows.select_columns(sorted(rows.column_names, key=lambda name: order.get(name, len(order))))
+            for split, rows in clips.items()
+        }
+    )
+
+
+def read_source(
+    source: Source | Mapping[str, Source], root: str | os.PathLike | None, targets: list[str]
+) -> dict[str, Dataset]:
+    """Split -> rows with a column `video`; targets are still what the table holds."""
+    if isinstance(source, Mapping):
+        tables = {}
+        for name, part in source.items():
+            split = SPLIT_OF.get(str(name).lower(), str(name))
+            if split in tables:
+                raise ValueError(f"{sorted(map(str, source))} name the split {split!r} twice")
+            found = read_source(part, root, targets)
+            if len(found) > 1:
+                raise ValueError(f"{source_name(part)}, given as {name!r}, has splits itself: {', '.join(found)}")
+            tables[split] = next(iter(found.values()))
+        if not tables:
+            raise ValueError("the mapping of splits to tables is empty")
+        return tables
+    if isinstance(source, Dataset):
+        return {"train": with_videos(source, "the table", None)}
+    path = Path(source)
+    if path.is_dir():
+        return read_folder(path, root, targets)
+    if path.is_file():
+        return {"train": read_table(path, root, targets)}
+    if isinstance(source, str) and path.suffix not in TABLE_SUFFIXES and HUB_ID.fullmatch(source):
+        return read_hub(source)
+    raise ValueError(
+        f"there is no {source_name(source)}; clips are a folder, a table ({', '.join(sorted(TABLE_SUFFIXES))}) or a "
+        "data set of the Hub, owner/name"
+    )
+
+
+def read_hub(source: str) -> dict[str, Dataset]:
+    try:
+        clips = load_dataset(source)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"there is no folder or table {source!r} here, and as a data set of the Hub it cannot be loaded: {error}"
+        ) from error
+    return {SPLIT_OF.get(split, split): with_videos(rows, source, None) for split, rows in clips.items()}
+
+
+def read_folder(folder: Path, root: str | os.PathLike | None, targets: list[str]) -> dict[str, Dataset]:
+    """One of the layouts that `load_clips` describes."""
+    if metadata_of(folder) is None:
+        entries = [entry for entry in visible(folder) if entry.name.split(".")[0].lower() in SPLIT_OF]
+        folders = [entry for entry in entries if entry.is_dir()]
+        tables = [entry for entry in entries if Path(entry.name).suffix in TABLE_SUFFIXES]
+        for parts in (folders, tables):
+            splits: dict[str, Path] = {}
+            for part in sorted(parts, key=lambda entry: entry.name):
+                split = SPLIT_OF[part.name.split(".")[0].lower()]
+                if split in splits:
+                    both = f"{splits[split].name} and {part.name}"
+                    raise ValueError(f"{folder} has the split {split!r} twice: {both}")
+                splits[split] = Path(part.path)
+            if splits:
+                ordered = sorted(splits, key=list(SPLIT_OF.values()).index)
+                read = read_clips_below if parts is folders else read_table
+                return {split: read(splits[split], root, targets) for split in ordered}
+    return {"train": read_clips_below(folder, root, targets)}
+
+
+def read_clips_below(folder: Path, root: str | os.PathLike | None, targets: list[str]) -> Dataset:
+    """The clips of a split: those of its metadata table, or `<label>/*.mp4`, at any depth below the label."""
+    if (table := metadata_of(folder)) is not None:
+        return read_table(table, root, targets)
+    entries = visible(folder)
+    loose = [entry.name for entry in entries if Path(entry.name).suffix.lower() in VIDEO_SUFFIXES and entry.is_file()]
+    if loose:
+        raise ValueError(
+            f"{folder} holds {first_of(loose, 'clips')} outside of the folders of classes, and no metadata.csv to "
+            "say what they show"
+        )
+    paths, labels, empty = [], [], []
+    for entry in sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: entry.name):
+        found = sorted(
+            os.path.join(place, name)
+            for place, _, files in os.walk(entry.path, followlinks=True)
+            for name in files
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith(".")
+        )
+        paths += found
+        labels += [entry.name] * len(found)
+        if not found:
+            empty.append(entry.name)
+    if not paths:
+        raise ValueError(
+            f"there are no clips in {folder}: expected <label>/*.mp4 (or {', '.join(sorted(VIDEO_SUFFIXES))}), in it "
+            "or in folders train, val and test of it, or a metadata.csv"
+        )
+    if empty:
+        raise ValueError(f"{folder} has {first_of(empty, 'folders of classes')} without a clip")
+    columns = {"video": [{"path": path, "bytes": None} for path in paths], "label": labels}
+    return Dataset.from_dict(columns, Features({"video": Video(decode=False), "label": Value("string")}))
+
+
+def read_table(path: Path, root: str | os.PathLike | None, targets: list[str]) -> Dataset:
+    """A CSV or Parquet file, or a list of lines `clip label`."""
+    try:
+        if path.suffix == ".parquet":
+            table = pyarrow.parquet.read_table(path)
+        elif path.suffix not in TABLE_SUFFIXES:
+            raise ValueError(f"a table ends in {', '.join(sorted(TABLE_SUFFIXES))}")
+        elif LIST_LINE.fullmatch(first_line(path)):
+            table = read_list(path)
+        else:
+            # Names that look like numbers stay as they are written: "007".
+            types = dict.fromkeys([*PATH_COLUMNS, *targets], pyarrow.string())
+            types |= dict.fromkeys(("start", "end"), pyarrow.float64())
+            table = pyarrow.csv.read_csv(
+                path,
+                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+                convert_options=pyarrow.csv.ConvertOptions(column_types=types),
+            )
+    except (pyarrow.ArrowException, UnicodeDecodeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as a table of clips: {error}") from error
+    return with_videos(Dataset(table), str(path), Path(root) if root is not None else path.parent)
+
+
+def read_list(path: Path) -> pyarrow.Table:
+    """Lines `clip label`, as the papers' code takes them; paths may hold blanks."""
+    columns: dict[str, list] = {"path": [], "label": []}
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if line.strip():
+            if (match := LIST_LINE.fullmatch(line)) is None:
+                raise ValueError(f"line {number} is not `clip label` with a number as the label: {line[:80]!r}")
+            columns["path"].append(match["path"])
+            columns["label"].append(int(match["label"]))
+    return pyarrow.table(columns)
+
+
+def with_videos(rows: Dataset, name: str, root: Path | None) -> Dataset:
+    """Rows whose column `video` holds {"path", "bytes"}, made of the column of paths if need be."""
+    videos = [column for column, feature in rows.features.items() if isinstance(feature, Video)]
+    column = next((column for column in (*videos, *PATH_COLUMNS) if column in rows.features), None)
+    if column is None:
+        wanted = ", ".join(map(repr, PATH_COLUMNS))
+        raise ValueError(f"{name} has no column of clips ({wanted}); there are {', '.join(sorted(rows.features))}")
+    if rows.features[column] in (Value("string"), Value("large_string")):
+        paths = rows.with_format(None)[column][:]
+        if without := [f"row {row}" for row, path in enumerate(paths) if not path]:
+            raise ValueError(f"{name} has {first_of(without, 'rows')} without a {column!r}")
+        places = [path if root is None or is_url(path) else os.path.join(root, path) for path in paths]
+        files = [{"path": place, "bytes": None} for place in places]
+        rows = rows.remove_columns("video") if "video" in rows.features else rows
+        return rows.add_column("video", files, feature=Video(decode=False))
+    if column != "video":
+        rows = rows.rename_column(column, "video")
+    try:
+        return rows.cast_column("video", Video(decode=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {column!r} of {name} holds {rows.features['video']}, which is no videos") from error
+
+
+def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | None) -> dict[str, Dataset]:
+    """The same rows, whose column `target` is a `ClassLabel` with the same names in all splits."""
+    labels = {split: read_labels(split, rows, target) for split, rows in clips.items()}
+    model_names = names
+    if names is None:
+        features = {split: rows.features[target] for split, rows in clips.items()}
+        given = features.get("train", next(iter(features.values())))
+        if isinstance(given, ClassLabel):
+            names = given.names
+        else:
+            learned = set(labels["train"]) if "train" in labels else set().union(*labels.values())
+            names = class_names(learned, target)
+    names = [str(name) for name in names]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"the classes of {target!r} must be different, got twice: {', '.join(twice)}")
+    numbers: dict[str | int, int] = {name: number for number, name in enumerate(names)}
+    if all(isinstance(label, int) for column in labels.values() for label in column):
+        numbers = {number: number for number in range(len(names))}
+        if model_names is None and "train" in labels and not isinstance(clips["train"].features[target], ClassLabel):
+            numbers = {number: number for number in set(labels["train"])}
+    classes = ClassLabel(names=names)
+    known = "the model" if model_names is not None else "training"
+    made = {}
+    for split, rows in clips.items():
+        if foreign := sorted({label for label in labels[split] if label not in numbers}, key=str):
+            raise ValueError(
+                f"{split} has {first_of(foreign, f'classes of {target!r}')} that {known} does not have; it has "
+                f"{first_of(list(numbers), 'classes')}"
+            )
+        column = [numbers[label] for label in labels[split]]
+        made[split] = rows.remove_columns(target).add_column(target, column, feature=classes)
+    return made
+
+
+def read_labels(split: str, rows: Dataset, target: str) -> list[str | int]:
+    """The labels of a split: names, or whole numbers if all of them are."""
+    feature = rows.features[target]
+    values = rows.with_format(None)[target][:]
+    if isinstance(feature, ClassLabel):
+        values = [None if value is None or value < 0 else feature.names[value] for value in values]
+    if without := [f"row {row}" for row, value in enumerate(values) if value is None or value == ""]:
+        raise ValueError(f"{split} has {first_of(without, 'rows')} without a {target!r}")
+    kinds = {type(value) for value in values}
+    if not kinds <= {str} and not kinds <= {int}:
+        found = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"the classes of {target!r} in {split} must be names or whole numbers, got {found}")
+    if (
+        kinds == {str}
+        and not isinstance(feature, ClassLabel)
+        and all(map(re.compile(r"0|[1-9]\d*").fullmatch, values))
+    ):
+        values = [int(value) for value in values]
+    return values
+
+
+def class_names(labels: set[str | int], target: str) -> list[str]:
+    """The names of classes, of which these are the labels: sorted, or of numbers 0 to the largest."""
+    if not all(isinstance(label, int) for label in labels):
+        return sorted(map(str, labels))
+    wrong = sorted(label for label in labels if not 0 <= int(label) < MOST_CLASSES)
+    if wrong:
+        raise ValueError(
+            f"labels of {target!r} that are numbers count classes from 0, got {first_of(wrong, 'labels')}"
+        )
+    return [str(number) for number in range(max(map(int, labels)) + 1)]
+
+
+def check_intervals(split: str, rows: Dataset) -> None:
+    """`start` and `end` are seconds, and one comes before the other."""
+    columns = [column for column in ("start", "end") if column in rows.features]
+    for column in columns:
+        if rows.features[column].dtype not in ("float64", "float32", "int64", "int32", "null"):
+            raise ValueError(f"column {column!r} of {split} must be seconds, got {rows.features[column].dtype}")
+    values = rows.with_format(None)
+    starts, ends = (values[column][:] if column in columns else [None] * len(rows) for column in ("start", "end"))
+    wrong = [
+        f"row {row}: {start} s to {end} s"
+        for row, (start, end) in enumerate(zip(starts, ends, strict=True))
+        if (start is not None and not start >= 0) or (end is not None and not end > (start or 0))
+    ]
+    if wrong:
+        raise ValueError(
+            f"{split} has {first_of(wrong, 'intervals')} that do not start at 0 s or later and end after it"
+        )
+
+
+def without_missing(clips: dict[str, Dataset], missing: str) -> dict[str, Dataset]:
+    """The rows whose files exist; raises unless they are all, or `missing` is "skip"."""
+    places = {
+        split: [None if video["bytes"] is not None else video["path"] for video in rows.with_format(None)["video"]]
+        for split, rows in clips.items()
+    }
+    unique = sorted({place for column in places.values() for place in column if place and not is_url(place)})
+    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+        absent = {place for place, there in zip(unique, pool.map(os.path.isfile, unique), strict=True) if not there}
+    if not absent:
+        return clips
+    message = f"{first_of(sorted(absent), 'clips')} of {len(unique)} are not there"
+    if missing == "raise":
+        raise ValueError(f"{message}; root=... says where relative paths start, missing='skip' leaves them out")
+    logger.warning(f"{message} and are left out")
+    kept = {
+        split: [row for row, place in enumerate(column) if place not in absent] for split, column in places.items()
+    }
+    if empty := [split for split, rows in kept.items() if not rows]:
+        raise ValueError(f"{message}, which leaves nothing of {', '.join(empty)}")
+    return {split: rows.select(kept[split]) for split, rows in clips.items()}
+
+
+def metadata_of(folder: Path) -> Path | None:
+    """The table that describes the clips of a folder, if it has one."""
+    tables = (folder / name for name in ("metadata.csv", "metadata.parquet"))
+    return next((table for table in tables if table.is_file()), None)
+
+
+def visible(folder: Path) -> list[os.DirEntry]:
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
+
+
+def first_line(path: Path) -> str:
+    with open(path, encoding="utf-8-sig") as file:
+        return next((line.rstrip("\n") for line in file if line.strip()), "")
+
+
+def is_url(path: str) -> bool:
+    return path.startswith(("http://", "https://", "file://"))
+
+
+def first_of(items: Iterable[Any], what: str, count: int = 3) -> str:
+    """
+    >>> first_of(["a.mp4", "b.mp4", "c.mp4", "d.mp4"], "clips")
+    '4 clips (a.mp4, b.mp4, c.mp4, ...)'
+    """
+    items = [str(item) for item in items]
+    return f"{len(items)} {what} ({', '.join(items[:count])}{', ...' if len(items) > count else ''})"
+
+
+def source_name(source: Any) -> str:
+    return repr(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "the table"
