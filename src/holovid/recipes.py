@@ -273,7 +273,7 @@ def recipes_table() -> list[str]:
     columns = ("recipe", "optimiser", "rate @ batch", "epochs", "decay", "smoothing", "mixup", "frames", "views")
     rows = [columns, ("---",) * len(columns)]
     for recipe in RECIPES.values():
-        mixup = f"{recipe.mixup_alpha:g}, p {recipe.mixup_probability:g}" if recipe.mixup_alpha else "–"
+        mixup = f"{recipe.mixup_alpha:g}, p {recipe.mixup_probability:g}" if recipe.mixup_alpha else "none"
         stride = f" / {recipe.frame_stride}" if recipe.frame_stride > 1 else ""
         rows.append(
             (
