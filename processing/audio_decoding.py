@@ -106,11 +106,14 @@ class SoundTrack(Sound):
         packets: all of the track, `av.Packet`.
         stream: it, an `av.AudioStream` of a container that stays open.
         origin: second 0 of the clip, on the clock of the file.
+
+    `end`, on the same clock, is where the clip ends before its file does.
     """
 
     def __init__(self, name: str, packets: list, stream: Any, origin: float = 0.0):
         self.name = name
         self.origin = origin
+        self.end = math.inf
         self.use(stream)
         self._packets = [packet for packet in packets if packet.pts is not None]
         spans = [(packet.pts, packet.pts + (packet.duration or 0)) for packet in self._packets]
@@ -129,7 +132,7 @@ class SoundTrack(Sound):
 
     @property
     def num_samples(self) -> int:  # type: ignore[override]
-        return max(0, round((self._ends.max() - self.origin) * self.rate)) if len(self._ends) else 0
+        return max(0, round((min(self._ends.max(), self.end) - self.origin) * self.rate)) if len(self._ends) else 0
 
     def _samples(self, start: int, stop: int) -> np.ndarray:
         samples = np.zeros(stop - start, dtype=np.float32)

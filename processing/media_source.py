@@ -1,5 +1,9 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Where videos and sounds come from: paths, URLs, bytes and binary file objects, all made readable from the start."""
+"""Where videos and sounds come from: paths, URLs, bytes and binary file objects, all made readable from the start.
+
+They also come as the dict that `datasets` gives, {"path", "bytes"}. Of a video it may name a part: `start` (included)
+and `end` (not included) in seconds from its first frame, either of them None.
+"""
 
 import io
 import os
@@ -11,14 +15,31 @@ from urllib.request import url2pathname
 from huggingface_hub.utils import httpx
 
 MediaSource = str | os.PathLike | bytes | BinaryIO
+Interval = tuple[float | None, float | None]
 
 DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece of it
 DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; what is longer goes to a temporary file
 
 
 def is_media_source(value: Any) -> bool:
-    """Whether `value` is of a kind that is read as a file: a path, URL, bytes or file object."""
+    """Whether `value` is of a kind that is read as a file: a path, URL, bytes, file object, or dict of those."""
+    if isinstance(value, dict):
+        return value.keys() >= {"path", "bytes"}
     return isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(value, "read")
+
+
+def split_interval(source: Any) -> tuple[MediaSource, Interval]:
+    """A source as a path, URL, bytes or file object, and the part of it that is meant, in seconds."""
+    if not isinstance(source, dict):
+        return source, (None, None)
+    if unknown := source.keys() - {"path", "bytes", "start", "end"}:
+        raise ValueError(
+            f"a source given as a dict has 'path', 'bytes', 'start' and 'end', got also {sorted(unknown)}"
+        )
+    start, end = source.get("start"), source.get("end")
+    if (start is not None and not start >= 0) or (end is not None and not end > (start or 0)):
+        raise ValueError(f"an interval starts at 0 s or later and ends after that, got {start} s to {end} s")
+    return source["path"] if source["bytes"] is None else source["bytes"], (start, end)
 
 
 class OpenedSource:
@@ -88,4 +109,4 @@ def describe_source(source: Any, kind: str = "video") -> str:
     return f"the {kind} file {getattr(source, 'name', source)!r}"
 
 
-__all__ = ["MediaSource", "OpenedSource", "describe_source", "is_media_source"]
+__all__ = ["Interval", "MediaSource", "OpenedSource", "describe_source", "is_media_source", "split_interval"]

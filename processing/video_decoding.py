@@ -6,9 +6,12 @@
         pixels, seconds = video.frames([0, 30, 30, 12])  # uint8 (4, C, H, W) in this order, and when each is shown
     with open_video("clip.mp4", with_sound=True) as video:
         video.sound  # None, or what `audio_decoding.py` describes
+    with open_video({"path": "clip.mp4", "bytes": None, "start": 1.5, "end": 4}) as video:
+        video.metadata  # of these 2.5 seconds, which are all that there is of this video
 
-A video is a path, a URL, bytes, or a binary file object. PyAV decodes by default (its wheel brings FFmpeg along);
-torchcodec, which needs FFmpeg on the machine, only when asked for.
+A video is a path, a URL, bytes, or a binary file object, or a dict that names a part of one (`media_source.py`).
+PyAV decodes by default (its wheel brings FFmpeg along); torchcodec, which needs FFmpeg on the machine, only when asked
+for.
 
 `VideoFile` first goes over the packets of the file without decoding them, which is quick. That tells how many frames
 there are, when each is shown and which packets it takes, so nothing depends on what the header claims.
@@ -16,6 +19,7 @@ Alphabet: T frames, C = 3 colour channels (RGB).
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -27,7 +31,7 @@ from transformers.utils import is_torchcodec_usable
 from transformers.video_utils import VideoMetadata
 
 from holovid.processing.audio_decoding import SoundFile, SoundTrack, read_packets
-from holovid.processing.media_source import MediaSource, OpenedSource, describe_source
+from holovid.processing.media_source import Interval, MediaSource, OpenedSource, describe_source, split_interval
 
 try:
     import av
@@ -41,37 +45,41 @@ except ImportError:
 # depend on where one begins to read, so these are read from the beginning.
 SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 TEXT_CODECS = {"ansi", "bintext", "idf", "xbin"}  # with which FFmpeg draws text files as pictures
+ROUNDING = 1e-6  # seconds by which a time that was written down may differ from the one that is meant
 
 
 def open_video(
-    source: MediaSource, decoder: str = "pyav", with_sound: bool = False
+    source: MediaSource | dict, decoder: str = "pyav", with_sound: bool = False
 ) -> "VideoFile | TorchcodecVideoFile":
     """Open a video for reading; meant for a `with` statement.
 
     Args:
         source: path, `http://`, `https://` or `file://` URL, bytes, or a binary file object (read from its beginning
-            and left open). What is behind a URL is downloaded.
+            and left open). What is behind a URL is downloaded. A dict of `path` and `bytes`, one of them None, may
+            have `start` and `end`: the opened video then is that part, whose frames are those shown from second
+            `start` on and before second `end`.
         decoder: "pyav" or "torchcodec". They give the same frames for well-formed files; PyAV also reads files without
             time stamps or with damaged data. Sound is read by PyAV in either case.
         with_sound: keep the sound track too, as `sound`.
 
     Raises:
         FileNotFoundError: for a path that does not exist.
-        ValueError: for a source that is not a video, holds no frame that can be decoded or cannot be downloaded; and
-            when torchcodec is asked for and does not work on this machine.
+        ValueError: for a source that is not a video, holds no frame that can be decoded or cannot be downloaded; for
+            an interval in which no frame is shown; and when torchcodec is asked for and does not work on this machine.
     """
+    source, interval = split_interval(source)
     if decoder == "pyav":
-        return VideoFile(source, with_sound)
+        return VideoFile(source, with_sound, interval)
     if decoder == "torchcodec":
-        return TorchcodecVideoFile(source, with_sound)
+        return TorchcodecVideoFile(source, with_sound, interval)
     raise ValueError(f"decoder must be 'pyav' or 'torchcodec', got {decoder!r}")
 
 
 class VideoFile:
     """A video read with PyAV; see `open_video`.
 
-    Frame i is the i-th picture in the order in which they are shown. In place of a picture that is damaged beyond
-    decoding stands the one before it (at the beginning, the first that can be decoded).
+    Frame i is the i-th picture in the order in which they are shown, of the interval if there is one. In place of a
+    picture that is damaged beyond decoding stands the one before it (at the beginning, the first that can be decoded).
 
     Attributes:
         metadata (`VideoMetadata`): number of frames, average frames a second, duration in seconds, and the size in
@@ -83,7 +91,7 @@ class VideoFile:
             first frame is shown.
     """
 
-    def __init__(self, source: MediaSource, with_sound: bool = False):
+    def __init__(self, source: MediaSource, with_sound: bool = False, interval: Interval = (None, None)):
         if av is None:
             raise ImportError("PyAV is needed to read videos: pip install av")
         self.name = describe_source(source)
@@ -94,7 +102,8 @@ class VideoFile:
         try:
             self._open()
             self._index_packets()
-            first = next((picture for _, picture in self._decode([0])), None)
+            self._keep(interval)
+            first = next((picture for _, picture in self._decode([self._first])), None)
             if first is None:
                 raise ValueError(f"{self.name} has no frame that can be decoded")
         except BaseException:
@@ -106,7 +115,7 @@ class VideoFile:
         self.metadata = self._read_metadata()
         self.start = float(self.times[0])
         if self.sound is not None:
-            self.sound.origin = self.start
+            self.sound.origin, self.sound.end = self.start, self._end
 
     def __enter__(self) -> "VideoFile":
         return self
@@ -125,8 +134,10 @@ class VideoFile:
     @property
     def seconds(self) -> float:
         """How long the clip lasts: until the last frame has been shown; infinite if the file does not tell."""
-        fps = self.metadata.fps
-        return float(self.times[-1] - self.times[0]) + 1 / fps if fps else math.inf
+        fps, until = self.metadata.fps, self._next_time
+        if until is None:
+            until = float(self.times[-1]) + 1 / fps if fps else math.inf
+        return min(until, self._end) - self.start
 
     def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
         """Decode frames.
@@ -144,13 +155,15 @@ class VideoFile:
         wanted, order = np.unique(indices, return_inverse=True)
         width, height = self._stored_size
         pixels = torch.empty((len(wanted), height, width, 3), dtype=torch.uint8)
-        place = {int(frame): row for row, frame in enumerate(wanted)}
+        place = {self._first + int(frame): row for row, frame in enumerate(wanted)}
         for index, frame in self._decode(list(place)):
             # With the size, as a stream may change it midway; with one thread, as data loaders run many of us.
             try:
                 rgb = self._to_rgb.reformat(frame, width, height, format="rgb24", threads=1)
             except (av.FFmpegError, OSError) as error:  # such as a format of colours that FFmpeg knows by name only
-                raise ValueError(f"frame {index} of {self.name} cannot be converted to RGB: {error}") from error
+                raise ValueError(
+                    f"frame {index - self._first} of {self.name} cannot be converted to RGB: {error}"
+                ) from error
             pixels[place[index]] = torch.from_numpy(rgb.to_ndarray())
         if not np.array_equal(wanted, indices):
             pixels = pixels[torch.from_numpy(order)]
@@ -236,6 +249,17 @@ class VideoFile:
             if len(known) and self._container.format.name != "avi":
                 seconds += self.times[known[0]] - seconds[known[0]]
             self.times = seconds
+
+    def _keep(self, interval: Interval) -> None:
+        """Let the frames shown in the interval be all frames of this video."""
+        start, end = (interval[0] or 0), (math.inf if interval[1] is None else interval[1])
+        seconds = self.times - self.times[0]
+        self._first, stop = (int(frame) for frame in np.searchsorted(seconds, [start - ROUNDING, end - ROUNDING]))
+        if self._first >= stop:
+            raise empty_interval(self.name, interval, float(seconds[-1]))
+        self._end = float(self.times[0]) + end
+        self._next_time = float(self.times[stop]) if stop < len(self.times) else None
+        self.times = self.times[self._first : stop]
 
     def _read_metadata(self) -> VideoMetadata:
         count = len(self.times)
@@ -349,7 +373,7 @@ class VideoFile:
 class TorchcodecVideoFile:
     """A video read with torchcodec; see `open_video`. Same methods as `VideoFile`."""
 
-    def __init__(self, source: MediaSource, with_sound: bool = False):
+    def __init__(self, source: MediaSource, with_sound: bool = False, interval: Interval = (None, None)):
         if not is_torchcodec_usable(decode="video"):
             raise ValueError(
                 "decoder='torchcodec' does not work here: torchcodec is not installed, does not fit the installed "
@@ -368,21 +392,24 @@ class TorchcodecVideoFile:
                 self._sound_file = SoundFile(self._source, self.name)
                 self.sound = self._sound_file.sound
             self._decoder = VideoDecoder(self._source.rewound(), num_ffmpeg_threads=torch.get_num_threads())
+            self._first, count, self.start, self.seconds = self._find(interval)
         except (RuntimeError, ValueError) as error:
             self.close()
+            if isinstance(error, NoFrameError):
+                raise
             raise ValueError(f"{self.name} cannot be read as a video: {error}") from error
         header = self._decoder.metadata
         self.metadata = VideoMetadata(
-            total_num_frames=header.num_frames,
+            total_num_frames=count,
             fps=float(header.average_fps),
             width=header.width,
             height=header.height,
-            duration=float(header.duration_seconds),
+            duration=self.seconds,
             video_backend="torchcodec",
         )
-        self.start = float(header.begin_stream_seconds)
         if self.sound is not None:
             self.sound.origin = self.start
+            self.sound.end = math.inf if interval == (None, None) else self.start + self.seconds
 
     def __enter__(self) -> "TorchcodecVideoFile":
         return self
@@ -398,19 +425,52 @@ class TorchcodecVideoFile:
     def __len__(self) -> int:
         return self.metadata.total_num_frames
 
-    @property
-    def seconds(self) -> float:
-        """See `VideoFile.seconds`."""
-        return self.metadata.duration
-
     def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
         """See `VideoFile.frames`."""
         indices = checked_indices(indices, len(self), self.name)
         try:
-            batch = self._decoder.get_frames_at(indices.tolist())
+            batch = self._decoder.get_frames_at((indices + self._first).tolist())
         except RuntimeError as error:
             raise ValueError(f"{self.name} cannot be decoded by torchcodec: {error}") from error
         return batch.data, batch.pts_seconds.numpy()
+
+    def _find(self, interval: Interval) -> tuple[int, int, float, float]:
+        """Of the interval: its first frame, how many there are, when that is shown on the file's clock, its length."""
+        header = self._decoder.metadata
+        first, stop, begin = 0, header.num_frames, float(header.begin_stream_seconds)
+        if interval == (None, None):
+            return first, stop, begin, float(header.duration_seconds)
+        start, end = interval
+        first = self._first_shown_from(start or 0)
+        if end is not None:
+            stop = self._first_shown_from(end)
+        if first >= stop:
+            raise empty_interval(self.name, interval, self._shown_at(header.num_frames - 1))
+        start = self._shown_at(first)
+        last = float(header.duration_seconds) if stop == header.num_frames else self._shown_at(stop)
+        return first, stop - first, begin + start, min(last, math.inf if end is None else end) - start
+
+    def _shown_at(self, index: int) -> float:
+        """When a frame is shown, in seconds from the first one. It takes decoding to know."""
+        return self._decoder.get_frame_at(index).pts_seconds - float(self._decoder.metadata.begin_stream_seconds)
+
+    def _first_shown_from(self, second: float) -> int:
+        """The first frame shown at `second` or later, or the number of frames."""
+        count, second = self._decoder.metadata.num_frames, second - ROUNDING
+        guess = math.ceil(second * self._decoder.metadata.average_fps)
+        if 0 < guess < count and self._shown_at(guess - 1) < second <= self._shown_at(guess):
+            return guess
+        return bisect_left(range(count), second, key=self._shown_at)
+
+
+class NoFrameError(ValueError):
+    """Nothing is shown in an interval."""
+
+
+def empty_interval(name: str, interval: Interval, last: float) -> NoFrameError:
+    start, end = interval
+    until = "its end" if end is None else f"{end:g} s"
+    return NoFrameError(f"{name} shows no frame from {start or 0:g} s to {until}; its last one is at {last:g} s")
 
 
 def checked_indices(indices: Sequence[int] | np.ndarray | None, count: int, name: str) -> np.ndarray:

@@ -188,8 +188,9 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         """
         Args:
             videos: a path, URL, bytes, binary file object, `{"path", "bytes"}` (what `datasets.Video(decode=False)`
-                gives), list of frames (PIL, or arrays of 3 axes), array or tensor (T, C, H, W) or (T, H, W, C); a
-                batch of those as an array of 5 axes or as a list, which may mix them.
+                gives, and with `"start"` and `"end"` in seconds a part of it), list of frames (PIL, or arrays of 3
+                axes), array or tensor (T, C, H, W) or (T, H, W, C); a batch of those as an array of 5 axes or as a
+                list, which may mix them.
             audio: for a model that hears, the sound of each video in the kinds that [`HolovidFeatureExtractor`] takes;
                 it starts with the first frame. `None`, also in a list, stands for the sound track of the video; an
                 empty waveform for silence.
@@ -381,8 +382,6 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
 
 def flatten_videos(videos: Any) -> list:
     """The single videos in `videos`: video sources, arrays (T, ., ., .), and lists of frames."""
-    if isinstance(videos, dict) and videos.keys() >= {"path", "bytes"}:
-        videos = videos["path"] if videos["bytes"] is None else videos["bytes"]
     if is_media_source(videos):
         return [videos]
     if is_frame(videos):
