@@ -4,13 +4,18 @@ The functions take what a processor gives of a batch and return the same with so
 acts on the model. Alphabet: B clips, V views, T frames, C channels, H, W pixels.
 """
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from holovid.data import seed_of
+
 Inputs = dict[str, Tensor]
+# Names, as an evaluation knows them: of what happens to inputs, and of experts.
+INTERVENTIONS = ("hold_still", "shuffle_frames", "mute", "without_space", "without_time", "without_audio")
 
 
 def shuffle_frames(
@@ -79,6 +84,45 @@ def without_expert(model: nn.Module, expert: str) -> Iterator[nn.Module]:
         yield model
     finally:
         hook.remove()
+
+
+def check_interventions(names: Sequence[str], model: nn.Module) -> None:
+    """Raise `ValueError` for names that are not in `INTERVENTIONS`, and for what this model does not have anyway."""
+    for name in names:
+        if name not in INTERVENTIONS:
+            near = difflib.get_close_matches(name, INTERVENTIONS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(INTERVENTIONS)}"
+            raise ValueError(f"there is no intervention {name!r}; {hint}")
+    experts = getattr(model.config, "experts", ())
+    if "mute" in names and "audio" not in experts:
+        raise ValueError("there is no sound to mute: this model sees and does not hear")
+    with intervened(model, names):
+        pass
+
+
+def apply_interventions(
+    names: Sequence[str], inputs: Mapping[str, Tensor], clips: Sequence[int], seed: int = 0
+) -> Inputs:
+    """Those of the interventions that act on inputs, in the order of `INTERVENTIONS`.
+
+    What is random depends on `seed` and the number of a clip, one of `clips` for each clip of the batch.
+    """
+    inputs = dict(inputs)
+    if "hold_still" in names:
+        inputs = hold_still(inputs)
+    if "shuffle_frames" in names:
+        inputs = shuffle_frames(inputs, [torch.Generator().manual_seed(seed_of(seed, clip)) for clip in clips])
+    return mute(inputs) if "mute" in names else inputs
+
+
+@contextmanager
+def intervened(model: nn.Module, names: Sequence[str]) -> Iterator[nn.Module]:
+    """Inside the block, those of the interventions that act on the model."""
+    with ExitStack() as stack:
+        for name in dict.fromkeys(names):
+            if name.startswith("without_"):
+                stack.enter_context(without_expert(model, name.removeprefix("without_")))
+        yield model
 
 
 def _in_silence(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:

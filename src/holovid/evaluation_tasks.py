@@ -1,0 +1,144 @@
+"""What an evaluation asks: which clips, and of each which questions with which right answers, in a model's numbers.
+
+A question is a task: "label", or "verb" and "noun". Everything that does not fit together is found here, before a clip
+is decoded.
+"""
+
+import difflib
+import inspect
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datasets import ClassLabel, Dataset
+from transformers import PreTrainedModel
+
+from holovid.clip_tables import PATH_COLUMNS, first_of
+
+NO_NAME = re.compile(r"LABEL_\d+")  # what transformers calls a class whose name it does not know
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question about all clips.
+
+    Args:
+        name: "label", "verb" or "noun".
+        column: of the data, where the answers stand.
+        classes: names of the model's classes.
+        labels: number of the right class of each clip.
+    """
+
+    name: str
+    column: str
+    classes: list[str]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The clips of a table: `places` (paths, URLs, or None), `names` as the table has them, intervals in seconds."""
+
+    places: list[str | None]
+    names: list[str]
+    starts: list[float | None]
+    ends: list[float | None]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def public_names(self) -> list[str]:
+        """Names that say nothing about the disk: absolute ones start from the folder that all have in common."""
+        private = [os.path.isabs(name) or name.startswith("..") for name in self.names]
+        if not any(private):
+            return self.names
+        if not all(private):
+            return [os.path.basename(name) if hide else name for name, hide in zip(self.names, private, strict=True)]
+        common = os.path.commonpath([os.path.dirname(os.path.abspath(name)) for name in self.names])
+        return [os.path.relpath(name, common) for name in self.names]
+
+
+def list_clips(rows: Dataset) -> Clips:
+    """Raises `ValueError` when a clip, or the same part of one, is there twice."""
+    plain = rows.with_format(None)
+    places = [video["path"] for video in plain["video"]]
+    column = next((name for name in PATH_COLUMNS if name != "video" and name in rows.features), None)
+    given = plain[column][:] if column is not None else places
+    names = [str(name or place or f"row {row}") for row, (name, place) in enumerate(zip(given, places, strict=True))]
+    starts, ends = (plain[name][:] if name in rows.features else [None] * len(places) for name in ("start", "end"))
+    counts = Counter(zip(places, starts, ends, strict=True))
+    if twice := [clip[0] for clip, count in counts.items() if count > 1 and clip[0] is not None]:
+        raise ValueError(f"{first_of(twice, 'clips')} are in the data more than once")
+    return Clips(places, names, starts, ends)
+
+
+def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[str] | None = None) -> list[Task]:
+    """What this model can be asked about these clips.
+
+    Args:
+        model: with `config.num_labels` classes; or, if it has a head for verbs and one for nouns, with
+            `config.num_verbs` and `config.num_nouns`.
+        rows: of `load_clips`.
+        target: columns with the answers; default "label", or "verb" and "noun".
+
+    Classes are matched by name with those of the model (`config.id2label`). Where the model has no names, or the
+    classes of the data are numbers, they are matched by number.
+
+    Raises `ValueError` when there are no such columns, or the model does not know a class.
+    """
+    config = model.config
+    acts = "verb_labels" in inspect.signature(type(model).forward).parameters
+    names = ("verb", "noun") if acts else ("label",)
+    columns = names if target is None else (target,) if isinstance(target, str) else tuple(target)
+    if len(columns) != len(names):
+        answers = "a verb and a noun, so two columns hold its answers" if acts else "one label"
+        raise ValueError(f"the model gives {answers}, got the target {', '.join(columns)}")
+    tasks = []
+    for name, column in zip(names, columns, strict=True):
+        if not isinstance(rows.features.get(column), ClassLabel):
+            classes = [other for other, feature in rows.features.items() if isinstance(feature, ClassLabel)]
+            there = f"there are {', '.join(classes)}" if classes else "there are none"
+            raise ValueError(f"the data has no classes in a column {column!r} ({there}); load_clips makes them")
+        count = getattr(config, {"verb": "num_verbs", "noun": "num_nouns", "label": "num_labels"}[name])
+        known = class_names(config, name, count)
+        numbers = rows.with_format(None)[column][:]
+        tasks.append(Task(name, column, *match_classes(column, rows.features[column].names, numbers, known, count)))
+    return tasks
+
+
+def class_names(config, task: str, count: int) -> list[str] | None:
+    """Names of the classes that a model was trained with, if it knows them."""
+    names = getattr(config, f"id2{task}", None) or {}
+    known = [names.get(number, names.get(str(number))) for number in range(count)]
+    return None if any(name is None or NO_NAME.fullmatch(name) for name in known) else known
+
+
+def match_classes(
+    column: str, names: list[str], numbers: list[int], known: list[str] | None, count: int
+) -> tuple[list[str], list[int]]:
+    """Names of the model's classes, and the labels of clips in the model's numbers."""
+    used = sorted(set(numbers))
+    if -1 in used or None in used:
+        raise ValueError(f"some clips have no class in the column {column!r}")
+    places = {name: number for number, name in enumerate(known or [])}
+    foreign = [names[number] for number in used if names[number] not in places]
+    if known is not None and not foreign:
+        return known, [places[names[number]] for number in numbers]
+    if names == [str(number) for number in range(len(names))]:
+        if used[-1] >= count:
+            raise ValueError(f"the model has {count} classes, and {column!r} of the data has number {used[-1]}")
+        return known or [str(number) for number in range(count)], numbers
+    if known is not None:
+        near = difflib.get_close_matches(foreign[0], known, 1)
+        hint = f"is {foreign[0]!r} its {near[0]!r}?" if near else f"it has {first_of(known, 'classes')}"
+        raise ValueError(
+            f"{column!r} of the data has {first_of(foreign, 'classes')} that the model does not know; {hint}"
+        )
+    if len(names) != count:
+        raise ValueError(
+            f"the model has {count} classes without names, and {column!r} of the data has {len(names)} others; "
+            "load_clips(names=...) puts the names of data into the order of a model"
+        )
+    return names, numbers

@@ -1,0 +1,133 @@
+"""Predictions on disk while they are made, so that a long evaluation that is killed goes on where it was.
+
+A folder holds `evaluation.json`, which says what is evaluated how, and one file of predictions for each process, to
+which a line of JSON is added for each clip. A clip is a number, that of its row; of whom it was predicted does not
+matter, so the next run may have another number of processes.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+HEADER = "evaluation.json"
+FORMAT = {"holovid_predictions": 1}
+Line = dict[str, Any]
+
+
+class PredictionLog:
+    """The predictions in a folder; `claim` comes first, then `read`, and `add` in between as often as one likes.
+
+    Args:
+        folder: where they are, or will be.
+        process: number of this process; only 0 claims.
+    """
+
+    def __init__(self, folder: str | os.PathLike, process: int = 0):
+        self.folder = Path(folder)
+        self.path = self.folder / f"predictions.{process}.jsonl"
+        self._lock = filelock.FileLock(self.folder / ".lock")
+
+    def claim(self, facts: Mapping[str, Any]) -> None:
+        """Make the folder one of predictions of this evaluation, or check that it is, and keep others out.
+
+        A line that was being written when a run was killed is cut off.
+
+        Raises `ValueError` when the folder holds anything else, or another process writes to it.
+        """
+        header = json.loads(json.dumps(FORMAT | dict(facts)))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise ValueError(f"another evaluation is writing to {self.folder}") from error
+        try:
+            self._check(header)
+        except BaseException:
+            self.release()
+            raise
+        for path in self._files():
+            cut_torn_line(path)
+
+    def _check(self, header: dict[str, Any]) -> None:
+        path = self.folder / HEADER
+        if not path.exists():
+            if others := sorted(entry.name for entry in self.folder.iterdir() if entry.name != ".lock"):
+                raise ValueError(
+                    f"{self.folder} holds something else ({', '.join(others[:3])}); name a new or an empty folder"
+                )
+            write_whole(path, json.dumps(header, indent=2) + "\n")
+            return
+        try:
+            there = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged; name a new folder") from error
+        if there != header:
+            raise ValueError(
+                f"{self.folder} holds another evaluation: {'; '.join(differences(there, header))}; name a new folder"
+            )
+
+    def release(self) -> None:
+        """Let others in again."""
+        self._lock.release()
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Append, in one write."""
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+        with open(self.path, "ab", buffering=0) as file:
+            file.write(text.encode())
+
+    def read(self) -> dict[int, Line]:
+        """Number of clip -> its line, of all processes. A prediction comes before an earlier failure to read the clip.
+
+        Raises `ValueError` for lines that are damaged, and for clips that were predicted twice.
+        """
+        lines: dict[int, Line] = {}
+        for path in self._files():
+            for number, text in enumerate(path.read_text().splitlines(), start=1):
+                try:
+                    line = json.loads(text)
+                    clip = line["clip"]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ValueError(f"{path} is damaged in line {number}; remove the line to go on") from error
+                known = lines.get(clip)
+                if known is None or "broken" in known:
+                    lines[clip] = line
+                elif "broken" not in line:
+                    raise ValueError(f"clip {clip} was predicted twice, the second time in line {number} of {path}")
+        return lines
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("predictions.*.jsonl"))
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut off what stands after the last line break."""
+    with open(path, "rb+") as file:
+        text = file.read()
+        file.truncate(text.rfind(b"\n") + 1)
+
+
+def differences(there: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """
+    >>> differences({"views": 1, "model": {"name": "a"}}, {"views": 2, "model": {"name": "a"}})
+    ['views was 1, now 2']
+    """
+    found = []
+    for name in dict.fromkeys([*there, *now]):
+        before, after = there.get(name), now.get(name)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += differences(before, after, f"{prefix}{name} ")
+        elif before != after:
+            found.append(f"{prefix}{name} was {before}, now {after}")
+    return found
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that is never seen half written."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+    unfinished.replace(path)
