@@ -1,0 +1,106 @@
+"""Recipes: the numbers of the sources, written down once more, and what the rest of the package makes of them."""
+
+import dataclasses
+import pickle
+
+import pytest
+
+from holovid import CA2STConfig, HolovidVideoProcessor, XViTConfig
+from holovid.recipes import RECIPES, get_recipe, recipes_table
+
+# (optimiser, rate, its batch, decay, layer decay, epochs, warm-up, its first rate, last rate, batch)
+OPTIMISATION = {
+    "xvit-k400": ("sgd", 0.03, 64, 1e-5, None, 30, 5, 0.01, 0.0, 64),
+    "xvit-ssv2": ("sgd", 0.03, 64, 1e-4, None, 35, 5, 0.003, 0.0, 64),
+    "cast-ssv2": ("adamw", 1e-3, 256, 0.05, 0.75, 50, 5, 0.0, 1e-6, 384),
+    "cast-k400": ("adamw", 1e-3, 256, 0.05, 0.75, 70, 5, 0.0, 1e-6, 576),
+    "cast-ek100": ("adamw", 1e-3, 256, 0.05, 0.75, 50, 5, 0.0, 1e-6, 384),
+    "cava": ("adamw", 5e-4, 256, 0.05, 0.8, 50, 5, 0.0, 1e-6, 12),
+    "cava-vggsound": ("adamw", 5e-4, 256, 0.05, 0.8, 50, 5, 0.0, 1e-6, 12),
+    "ca2st-ek100": ("adamw", 1e-3, 256, 0.05, 0.75, 50, 5, 0.0, 1e-6, 384),
+    "small": ("adamw", 2e-3, 32, 0.05, None, 10, 1, 0.0, 0.0, 32),
+}
+# (label smoothing, mixup alpha, its probability, flip, drop path, frames, sampling, stride, views, crops, ensemble)
+CLIPS = {
+    "xvit-k400": (0.3, 0.4, 1.0, True, None, 16, "dense", 16, 1, 3, "logits"),
+    "xvit-ssv2": (0.0, 0.0, 1.0, False, None, 16, "segments", 1, 2, 3, "logits"),
+    "cast-ssv2": (0.1, 0.8, 0.9, False, 0.3, 16, "uniform", 1, 2, 3, "probabilities"),
+    "cast-k400": (0.1, 0.8, 0.5, True, 0.2, 16, "strided", 4, 5, 3, "probabilities"),
+    "cast-ek100": (0.1, 0.8, 0.9, True, 0.2, 16, "uniform", 1, 2, 3, "probabilities"),
+    "cava": (0.1, 0.8, 0.9, True, 0.2, 16, "uniform", 1, 2, 3, "probabilities"),
+    "cava-vggsound": (0.1, 0.8, 0.9, True, 0.2, 16, "strided", 4, 2, 3, "probabilities"),
+    "ca2st-ek100": (0.1, 0.8, 0.9, True, 0.2, 16, "uniform", 1, 2, 3, "probabilities"),
+    "small": (0.0, 0.0, 1.0, False, None, 8, "uniform", 1, 1, 1, "logits"),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_numbers(name):
+    recipe = get_recipe(name)
+    assert recipe.name == name
+    assert OPTIMISATION[name] == (
+        recipe.optimizer, recipe.learning_rate, recipe.reference_batch_size, recipe.weight_decay, recipe.layer_decay,
+        recipe.epochs, recipe.warmup_epochs, recipe.warmup_start_rate, recipe.final_rate, recipe.batch_size,
+    )  # fmt: skip
+    assert CLIPS[name] == (
+        recipe.label_smoothing, recipe.mixup_alpha, recipe.mixup_probability, recipe.flip,
+        recipe.model.get("drop_path_rate"), recipe.num_frames, recipe.sampling, recipe.frame_stride,
+        recipe.num_views, recipe.num_crops, recipe.ensemble,
+    )  # fmt: skip
+    assert (recipe.momentum, recipe.betas, recipe.eps, recipe.cutmix_alpha) == (0.9, (0.9, 0.999), 1e-8, 0)
+    assert recipe.sound_mixing == ("cutmix" if name.startswith("cava") else "mixup")
+
+
+def test_released_models():
+    """What the recipes say of a model is what the released configurations are."""
+    assert get_recipe("xvit-k400").model["mix_group"] == 8 and get_recipe("xvit-k400").model["mix_divisor"] == 8
+    assert get_recipe("xvit-ssv2").model["mix_group"] == 16 and get_recipe("xvit-ssv2").model["mix_divisor"] == 4
+    for recipe in RECIPES.values():
+        config_class = {"xvit": XViTConfig, "ca2st": CA2STConfig, "any": XViTConfig}[recipe.family]
+        assert recipe.model.keys() <= {field.name for field in dataclasses.fields(config_class)}
+        config = config_class(num_frames=recipe.num_frames, **recipe.model)
+        recipe.check_model(config)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_processor_takes_its_options(name):
+    recipe = get_recipe(name)
+    processor = HolovidVideoProcessor(**recipe.processor_options(), **recipe.evaluation_options())
+    assert (processor.num_frames, processor.num_views) == (recipe.num_frames, recipe.num_views)
+
+
+def test_another_name_or_family():
+    with pytest.raises(ValueError, match="no recipe 'cast-svs2'; did you mean 'cast-ssv2'"):
+        get_recipe("cast-svs2")
+    with pytest.raises(ValueError, match="did you mean 'xvit-k400'"):
+        get_recipe("kinetics-400")
+    with pytest.raises(ValueError, match=r"'cast-ssv2' is for ca2st models.*xvit model.* xvit-k400, xvit-ssv2, small"):
+        get_recipe("cast-ssv2").check_model(XViTConfig())
+    with pytest.raises(ValueError, match="'xvit-k400' is for xvit models"):
+        get_recipe("xvit-k400").check_model(CA2STConfig())
+    get_recipe("small").check_model(CA2STConfig())
+
+
+def test_a_recipe_can_be_changed():
+    recipe = get_recipe("xvit-k400")
+    assert recipe.scaled_learning_rate(256) == pytest.approx(0.12)
+    assert get_recipe("cast-k400").scaled_learning_rate(576) == pytest.approx(2.25e-3)
+    shorter = dataclasses.replace(recipe, epochs=10)
+    assert (shorter.epochs, recipe.epochs) == (10, 30)
+    assert pickle.loads(pickle.dumps(shorter)) == shorter
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.epochs = 1
+    for change, message in (
+        ({"optimizer": "adam"}, "optimizer must be one of 'sgd', 'adamw', got 'adam'"),
+        ({"augmentation": "trivial"}, "augmentation must be one of"),
+        ({"warmup_epochs": 31}, "warmup_epochs must be from 0 to epochs=30"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dataclasses.replace(recipe, **change)
+
+
+def test_table():
+    lines = recipes_table()
+    assert len(lines) == 2 + len(RECIPES)
+    assert len({line.count("|") for line in lines}) == 1
+    assert lines[2].startswith("| `xvit-k400` | SGD | 0.03 @ 64 | 30 (5 warm-up) |")
