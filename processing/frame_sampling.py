@@ -1,12 +1,14 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Which frames of a video a model sees: three recipes, as functions from numbers to frame indices.
+"""Which frames of a video a model sees: four recipes, as functions from numbers to frame indices.
 
-- `uniform`: evenly spaced over the whole video; with one view exactly what transformers' video processors pick.
-- `segments`: one frame out of each of T equal segments (Something-Something; the middle, start or end of the segment).
-- `dense`: T frames out of a window of T x stride consecutive frames (Kinetics).
+- `uniform`: evenly spaced over the whole video; with one view exactly what transformers' video processors pick
+  (Something-Something and EPIC-KITCHENS by CAST).
+- `segments`: one frame out of each of T equal segments, its middle, start or end (Something-Something by XViT).
+- `dense`: T frames out of a window of T x stride consecutive frames (Kinetics by XViT).
+- `strided`: T frames exactly a stride apart (Kinetics by CAST, which trains on the window of `dense`).
 
-A view is one pass of the model over the video. All three return int64 indices (V, T) within the video and draw random
-numbers only when asked to, from `generator` (`None` = torch's default one).
+A view is one pass of the model over the video. All of them return int64 indices (V, T) within the video and draw
+random numbers only when asked to, from `generator` (`None` = torch's default one).
 Alphabet: V views, T frames.
 """
 
@@ -14,6 +16,8 @@ import math
 
 import numpy as np
 import torch
+
+SAMPLINGS = ("uniform", "segments", "dense", "strided")
 
 
 def uniform_indices(
@@ -26,7 +30,7 @@ def uniform_indices(
     """T frames at even steps over the whole video.
 
     The views are shifted against each other by even parts of a step: V views of T frames see V x T different places.
-    At random, every view starts at its own random part of a step.
+    At random, every frame of every view is drawn for itself from its step: any frame out of each of T equal parts.
 
     >>> uniform_indices(10, 4)
     array([[0, 2, 5, 7]])
@@ -36,8 +40,8 @@ def uniform_indices(
     """
     frames = np.arange(num_frames)
     if do_random_sampling:
-        shift = torch.rand(num_views, generator=generator, dtype=torch.float64).numpy()
-        indices = ((frames + shift[:, None]) * (total_num_frames / num_frames)).astype(np.int64)
+        part = torch.rand(num_views, num_frames, generator=generator, dtype=torch.float64).numpy()
+        indices = ((frames + part) * (total_num_frames / num_frames)).astype(np.int64)
         return indices.clip(0, total_num_frames - 1)
     # In whole numbers, because transformers' floor(t * total / T) is exact too.
     return (frames * num_views + np.arange(num_views)[:, None]) * total_num_frames // (num_frames * num_views)
@@ -100,6 +104,35 @@ def dense_indices(
     return indices.clamp(0, total_num_frames - 1).long().numpy()
 
 
+def strided_indices(
+    total_num_frames: int,
+    num_frames: int,
+    frame_stride: float,
+    num_views: int = 1,
+    do_random_sampling: bool = False,
+    generator: torch.Generator | None = None,
+) -> np.ndarray:
+    """T neighbours among the frames 0, stride, 2 stride, ... of the video.
+
+    Of several views the first starts with frame 0 and the last ends with the last of these frames, the others are at
+    even steps between them; one view is in the middle. At random, what `dense` draws. If these frames are fewer than T
+    the last one of them is repeated; at random too, as soon as the video is shorter than the window of `dense`.
+
+    >>> strided_indices(20, 4, frame_stride=3, num_views=2)
+    array([[ 0,  3,  6,  9],
+           [ 9, 12, 15, 18]])
+    """
+    if do_random_sampling and total_num_frames >= num_frames * frame_stride:
+        return dense_indices(total_num_frames, num_frames, frame_stride, num_views, True, generator)
+    strided = (np.arange(math.ceil(total_num_frames / frame_stride)) * frame_stride).astype(np.int64)
+    room = max(0, len(strided) - num_frames)
+    if do_random_sampling:
+        starts = np.zeros(num_views, dtype=np.int64)
+    else:
+        starts = np.arange(num_views) * room // (num_views - 1) if num_views > 1 else np.array([room // 2])
+    return strided[np.minimum(starts[:, None] + np.arange(num_frames), len(strided) - 1)]
+
+
 def sample_frame_indices(
     total_num_frames: int,
     sampling: str,
@@ -116,17 +149,18 @@ def sample_frame_indices(
 
     Args:
         total_num_frames: frames of the video.
-        sampling: "uniform", "segments" or "dense".
+        sampling: "uniform", "segments", "dense" or "strided".
         num_frames: T; with `sampling="uniform"`, `None` takes every frame.
-        fps: frames a second. "uniform": T follows from it and `num_frames` is not looked at. "dense": the rate at
-            which `frame_stride` counts; the window is stretched to the video's own rate. "segments" takes none.
+        fps: frames a second. "uniform": T follows from it and `num_frames` is not looked at. "dense", "strided": the
+            rate at which `frame_stride` counts; it is stretched to the video's own rate. "segments" takes none.
         video_fps: the video's own rate; needed with `fps`.
-        frame_stride: of "dense".
+        frame_stride: of "dense" and "strided".
         num_views: V.
         do_random_sampling: draw frames at random (training) instead of by the test-time rule.
-        short_video: what happens when the video has fewer frames than the recipe spans (T, or T x stride for "dense"):
-            "repeat" shows the last frame again ("segments", and "uniform" at an `fps` above the video's, repeat frames
-            all over the video), "error" raises.
+        short_video: what happens when the video has fewer frames than the recipe spans (T; T x stride for "dense"; for
+            "strided" from the first to the last frame that it takes): "error" raises; "repeat" shows the last frame
+            again, for "strided" the last one at its steps. ("segments", and "uniform" at an `fps` above the video's,
+            repeat frames all over the video.)
         generator: source of randomness, `None` = torch's default generator.
 
     Raises:
@@ -139,7 +173,8 @@ def sample_frame_indices(
         if sampling == "uniform":
             num_frames = max(1, int(total_num_frames / video_fps * fps))
     num_frames = total_num_frames if num_frames is None else num_frames
-    span = math.ceil(num_frames * stride) if sampling == "dense" else num_frames
+    spans = {"dense": math.ceil(num_frames * stride), "strided": math.floor((num_frames - 1) * stride) + 1}
+    span = spans.get(sampling, num_frames)
     if short_video == "error" and total_num_frames < span:
         raise ValueError(
             f"the video has {total_num_frames} frames and the sampling spans {span}; ask for fewer frames, or let the "
@@ -147,6 +182,8 @@ def sample_frame_indices(
         )
     if sampling == "dense":
         return dense_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
+    if sampling == "strided":
+        return strided_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
     if sampling == "segments":
         return segment_indices(total_num_frames, num_frames, num_views, do_random_sampling, generator)
     if num_frames > total_num_frames and fps is None:  # all frames once, then the last one again
@@ -155,8 +192,8 @@ def sample_frame_indices(
 
 
 def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride, num_views, short_video):
-    if sampling not in ("uniform", "segments", "dense"):
-        raise ValueError(f"sampling must be 'uniform', 'segments' or 'dense', got {sampling!r}")
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"sampling must be one of {', '.join(map(repr, SAMPLINGS))}, got {sampling!r}")
     if short_video not in ("repeat", "error"):
         raise ValueError(f"short_video must be 'repeat' or 'error', got {short_video!r}")
     if total_num_frames < 1:
@@ -175,4 +212,11 @@ def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride,
             raise ValueError(f"sampling at fps={fps} needs the video's own rate: pass `video_metadata` with its `fps`")
 
 
-__all__ = ["dense_indices", "sample_frame_indices", "segment_indices", "uniform_indices"]
+__all__ = [
+    "SAMPLINGS",
+    "dense_indices",
+    "sample_frame_indices",
+    "segment_indices",
+    "strided_indices",
+    "uniform_indices",
+]

@@ -29,13 +29,13 @@ from transformers.video_utils import VideoMetadata, get_video_size, make_batched
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.clip_sound import HeardClip, Listening
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, split_sounds
-from holovid.processing.frame_sampling import sample_frame_indices
+from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
 from holovid.processing.media_source import is_media_source
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
 
 RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
 CHOICES = {
-    "sampling": ("uniform", "segments", "dense"),
+    "sampling": SAMPLINGS,
     "short_video": ("repeat", "error"),
     "decoder": ("pyav", "torchcodec"),
     "num_crops": (1, 3),
@@ -62,13 +62,13 @@ class DecodedFrames(NamedTuple):
 
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
     r"""
-    sampling (`"uniform"`, `"segments"` or `"dense"`):
-        Which frames are taken when `do_sample_frames=True`: evenly spaced ones, one out of each of `num_frames` equal
-        segments, or `num_frames` out of a window of `num_frames * frame_stride`; see `frame_sampling.py`. With `fps`,
-        "uniform" takes that many frames a second whatever `num_frames` says, and "dense" counts `frame_stride` at
-        that rate.
+    sampling (`"uniform"`, `"segments"`, `"dense"` or `"strided"`):
+        Which frames are taken when `do_sample_frames=True`: evenly spaced ones; one out of each of `num_frames` equal
+        segments; `num_frames` out of a window of `num_frames * frame_stride`; or so many exactly `frame_stride` apart;
+        see `frame_sampling.py`. With `fps`, "uniform" takes that many frames a second whatever `num_frames` says, and
+        "dense" and "strided" count `frame_stride` at that rate.
     frame_stride (`int`):
-        Step in frames of `sampling="dense"`.
+        Step in frames of `sampling="dense"` and `"strided"`.
     num_views (`int`):
         Passes over the video in time, for testing. Not looked at when `do_sample_frames=False`.
     num_crops (`int`):
@@ -115,7 +115,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     - what is heard before the first frame or after the last one is left out; before a track that starts late, and in
       gaps, there is silence; after a track that ends early come the rows of zeros that follow all short sound;
     - of a clip longer than the spectrogram a part is cut out: around the middle, or around the frames that
-      `sampling="dense"` picks; `audio_span` says which;
+      `sampling="dense"` and `"strided"` pick; `audio_span` says which;
     - a clip without a track, with an empty one, or with nothing but zeros where it is cut is silent: its `audio_mask`
       is False and its `input_values` are zeros.
 
@@ -224,7 +224,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             from_video=option("load_audio_from_video"),
             num_views=option("num_views"),
             num_crops=option("num_crops"),
-            around_frames=option("sampling") == "dense" and option("do_sample_frames"),
+            around_frames=option("sampling") in ("dense", "strided") and option("do_sample_frames"),
             center=option("audio_center"),
             at_random=option("do_random_sampling"),
             generator=kwargs.get("generator"),
@@ -367,12 +367,15 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
 
         processed = []
         for frames in videos:
-            pieces = frames.split(max(1, RESIZE_AT_ONCE // frames[0].numel()))
-            frames = torch.cat([resized(piece) for piece in pieces]) if len(pieces) > 1 else resized(frames)
-            crops = crop(frames, crop_size, num_crops) if do_center_crop else [frames]
-            # (V * T, C, H, W) -> (views, crops, T, C, H, W)
-            frames = torch.stack([crop.unflatten(0, (num_views, -1)) for crop in crops], dim=1)
-            frames = frames[0, 0] if num_views * num_crops == 1 else frames.flatten(0, 1)
+            at_once = max(1, RESIZE_AT_ONCE // frames[0].numel()) if do_resize else len(frames)
+            pieces = [resized(piece) for piece in frames.split(at_once)]
+            frames = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+            if num_views * num_crops > 1:
+                crops = crop(frames, crop_size, num_crops) if do_center_crop else [frames]
+                # (V * T, C, H, W) -> (views, crops, T, C, H, W)
+                frames = torch.stack([crop.unflatten(0, (num_views, -1)) for crop in crops], dim=1).flatten(0, 1)
+            elif do_center_crop:
+                (frames,) = crop(frames, crop_size, num_crops)
             frames = self.rescale_and_normalize(
                 frames, do_rescale, rescale_factor, do_normalize, image_mean, image_std
             )

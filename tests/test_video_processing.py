@@ -5,6 +5,8 @@ Golden: golden/xvit/frame_sampling.json and preprocess_test.json (outputs of the
 
 import doctest
 import io
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +87,45 @@ class TestSampling:
         draw(1)
         assert torch.equal(state, torch.get_rng_state()), "nothing else touches torch's default generator"
 
+    def test_uniform_equals_the_test_rule_of_cast(self):
+        """By its words: with tick = frames / 16 sort floor(tick i) and floor(tick / 2 + tick i), deal them out.
+
+        Its training takes one uniformly random frame out of each of 16 equal parts. That is "uniform" with
+        do_random_sampling, where each frame is drawn from its own part [tick i, tick (i + 1)), and which is even in
+        evaluation. "segments" draws each frame for itself too, but its parts share their borders, and its evaluation
+        takes middles and ends: those are XViT's.
+        """
+        for total in (16, 17, 31, 32, 33, 48, 100, 333):
+            tick = Fraction(total, 16)
+            places = sorted(math.floor(tick * i + shift) for i in range(16) for shift in (0, tick / 2))
+            assert sample_frame_indices(total, "uniform", 16, num_views=2).tolist() == [places[::2], places[1::2]]
+            drawn = sample_frame_indices(total, "uniform", 16, num_views=200, do_random_sampling=True)
+            for i, column in enumerate(drawn.T):
+                assert math.floor(tick * i) <= column.min() <= column.max() < math.ceil(tick * (i + 1))
+        # 48 frames, parts of 3: in each part, every frame is equally likely whatever is drawn from the others
+        drawn = sample_frame_indices(48, "uniform", 16, num_views=9000, do_random_sampling=True) % 3
+        np.testing.assert_allclose([np.bincount(column) / 9000 for column in drawn.T], 1 / 3, atol=0.02)
+        np.testing.assert_allclose(np.corrcoef(drawn.T), np.eye(16), atol=0.05)
+
+    def test_strided_by_hand(self):
+        # 300 frames at stride 4 are 75: five views of 16 start at 0, 14, 29, 44 and 59 of them, floor(c 59 / 4)
+        views = sample_frame_indices(300, "strided", 16, frame_stride=4, num_views=5)
+        assert views[:, 0].tolist() == [0, 14 * 4, 29 * 4, 44 * 4, 59 * 4]
+        assert (np.diff(views) == 4).all() and views[-1, -1] == 296
+        # one view is in the middle, at 59 // 2 of them
+        assert sample_frame_indices(300, "strided", 16, frame_stride=4)[0, 0] == 29 * 4
+        # 10 frames at stride 4 are 0, 4 and 8
+        assert sample_frame_indices(10, "strided", 5, frame_stride=4, num_views=2).tolist() == [[0, 4, 8, 8, 8]] * 2
+        short = sample_frame_indices(10, "strided", 5, frame_stride=4, do_random_sampling=True)
+        assert short.tolist() == [[0, 4, 8, 8, 8]]
+        # 60 fps, stride 2 at 30 fps: every fourth frame
+        same = sample_frame_indices(99, "strided", 4, fps=30, video_fps=60, frame_stride=2, num_views=2)
+        assert same.tolist() == sample_frame_indices(99, "strided", 4, frame_stride=4, num_views=2).tolist()
+        torch.manual_seed(0)
+        trained = sample_frame_indices(300, "strided", 16, frame_stride=4, do_random_sampling=True)
+        torch.manual_seed(0)
+        assert trained.tolist() == dense_indices(300, 16, 4, do_random_sampling=True).tolist()
+
     def test_random_draws_reach_all_places_and_no_others(self):
         generator = torch.Generator().manual_seed(0)
         many = {"num_views": 2000, "do_random_sampling": True, "generator": generator}
@@ -102,7 +143,7 @@ class TestSampling:
         assert sample_frame_indices(3, "dense", 5, frame_stride=2).tolist() == [[0, 2, 2, 2, 2]]
         assert sample_frame_indices(3, "uniform", None, fps=20, video_fps=10).tolist() == [[0, 0, 1, 1, 2, 2]]
         assert sample_frame_indices(3, "uniform", None).tolist() == [[0, 1, 2]]
-        for sampling, enough in (("uniform", 5), ("segments", 5), ("dense", 10)):
+        for sampling, enough in (("uniform", 5), ("segments", 5), ("dense", 10), ("strided", 9)):
             assert sample_frame_indices(enough, sampling, 5, frame_stride=2, short_video="error").max() < enough
             with pytest.raises(ValueError, match=f"has {enough - 1} frames and the sampling spans {enough}"):
                 sample_frame_indices(enough - 1, sampling, 5, frame_stride=2, short_video="error")
@@ -110,7 +151,10 @@ class TestSampling:
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
-            ({"sampling": "random"}, "sampling must be 'uniform', 'segments' or 'dense', got 'random'"),
+            (
+                {"sampling": "random"},
+                "sampling must be one of 'uniform', 'segments', 'dense', 'strided', got 'random'",
+            ),
             ({"short_video": "loop"}, "short_video must be 'repeat' or 'error', got 'loop'"),
             ({"total_num_frames": 0}, "no frames"),
             ({"num_frames": 0}, "num_frames must be at least 1, got 0"),
