@@ -7,7 +7,7 @@ commands that need them.
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from huggingface_hub.errors import StrictDataclassError
@@ -33,7 +33,7 @@ class OneSentenceErrors(TyperGroup):
 
 app = typer.Typer(
     cls=OneSentenceErrors,
-    help="Space-time video transformers: label videos, convert checkpoints, render data to try them on.",
+    help="Space-time video transformers: label videos, evaluate, convert checkpoints, render data to try them on.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -88,22 +88,17 @@ def classify(
     ] = False,
 ):
     """Say what happens in videos."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
     from transformers import AutoModelForVideoClassification, AutoVideoProcessor, logging, pipeline
 
     from holovid import VideoClassificationPipeline
+    from holovid.loading import check_model_name
     from holovid.visualize import contact_sheet, stack
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
-    if not Path(model).is_dir():
-        try:
-            validate_repo_id(model)
-        except HFValidationError as error:
-            raise ValueError(f"there is no folder {model!r}, and the Hub has no models of such names") from error
+    check_model_name(model)
     classifier = pipeline(
         "video-classification",
         model=AutoModelForVideoClassification.from_pretrained(model, trust_remote_code=trust_remote_code),
@@ -127,6 +122,109 @@ def classify(
         Console().print(answer_table(clips, answers))
         if picture is not None:
             Console().print(f"Picture: {picture}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of a video classifier.")],
+    data: Annotated[list[str], typer.Argument(help="Folders, tables or Hub ids of labelled clips.")],
+    views: Annotated[int | None, typer.Option(help="Passes over a clip in time. Default: 1.")] = None,
+    crops: Annotated[int | None, typer.Option(help="1 or 3 of each. Default: 1.")] = None,
+    ensemble: Annotated[
+        str | None,
+        typer.Option(help="What is averaged over them: logits or probabilities. Default: as the paper does."),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Views, crops, average and sampling of a recipe, such as xvit-ssv2.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Default: the only one; or validation, or else test.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of classes. Default: label; or verb,noun.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder that paths in tables start from.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Views that go through the model at once.")] = 8,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead.")] = 0,
+    autocast: Annotated[str | None, typer.Option(help="bfloat16 or float16.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for results, predictions, pictures; goes on where it was stopped.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Predictions as CSV too.")] = False,
+    on_broken: Annotated[str, typer.Option(help="At a clip that cannot be read: skip or raise.")] = "skip",
+    shuffle_frames: Annotated[
+        bool, typer.Option("--shuffle-frames", help="Ablation: frames in random order.")
+    ] = False,
+    static: Annotated[bool, typer.Option("--static", help="Ablation: the middle frame all the time.")] = False,
+    mute: Annotated[bool, typer.Option("--mute", help="Ablation: no sound.")] = False,
+    drop_expert: Annotated[
+        list[str] | None, typer.Option(help="Ablation: space, time or audio perceives nothing.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run model code that comes from the Hub.")
+    ] = False,
+):
+    """Measure how well a model labels clips; with several sets of them, also the harmonic mean.
+
+    holovid evaluate xvit-ssv2 ssv2/validation.csv --root ssv2/videos --views 2 --crops 3 --output results
+    """
+    from accelerate import PartialState
+    from transformers import logging
+
+    from holovid.evaluation import evaluate_clips, evaluate_sets, recipe_protocol
+    from holovid.evaluation_report import public_command
+    from holovid.evaluation_tasks import load_set
+    from holovid.loading import load_classifier
+    from holovid.recipes import get_recipe
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    switches = {"hold_still": static, "shuffle_frames": shuffle_frames, "mute": mute}
+    switches |= {f"without_{expert}": True for expert in drop_expert or []}
+    given = {"num_views": views, "num_crops": crops, "ensemble": ensemble}
+    protocol = {name: value for name, value in given.items() if value is not None}
+    classifier, processor = load_classifier(model, trust_remote_code)
+    if recipe is not None:
+        protocol = recipe_protocol(get_recipe(recipe), classifier.config) | protocol
+    options: dict[str, Any] = protocol | {
+        "target": None if target is None else split_names(target),
+        "batch_size": batch_size,
+        "num_workers": workers,
+        "autocast": autocast,
+        "output": output,
+        "csv": csv,
+        "on_broken": on_broken,
+        "intervention": [name for name, wanted in switches.items() if wanted],
+    }
+    sets = [load_set(classifier, source, target=options["target"], split=split, root=root) for source in data]
+    about = {"model": model, "command": public_command(["holovid", *sys.argv[1:]])}
+    if len(sets) == 1:
+        about |= {"dataset": sets[0].name, "split": sets[0].split}
+        results = evaluate_clips(classifier, processor, sets[0].rows, about=about, **options)
+        columns = {sets[0].name: results}
+        means = {}
+    else:
+        results = evaluate_sets(classifier, processor, sets, about=about, **options)
+        columns, means = results["sets"], results["harmonic_mean"]
+    if not PartialState().is_main_process:
+        return
+    if as_json:
+        print(json.dumps(results))
+    else:
+        Console().print(accuracy_table(columns, means))
+        if output is not None:
+            Console().print(f"Results, predictions and pictures: {output}", soft_wrap=True)
+
+
+def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> Table:
+    """A column for each set of clips, and the means over sets if there are any; accuracies in percent."""
+    table = Table("accuracy in %", *results, *(["harmonic mean"] if means else []))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in dict.fromkeys(name for each in results.values() for name in each["metrics"]):
+        values = [each["metrics"].get(name) for each in results.values()] + ([means.get(name)] if means else [])
+        table.add_row(name.replace("_", " "), *("" if value is None else f"{100 * value:.2f}" for value in values))
+    table.add_section()
+    for name in ("evaluated", "broken"):
+        table.add_row(f"clips {name}", *(str(each["counts"][name]) for each in results.values()))
+    return table
 
 
 @app.command()
@@ -205,3 +303,7 @@ def split_names(names: str) -> tuple[str, ...]:
 
 def main():
     app(prog_name="holovid")
+
+
+if __name__ == "__main__":  # torchrun -m holovid.cli evaluate ...
+    main()

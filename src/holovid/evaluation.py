@@ -1,8 +1,8 @@
 """Evaluation by the papers' protocols: several views and crops of each clip, in batches, over processes, resumable.
 
     model, processor = load_classifier("xvit-k600")
-    clips = load_clips("kinetics/val.csv", root="kinetics/videos")
-    results = evaluate_clips(model, processor, clips["train"], num_views=2, num_crops=3, output="xvit-k600/evaluation")
+    clips = load_set(model, "kinetics/val.csv", root="kinetics/videos")
+    results = evaluate_clips(model, processor, clips.rows, num_views=2, num_crops=3, output="xvit-k600/evaluation")
 
 What a model is asked is a task: "label", or "verb" and "noun". Alphabet: B clips, V views and crops, K classes.
 """
@@ -22,56 +22,27 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import AutoConfig, AutoModelForVideoClassification, AutoVideoProcessor, PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
-import holovid
 from holovid.data import BrokenClipError, ClipDataset
 from holovid.evaluation_report import write_report
-from holovid.evaluation_tasks import Task, list_clips, match_tasks
+from holovid.evaluation_tasks import LabelledSet, Task, list_clips, match_tasks
 from holovid.fingerprints import fingerprint_model, fingerprint_processor, fingerprint_table
 from holovid.interventions import apply_interventions, check_interventions, intervened
+from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.metrics.top_k_accuracy import label_ranks
 from holovid.pipelines import join_batch
-from holovid.prediction_log import PredictionLog
+from holovid.prediction_log import PredictionLog, write_whole
+from holovid.recipes import Recipe
 
 ENSEMBLES = ("logits", "probabilities")
 AUTOCAST = {None: None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 TOP = 5  # predictions of a clip that are kept
 PATIENCE = timedelta(days=7)  # processes may finish hours apart
-
-
-def load_classifier(model: str | os.PathLike, trust_remote_code: bool = False) -> tuple[PreTrainedModel, Any]:
-    """A model that labels videos, of whichever class it was saved as, and its video processor.
-
-    Args:
-        model: folder or Hub id.
-        trust_remote_code: run model code that comes with it.
-
-    Raises `ValueError` when `model` is neither a folder nor a possible name on the Hub, or holds no classifier; and what
-    loading raises.
-    """
-    if not Path(model).is_dir():
-        try:
-            validate_repo_id(str(model))
-        except HFValidationError as error:
-            raise ValueError(f"there is no folder {str(model)!r}, and the Hub has no models of such names") from error
-    options = {"trust_remote_code": trust_remote_code}
-    config = AutoConfig.from_pretrained(model, **options)
-    architecture = (config.architectures or [""])[0]
-    if architecture.endswith("Model"):
-        raise ValueError(f"{model} holds a {architecture}, which has no classifier: train one first")
-    # models of verbs and nouns belong to no Auto class
-    if architecture in holovid.__all__:
-        classifier = getattr(holovid, architecture).from_pretrained(model)
-    else:
-        classifier = AutoModelForVideoClassification.from_pretrained(model, **options)
-    return classifier, AutoVideoProcessor.from_pretrained(model, **options)
 
 
 def evaluate_clips(
@@ -195,6 +166,47 @@ def evaluate_clips(
         return json.loads((folder / "results.json").read_text())
 
 
+def evaluate_sets(
+    model: PreTrainedModel,
+    processor: Any,
+    sets: Sequence[LabelledSet],
+    *,
+    target: str | Sequence[str] | None = None,
+    output: str | os.PathLike | None = None,
+    about: Mapping[str, str] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Measure how well a model labels the clips of several sets, and overall.
+
+    Args:
+        model, processor, target, about, options: as in [`evaluate_clips`].
+        sets: of `load_set`, with different names.
+        output: folder for a folder of each set, by its name, and results.json.
+
+    Returns what that file holds: `sets`, the results of each by its name; `harmonic_mean` of each metric over sets.
+    Raises what `evaluate_clips` raises; if that can be known, before the first clip.
+    """
+    if len({each.name for each in sets}) < len(sets):
+        raise ValueError(f"sets of clips need different names, got {', '.join(each.name for each in sets)}")
+    for each in sets:
+        match_tasks(model, each.rows, target)
+        list_clips(each.rows)
+    results = {}
+    for each in sets:
+        folder = None if output is None else Path(output, each.name.replace("/", "__"))
+        named = {**(about or {}), "dataset": each.name, "split": each.split}
+        results[each.name] = evaluate_clips(
+            model, processor, each.rows, target=target, output=folder, about=named, **options
+        )
+    metrics = [each["metrics"] for each in results.values()]
+    shared = [name for name in metrics[0] if all(name in others for others in metrics)]
+    means = {name: harmonic_mean([others[name] for others in metrics]) for name in shared}
+    summary = {"sets": results, "harmonic_mean": means}
+    if output is not None and PartialState().is_main_process:
+        write_whole(Path(output, "results.json"), json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    return summary
+
+
 class NumberedClips(torch.utils.data.Dataset):
     """Pairs of the number of a clip and what a model takes of it; or, if it cannot be read, why not."""
 
@@ -303,6 +315,16 @@ def check_options(video_processor: Any, options: Mapping[str, Any], **choices: s
     known = video_processor.valid_kwargs.__annotations__
     if unknown := sorted(set(options) - set(known)):
         raise ValueError(f"the video processor has no options {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+
+
+def recipe_protocol(recipe: Recipe, config: PretrainedConfig) -> dict[str, Any]:
+    """Arguments of `evaluate_clips` that evaluate as the source of a recipe did, with as many frames as the model has.
+
+    Raises `ValueError` if the recipe is for another family of models.
+    """
+    recipe.check_model(config)
+    options = recipe.processor_options() | recipe.evaluation_options() | {"ensemble": recipe.ensemble}
+    return {name: value for name, value in options.items() if name != "num_frames"}
 
 
 def describe_protocol(

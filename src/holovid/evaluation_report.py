@@ -6,8 +6,10 @@ results.json is made to be published: it names models and clips without saying w
 import datetime
 import io
 import json
+import os
 import platform
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -158,3 +160,18 @@ def prediction_table(clips: Clips, tasks: list[Task], lines: Mapping[int, Line])
 def without_place(reason: str, place: str | None, name: str) -> str:
     """A reason that calls a clip by its public name."""
     return reason if place is None else reason.replace(place, name)
+
+
+def public_command(words: Sequence[str]) -> str:
+    """A command line that names files, not where they are.
+
+    >>> public_command(["/home/anna/bin/holovid", "evaluate", "../model", "--output=/tmp/results", "--views", "2"])
+    'holovid evaluate model --output=results --views 2'
+    """
+
+    def public(word: str) -> str:
+        option, equals, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
+        local = os.path.isabs(value) or value.startswith("..") or os.path.exists(value)
+        return option + equals + (os.path.basename(os.path.abspath(value)) if local else value)
+
+    return shlex.join(map(public, words))

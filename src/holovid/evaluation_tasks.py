@@ -11,11 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from datasets import ClassLabel, Dataset
 from transformers import PreTrainedModel
 
-from holovid.clip_tables import PATH_COLUMNS, first_of
+from holovid.clip_tables import PATH_COLUMNS, first_of, load_clips
 
 NO_NAME = re.compile(r"LABEL_\d+")  # what transformers calls a class whose name it does not know
 
@@ -60,6 +62,40 @@ class Clips:
         return [os.path.relpath(name, common) for name in self.names]
 
 
+class LabelledSet(NamedTuple):
+    """Rows of `load_clips`, and what their set and split are called."""
+
+    name: str
+    split: str
+    rows: Dataset
+
+
+def load_set(
+    model: PreTrainedModel,
+    source: str | os.PathLike,
+    *,
+    target: str | Sequence[str] | None = None,
+    split: str | None = None,
+    root: str | os.PathLike | None = None,
+) -> LabelledSet:
+    """Labelled clips to evaluate a model on.
+
+    Args:
+        source, root: as in `load_clips`.
+        target: columns of classes, see `match_tasks`.
+        split: default the only one; or "validation", or else "test".
+
+    Raises `ValueError` when there is no such split, and what `load_clips` raises.
+    """
+    splits = load_clips(source, target=list(task_columns(model, target).values()), root=root)
+    choices = [split] if split is not None else [*splits] if len(splits) == 1 else ["validation", "test"]
+    if not (found := [name for name in choices if name in splits]):
+        raise ValueError(f"the data has no split {' or '.join(map(repr, choices))}; it has {', '.join(splits)}")
+    path = Path(source)
+    name = path.resolve().stem if path.exists() else str(source)
+    return LabelledSet(name, found[0], splits[found[0]])
+
+
 def list_clips(rows: Dataset) -> Clips:
     """Raises `ValueError` when a clip, or the same part of one, is there twice."""
     plain = rows.with_format(None)
@@ -88,15 +124,8 @@ def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[st
 
     Raises `ValueError` when there are no such columns, or the model does not know a class.
     """
-    config = model.config
-    acts = "verb_labels" in inspect.signature(type(model).forward).parameters
-    names = ("verb", "noun") if acts else ("label",)
-    columns = names if target is None else (target,) if isinstance(target, str) else tuple(target)
-    if len(columns) != len(names):
-        answers = "a verb and a noun, so two columns hold its answers" if acts else "one label"
-        raise ValueError(f"the model gives {answers}, got the target {', '.join(columns)}")
-    tasks = []
-    for name, column in zip(names, columns, strict=True):
+    tasks, config = [], model.config
+    for name, column in task_columns(model, target).items():
         if not isinstance(rows.features.get(column), ClassLabel):
             classes = [other for other, feature in rows.features.items() if isinstance(feature, ClassLabel)]
             there = f"there are {', '.join(classes)}" if classes else "there are none"
@@ -106,6 +135,17 @@ def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[st
         numbers = rows.with_format(None)[column][:]
         tasks.append(Task(name, column, *match_classes(column, rows.features[column].names, numbers, known, count)))
     return tasks
+
+
+def task_columns(model: PreTrainedModel, target: str | Sequence[str] | None = None) -> dict[str, str]:
+    """Name of each task of a model -> the column of data that holds its answers."""
+    acts = "verb_labels" in inspect.signature(type(model).forward).parameters
+    names = ("verb", "noun") if acts else ("label",)
+    columns = names if target is None else (target,) if isinstance(target, str) else tuple(target)
+    if len(columns) != len(names):
+        answers = "a verb and a noun, in two columns" if acts else "one label, in one column"
+        raise ValueError(f"the model gives {answers}; got the target {', '.join(columns)}")
+    return dict(zip(names, columns, strict=True))
 
 
 def class_names(config, task: str, count: int) -> list[str] | None:

@@ -1,0 +1,71 @@
+"""Measure how well a model labels clips, by the protocol of its paper.
+
+    python examples/evaluate_clips.py MODEL clips --views 2 --crops 3 --output results
+    torchrun --nproc_per_node 2 examples/evaluate_clips.py MODEL clips --views 2 --crops 3 --output results
+
+Stopped, the same command goes on where it was. In the folder are then results.json, predictions.parquet and
+confusion.png. `holovid evaluate` is this with a table of results, several sets of clips, and ablations; start from
+here to measure something of your own.
+"""
+# not called evaluate.py: scripts beside it would find it when they import the library of that name
+
+import argparse
+import json
+import sys
+
+from accelerate import PartialState
+
+from holovid.evaluation import evaluate_clips
+from holovid.evaluation_report import public_command
+from holovid.evaluation_tasks import load_set
+from holovid.loading import load_classifier
+
+
+def main() -> None:
+    args = parse_arguments()
+    model, processor = load_classifier(args.model)
+    clips = load_set(model, args.data, target=args.target, split=args.split, root=args.root)
+    results = evaluate_clips(
+        model,
+        processor,
+        clips.rows,
+        target=args.target,
+        num_views=args.views,
+        num_crops=args.crops,
+        ensemble=args.ensemble,
+        batch_size=args.batch_size,
+        num_workers=args.workers,
+        autocast=args.autocast,
+        output=args.output,
+        about={
+            "model": args.model,
+            "dataset": clips.name,
+            "split": clips.split,
+            "command": public_command(["python", *sys.argv]),
+        },
+    )
+    state = PartialState()
+    if state.is_main_process:
+        print(json.dumps(results["metrics"] | results["counts"], indent=2))
+    state.destroy_process_group()
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="folder or Hub id")
+    parser.add_argument("data", help="folder, table or Hub id of labelled clips")
+    parser.add_argument("--split", help="default: the only one; or validation, or else test")
+    parser.add_argument("--target", nargs="+", help="columns of classes; default: label, or verb noun")
+    parser.add_argument("--root", help="folder that paths in tables start from")
+    parser.add_argument("--views", type=int, default=1, help="passes over a clip in time")
+    parser.add_argument("--crops", type=int, default=1, help="1 or 3 of each")
+    parser.add_argument("--ensemble", help="logits or probabilities; default: as the model's paper does")
+    parser.add_argument("--batch-size", type=int, default=8, help="views that go through the model at once")
+    parser.add_argument("--workers", type=int, default=0, help="processes that decode ahead")
+    parser.add_argument("--autocast", help="bfloat16 or float16")
+    parser.add_argument("--output", help="folder for results, predictions and the picture")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
