@@ -7,7 +7,9 @@ import random
 import numpy as np
 import pytest
 import torch
+from clips import write_clip
 from timm.data.auto_augment import auto_augment_transform
+from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
@@ -19,6 +21,8 @@ from holovid.augmentation import (
     SpecAugment,
     build_augmentation,
 )
+from holovid.data import ClipDataset, load_clips
+from holovid.mixing import ClipMixing
 from holovid.recipes import RECIPES, get_recipe
 
 AUGMENTATIONS = {recipe.augmentation: recipe for recipe in RECIPES.values()}
@@ -212,6 +216,33 @@ def test_spec_augment_is_the_recipes():
     assert blanked.any()
     with_it = dataclasses.replace(get_recipe("cava"), spec_augment={"time_rows": 5})
     assert build_augmentation(with_it, processor()).sound.time_rows == 5
+
+
+@pytest.mark.parametrize("name", ["xvit-k400", "cast-ek100"])
+def test_in_a_data_set(name, tmp_path):
+    """A clip of an epoch is the same in this process and in a worker, and mixed as its batch is."""
+    for index, label in enumerate(["left", "right"] * 2):
+        (tmp_path / "train" / label).mkdir(parents=True, exist_ok=True)
+        write_clip(tmp_path / "train" / label / f"{index}.mp4", frames=20, size=(40, 56), seed=index)
+    recipe, own = get_recipe(name), processor()
+    clips = ClipDataset(
+        load_clips(tmp_path)["train"],
+        own,
+        augmentation=build_augmentation(recipe, own),
+        mixing=ClipMixing.from_recipe(recipe, {"labels": 2}),
+        sampling="dense",
+        frame_stride=2,
+    )
+    batch = [(3, 0), (3, 1), (3, 2), (3, 3)]
+    state = torch.get_rng_state()
+    here = clips.__getitems__(batch)
+    assert torch.equal(state, torch.get_rng_state())
+    (there,) = DataLoader(clips, batch_sampler=[batch], num_workers=1, collate_fn=list)
+    for one, other in zip(here, there, strict=True):
+        assert one["pixel_values_videos"].shape == (4, 3, 32, 32) and one["labels"].shape == (2,)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    later = clips.__getitems__([(4, index) for _, index in batch])
+    assert not torch.equal(here[0]["pixel_values_videos"], later[0]["pixel_values_videos"])
 
 
 def test_bad_input():

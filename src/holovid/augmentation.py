@@ -15,6 +15,7 @@ one of them. Alphabet: T frames, C channels.
 import copy
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ def build_augmentation(
     "none" only resizes, crops the centre and normalises, as the processor does in evaluation. Policies see frames as
     they are decoded, so large videos take long: store them with a short side near 256, as the papers do.
     """
-    video_processor = getattr(processor, "video_processor", processor)
+    video_processor: Any = getattr(processor, "video_processor", processor)
     size = crop_size(video_processor)
     normalise = Normalise(video_processor)
     mirror = [v2.RandomHorizontalFlip(0.5)] if (recipe.flip if flip is None else flip) else []
@@ -106,10 +107,10 @@ def build_augmentation(
 
 def crop_size(processor: HolovidVideoProcessor) -> list[int]:
     """(height, width) of the frames that the model sees. Raises `ValueError` if the processor does not say."""
-    size = processor.crop_size
-    if size is None or size.height is None or size.width is None:
-        raise ValueError(f"the processor must have a crop_size with 'height' and 'width', got {size}")
-    return [size.height, size.width]
+    sides: list[Any] = [getattr(processor.crop_size, side, None) for side in ("height", "width")]
+    if None in sides:
+        raise ValueError(f"the processor must have a crop_size with 'height' and 'width', got {processor.crop_size}")
+    return sides
 
 
 class ClipPolicy(nn.Module):
