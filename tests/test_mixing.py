@@ -114,6 +114,16 @@ def test_a_box_in_the_sound_decides_about_the_labels(seed):
     torch.testing.assert_close(seen["labels"][3], seen["pixel_values_videos"].max() / 3)  # without sound, no box
 
 
+def test_a_box_in_silence_decides_nothing():
+    rows = batch(sound=True)
+    for row in (rows[0], rows[3], rows[1]):
+        row["audio_mask"] = torch.tensor(False)
+    mixed = ClipMixing({"labels": CLASSES}, mixup_alpha=0.8, sound_mixing="cutmix")(rows, generator())
+    shares = [row["labels"][index] for index, row in enumerate(mixed)]
+    torch.testing.assert_close(1 - shares[0], mixed[0]["pixel_values_videos"].max() / 3)
+    assert shares[0] == shares[3] and shares[1] == shares[2] and shares[0] != shares[1]
+
+
 def test_a_mixed_clip_is_heard_if_one_in_it_is():
     rows = batch(4, sound=True)
     for index in (0, 1, 2):

@@ -27,8 +27,9 @@ class ClipMixing:
         mixup_probability: of mixing a batch at all.
         cutmix_alpha: replace a box of every frame instead, the same box in all frames; 0 = never. With both alphas,
             each kind is chosen half of the time.
-        sound_mixing: "mixup" mixes the spectrograms by the share of the clips. "cutmix" cuts a box of that area out of
-            them, and the labels then follow the box, which the spectrogram's border may have made smaller.
+        sound_mixing: "mixup" mixes the spectrograms by the share of the clips. "cutmix" replaces a box of that area in
+            them, and the labels then follow the box, which the spectrogram's border may have made smaller; but not
+            the labels of two silent clips.
 
     Raises `ValueError` for values outside of these.
     """
@@ -108,10 +109,12 @@ class ClipMixing:
 
         mixed = []
         for row, partner, target, other in zip(rows, rows[::-1], targets, targets[::-1], strict=True):
+            heard = "audio_mask" not in row or bool(row["audio_mask"] | partner["audio_mask"])
+            label_share = share if heard else clip_share  # nobody hears a box in silence
             mixed.append(
                 row
                 | {"pixel_values_videos": blend(row, partner, "pixel_values_videos", clip_share, frame_mask)}
-                | {name: torch.lerp(other[name], target[name], share) for name in target}
+                | {name: torch.lerp(other[name], target[name], label_share) for name in target}
             )
             if "input_values" in row:
                 mixed[-1]["input_values"] = blend(row, partner, "input_values", share, sound_mask)
