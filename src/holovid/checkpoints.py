@@ -1,0 +1,109 @@
+"""Checkpoints that are whole: which of those in a folder can be resumed, and what is wrong with the rest.
+
+A process that is killed leaves files cut short, or not there at all. `VideoTrainer` gives a checkpoint its name when
+it is whole; those of a plain Trainer, and old ones that were just being deleted, may lack something.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from transformers import TrainingArguments
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
+
+logger = logging.get_logger(__name__)
+
+# One of each row must be there: of a plain run, of FSDP, of DeepSpeed.
+KINDS = {
+    "weights": (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, "adapter_model.safetensors", "pytorch_model_fsdp*"),
+    "optimizer": (OPTIMIZER_NAME, "optimizer.bin", "optimizer_*", "global_step*"),
+}
+
+
+def resume_point(args: TrainingArguments, files: Iterable[str] = ()) -> Path | None:
+    """What `args.resume_from_checkpoint` means: "true" is the newest whole checkpoint in `args.output_dir`.
+
+    If there is none, training starts anew and a warning says so: a job that may be killed at any time is started each
+    time by the same command. Raises `ValueError` for a checkpoint that is not whole, and where a run that is not to be
+    resumed would write into the checkpoints of another one.
+    """
+    wanted = str(args.resume_from_checkpoint or "false")
+    if wanted.lower() == "false":
+        if all_checkpoints(args.output_dir):
+            raise ValueError(
+                f"{args.output_dir} holds checkpoints of an earlier run: go on with it by --resume_from_checkpoint "
+                "true, or name another --output_dir"
+            )
+        return None
+    if wanted.lower() == "true":
+        checkpoint = newest_checkpoint(args.output_dir, args.world_size, files)
+        if checkpoint is None:
+            logger.warning(f"there is no whole checkpoint in {args.output_dir}: training starts from the beginning")
+        return checkpoint
+    if not Path(wanted).is_dir():
+        raise ValueError(f"--resume_from_checkpoint is true, false or the folder of a checkpoint, got {wanted}")
+    if faults := checkpoint_faults(wanted, args.world_size, files):
+        raise ValueError(f"{wanted} cannot be resumed: {'; '.join(faults)}")
+    return Path(wanted)
+
+
+def newest_checkpoint(folder: str | Path, processes: int = 1, files: Iterable[str] = ()) -> Path | None:
+    """The checkpoint of most steps in `folder` that is whole; what is wrong with newer ones is logged as a warning.
+
+    Args:
+        folder: where a Trainer wrote folders `checkpoint-<step>`. It need not exist.
+        processes: how many processes wrote them; each has a random state of its own in a checkpoint.
+        files: names of further files that a checkpoint must hold.
+
+    Returns `None` when there is none.
+    """
+    for checkpoint in reversed(all_checkpoints(folder)):
+        faults = checkpoint_faults(checkpoint, processes, files)
+        if not faults:
+            return checkpoint
+        logger.warning(f"{checkpoint} is not whole and passed over: {'; '.join(faults)}")
+    return None
+
+
+def all_checkpoints(folder: str | Path) -> list[Path]:
+    """Folders `checkpoint-<step>`, fewest steps first, whole or not."""
+    found = [path for path in Path(folder).glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
+
+
+def checkpoint_faults(checkpoint: str | Path, processes: int = 1, files: Iterable[str] = ()) -> list[str]:
+    """What keeps a checkpoint from being resumed, in words; nothing when it is whole. Arguments as above."""
+    checkpoint = Path(checkpoint)
+    random_states = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+    faults = [
+        f"it has no {name}"
+        for name in (TRAINER_STATE_NAME, SCHEDULER_NAME, *random_states, *files)
+        if not (checkpoint / name).is_file()
+    ]
+    for kind, patterns in KINDS.items():
+        if not any(found for pattern in patterns for found in checkpoint.glob(pattern)):
+            faults.append(f"it has no {kind}")
+    index = checkpoint / SAFE_WEIGHTS_INDEX_NAME
+    if index.is_file() and is_readable(index):
+        shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        faults += [f"it has no {name}" for name in shards if not (checkpoint / name).is_file()]
+    cut = [path.name for path in sorted(checkpoint.iterdir()) if path.is_file() and not is_readable(path)]
+    return faults + [f"{name} is cut short" for name in cut]
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file is as long as its beginning says, or its end is where it belongs; `True` for unknown formats."""
+    try:
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+        elif path.suffix in (".pt", ".pth", ".bin"):  # what torch.save writes has its directory at the end
+            zipfile.ZipFile(path).close()
+        elif path.suffix == ".safetensors":
+            with safe_open(path, "pt"):
+                pass
+    except (ValueError, zipfile.BadZipFile, SafetensorError):
+        return False
+    return True
