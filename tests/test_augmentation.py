@@ -3,6 +3,8 @@
 import dataclasses
 import pickle
 import random
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,6 +245,13 @@ def test_in_a_data_set(name, tmp_path):
         assert all(torch.equal(one[key], other[key]) for key in one)
     later = clips.__getitems__([(4, index) for _, index in batch])
     assert not torch.equal(here[0]["pixel_values_videos"], later[0]["pixel_values_videos"])
+
+
+def test_picture(tmp_path):
+    video = write_clip(tmp_path / "clip.mp4", frames=8, size=(40, 56))
+    draw = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "draw_augmentations.py"))["draw"]
+    one, two = (draw(video, ["cast-ek100"], draws, num_frames=4, seed=0) for draws in (1, 2))
+    assert one.width == two.width and two.height * 2 == one.height * 3, "a row of each draw, and one of none"
 
 
 def test_bad_input():
