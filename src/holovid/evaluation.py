@@ -115,7 +115,7 @@ def evaluate_clips(
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     tasks, clips = match_tasks(model, rows, target), list_clips(rows)
     dataset = ClipDataset(rows, processor, target=[task.column for task in tasks], **options)
-    state = PartialState(timeout=PATIENCE)
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
     if state.num_processes > 1 and output is None:
         raise ValueError("several processes meet in a folder: name one (output)")
     if state.num_processes > len(clips):
