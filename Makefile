@@ -4,10 +4,13 @@ BIN := .venv/bin
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test quick lint types upstream clean
+.PHONY: demo ablation test quick lint types upstream clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
 	$(BIN)/python examples/demo.py
+
+ablation: .venv/ready  ## what each mechanism is for, measured: docs/ablation.md
+	$(BIN)/python examples/ablation.py --table docs/ablation.md
 
 test: lint types  ## everything, as CI runs it
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -33,4 +36,4 @@ upstream: .venv/ready  ## transformers' own common tests on our classes
 	touch $@
 
 clean:
-	rm -rf .venv .cache build dist demo-output src/holovid.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .cache build dist demo-output ablation-output src/holovid.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -36,7 +36,7 @@ import demo_hearing
 import demo_order
 import torch
 import transformers
-from demo_training import compare, console
+from playground import compare, console
 
 from holovid.files import new_folder
 

@@ -23,15 +23,12 @@ frames know their seconds when they exchange with the sound; through these it le
 
 import argparse
 import shutil
-from itertools import product
 from pathlib import Path
 
 import av
-import torch
-from demo_training import (
-    NUM_FRAMES,
-    SIZE,
-    Clips,
+from playground import (
+    CLIP,
+    DecodedClips,
     Goals,
     Results,
     console,
@@ -39,13 +36,16 @@ from demo_training import (
     fine_tune,
     measure,
     show_answers,
-    shuffled,
+    shuffling,
+    tiny_ca2st,
 )
-from transformers import AutoModelForVideoClassification, AutoProcessor, Trainer, pipeline, set_seed
+from transformers import AutoModelForVideoClassification, AutoProcessor, pipeline, set_seed
 
-from holovid import CA2STConfig, CA2STForVideoClassification, HolovidProcessor
+from holovid import CA2STForVideoClassification, HolovidProcessor
 from holovid.data import load_clips
+from holovid.interventions import mute, without_expert
 from holovid.synthetic import ClipSet, render_clips
+from holovid.training import VideoTrainer
 from holovid.visualize import contact_sheet, stack
 
 FACTORS = ["shape", "motion", "sound"]  # which a label names in this order
@@ -57,49 +57,23 @@ GOALS: Goals = {
 }
 
 
-def configure(experts: list[str], names: list[str]) -> CA2STConfig:
-    return CA2STConfig(
-        experts=experts,
-        image_size=SIZE,
-        patch_size=12,
-        num_frames=NUM_FRAMES,
-        audio_frames=96,  # a second, but for what the windows of the spectrogram and its patches leave over
-        num_mel_bins=64,
-        audio_stride=16,
-        hidden_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=128,
-        initializer_range=0.12,  # about 1 / sqrt(hidden_size); 0.02 is made for a width of 768
-        audio_time_layout="aligned",
-        feature_adapter_skip=True,  # adapters start at zero, and there is nothing else in front of the classifier
-        id2label=dict(enumerate(names)),
-        label2id={name: index for index, name in enumerate(names)},
+def train(experts: list[str], clips: dict[str, DecodedClips], args: argparse.Namespace, folder: Path) -> VideoTrainer:
+    set_seed(args.seed)
+    config = tiny_ca2st(experts, clips["train"].names["label"])
+    return fine_tune(
+        CA2STForVideoClassification(config),
+        clips["train"],
+        clips["validation"],
+        folder,
+        epochs=args.epochs,
+        learning_rate=args.learning_rate,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        processor=HolovidProcessor.for_model(config),
     )
 
 
-def train(config: CA2STConfig, clips: Clips, args: argparse.Namespace, folder: Path) -> Trainer:
-    set_seed(args.seed)
-    return fine_tune(CA2STForVideoClassification(config), HolovidProcessor.for_model(config), clips, args, folder)
-
-
-def without_sound(clips: list[dict]) -> list[dict]:
-    return [clip | {"audio_mask": torch.tensor(False)} for clip in clips]
-
-
-def for_cast(clips: Clips) -> Clips:
-    """The same clips for a model that takes nothing but frames."""
-    return {
-        split: [{name: clip[name] for name in ("pixel_values_videos", "labels")} for clip in some]
-        for split, some in clips.items()
-    }
-
-
-def grey(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-    return (torch.zeros_like(inputs[0]),)
-
-
-def mute(source: Path, target: Path) -> None:
+def copy_muted(source: Path, target: Path) -> None:
     """Copy a file without its sound track."""
     with av.open(str(source)) as whole, av.open(str(target), "w") as silent:
         video = silent.add_stream_from_template(whole.streams.video[0])
@@ -112,31 +86,27 @@ def mute(source: Path, target: Path) -> None:
 def run(args: argparse.Namespace, folder: Path) -> Results:
     """Everything, below `folder`."""
     console.rule("CA²ST 1. Render")
-    clip_set = ClipSet(train=args.train, val=args.val, size=64, frame_rate=NUM_FRAMES, seconds=1.0, seed=args.seed)
-    render_clips(folder / "clips", clip_set)
-    names = sorted(map("-".join, product(clip_set.shapes, clip_set.motions, clip_set.sounds)))
-    config = configure(["space", "time", "audio"], names)
-    clips = decode(load_clips(folder / "clips"), HolovidProcessor.for_model(config))
+    render_clips(folder / "clips", ClipSet(train=args.train, val=args.val, seed=args.seed, **CLIP))
+    rows = load_clips(folder / "clips")
+    experts = ["space", "time", "audio"]
+    processor = HolovidProcessor.for_model(tiny_ca2st(experts, rows["train"].features["label"].names))
+    clips = {split: decode(rows[split], processor, ["label"], f"Decoding {split} clips") for split in rows}
 
     console.rule("CA²ST 2. Fine-tune")
-    trainer = train(config, clips, args, folder / "model")
+    trainer = train(experts, clips, args, folder / "model")
     trainer.save_model()  # weights, configuration and processor
-    validation = clips["validation"]
+    model, validation = trainer.model, clips["validation"]
     results = {
-        "full model": measure(trainer, validation, FACTORS),
-        "sound muted": measure(trainer, without_sound(validation), FACTORS),
-        "frames shuffled": measure(trainer, shuffled(validation, args.seed), FACTORS),
+        "full model": measure(model, validation, FACTORS),
+        "sound muted": measure(model, validation, FACTORS, mute),
+        "frames shuffled": measure(model, validation, FACTORS, **shuffling(args.seed)),
     }
     for expert in ("space", "time"):
-        with trainer.model.ca2st.embeddings[expert].register_forward_pre_hook(grey):
-            results[f"{expert} blinded"] = measure(trainer, validation, FACTORS)
-    console.print("Again, without the time expert (CAVA):")
-    trainer = train(configure(["space", "audio"], names), clips, args, folder / "model")
-    results["CAVA (no time)"] = measure(trainer, validation, FACTORS)
-    console.print("Again, without the audio expert (CAST):")
-    seen = for_cast(clips)
-    trainer = train(configure(["space", "time"], names), seen, args, folder / "model")
-    results["CAST (no audio)"] = measure(trainer, seen["validation"], FACTORS)
+        blinded = without_expert(model, expert)
+        results[f"{expert} blinded"] = measure(model, validation, FACTORS, within=blinded)
+    for name, some in (("CAVA (no time)", ["space", "audio"]), ("CAST (no audio)", ["space", "time"])):
+        console.print(f"Again, {name}:")
+        results[name] = measure(train(some, clips, args, folder / "model").model, validation, FACTORS)
 
     console.rule("CA²ST 3. Load and label")
     model = AutoModelForVideoClassification.from_pretrained(folder / "model")
@@ -144,7 +114,7 @@ def run(args: argparse.Namespace, folder: Path) -> Results:
     classify = pipeline("video-classification", model=model, video_processor=processor)
     source = min((folder / "clips" / "val").glob("*-left-rise/*.mp4"))
     clips_shown = {"with its sound": Path(shutil.copy(source, folder / "clip.mp4")), "muted": folder / "muted.mp4"}
-    mute(source, folder / "muted.mp4")
+    copy_muted(source, folder / "muted.mp4")
     sheets = []
     for how, clip in clips_shown.items():
         answers = classify(str(clip), top_k=3)

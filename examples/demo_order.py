@@ -9,10 +9,11 @@ import argparse
 import shutil
 from pathlib import Path
 
-from demo_training import (
+from playground import (
+    CLIP,
     NUM_FRAMES,
     SIZE,
-    Clips,
+    DecodedClips,
     Goals,
     Results,
     console,
@@ -20,13 +21,15 @@ from demo_training import (
     fine_tune,
     measure,
     show_answers,
-    shuffled,
+    shuffling,
+    tiny_xvit,
 )
-from transformers import AutoModelForVideoClassification, AutoVideoProcessor, Trainer, pipeline, set_seed
+from transformers import AutoModelForVideoClassification, AutoVideoProcessor, pipeline, set_seed
 
-from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification
+from holovid import HolovidVideoProcessor, XViTForVideoClassification
 from holovid.data import load_clips
 from holovid.synthetic import ClipSet, render_clips
+from holovid.training import VideoTrainer
 from holovid.visualize import contact_sheet
 
 TITLE = "XViT: the order of frames gets in through mixing"
@@ -38,32 +41,21 @@ GOALS: Goals = {
 
 
 def train(
-    mix: bool,
-    clips: Clips,
-    names: list[str],
-    processor: HolovidVideoProcessor,
-    args: argparse.Namespace,
-    folder: Path,
-) -> Trainer:
+    mix: bool, clips: dict[str, DecodedClips], processor: HolovidVideoProcessor, args: argparse.Namespace, folder: Path
+) -> VideoTrainer:
     set_seed(args.seed)
-    config = XViTConfig(
-        image_size=SIZE,
-        patch_size=16,
-        num_frames=NUM_FRAMES,
-        hidden_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=128,
-        initializer_range=0.12,  # about 1 / sqrt(hidden_size); 0.02 is made for a width of 768
-        mix_divisor=4,
-        mix_layers=None if mix else [],
-        temporal_embedding_length=1,
-        pooling="mean",
-        classifier_dropout=0.0,
-        id2label=dict(enumerate(names)),
-        label2id={name: index for index, name in enumerate(names)},
+    config = tiny_xvit(clips["train"].names["motion"], mix_layers=None if mix else [])
+    return fine_tune(
+        XViTForVideoClassification(config),
+        clips["train"],
+        clips["validation"],
+        folder,
+        epochs=args.epochs,
+        learning_rate=args.learning_rate,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        processor=processor,
     )
-    return fine_tune(XViTForVideoClassification(config), processor, clips, args, folder)
 
 
 def run(args: argparse.Namespace, folder: Path) -> Results:
@@ -73,27 +65,24 @@ def run(args: argparse.Namespace, folder: Path) -> Results:
         train=args.train,
         val=args.val,
         motions=("right", "left", "grow", "shrink"),
-        size=64,
-        frame_rate=NUM_FRAMES,
-        seconds=1.0,
         seed=args.seed,
+        **CLIP,
     )
     render_clips(folder / "clips", clip_set)
     processor = HolovidVideoProcessor(size={"shortest_edge": SIZE}, crop_size=SIZE, num_frames=NUM_FRAMES)
     rows = load_clips(folder / "clips", target="motion")
-    names = rows["train"].features["motion"].names
-    clips = decode(rows, processor, target="motion")
+    clips = {split: decode(rows[split], processor, ["motion"], f"Decoding {split} clips") for split in rows}
 
     console.rule("XViT 2. Fine-tune")
-    trainer = train(True, clips, names, processor, args, folder / "model")
+    trainer = train(True, clips, processor, args, folder / "model")
     results = {
-        "as it is": measure(trainer, clips["validation"], ["motion"]),
-        "frames shuffled": measure(trainer, shuffled(clips["validation"], args.seed), ["motion"]),
+        "as it is": measure(trainer.model, clips["validation"], ["motion"]),
+        "frames shuffled": measure(trainer.model, clips["validation"], ["motion"], **shuffling(args.seed)),
     }
     trainer.save_model()  # weights, configuration and processor
     console.print("Again, with mixing off:")
-    trainer = train(False, clips, names, processor, args, folder / "model")
-    results["mixing off"] = measure(trainer, clips["validation"], ["motion"])
+    trainer = train(False, clips, processor, args, folder / "model")
+    results["mixing off"] = measure(trainer.model, clips["validation"], ["motion"])
 
     console.rule("XViT 3. Load and label")
     model = AutoModelForVideoClassification.from_pretrained(folder / "model")

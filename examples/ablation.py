@@ -1,0 +1,343 @@
+"""What each mechanism is for: tiny models with it and without it, on clips whose answers are known.   make ablation
+
+A clip shows a shape that goes right or left and sounds a tone that rises or falls, each drawn independently of the
+others. "left" is "right" played backwards, frame for frame, and "fall" is "rise" played backwards, so order in time,
+and nothing else, tells them apart. `match` is whether motion and sound have the same parity in their lists: neither
+the picture alone nor the sound alone says anything about it. Wherever the needed is missing, 0.5 is left.
+
+XViT learns the motion, with and without its parts. CA²ST, and CAST and CAVA, which are CA²ST without audio and without
+time, learn the label, all three factors at once; then each of them, from there, `match`, which none learns from
+scratch. Everything is measured on clips as they are, with their frames in random order, held still, and muted.
+
+Results of finished models are kept in the output folder; the same command goes on from there.
+"""
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+import platform
+import shlex
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import date
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here needs the network; this makes sure
+
+import torch
+import transformers
+from playground import (
+    CLIP,
+    DecodedClips,
+    Results,
+    console,
+    decode,
+    fine_tune,
+    measure,
+    reached,
+    shuffling,
+    tiny_ca2st,
+    tiny_xvit,
+)
+from rich.markdown import Markdown
+from rich.progress import Progress
+from transformers import set_seed
+
+from holovid import CA2STForVideoClassification, HolovidProcessor, XViTForVideoClassification
+from holovid.data import load_clips
+from holovid.interventions import hold_still, mute, without_expert
+from holovid.synthetic import ClipSet, render_clips
+
+FACTORS = ["shape", "motion", "sound"]  # which a label names in this order
+XVIT: dict[str, dict[str, Any]] = {
+    "mixing, window 1": {},
+    "mixing, window 2": {"mix_window": 2},
+    "mixing, attention pooling": {"pooling": "attention"},
+    "mixing and a summary token": {"num_summary_tokens": 1},
+    "no mixing": {"mix_layers": []},
+    "no mixing, attention pooling": {"mix_layers": [], "pooling": "attention"},
+    "no mixing, a summary token": {"mix_layers": [], "num_summary_tokens": 1},
+}
+CA2ST = {
+    "CA²ST": ["space", "time", "audio"],
+    "CAST (no audio)": ["space", "time"],
+    "CAVA (no time)": ["space", "audio"],
+}
+TARGETS = ["label", *FACTORS, "match"]
+MATCH_FROM = "match, from "
+# (model, measured how, accuracy of what) -> what it has to be, for every seed
+GOALS = (
+    {("no mixing", "as it is", "motion"): "≤ 0.55"}
+    | {(name, "as it is", "motion"): "≥ 0.95" for name in XVIT if not name.startswith("no")}
+    | {(name, "frames shuffled", "motion"): "≤ 0.55" for name in XVIT}
+    | {
+        ("CA²ST", "as it is", "label"): "≥ 0.97",
+        ("CA²ST", "frames shuffled", "motion"): "≤ 0.55",
+        ("CA²ST", "muted", "sound"): "≤ 0.55",
+        (MATCH_FROM + "CA²ST", "as it is", "match"): "≥ 0.95",
+        (MATCH_FROM + "CA²ST", "frames shuffled", "match"): "≤ 0.55",
+        (MATCH_FROM + "CA²ST", "muted", "match"): "≤ 0.55",
+        (MATCH_FROM + "CAST (no audio)", "as it is", "match"): "≤ 0.55",
+        (MATCH_FROM + "CAVA (no time)", "as it is", "match"): "≤ 0.94",
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    train: int = 3200
+    val: int = 800
+    xvit_epochs: float = 6
+    xvit_clips: int = 1600  # of those to train on; CA²ST takes all
+    ca2st_epochs: float = 7
+    match_epochs: float = 3
+    learning_rate: float = 2e-3
+    match_learning_rate: float = 1e-3
+
+
+def prepare(folder: Path, settings: Settings, seed: int) -> None:
+    """Render the clips of a seed and decode them once for all of its models."""
+    if (folder / f"clips-{seed}.pt").is_file():
+        return
+    clip_set = ClipSet(train=settings.train, val=settings.val, seed=seed, **CLIP)
+    rows = load_clips(render_clips(folder / f"clips-{seed}", clip_set, workers=1, progress=False), target=TARGETS)
+    processor = HolovidProcessor.for_model(tiny_ca2st(CA2ST["CA²ST"], ["any"]))
+    # all models see the same pixels: those of CA²ST, whose colours are normalised in their own way
+    decoded = {split: vars(decode(rows[split], processor, TARGETS)) for split in ("train", "validation")}
+    unfinished = folder / f".clips-{seed}.pt"
+    torch.save(decoded, unfinished)
+    unfinished.replace(folder / f"clips-{seed}.pt")
+
+
+def read(folder: Path, seed: int) -> tuple[DecodedClips, DecodedClips]:
+    decoded = torch.load(folder / f"clips-{seed}.pt", mmap=True)
+    return DecodedClips(**decoded["train"]), DecodedClips(**decoded["validation"])
+
+
+def conditions(model: torch.nn.Module, seed: int) -> dict[str, dict[str, Any]]:
+    """How to measure a model -> arguments of `measure`."""
+    experts = getattr(model.config, "experts", [])
+    everything = {"as it is": {}, "frames shuffled": shuffling(seed), "held still": {"change": hold_still}}
+    if "audio" in experts:
+        everything["muted"] = {"change": mute}
+    blinded = (expert for expert in ("space", "time") if expert in experts)
+    return everything | {f"{expert} sees grey": {"within": without_expert(model, expert)} for expert in blinded}
+
+
+def run_xvit(folder: Path, settings: Settings, seed: int, name: str) -> dict[str, Results]:
+    train, validation = (clips.about("motion") for clips in read(folder, seed))
+    set_seed(seed)
+    model = XViTForVideoClassification(tiny_xvit(train.names["motion"], **XVIT[name]))
+    fine_tune(
+        model,
+        train.first(settings.xvit_clips),
+        None,
+        folder / "runs" / f"{seed}-{name}",
+        epochs=settings.xvit_epochs,
+        learning_rate=settings.learning_rate,
+        seed=seed,
+    )
+    return {
+        name: {how: measure(model, validation, ["motion"], **given) for how, given in conditions(model, seed).items()}
+    }
+
+
+def run_ca2st(folder: Path, settings: Settings, seed: int, name: str) -> dict[str, Results]:
+    train, validation = read(folder, seed)
+    set_seed(seed)
+    model = CA2STForVideoClassification(tiny_ca2st(CA2ST[name], train.names["label"]))
+    fine_tune(
+        model,
+        train,
+        None,
+        folder / "runs" / f"{seed}-{name}",
+        epochs=settings.ca2st_epochs,
+        learning_rate=settings.learning_rate,
+        seed=seed,
+    )
+    on_label = {how: measure(model, validation, FACTORS, **given) for how, given in conditions(model, seed).items()}
+
+    set_seed(seed)
+    matcher = CA2STForVideoClassification(tiny_ca2st(CA2ST[name], train.names["match"]))
+    matcher.ca2st.load_state_dict(model.ca2st.state_dict())
+    matcher.readouts.load_state_dict(model.readouts.state_dict())
+    fine_tune(
+        matcher,
+        train.about("match"),
+        None,
+        folder / "runs" / f"{seed}-{MATCH_FROM}{name}",
+        epochs=settings.match_epochs,
+        learning_rate=settings.match_learning_rate,
+        seed=seed,
+    )
+    clips = validation.about("match")
+    on_match = {how: measure(matcher, clips, ["match"], **given) for how, given in conditions(matcher, seed).items()}
+    return {name: on_label, MATCH_FROM + name: on_match}
+
+
+def kept_in(folder: Path, seed: int, name: str) -> Path:
+    return folder / f"{seed}-{name}.json"
+
+
+def run(folder: Path, settings: Settings, seed: int, name: str) -> None:
+    """Train a model, measure it, and keep what was measured."""
+    torch.set_num_threads(1)  # so small a model gains nothing from more
+    transformers.logging.set_verbosity_error()
+    start = time.monotonic()
+    results = (run_xvit if name in XVIT else run_ca2st)(folder, settings, seed, name)
+    kept = kept_in(folder, seed, name)
+    unfinished = kept.with_name(f".{kept.name}")
+    unfinished.write_text(json.dumps({"seconds": time.monotonic() - start, "results": results}))
+    unfinished.replace(kept)
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=Path("ablation-output"), help="folder of clips and results")
+    parser.add_argument("--table", type=Path, help="Markdown file to write; default: ablation.md in the output folder")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 8), help="models trained at a time")
+    for field in dataclasses.fields(Settings):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+    return parser.parse_args(argv)
+
+
+def same_settings(folder: Path, settings: Settings) -> None:
+    """Results of other settings must not be mixed with ours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp, wanted = folder / "settings.json", dataclasses.asdict(settings)
+    if stamp.is_file() and json.loads(stamp.read_text()) != wanted:
+        raise SystemExit(f"{folder} holds results of other settings; name another --output")
+    stamp.write_text(json.dumps(wanted))
+
+
+def train_all(args: argparse.Namespace, settings: Settings) -> tuple[dict[int, dict[str, Results]], float]:
+    """seed -> model -> measured how -> accuracies, of this run and those it goes on from; and the seconds of all."""
+    models = [*CA2ST, *XVIT]  # the long ones first
+    missing = [
+        (name, seed) for name in models for seed in args.seeds if not kept_in(args.output, seed, name).is_file()
+    ]
+    seeds = sorted({seed for _, seed in missing})
+    # processes that start afresh: a fork of one in which torch has run may wait for ever
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(args.workers, mp_context=context) as pool, Progress(console=console) as bar:
+        preparing = bar.add_task("Rendering and decoding", total=len(seeds))
+        training = bar.add_task("Training", total=len(missing))
+        for job in as_completed([pool.submit(prepare, args.output, settings, seed) for seed in seeds]):
+            job.result()
+            bar.advance(preparing)
+        jobs = {pool.submit(run, args.output, settings, seed, name): (seed, name) for name, seed in missing}
+        for job in as_completed(jobs):
+            job.result()
+            bar.advance(training)
+            bar.console.print("  seed {}: {}".format(*jobs[job]))
+    for seed in seeds:  # large, and quickly made again
+        (args.output / f"clips-{seed}.pt").unlink()
+    results: dict[int, dict[str, Results]] = {seed: {} for seed in args.seeds}
+    seconds = 0.0
+    for seed, name in product(args.seeds, models):
+        kept = json.loads(kept_in(args.output, seed, name).read_text())
+        results[seed] |= kept["results"]
+        seconds += kept["seconds"]
+    return results, seconds
+
+
+def cell(results: dict[int, dict[str, Results]], model: str, how: str, what: str) -> str:
+    """The accuracy for each seed; nothing where that cannot be measured."""
+    values = [measured[model].get(how, {}).get(what) for measured in results.values()]
+    return "" if None in values else " / ".join(f"{value:.3f}" for value in values)
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def report(results: dict[int, dict[str, Results]], settings: Settings, command: str, how_long: str) -> str:
+    """What docs/ablation.md says."""
+    seen = ["as it is", "frames shuffled", "held still"]
+    heard = [*seen, "muted"]
+    xvit = [[name, *(cell(results, name, how, "motion") for how in seen)] for name in XVIT]
+    full = [
+        [how, *(cell(results, "CA²ST", how, what) for what in ["label", *FACTORS])]
+        for how in [*heard, "space sees grey", "time sees grey"]
+    ]
+    family = [[name, *(cell(results, name, "as it is", what) for what in ["label", *FACTORS])] for name in CA2ST]
+    match = [[name, *(cell(results, MATCH_FROM + name, how, "match") for how in heard)] for name in CA2ST]
+    goals = [[model, how, what, goal] for (model, how, what), goal in GOALS.items()]
+    missed = failures(results)
+    verdict = "\n".join(["Missed:", "", *(f"- {line}" for line in missed)]) if missed else "All are reached."
+    versions = (
+        f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+    )
+    return f"""# What each mechanism is for
+
+{__doc__.partition(chr(10) * 2)[2].rpartition(chr(10) * 2)[0]}
+
+Accuracies on {settings.val} clips, for seeds {" / ".join(map(str, results))}.
+Printed by `{command}` on {date.today()}: {how_long}, on {os.cpu_count()} CPU cores; {versions}.
+
+## XViT: order gets in through mixing
+
+Accuracy on the motion. All frames share one temporal embedding, so mixing is the only way for order to get in.
+
+{table(["XViT", *seen], xvit)}
+
+## CA²ST: every expert brings what the others lack
+
+The trained model, with something taken away:
+
+{table(["CA²ST", "label", *FACTORS], full)}
+
+Trained without an expert (there is no member of the family without space):
+
+{table(["trained", "label", *FACTORS], family)}
+
+## Motion and sound together
+
+{table(["`match`", *heard], match)}
+
+## What was to be, for every seed
+
+{table(["model", "measured", "accuracy of", "expected"], goals)}
+
+{verdict}
+"""
+
+
+def failures(results: dict[int, dict[str, Results]]) -> list[str]:
+    """The goals that are missed, in words."""
+    missed = []
+    for (model, how, what), goal in GOALS.items():
+        for seed, measured in results.items():
+            if not reached(value := measured[model][how][what], goal):
+                missed.append(f"{model}, {how}: {what} {value:.3f}, not {goal} (seed {seed})")
+    return missed
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(argv)
+    settings = Settings(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Settings)})
+    same_settings(args.output, settings)
+    results, seconds = train_all(args, settings)
+    command = shlex.join(["examples/ablation.py", *(sys.argv[1:] if argv is None else argv)])
+    how_long = f"{seconds / 60:.0f} minutes of training and measuring, {args.workers} models at a time"
+    text = report(results, settings, command, how_long)
+    target = args.table or args.output / "ablation.md"
+    unfinished = target.with_name(f".{target.name}")
+    unfinished.write_text(text)
+    unfinished.replace(target)
+    console.print(Markdown(text))
+    console.print(f"The table is in {target}.", soft_wrap=True)
+    return int(bool(failures(results)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
