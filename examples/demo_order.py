@@ -11,8 +11,6 @@ from pathlib import Path
 
 from playground import (
     CLIP,
-    NUM_FRAMES,
-    SIZE,
     DecodedClips,
     Goals,
     Results,
@@ -26,7 +24,7 @@ from playground import (
 )
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor, pipeline, set_seed
 
-from holovid import HolovidVideoProcessor, XViTForVideoClassification
+from holovid import HolovidProcessor, HolovidVideoProcessor, XViTForVideoClassification
 from holovid.data import load_clips
 from holovid.synthetic import ClipSet, render_clips
 from holovid.training import VideoTrainer
@@ -69,8 +67,8 @@ def run(args: argparse.Namespace, folder: Path) -> Results:
         **CLIP,
     )
     render_clips(folder / "clips", clip_set)
-    processor = HolovidVideoProcessor(size={"shortest_edge": SIZE}, crop_size=SIZE, num_frames=NUM_FRAMES)
     rows = load_clips(folder / "clips", target="motion")
+    processor = HolovidProcessor.for_model(tiny_xvit(rows["train"].features["motion"].names)).video_processor
     clips = {split: decode(rows[split], processor, ["motion"], f"Decoding {split} clips") for split in rows}
 
     console.rule("XViT 2. Fine-tune")

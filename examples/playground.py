@@ -23,9 +23,10 @@ from holovid import CA2STConfig, XViTConfig
 from holovid.data import ClipDataset
 from holovid.interventions import shuffle_frames
 from holovid.recipes import get_recipe
+from holovid.starting_points import TINY, class_settings
 from holovid.training import VideoTrainer
 
-NUM_FRAMES, SIZE = 8, 48  # of what the models see; clips are rendered with as many frames, 64 pixels wide
+NUM_FRAMES = 8  # of what the models see; clips are rendered with as many, 64 pixels wide
 CLIP = {"size": 64, "frame_rate": NUM_FRAMES, "seconds": 1.0}
 SHUFFLES = 3  # orders of every clip, so that chance does not decide whether 0.5 looks like 0.55
 Inputs = dict[str, Tensor]
@@ -33,44 +34,15 @@ Results = dict[str, dict[str, float]]  # what was measured -> accuracy on "label
 Goals = dict[tuple[str, str], str]  # the keys of some of those -> such as "≥ 0.95"
 console = Console()
 
-TINY = {
-    "image_size": SIZE,
-    "num_frames": NUM_FRAMES,
-    "hidden_size": 64,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 128,
-    "initializer_range": 0.12,  # about 1 / sqrt(hidden_size); 0.02 is made for a width of 768
-}
-
-
-def label_settings(names: Sequence[str]) -> dict[str, Any]:
-    return {"id2label": dict(enumerate(names)), "label2id": {name: index for index, name in enumerate(names)}}
-
 
 def tiny_xvit(names: Sequence[str], **overrides: Any) -> XViTConfig:
     """All frames share one temporal embedding, so that mixing is the only way for order to get in."""
-    settings = {
-        "patch_size": 16,
-        "mix_divisor": 4,
-        "temporal_embedding_length": 1,
-        "pooling": "mean",
-        "classifier_dropout": 0.0,
-    }
-    return XViTConfig(**TINY | settings | label_settings(names) | overrides)
+    return XViTConfig(**TINY["xvit"] | {"num_frames": NUM_FRAMES} | class_settings({"label": names}) | overrides)
 
 
-def tiny_ca2st(experts: Sequence[str], names: Sequence[str], **overrides: Any) -> CA2STConfig:
-    settings = {
-        "experts": list(experts),
-        "patch_size": 12,
-        "audio_frames": 96,  # a second, but for what the windows of the spectrogram and its patches leave over
-        "num_mel_bins": 64,
-        "audio_stride": 16,
-        "audio_time_layout": "aligned",
-        "feature_adapter_skip": True,  # adapters start at zero, and there is nothing else in front of the classifier
-    }
-    return CA2STConfig(**TINY | settings | label_settings(names) | overrides)
+def tiny_ca2st(experts: Sequence[str], names: Sequence[str]) -> CA2STConfig:
+    settings = {"experts": list(experts), "num_frames": NUM_FRAMES}
+    return CA2STConfig(**TINY["ca2st"] | settings | class_settings({"label": names}))
 
 
 class DecodedClips(Dataset):
@@ -121,13 +93,9 @@ class EpochLine(TrainerCallback):
     def on_evaluate(self, args, state, control, metrics, **kwargs):
         loss = next(entry["loss"] for entry in reversed(state.log_history) if "loss" in entry)
         console.print(
-            f"  epoch {state.epoch:2.0f}   loss {float(loss):.3f}   accuracy {metrics['eval_accuracy']:.3f}"
+            f"  epoch {state.epoch:2.0f}   loss {float(loss):.3f}   accuracy {metrics['eval_top1']:.3f}"
             f"   {time.monotonic() - self.start:3.0f} s"
         )
-
-
-def accuracy(prediction: transformers.EvalPrediction) -> dict[str, float]:
-    return {"accuracy": float((prediction.predictions.argmax(-1) == prediction.label_ids).mean())}
 
 
 def fine_tune(
@@ -165,7 +133,6 @@ def fine_tune(
         # a look at it on the way; what counts is measured on all of them
         eval_dataset=None if validation is None else validation.seen_by(model).first(200),
         processing_class=processor,
-        compute_metrics=accuracy,
     )
     trainer.remove_callback(transformers.PrinterCallback)
     if validation is not None:
