@@ -49,8 +49,10 @@ TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
 PATH_COLUMNS = ("path", "file_name", "video")  # the first of them that a table has tells where its clips are
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?\d+)\s*")
+NUMBER = re.compile(r"0|-?[1-9]\d*")  # and not "007", which is a name
 MOST_CLASSES = 1_000_000  # a label that is a larger number is a mistake
 LOOKS_AT_ONCE = 32  # files whose existence is asked for at a time: on a network disk each answer takes milliseconds
+LOOKS_EACH = 200
 
 Source = str | os.PathLike | Dataset
 
@@ -188,7 +190,7 @@ def read_clips_below(folder: Path, root: str | os.PathLike | None, targets: list
     loose = [entry.name for entry in entries if Path(entry.name).suffix.lower() in VIDEO_SUFFIXES and entry.is_file()]
     if loose:
         raise ValueError(
-            f"{folder} holds {first_of(loose, 'clips')} outside of the folders of classes, and no metadata.csv to "
+            f"{folder} holds {first_of(loose, 'clip')} outside of the folders of classes, and no metadata.csv to "
             "say what they show"
         )
     paths, labels, empty = [], [], []
@@ -209,7 +211,7 @@ def read_clips_below(folder: Path, root: str | os.PathLike | None, targets: list
             "or in folders train, val and test of it, or a metadata.csv"
         )
     if empty:
-        raise ValueError(f"{folder} has {first_of(empty, 'folders of classes')} without a clip")
+        raise ValueError(f"{folder} has {first_of(empty, 'class folder')} without a clip")
     columns = {"video": [{"path": path, "bytes": None} for path in paths], "label": labels}
     return Dataset.from_dict(columns, Features({"video": Video(decode=False), "label": Value("string")}))
 
@@ -259,7 +261,7 @@ def with_videos(rows: Dataset, name: str, root: Path | None) -> Dataset:
     if rows.features[column] in (Value("string"), Value("large_string")):
         paths = rows.with_format(None)[column][:]
         if without := [f"row {row}" for row, path in enumerate(paths) if not path]:
-            raise ValueError(f"{name} has {first_of(without, 'rows')} without a {column!r}")
+            raise ValueError(f"{name} has {first_of(without, 'row')} without a {column!r}")
         places = [path if root is None or is_url(path) else os.path.join(root, path) for path in paths]
         files = [{"path": place, "bytes": None} for place in places]
         rows = rows.remove_columns("video") if "video" in rows.features else rows
@@ -268,75 +270,62 @@ def with_videos(rows: Dataset, name: str, root: Path | None) -> Dataset:
         rows = rows.rename_column(column, "video")
     try:
         return rows.cast_column("video", Video(decode=False))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pyarrow.ArrowException) as error:
         raise ValueError(f"column {column!r} of {name} holds {rows.features['video']}, which is no videos") from error
 
 
 def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | None) -> dict[str, Dataset]:
     """The same rows, whose column `target` is a `ClassLabel` with the same names in all splits."""
     labels = {split: read_labels(split, rows, target) for split, rows in clips.items()}
-    model_names = names
+    teaching = "train" if "train" in clips else next(iter(clips))
+    owner, feature = "the model", clips[teaching].features[target]
     if names is None:
-        features = {split: rows.features[target] for split, rows in clips.items()}
-        given = features.get("train", next(iter(features.values())))
-        if isinstance(given, ClassLabel):
-            names = given.names
-        else:
-            learned = set(labels["train"]) if "train" in labels else set().union(*labels.values())
-            names = class_names(learned, target)
-    names = [str(name) for name in names]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"the classes of {target!r} must be different, got twice: {', '.join(twice)}")
-    numbers: dict[str | int, int] = {name: number for number, name in enumerate(names)}
-    if all(isinstance(label, int) for column in labels.values() for label in column):
-        numbers = {number: number for number in range(len(names))}
-        if model_names is None and "train" in labels and not isinstance(clips["train"].features[target], ClassLabel):
-            numbers = {number: number for number in set(labels["train"])}
-    classes = ClassLabel(names=names)
-    known = "the model" if model_names is not None else "training"
+        owner = "training"
+        learned = set(labels["train"]) if "train" in clips else set().union(*labels.values())
+        names = feature.names if isinstance(feature, ClassLabel) else class_names(learned, target)
+        known = set(names) if isinstance(feature, ClassLabel) else learned
+    else:
+        names = [str(name) for name in names]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the classes of {target!r} must be different, got twice: {', '.join(twice)}")
+        known = set(names)
+    numbers = {name: number for number, name in enumerate(names)}
+    used = set().union(*labels.values())
+    if all(map(NUMBER.fullmatch, used)) and not used <= known and owner == "the model":
+        numbers = {str(number): number for number in range(len(names))}  # the classes go by their numbers
+        known = set(numbers)
     made = {}
     for split, rows in clips.items():
-        if foreign := sorted({label for label in labels[split] if label not in numbers}, key=str):
+        if foreign := sorted(set(labels[split]) - known):
             raise ValueError(
-                f"{split} has {first_of(foreign, f'classes of {target!r}')} that {known} does not have; it has "
-                f"{first_of(list(numbers), 'classes')}"
+                f"{split} has {first_of(foreign, 'class')} of {target!r} that {owner} does not have; it has "
+                f"{first_of(sorted(known), 'class')}"
             )
         column = [numbers[label] for label in labels[split]]
-        made[split] = rows.remove_columns(target).add_column(target, column, feature=classes)
+        made[split] = rows.remove_columns(target).add_column(target, column, feature=ClassLabel(names=names))
     return made
 
 
-def read_labels(split: str, rows: Dataset, target: str) -> list[str | int]:
-    """The labels of a split: names, or whole numbers if all of them are."""
+def read_labels(split: str, rows: Dataset, target: str) -> list[str]:
+    """The labels of a split, numbers as they are written."""
     feature = rows.features[target]
     values = rows.with_format(None)[target][:]
     if isinstance(feature, ClassLabel):
         values = [None if value is None or value < 0 else feature.names[value] for value in values]
     if without := [f"row {row}" for row, value in enumerate(values) if value is None or value == ""]:
-        raise ValueError(f"{split} has {first_of(without, 'rows')} without a {target!r}")
-    kinds = {type(value) for value in values}
-    if not kinds <= {str} and not kinds <= {int}:
+        raise ValueError(f"{split} has {first_of(without, 'row')} without a {target!r}")
+    if not (kinds := {type(value) for value in values}) <= {str, int}:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise ValueError(f"the classes of {target!r} in {split} must be names or whole numbers, got {found}")
-    if (
-        kinds == {str}
-        and not isinstance(feature, ClassLabel)
-        and all(map(re.compile(r"0|[1-9]\d*").fullmatch, values))
-    ):
-        values = [int(value) for value in values]
-    return values
+    return list(map(str, values))
 
 
-def class_names(labels: set[str | int], target: str) -> list[str]:
-    """The names of classes, of which these are the labels: sorted, or of numbers 0 to the largest."""
-    if not all(isinstance(label, int) for label in labels):
-        return sorted(map(str, labels))
-    wrong = sorted(label for label in labels if not 0 <= int(label) < MOST_CLASSES)
-    if wrong:
-        raise ValueError(
-            f"labels of {target!r} that are numbers count classes from 0, got {first_of(wrong, 'labels')}"
-        )
+def class_names(labels: set[str], target: str) -> list[str]:
+    """The names of the classes of which these are the labels: sorted; of numbers, 0 to the largest."""
+    if not all(map(NUMBER.fullmatch, labels)):
+        return sorted(labels)
+    if wrong := sorted(label for label in labels if not 0 <= int(label) < MOST_CLASSES):
+        raise ValueError(f"labels of {target!r} that are numbers count classes from 0, got {first_of(wrong, 'label')}")
     return [str(number) for number in range(max(map(int, labels)) + 1)]
 
 
@@ -355,7 +344,7 @@ def check_intervals(split: str, rows: Dataset) -> None:
     ]
     if wrong:
         raise ValueError(
-            f"{split} has {first_of(wrong, 'intervals')} that do not start at 0 s or later and end after it"
+            f"{split} has {first_of(wrong, 'interval')}: they must start at 0 s or later, and end after that"
         )
 
 
@@ -366,20 +355,25 @@ def without_missing(clips: dict[str, Dataset], missing: str) -> dict[str, Datase
         for split, rows in clips.items()
     }
     unique = sorted({place for column in places.values() for place in column if place and not is_url(place)})
+    parts = [unique[first : first + LOOKS_EACH] for first in range(0, len(unique), LOOKS_EACH)]
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
-        absent = {place for place, there in zip(unique, pool.map(os.path.isfile, unique), strict=True) if not there}
+        absent = {place for part in pool.map(absent_of, parts) for place in part}
     if not absent:
         return clips
-    message = f"{first_of(sorted(absent), 'clips')} of {len(unique)} are not there"
+    message = f"missing: {first_of(sorted(absent), 'clip')} of {len(unique)}"
     if missing == "raise":
         raise ValueError(f"{message}; root=... says where relative paths start, missing='skip' leaves them out")
-    logger.warning(f"{message} and are left out")
+    logger.warning(f"{message}; their rows are left out")
     kept = {
         split: [row for row, place in enumerate(column) if place not in absent] for split, column in places.items()
     }
     if empty := [split for split, rows in kept.items() if not rows]:
         raise ValueError(f"{message}, which leaves nothing of {', '.join(empty)}")
     return {split: rows.select(kept[split]) for split, rows in clips.items()}
+
+
+def absent_of(places: Iterable[str]) -> list[str]:
+    return [place for place in places if not os.path.isfile(place)]
 
 
 def metadata_of(folder: Path) -> Path | None:
@@ -404,11 +398,12 @@ def is_url(path: str) -> bool:
 
 def first_of(items: Iterable[Any], what: str, count: int = 3) -> str:
     """
-    >>> first_of(["a.mp4", "b.mp4", "c.mp4", "d.mp4"], "clips")
+    >>> first_of(["a.mp4", "b.mp4", "c.mp4", "d.mp4"], "clip")
     '4 clips (a.mp4, b.mp4, c.mp4, ...)'
     """
     items = [str(item) for item in items]
-    return f"{len(items)} {what} ({', '.join(items[:count])}{', ...' if len(items) > count else ''})"
+    plural = "" if len(items) == 1 else "es" if what.endswith("s") else "s"
+    return f"{len(items)} {what}{plural} ({', '.join(items[:count])}{', ...' if len(items) > count else ''})"
 
 
 def source_name(source: Any) -> str:

@@ -50,15 +50,18 @@ class BrokenClip(NamedTuple):
 
 
 class BrokenClipError(ValueError):
-    """Reading the clip at `path` failed because of `reason`."""
+    """A clip could not be read: the one at `path`, because of `reason`.
 
-    def __init__(self, path: str, reason: str):
-        super().__init__(path, reason)  # as they are, so that the error survives the way out of a worker
+    Out of a worker of a `DataLoader` torch lets nothing but the message; the other two are then `None`.
+    """
+
+    def __init__(self, message: str, path: str | None = None, reason: str | None = None):
+        super().__init__(message, path, reason)
         self.path = path
         self.reason = reason
 
     def __str__(self) -> str:
-        return describe(self)
+        return self.args[0]
 
 
 class ClipDataset(torch.utils.data.Dataset):
@@ -147,7 +150,7 @@ class ClipDataset(torch.utils.data.Dataset):
         rows = [row for row in map(self._read_or_replace, keys) if row is not None]
         if not rows:
             raise ValueError(
-                f"none of the {len(keys)} clips of a batch can be read: {self._listed(self.broken()[-3:])}"
+                f"none of the {len(keys)} clips of a batch can be read: {'; '.join(map(describe, self.broken()[-3:]))}"
             )
         if self.mixing is None:
             return rows
@@ -163,7 +166,8 @@ class ClipDataset(torch.utils.data.Dataset):
             try:
                 inputs = self.processor(video, return_tensors="pt", **self.processor_options)
             except (ValueError, OSError) as error:
-                raise BrokenClipError(self.path(index), str(error)) from error
+                broken = BrokenClip(self.path(index), str(error))
+                raise BrokenClipError(describe(broken), *broken) from error
             row = self._augmented({name: value[0] for name, value in inputs.items()})
         return row | {key: torch.tensor(clip[column]) for key, column in self._label_keys.items()}
 
@@ -198,7 +202,7 @@ class ClipDataset(torch.utils.data.Dataset):
         except BrokenClipError as error:
             if self.on_broken == "raise":
                 raise
-            self._note(BrokenClip(error.path, error.reason))
+            self._note(BrokenClip(*error.args[1:]))
             return self._blank_row() if self.on_broken == "mask" else None
 
     def _note(self, clip: BrokenClip) -> None:
@@ -264,14 +268,14 @@ def seeded(*numbers: int) -> Iterator[None]:
         yield
 
 
-def describe(broken: BrokenClip | BrokenClipError) -> str:
+def describe(broken: BrokenClip) -> str:
     """What is wrong with which clip; most reasons name it already."""
     return broken.reason if broken.path in broken.reason else f"{broken.path}: {broken.reason}"
 
 
 def seed_of(*numbers: int) -> int:
     """A seed that depends on all of the numbers, without neighbours being alike."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    return int(np.random.SeedSequence((len(numbers), *numbers)).generate_state(1, np.uint64)[0])
 
 
 def remove_if_ours(path: str, process: int) -> None:
