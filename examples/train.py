@@ -42,7 +42,7 @@ from holovid.training import VideoTrainer
 def main(arguments: list[str]) -> None:
     run, args = parse_arguments(arguments)
     checkpoint = resume_point(args, files=[] if run.ema_decay is None else [AVERAGE_NAME])
-    parts = prepare(run, args)
+    parts = prepare(run, args.seed, args.data_seed, validate=args.eval_strategy != "no")
     trainer = VideoTrainer(
         parts.model,
         args,

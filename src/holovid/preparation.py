@@ -42,12 +42,17 @@ class Preparation:
         )
 
 
-def prepare(run: RunArguments, args: TrainingArguments) -> Preparation:
+def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate: bool = True) -> Preparation:
     """Model, processor and data sets of a run.
 
+    Args:
+        run: what a user asks for.
+        seed: of new weights. Torch's, NumPy's and Python's generators start from it.
+        data_seed: of all chance in clips; by default `seed`.
+        validate: whether there must be clips to validate on.
+
     Raises `ValueError` for whatever is known to be wrong by then: a recipe of another family, a model or data that do
-    not fit what is asked, no clips to validate on although `args.eval_strategy` wants them, and what `load_clips`
-    finds; `OSError` for models and data that are not there.
+    not fit what is asked, and what `load_clips` finds; `OSError` for models and data that are not there.
     """
     recipe = get_recipe(run.recipe)
     columns = run.target
@@ -61,7 +66,7 @@ def prepare(run: RunArguments, args: TrainingArguments) -> Preparation:
     rows = load_clips(sources, target=target, missing=run.missing)
     if "train" not in rows:
         raise ValueError(f"{run.data} has no clips to train on; it has {', '.join(rows)}")
-    if "validation" not in rows and args.eval_strategy != "no":
+    if "validation" not in rows and validate:
         raise ValueError(f"{run.data} has no clips to validate on: give --validation, or --eval_strategy no")
     names = {column: rows["train"].features[column].names for column in columns}
     known = class_names(start.config, columns)
@@ -70,14 +75,14 @@ def prepare(run: RunArguments, args: TrainingArguments) -> Preparation:
     }:  # the classes of the model in another order: its own, so that its head stays right
         rows, names = load_clips(sources, target=target, names=known, missing=run.missing), known
 
-    set_seed(args.seed)  # new weights are the same in each run and each process
+    set_seed(seed)  # new weights are the same in each run and each process
     model = build_model(start, names)
     if run.freeze_experts or (run.freeze_experts is None and run.experts):
         if not hasattr(model, "freeze_experts"):
             raise ValueError("--freeze_experts is for models that have experts; an XViT has none")
         model.freeze_experts()
     processor = build_processor(start, model.config, recipe)
-    seed = args.seed if args.data_seed is None else args.data_seed
+    data_seed = seed if data_seed is None else data_seed
     keys = {"labels": columns[0]} if len(columns) == 1 else {f"{column}_labels": column for column in columns}
     train = ClipDataset(
         rows["train"],
@@ -85,11 +90,11 @@ def prepare(run: RunArguments, args: TrainingArguments) -> Preparation:
         target=target,
         augmentation=build_augmentation(recipe, processor, flip=run.flip),
         mixing=ClipMixing.from_recipe(recipe, {key: len(names[column]) for key, column in keys.items()}),
-        seed=seed,
+        seed=data_seed,
         on_broken=run.on_broken,
     )
     validation = None
     if "validation" in rows:
         on_broken = "mask" if run.on_broken == "skip" else "raise"
-        validation = ClipDataset(rows["validation"], processor, target=target, seed=seed, on_broken=on_broken)
+        validation = ClipDataset(rows["validation"], processor, target=target, seed=data_seed, on_broken=on_broken)
     return Preparation(model, processor, recipe, train, validation)

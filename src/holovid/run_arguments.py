@@ -137,5 +137,6 @@ def training_defaults(recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
         "logging_steps": 10,
         "logging_nan_inf_filter": False,  # VideoTrainer raises
         "dataloader_num_workers": min(8, max(1, cores)),
-        "dataloader_pin_memory": torch.cuda.is_available() and not given.get("use_cpu", False),
+        # without it, several processes on CPUs would each train alone
+        "use_cpu": not torch.accelerator.is_available(),
     }

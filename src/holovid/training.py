@@ -10,6 +10,7 @@ Trainer's. `prepare` in preparation.py makes model, arguments and data sets from
 """
 
 import math
+import os
 import shutil
 import time
 from dataclasses import dataclass, fields
@@ -251,17 +252,25 @@ def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
         raise ValueError(
             f"{', '.join(given)}: the recipe decides; take another one, or a changed one with dataclasses.replace"
         )
-    if train_dataset is None:
-        return
-    clips, devices = len(train_dataset), args.world_size * max(1, args.n_gpu)
+    started = int(os.environ.get("WORLD_SIZE", args.world_size))
+    if started != args.world_size:
+        raise ValueError(
+            f"{started} processes were started, and this one knows of {args.world_size}; on CPUs give --use_cpu true"
+        )
+    if train_dataset is not None:
+        devices, clips = args.world_size * max(1, args.n_gpu), args.per_device_train_batch_size
+        check_batch(len(train_dataset), devices, clips, args.gradient_accumulation_steps)
+
+
+def check_batch(clips: int, devices: int, per_device: int, accumulated: int) -> None:
+    """Raise `ValueError` if there are not enough clips for one step."""
     if devices > clips:
         raise ValueError(f"{devices} processes cannot share {clips} clips; start at most {clips}")
-    at_once, steps = args.train_batch_size * args.world_size, args.gradient_accumulation_steps
-    if at_once * steps > clips:
+    batch = devices * per_device * accumulated
+    if batch > clips:
         raise ValueError(
-            f"a batch of {at_once * steps} clips ({args.per_device_train_batch_size} on each of {devices} devices, "
-            f"{steps} times) is larger than the {clips} clips to train on; lower --per_device_train_batch_size"
-            + (" or --gradient_accumulation_steps" if steps > 1 else "")
+            f"a batch of {batch} clips ({per_device} on each of {devices} devices, accumulated {accumulated} times) "
+            f"is larger than the {clips} clips to train on; take fewer at once, or accumulate fewer"
         )
 
 

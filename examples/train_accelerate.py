@@ -1,0 +1,178 @@
+"""The training of train.py as a loop to own and change: models, clips and recipes of holovid, and plain Accelerate.
+
+    holovid data synth clips --train 64 --val 16 --size 64 --frame-rate 8 --seconds 1
+    python examples/train_accelerate.py --model xvit --recipe small --data clips --target motion --output_dir run
+    accelerate launch --config_file examples/accelerate/ddp.yaml examples/train_accelerate.py ...    # copies
+    accelerate launch --config_file examples/accelerate/fsdp2.yaml examples/train_accelerate.py ...  # shared out
+
+With the same arguments it takes the same steps as train.py, number for number (tests/test_train_scripts.py). After
+each epoch it saves its state; --resume goes on from there. In the output folder: the model and its processor,
+training.png and results.json.
+"""
+
+import json
+import math
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch.utils.data import DataLoader, default_collate
+from tqdm.auto import tqdm
+from transformers import EvalPrediction
+
+from holovid.data import EpochSampler
+from holovid.optimization import build_optimizer, build_schedule
+from holovid.preparation import prepare
+from holovid.run_arguments import Parser, RunArguments
+from holovid.training import check_batch, measure
+from holovid.training_picture import save_training_picture
+
+LOGITS = {"labels": "logits", "verb_labels": "verb_logits", "noun_labels": "noun_logits"}
+
+
+@dataclass
+class LoopArguments:
+    """
+    Args:
+        batch_size: clips on one device at once.
+        accumulate: batches a step.
+        epochs, learning_rate: by default the recipe's, the rate in proportion to the clips of a step.
+        resume: go on from the last epoch that was finished in the output folder.
+    """
+
+    output_dir: str = "run"
+    batch_size: int = 8
+    accumulate: int = 1
+    epochs: int | None = None
+    learning_rate: float | None = None
+    mixed_precision: str = "no"
+    activation_checkpointing: bool = False
+    workers: int = 2
+    seed: int = 42
+    resume: bool = False
+    report_to: str | None = None
+
+
+def main(run: RunArguments, loop: LoopArguments) -> None:
+    accelerator = Accelerator(
+        cpu=not torch.accelerator.is_available(),
+        gradient_accumulation_steps=loop.accumulate,
+        mixed_precision=loop.mixed_precision,
+        log_with=loop.report_to,
+        project_dir=loop.output_dir,
+    )
+    parts = prepare(run, loop.seed)
+    output, recipe = Path(loop.output_dir), parts.recipe
+    saved = last_state(output)
+    if saved is not None and not loop.resume:
+        raise ValueError(f"{output} holds an earlier run: go on with it by --resume, or name another --output_dir")
+    check_batch(len(parts.train), accelerator.num_processes, loop.batch_size, loop.accumulate)
+    accelerator.init_trackers("training")
+    if loop.activation_checkpointing:
+        parts.model.activation_checkpointing_enable()
+
+    # The order of clips, and all chance in them, depends on the seed and the epoch alone.
+    sampler = EpochSampler(len(parts.train), seed=loop.seed)
+    options = {"batch_size": loop.batch_size, "num_workers": loop.workers, "collate_fn": default_collate}
+    train_loader = accelerator.prepare(DataLoader(parts.train, sampler=sampler, **options))
+    validation_loader = accelerator.prepare(DataLoader(parts.validation, **options))
+
+    epochs = loop.epochs or math.ceil(recipe.epochs)
+    steps = epochs * math.ceil(len(train_loader) / loop.accumulate)
+    batch = loop.batch_size * loop.accumulate * accelerator.num_processes
+    rate = loop.learning_rate or recipe.scaled_learning_rate(batch)
+    model, optimizer = accelerator.prepare(parts.model, build_optimizer(parts.model, recipe, rate))
+    schedule = build_schedule(optimizer, recipe, steps, rate)  # not prepared: one step for all processes together
+    accelerator.register_for_checkpointing(schedule)
+
+    set_seed(loop.seed)
+    log: list[dict] = []
+    first = 0
+    if loop.resume and saved is not None:
+        accelerator.load_state(str(saved))
+        log = json.loads((saved / "log.json").read_text())
+        first = log[-1]["epoch"]
+    progress = tqdm(total=steps, initial=first * steps // epochs, disable=not accelerator.is_local_main_process)
+    for epoch in range(first, epochs):
+        model.train()
+        sampler.set_epoch(epoch)
+        losses, start = [], time.perf_counter()
+        for inputs in train_loader:
+            with accelerator.accumulate(model):
+                loss = model(**inputs).loss
+                accelerator.backward(loss)
+                optimizer.step()
+                if accelerator.sync_gradients:
+                    schedule.step()
+                    progress.update()
+                optimizer.zero_grad()
+            losses.append(accelerator.reduce(loss.detach(), "mean").item())
+            if not math.isfinite(losses[-1]):
+                raise ValueError(f"the loss became {losses[-1]} in epoch {epoch + 1}, batch {len(losses)}")
+        speed = len(losses) * loop.batch_size * accelerator.num_processes / (time.perf_counter() - start)
+        log.append({"epoch": epoch + 1, "step": progress.n, "loss": float(np.mean(losses)), "losses": losses})
+        log[-1] |= {"learning_rate": max(schedule.get_last_lr()), "clips_per_second": speed}
+        log[-1] |= {f"eval_{name}": value for name, value in evaluate(accelerator, model, validation_loader).items()}
+        shown = {name: value for name, value in log[-1].items() if name != "losses"}
+        accelerator.log(shown, step=progress.n)
+        save_state(accelerator, output / f"state-{epoch + 1}", log)
+        if accelerator.is_main_process:
+            save_training_picture(log, output / "training.png")
+            progress.write("  ".join(f"{name} {value:.4g}" for name, value in shown.items()))
+    progress.close()
+
+    weights = accelerator.get_state_dict(model)
+    if accelerator.is_main_process:
+        accelerator.unwrap_model(model).save_pretrained(output, state_dict=weights)
+        parts.processor.save_pretrained(output)
+        (output / "results.json").write_text(json.dumps(log, indent=2))
+    accelerator.end_training()
+
+
+@torch.no_grad()
+def evaluate(accelerator: Accelerator, model: torch.nn.Module, loader: DataLoader) -> dict[str, float]:
+    """Loss and accuracies of all clips, each counted once on however many processes."""
+    model.eval()
+    found = []
+    with torch.random.fork_rng(devices=[]):  # a loader draws from torch's generator, and dropout is not to notice
+        for inputs in loader:
+            outputs = model(**inputs)
+            answers = {name: (outputs[LOGITS[name]], inputs[name]) for name in LOGITS if name in inputs}
+            found.append(accelerator.gather_for_metrics(answers))
+    logits = tuple(torch.cat([batch[name][0] for batch in found]).float().cpu().numpy() for name in found[0])
+    labels = tuple(torch.cat([batch[name][1] for batch in found]).cpu().numpy() for name in found[0])
+    return measure(EvalPrediction(predictions=logits, label_ids=labels))
+
+
+def save_state(accelerator: Accelerator, folder: Path, log: list[dict]) -> None:
+    """Everything that training goes on from, under its name when it is whole; the one before goes."""
+    unfinished, before = folder.with_name("_unfinished"), last_state(folder.parent)
+    if accelerator.is_main_process:
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(unfinished))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        (unfinished / "log.json").write_text(json.dumps(log))
+        unfinished.rename(folder)
+        if before is not None:
+            shutil.rmtree(before)
+    accelerator.wait_for_everyone()
+
+
+def last_state(folder: Path) -> Path | None:
+    return max(folder.glob("state-*"), key=lambda path: int(path.name.removeprefix("state-")), default=None)
+
+
+if __name__ == "__main__":
+    try:
+        parser = Parser((RunArguments, LoopArguments))
+        main(*parser.parse_dict(parser.given(sys.argv[1:])))
+    except (ValueError, OSError) as error:
+        sys.exit(f"train_accelerate.py: {error}")
