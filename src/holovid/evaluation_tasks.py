@@ -106,7 +106,7 @@ def list_clips(rows: Dataset) -> Clips:
     starts, ends = (plain[name][:] if name in rows.features else [None] * len(places) for name in ("start", "end"))
     counts = Counter(zip(places, starts, ends, strict=True))
     if twice := [clip[0] for clip, count in counts.items() if count > 1 and clip[0] is not None]:
-        raise ValueError(f"{first_of(twice, 'clips')} are in the data more than once")
+        raise ValueError(f"the data holds {first_of(twice, 'clip')} more than once")
     return Clips(places, names, starts, ends)
 
 
@@ -172,9 +172,9 @@ def match_classes(
         return known or [str(number) for number in range(count)], numbers
     if known is not None:
         near = difflib.get_close_matches(foreign[0], known, 1)
-        hint = f"is {foreign[0]!r} its {near[0]!r}?" if near else f"it has {first_of(known, 'classes')}"
+        hint = f"is {foreign[0]!r} its {near[0]!r}?" if near else f"it has {first_of(known, 'class')}"
         raise ValueError(
-            f"{column!r} of the data has {first_of(foreign, 'classes')} that the model does not know; {hint}"
+            f"{column!r} of the data has {first_of(foreign, 'class')} that the model does not know; {hint}"
         )
     if len(names) != count:
         raise ValueError(
