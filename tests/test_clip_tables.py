@@ -3,12 +3,17 @@
 import csv
 import gc
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
+from clips import write_clip
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Video, load_dataset
+from hub_server import HubRequestHandler, HubServer, Repository
 
 from holovid.clip_tables import first_of, load_clips
 from holovid.synthetic import ClipSet, render_clips
@@ -263,6 +268,64 @@ def test_sources_that_cannot_be(folder):
         load_clips(Dataset.from_dict({"path": ["x.mp4"], "label": [0.5]}))
     with pytest.raises(ValueError, match="column 'start' of train must be seconds, got string"):
         load_clips(Dataset.from_dict({"path": ["x.mp4"], "label": ["a"], "start": ["0:01"]}))
+
+
+class HubOfDatasets(HubRequestHandler):
+    """The small Hub, asked for a data set: the same answers at the addresses of those, and a tree with its folders."""
+
+    ROUTES = (
+        ("GET", r"/api/datasets/(?P<repo_id>[^/]+/[^/]+)(?:/revision/(?P<revision>[^/]+))?", "info"),
+        ("GET", r"/api/datasets/(?P<repo_id>[^/]+/[^/]+)/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?", "tree"),
+        ("GET", r"/datasets/(?P<repo_id>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "download"),
+    )
+
+    def tree(self, repo_id: str, revision: str, folder: str = ""):
+        files = self.hub.files(repo_id)
+        folders = {str(parent) for path in files for parent in Path(path).parents} - {"."}
+        entries = [{"type": "directory", "path": path, "oid": "0", "size": 0} for path in sorted(folders)]
+        entries += [{"type": "file", "path": path, "oid": path, "size": len(files[path])} for path in files]
+        if "recursive=true" not in self.path:
+            entries = [entry for entry in entries if str(Path(entry["path"]).parent) == (folder or ".")]
+        if entries:
+            return self.send_json(entries)
+        return self.send_error_code(404, "EntryNotFound", f"no folder {folder}", {"X-Repo-Commit": revision})
+
+
+@pytest.mark.slow
+def test_a_data_set_of_the_hub(tmp_path):
+    files = {".gitattributes": b""}
+    for split, label in (("train", "a"), ("train", "b"), ("validation", "a")):
+        clip = write_clip(tmp_path / "clip.mp4", 2 + len(files))
+        files[f"{split}/{label}/1.mp4"] = clip.read_bytes()
+    script = """
+import json, pathlib
+from holovid.data import load_clips
+clips = load_clips("me/clips")
+names = clips["train"].features["label"].names
+print(json.dumps({
+    split: [(names[row["label"]], pathlib.Path(row["video"]["path"]).stat().st_size) for row in rows]
+    for split, rows in clips.items()
+}))
+try:
+    load_clips("me/nothing")
+except ValueError as error:
+    print(error)
+"""
+    with HubServer() as hub:
+        hub._server.RequestHandlerClass = type("Handler", (HubOfDatasets,), {"hub": hub})
+        hub.repositories["me/clips"] = Repository()
+        hub.repositories["me/clips"].commit(files)
+        environment = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found, said = done.stdout.splitlines()
+    sizes = {path: len(content) for path, content in files.items()}
+    assert json.loads(found) == {
+        "train": [["a", sizes["train/a/1.mp4"]], ["b", sizes["train/b/1.mp4"]]],
+        "validation": [["a", sizes["validation/a/1.mp4"]]],
+    }
+    assert "there is no folder or table 'me/nothing' here" in said and "doesn't exist on the Hub" in said
 
 
 def test_messages_by_hand():
