@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import tiny_ca2st
 import torch
 from clips import write_clip
 from conftest import golden, golden_weights
@@ -14,8 +15,12 @@ from tiny_xvit import tiny
 from transformers import AutoModelForVideoClassification, AutoProcessor, pipeline
 from typer.testing import CliRunner
 
-from holovid import HolovidVideoProcessor
+from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.cli import app
+from holovid.data import load_clips
+from holovid.evaluation import evaluate_clips
+from holovid.loading import load_classifier
+from holovid.recipes import get_recipe
 from holovid.synthetic import ClipSet, render_clips
 
 
@@ -69,6 +74,92 @@ def test_data_synth(holovid, tmp_path):
         assert [row["label"] for row in csv.DictReader(file)] == [
             "disc-grow-tone", "disc-shrink-tone", "triangle-grow-tone", "triangle-shrink-tone",
         ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Two sets of clips, and a model that hears them."""
+    folder = tmp_path_factory.mktemp("labelled")
+    for name, seed in (("one", 0), ("two", 1)):
+        render_clips(folder / name, ClipSet(train=8, val=9, size=32, seconds=0.5, seed=seed), progress=False)
+    names = load_clips(folder / "one")["train"].features["label"].names
+    torch.manual_seed(0)
+    model = tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST, num_labels=8, id2label=dict(enumerate(names)))
+    model.save_pretrained(folder / "model")
+    HolovidProcessor.for_model(model.config, size={"shortest_edge": 28}).save_pretrained(folder / "model")
+    return folder
+
+
+def test_evaluate_says_what_the_function_says(holovid, labelled, tmp_path):
+    arguments = ("evaluate", labelled / "model", labelled / "one", "--views", 2, "--crops", 3, "--batch-size", 4)
+    result = holovid(
+        *arguments, "--mute", "--drop-expert", "time", "--json", "--csv", "--output", tmp_path / "results"
+    )
+    assert result.exit_code == 0, result.output
+    got = json.loads(result.stdout)
+    assert got == json.loads((tmp_path / "results" / "results.json").read_text())
+    model, processor = load_classifier(labelled / "model")
+    want = evaluate_clips(
+        model, processor, load_clips(labelled / "one")["validation"], num_views=2, num_crops=3, progress=False,
+        intervention=["mute", "without_time"],
+    )  # fmt: skip
+    assert got["metrics"] == pytest.approx(want["metrics"]) and got["counts"] == want["counts"]
+    assert got["protocol"] == want["protocol"] and got["protocol"]["ensemble"] == "probabilities"
+    assert got["model"]["name"] == "model" and got["dataset"] == {"name": "one", "split": "validation"}
+    assert {"results.json", "predictions.csv", "predictions.parquet", "confusion.png"} <= {
+        path.name for path in (tmp_path / "results").iterdir()
+    }
+    again = holovid(*arguments, "--output", tmp_path / "results")
+    assert again.exit_code == 2 and "holds another evaluation: protocol intervention was" in again.stderr
+
+
+def test_evaluate_several_sets(holovid, labelled):
+    arguments = ("evaluate", labelled / "model", labelled / "one", labelled / "two")
+    result = holovid(*arguments, "--split", "train", "--shuffle-frames", "--static")
+    assert result.exit_code == 0, result.output
+    words = result.stdout.split()
+    for word in ("one", "two", "harmonic", "top1", "top5", "evaluated"):
+        assert word in words
+    found = json.loads(holovid(*arguments, "--json").stdout)
+    assert set(found) == {"sets", "harmonic_mean"} and set(found["sets"]) == {"one", "two"}
+    assert [each["counts"]["clips"] for each in found["sets"].values()] == [9, 9]
+
+
+def test_evaluate_by_recipe(holovid, labelled):
+    result = holovid("evaluate", labelled / "model", labelled / "one", "--recipe", "cast-ssv2", "--views", 1, "--json")
+    assert result.exit_code == 0, result.output
+    recipe = get_recipe("cast-ssv2")
+    protocol = json.loads(result.stdout)["protocol"]
+    assert (protocol["views"], protocol["crops"]) == (1, recipe.num_crops)
+    assert (protocol["sampling"], protocol["ensemble"]) == (recipe.sampling, "probabilities")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("{new}", "{one}"), "there is no folder"),
+        (("{model}", "{new}"), "there is no"),
+        (("{model}", "{one}", "--split", "dev"), "the data has no split 'dev'; it has train, validation"),
+        (("{model}", "{one}", "--target", "colour"), "'colour'"),
+        (
+            ("{model}", "{one}", "--target", "shape"),
+            "'shape' of the data has 2 classes (disc, triangle) that the model",
+        ),
+        (("{model}", "{one}", "--drop-expert", "sound"), "no expert 'sound'; it has space, time, audio"),
+        (("{model}", "{one}", "--ensemble", "votes"), "ensemble must be one of logits, probabilities"),
+        (("{model}", "{one}", "--crops", "2"), "num_crops must be one of (1, 3)"),
+        (("{model}", "{one}", "--recipe", "xvit-k400"), "recipe 'xvit-k400' is for xvit models"),
+        (("{model}", "{one}", "--recipe", "cast-svs2"), "cast-ssv2"),
+        (("{model}", "{one}", "{one}"), "sets of clips need different names, got one, one"),
+        (("{model}", "{one}", "--output", "{one}"), "holds something else"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_sentence(holovid, labelled, tmp_path, arguments, message):
+    places = {"new": tmp_path / "new", "model": labelled / "model", "one": labelled / "one"}
+    result = holovid("evaluate", *(argument.format(**places) for argument in arguments))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("holovid: ") and message in result.stderr
+    assert result.stderr.count("\n") == 1 and not result.stdout
 
 
 @pytest.mark.parametrize(

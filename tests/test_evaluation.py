@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.csv
@@ -25,7 +26,7 @@ import holovid.evaluation
 from holovid import CA2STForActionRecognition, HolovidProcessor, HolovidVideoProcessor
 from holovid.data import BrokenClipError, load_clips
 from holovid.evaluation import ensemble_views, evaluate_clips, evaluate_sets, recipe_protocol
-from holovid.evaluation_tasks import load_set
+from holovid.evaluation_tasks import load_set, match_tasks
 from holovid.interventions import without_expert
 from holovid.loading import load_classifier
 from holovid.metrics.action_accuracy import ActionAccuracy
@@ -211,6 +212,22 @@ def test_verbs_and_nouns(actions, tmp_path):
     assert set(results["per_class"]) == set(results["most_confused"]) == {"verb", "noun"}
 
 
+def test_verbs_and_nouns_are_matched_by_name_where_the_model_knows_them(folder, tmp_path):
+    paths = sorted(folder.glob("val/*/*.mp4"))[:3]
+    lines = [f"{path},{verb},{noun}\n" for path, verb, noun in zip(paths, ("wash", "cut", "cut"), "pan", strict=True)]
+    (tmp_path / "table.csv").write_text("path,verb,noun\n" + "".join(lines))
+    rows = load_clips(tmp_path / "table.csv", target=["verb", "noun"])["train"]
+    names = {"id2verb": {0: "wash", 1: "take", 2: "cut"}, "id2noun": dict(enumerate("pqran"))}
+    model = tiny_ca2st.tiny_actions(num_verbs=3, num_nouns=5, **names)
+    model.save_pretrained(tmp_path / "model")
+    saved = CA2STForActionRecognition.from_pretrained(tmp_path / "model")
+    verb, noun = match_tasks(saved, rows)
+    assert verb.classes == ["wash", "take", "cut"] and verb.labels == [0, 2, 2]
+    assert noun.classes == [*"pqran"] and noun.labels == [0, 3, 4]
+    with pytest.raises(ValueError, match="the model has 4 classes without names, and 'verb' of the data has 2 others"):
+        match_tasks(tiny_ca2st.tiny_actions(num_verbs=4), rows)
+
+
 def test_few_classes_have_no_top_five(sight, folder):
     rows = load_clips(folder, target="motion")["validation"]
     model = tiny_xvit.tiny(num_labels=2, id2label={0: "left", 1: "right"})
@@ -297,6 +314,21 @@ def test_numbers_that_are_not_classes(sight, folder, tmp_path):
 def test_what_cannot_be_evaluated(seer, sight, rows, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         evaluate(seer, sight, rows, **options)
+
+
+@pytest.mark.parametrize(
+    ("processes", "options", "message"),
+    [
+        (2, {}, "several processes meet in a folder"),
+        (18, {"output": "results"}, "18 processes are too many for 17 clips"),
+    ],
+)
+def test_too_many_processes(seer, sight, rows, tmp_path, monkeypatch, processes, options, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(holovid.evaluation, "PartialState", lambda **_: SimpleNamespace(num_processes=processes))
+    with pytest.raises(ValueError, match=message):
+        evaluate(seer, sight, rows, **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_actions_need_two_columns(actions):

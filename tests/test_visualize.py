@@ -1,11 +1,16 @@
-"""Contact sheets: the frames are the ones the model is shown, each stands in its place, and nothing runs over."""
+"""Pictures: frames are the ones the model is shown, each in its place; classes are in theirs, at any number."""
 
+import io
+import itertools
+
+import numpy as np
 import pytest
 import torch
 from clips import write_clip
-from PIL import ImageFont
+from PIL import Image, ImageFont
 
 from holovid import HolovidVideoProcessor
+from holovid.confusion import confusion_counts, draw_confusion, most_confused
 from holovid.visualize import contact_sheet, draw_sheet, seen_frames, shorten, stack
 
 ANSWERS = [{"label": "left", "score": 0.9}, {"label": "right", "score": 0.1}]
@@ -67,3 +72,52 @@ def test_no_frames(shape):
 def test_times_must_match():
     with pytest.raises(ValueError, match="2 frames but 3 times"):
         draw_sheet(torch.zeros(2, 3, 8, 8), [0, 1, 2], ANSWERS)
+
+
+def test_confusions_by_hand():
+    counts = confusion_counts([0, 0, 0, 1, 2, 2], [0, 1, 1, 1, 0, 2], 4)
+    assert counts.tolist() == [[1, 2, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
+    assert most_confused(counts, [*"abcd"]) == [
+        {"label": "a", "prediction": "b", "clips": 2, "share": pytest.approx(2 / 3)},
+        {"label": "c", "prediction": "a", "clips": 1, "share": 0.5},
+    ]
+    assert len(most_confused(counts, [*"abcd"], limit=1)) == 1
+    assert most_confused(np.eye(3, dtype=int), [*"abc"]) == []
+
+
+def test_confusions_show_shares_of_the_classes_that_occur():
+    counts = confusion_counts([0, 0, 3, 3, 3, 3], [0, 3, 3, 3, 3, 0], 5)
+    figure = draw_confusion(counts, ["walk", "b", "c", "$run$", "e"], "title")
+    axes = figure.axes[0]
+    assert axes.images[0].get_array().tolist() == [[0.5, 0.5], [0.25, 0.75]]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["walk", r"\$run\$"]
+    assert [text.get_text() for text in axes.texts] == ["0.50", "0.50", "0.25", "0.75"]
+    assert axes.get_title() == "title"
+
+
+@pytest.mark.parametrize("classes", [1, 2, 15, 60, 61, 400])
+def test_confusions_of_any_size(classes):
+    random = np.random.default_rng(0)
+    labels = random.permutation(np.arange(4 * classes) % classes)
+    predictions = np.where(random.random(4 * classes) < 0.7, labels, random.integers(0, classes, 4 * classes))
+    names = [f"a class with quite a long name, number {number}" for number in range(classes)]
+    figure = draw_confusion(confusion_counts(labels, predictions, classes), names)
+    figure.savefig(buffer := io.BytesIO(), format="png")
+    with Image.open(buffer) as picture:
+        # readable, and no more than a screen
+        assert 400 < picture.width < 2000 and 400 < picture.height < 2000
+    cell = figure.axes[0].get_window_extent().width / classes
+    assert cell > 2, "every class is at least two pixels wide"
+    if classes <= 60:
+        labels = [text.get_window_extent() for text in figure.axes[0].get_yticklabels()]
+        assert all(upper.y0 > lower.y0 for upper, lower in itertools.pairwise(labels))
+        assert min(label.x0 for label in labels) >= 0, "names are not cut off"
+        gaps = [upper.y0 - lower.y1 for upper, lower in itertools.pairwise(labels)]
+        assert min(gaps, default=0) > -3, "names do not run over one another"
+
+
+def test_nothing_is_confused():
+    with pytest.raises(ValueError, match="there are no clips to draw"):
+        draw_confusion(np.zeros((2, 2), dtype=int), ["a", "b"])
+    with pytest.raises(ValueError, match="3 classes need counts of as many rows and columns"):
+        draw_confusion(np.zeros((2, 2), dtype=int), ["a", "b", "c"])

@@ -89,7 +89,7 @@ def without_expert(model: nn.Module, expert: str) -> Iterator[nn.Module]:
 def check_interventions(names: Sequence[str], model: nn.Module) -> None:
     """Raise `ValueError` for names that are not in `INTERVENTIONS`, and for what this model does not have anyway."""
     for name in names:
-        if name not in INTERVENTIONS:
+        if name not in INTERVENTIONS and not name.startswith("without_"):
             near = difflib.get_close_matches(name, INTERVENTIONS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(INTERVENTIONS)}"
             raise ValueError(f"there is no intervention {name!r}; {hint}")
