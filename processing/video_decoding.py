@@ -14,7 +14,8 @@ PyAV decodes by default (its wheel brings FFmpeg along); torchcodec, which needs
 for.
 
 `VideoFile` first goes over the packets of the file without decoding them, which is quick. That tells how many frames
-there are, when each is shown and which packets it takes, so nothing depends on what the header claims.
+there are, when each is shown and which packets it takes, so nothing depends on what the header claims. Of a part of a
+video the whole file is gone over too: a second for a film of an hour, and the time that reading its bytes takes.
 Alphabet: T frames, C = 3 colour channels (RGB).
 """
 

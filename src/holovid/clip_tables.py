@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow
 import pyarrow.csv
@@ -54,7 +54,7 @@ MOST_CLASSES = 1_000_000  # a label that is a larger number is a mistake
 LOOKS_AT_ONCE = 32  # files whose existence is asked for at a time: on a network disk each answer takes milliseconds
 LOOKS_EACH = 200
 
-Source = str | os.PathLike | Dataset
+Source: TypeAlias = str | os.PathLike | Dataset
 
 
 def load_clips(
@@ -69,6 +69,7 @@ def load_clips(
 
     A row has `video` {"path", "bytes"}; `start` and `end` in seconds where the table has them, None being the clip's
     own; each target as a class, with the same classes in all splits; and the other columns of the table as they are.
+    Of an interval only its frames and sound will be decoded, but all of the file is read: cut films of many minutes.
 
     Args:
         source: one of

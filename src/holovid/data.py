@@ -214,7 +214,7 @@ class ClipDataset(torch.utils.data.Dataset):
 
     def _blank_row(self) -> Row:
         """Zeros of the shapes that this processor gives, labels that do not count."""
-        processor = getattr(self.processor, "video_processor", self.processor)
+        processor: Any = getattr(self.processor, "video_processor", self.processor)
         options = self.processor_options
         sizes = (options.get(name, getattr(processor, name)) or 1 for name in ("num_frames", "frame_stride"))
         frames = np.zeros((int(np.prod([*sizes])), 32, 32, 3), dtype=np.uint8)
