@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 MOST_NAMED = 60  # classes whose names can still be read beside the picture
 MOST_NUMBERED = 15  # classes whose cells have room for a number
 LONGEST_NAME = 28
 
 
-def confusion_counts(labels: Sequence[int], predictions: Sequence[int], num_classes: int) -> np.ndarray:
+def confusion_counts(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> np.ndarray:
     """Clips of each class (rows) that were taken for each class (columns), int64 (classes, classes).
 
     >>> confusion_counts([0, 0, 1], [0, 1, 1], 2)
@@ -58,8 +60,8 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str], title: str = "") ->
     side = float(np.clip(0.24 * len(used), 3.2, 12))
     figure = Figure(figsize=(side + 2.6, side + 2.2), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    # a pixel or more for each class: nothing is averaged away
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    # a pixel or more for each class, so that nothing is averaged away; rare confusions are darker than their share
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)
     bar.set_label("share of the class")
     axes.set_xlabel("prediction")
@@ -68,7 +70,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str], title: str = "") ->
         axes.set_title(title, fontsize=10)
     if len(used) <= MOST_NAMED:
         size = 8 if len(used) <= 40 else 6
-        shown = [shorten(names[number]) for number in used]
+        shown = [shorten(names[int(number)]) for number in used]
         axes.set_xticks(range(len(used)), shown, rotation=90, fontsize=size)
         axes.set_yticks(range(len(used)), shown, fontsize=size)
     else:
@@ -78,7 +80,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str], title: str = "") ->
     if len(used) <= MOST_NUMBERED:
         for row, column in np.ndindex(shares.shape):
             if share := shares[row, column]:
-                colour = "white" if share > 0.6 else "black"
+                colour = "white" if share > 0.4 else "black"
                 axes.text(column, row, f"{share:.2f}", ha="center", va="center", color=colour, fontsize=7)
     return figure
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PretrainedConfig, PreTrainedModel
 
-from holovid.data import BrokenClipError, ClipDataset
+from holovid.data import BrokenClip, BrokenClipError, ClipDataset, describe
 from holovid.evaluation_report import write_report
 from holovid.evaluation_tasks import LabelledSet, Task, list_clips, match_tasks
 from holovid.fingerprints import fingerprint_model, fingerprint_processor, fingerprint_table
@@ -151,7 +151,8 @@ def evaluate_clips(
         for batch in loader:
             broken = [{"clip": number, "broken": inputs} for number, inputs in batch if isinstance(inputs, str)]
             if broken and on_broken == "raise":
-                raise BrokenClipError(dataset.path(broken[0]["clip"]), broken[0]["broken"])
+                clip = BrokenClip(dataset.path(broken[0]["clip"]), broken[0]["broken"])
+                raise BrokenClipError(describe(clip), *clip)
             read = [(number, inputs) for number, inputs in batch if not isinstance(inputs, str)]
             lines = predict(read) if read else []
             now = time.perf_counter()
@@ -223,7 +224,7 @@ class NumberedClips(torch.utils.data.Dataset):
         try:
             row = self.dataset.read(number, epoch=0)
         except BrokenClipError as error:
-            return number, error.reason
+            return number, error.reason or str(error)
         return number, {name: value for name, value in row.items() if not name.endswith("labels")}
 
 

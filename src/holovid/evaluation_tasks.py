@@ -103,7 +103,8 @@ def list_clips(rows: Dataset) -> Clips:
     column = next((name for name in PATH_COLUMNS if name != "video" and name in rows.features), None)
     given = plain[column][:] if column is not None else places
     names = [str(name or place or f"row {row}") for row, (name, place) in enumerate(zip(given, places, strict=True))]
-    starts, ends = (plain[name][:] if name in rows.features else [None] * len(places) for name in ("start", "end"))
+    starts: list[float | None] = plain["start"][:] if "start" in rows.features else [None] * len(places)
+    ends: list[float | None] = plain["end"][:] if "end" in rows.features else [None] * len(places)
     counts = Counter(zip(places, starts, ends, strict=True))
     if twice := [clip[0] for clip, count in counts.items() if count > 1 and clip[0] is not None]:
         raise ValueError(f"the data holds {first_of(twice, 'clip')} more than once")
@@ -151,8 +152,8 @@ def task_columns(model: PreTrainedModel, target: str | Sequence[str] | None = No
 def class_names(config, task: str, count: int) -> list[str] | None:
     """Names of the classes that a model was trained with, if it knows them."""
     names = getattr(config, f"id2{task}", None) or {}
-    known = [names.get(number, names.get(str(number))) for number in range(count)]
-    return None if any(name is None or NO_NAME.fullmatch(name) for name in known) else known
+    known = [str(names.get(number, names.get(str(number), f"LABEL_{number}"))) for number in range(count)]
+    return None if any(map(NO_NAME.fullmatch, known)) else known
 
 
 def match_classes(

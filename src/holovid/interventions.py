@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from holovid.data import seed_of
 
@@ -64,7 +65,7 @@ def mute(inputs: Mapping[str, Tensor]) -> Inputs:
 
 
 @contextmanager
-def without_expert(model: nn.Module, expert: str) -> Iterator[nn.Module]:
+def without_expert(model: PreTrainedModel, expert: str) -> Iterator[PreTrainedModel]:
     """Inside the block, an expert of a model of the CA²ST family perceives nothing.
 
     "audio" hears silence: nothing of it reaches the others. "space" and "time" see grey (zeros, which is what the mean
@@ -86,7 +87,7 @@ def without_expert(model: nn.Module, expert: str) -> Iterator[nn.Module]:
         hook.remove()
 
 
-def check_interventions(names: Sequence[str], model: nn.Module) -> None:
+def check_interventions(names: Sequence[str], model: PreTrainedModel) -> None:
     """Raise `ValueError` for names that are not in `INTERVENTIONS`, and for what this model does not have anyway."""
     for name in names:
         if name not in INTERVENTIONS and not name.startswith("without_"):
@@ -116,7 +117,7 @@ def apply_interventions(
 
 
 @contextmanager
-def intervened(model: nn.Module, names: Sequence[str]) -> Iterator[nn.Module]:
+def intervened(model: PreTrainedModel, names: Sequence[str]) -> Iterator[PreTrainedModel]:
     """Inside the block, those of the interventions that act on the model."""
     with ExitStack() as stack:
         for name in dict.fromkeys(names):

@@ -86,7 +86,7 @@ class TopKAccuracy(evaluate.Metric):
             raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
         scores, labels = np.asarray(predictions, dtype=np.float32)[kept], np.asarray(references)[kept]
         ranks = label_ranks(scores, labels)
-        results = {f"top{size}": float((ranks < size).mean()) for size in sizes}
+        results: dict = {f"top{size}": float((ranks < size).mean()) for size in sizes}
         results |= {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
         if per_class:
             accuracies = class_accuracies(ranks < sizes[0], labels, scores.shape[1])
