@@ -59,7 +59,9 @@ class LoopArguments:
     report_to: str | None = None
 
 
-def main(run: RunArguments, loop: LoopArguments) -> None:
+def main(arguments: list[str]) -> None:
+    parser = Parser((RunArguments, LoopArguments))
+    run, loop = parser.parse_dict(parser.given(arguments))
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),
         gradient_accumulation_steps=loop.accumulate,
@@ -101,7 +103,7 @@ def main(run: RunArguments, loop: LoopArguments) -> None:
     progress = tqdm(total=steps, initial=first * steps // epochs, disable=not accelerator.is_local_main_process)
     for epoch in range(first, epochs):
         model.train()
-        sampler.set_epoch(epoch)
+        train_loader.set_epoch(epoch)  # which tells the sampler; the loader's own count starts anew in a resumed run
         losses, start = [], time.perf_counter()
         for inputs in train_loader:
             with accelerator.accumulate(model):
@@ -172,7 +174,6 @@ def last_state(folder: Path) -> Path | None:
 
 if __name__ == "__main__":
     try:
-        parser = Parser((RunArguments, LoopArguments))
-        main(*parser.parse_dict(parser.given(sys.argv[1:])))
+        main(sys.argv[1:])
     except (ValueError, OSError) as error:
         sys.exit(f"train_accelerate.py: {error}")

@@ -1,0 +1,108 @@
+"""The training scripts as a user runs them; and both take the same steps, number for number."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from training_runs import (
+    PLAIN,
+    assert_same_weights,
+    checkpoint_to_start_from,
+    log_of,
+    losses_of,
+    rendered,
+    script,
+    train,
+    train_with_loop,
+)
+from transformers import AutoModelForVideoClassification, pipeline
+
+SMALL = ["--recipe", "small", "--target", "motion"]
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> Path:
+    return rendered(tmp_path_factory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["xvit", "ca2st"])
+def test_one_command(clips, tmp_path, model, capsys):
+    batch = ["--per_device_train_batch_size", "8", "--num_train_epochs", "2"]
+    run = train("--model", model, "--data", clips, *SMALL, *batch, "--save_steps", "1", tmp_path / "run")
+    assert "16 clips to train on, 6 to validate; classes: 2 of motion" in capsys.readouterr().out
+    results = json.loads((run / "all_results.json").read_text())
+    assert results["eval_clips"] == 6 and 0 <= results["eval_top1"] <= 1 and results["train_broken_clips"] == 0
+    with Image.open(run / "training.png") as picture:
+        assert picture.size[0] > 500
+    logged = [entry for entry in log_of(run) if "loss" in entry]
+    assert len(logged) == 4 and all(entry["clips_per_second"] > 0 for entry in logged)
+    label = pipeline("video-classification", model=AutoModelForVideoClassification.from_pretrained(run),
+                     video_processor=str(run))(str(next((clips / "val").glob("*/*.mp4"))))  # fmt: skip
+    assert {answer["label"] for answer in label} == {"left", "right"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "recipe"), [("xvit", "small"), ("xvit", "xvit-k400"), ("ca2st", "cast-ssv2")], ids=str
+)
+def test_both_scripts_take_the_same_steps(clips, tmp_path, family, recipe):
+    """Exactly, on CPUs: with dropout, augmentation, mixing and layer decay too, as far as the recipe has them."""
+    settings = {"experts": ["space", "time"], "drop_path_rate": 0.1} if family == "ca2st" else {}
+    start = checkpoint_to_start_from(tmp_path / "start", family, {"label": ["a", "b"]}, **settings)
+    what = ["--model", start, "--recipe", recipe, "--data", clips, "--target", "motion"]
+    batch = ["--per_device_train_batch_size", "4", "--num_train_epochs", "2", "--gradient_accumulation_steps", "2"]
+    of_trainer = train(*what, *batch, tmp_path / "trainer")
+    of_loop = train_with_loop(*what, "--batch_size", "4", "--epochs", "2", "--accumulate", "2", tmp_path / "loop")
+    log = json.loads((of_loop / "results.json").read_text())
+    losses = torch.tensor([loss for epoch in log for loss in epoch["losses"]]).view(-1, 2).mean(dim=1)
+    torch.testing.assert_close(losses, torch.tensor(losses_of(of_trainer)), rtol=1e-6, atol=0)  # means of two, printed
+    assert_same_weights(of_trainer, of_loop)
+    assert log[-1]["eval_loss"] == [entry["eval_loss"] for entry in log_of(of_trainer) if "eval_loss" in entry][-1]
+
+
+@pytest.mark.slow
+def test_the_loop_is_resumed_after_an_epoch(clips, tmp_path, monkeypatch):
+    start = checkpoint_to_start_from(tmp_path / "start", "xvit", {"label": ["a", "b"]})
+    what = ["--model", start, "--recipe", "xvit-k400", "--data", clips, "--target", "motion", "--batch_size", "4"]
+    whole = train_with_loop(*what, "--epochs", "3", tmp_path / "whole")
+    stopped, save, saves = tmp_path / "stopped", Accelerator.save_state, []
+
+    def save_once(self, folder):
+        save(self, folder)
+        saves.append(folder)
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Accelerator, "save_state", save_once)
+        train_with_loop(*what, "--epochs", "3", stopped)
+    assert [path.name for path in stopped.glob("state-*")] == ["state-1"]
+    with pytest.raises(ValueError, match="holds an earlier run"):
+        train_with_loop(*what, "--epochs", "3", stopped)
+    train_with_loop(*what, "--epochs", "3", "--resume", stopped)
+    assert_same_weights(whole, stopped)
+    assert [path.name for path in stopped.glob("state-*")] == ["state-3"]
+
+
+@pytest.mark.slow
+def test_other_ways_to_train(clips, tmp_path):
+    """bf16, activation checkpointing, averaged weights, skipped clips, all at once, and from a file of arguments."""
+    broken = tmp_path / "clips"
+    shutil.copytree(clips, broken)
+    next((broken / "train").glob("*/*.mp4")).write_bytes(b"no video")
+    next((broken / "val").glob("*/*.mp4")).write_bytes(b"no video")
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        f"data: {broken}\nrecipe: small\nmodel: cava\ntarget: sound\nnum_train_epochs: 1\nbf16: true\n"
+        "per_device_train_batch_size: 8\nactivation_checkpointing: true\nema_decay: 0.9\non_broken: skip\n"
+    )
+    run = tmp_path / "run"
+    script("train")([str(file), "--output_dir", str(run), *PLAIN])
+    results = json.loads((run / "all_results.json").read_text())
+    assert (results["train_broken_clips"], results["eval_broken_clips"]) == (1, 1)
+    assert (results["eval_clips"], results["eval_left_out"]) == (5, 1)
