@@ -203,7 +203,9 @@ def evaluate(
     else:
         results = evaluate_sets(classifier, processor, sets, about=about, **options)
         columns, means = results["sets"], results["harmonic_mean"]
-    if not PartialState().is_main_process:
+    state = PartialState()
+    state.destroy_process_group()
+    if not state.is_main_process:
         return
     if as_json:
         print(json.dumps(results))

@@ -30,19 +30,19 @@ def fingerprint_model(model: PreTrainedModel) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
+    return digest.hexdigest()[:16]
 
 
 def fingerprint_processor(video_processor: Any, options: Mapping[str, Any]) -> str:
     """Equal for the same settings with the same options of a call."""
-    return hashlib.sha256(plain(video_processor.to_dict() | {"options of a call": dict(options)})).hexdigest()
+    return hashlib.sha256(plain(video_processor.to_dict() | {"options of a call": dict(options)})).hexdigest()[:16]
 
 
 def fingerprint_table(clips: Clips, tasks: Sequence[Task]) -> str:
     """Equal for the same clips with the same answers in the same order, wherever the command is run from."""
     places = [place if place is None or is_url(place) else os.path.abspath(place) for place in clips.places]
     answers = [[task.name, task.classes, task.labels] for task in tasks]
-    return hashlib.sha256(plain([places, clips.names, clips.starts, clips.ends, answers])).hexdigest()
+    return hashlib.sha256(plain([places, clips.names, clips.starts, clips.ends, answers])).hexdigest()[:16]
 
 
 def plain(settings: Any) -> bytes:
