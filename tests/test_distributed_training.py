@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_runs import EXAMPLES, PLAIN, environment, log_of, losses_of, rendered, train
+from training_runs import EXAMPLES, PLAIN, assert_same_weights, environment, log_of, losses_of, rendered, train
 
 TESTS = Path(__file__).parent
 TARGETS = {"xvit": "motion", "ca2st": "sound"}
@@ -74,7 +74,7 @@ def together(arguments, tmp_path_factory) -> Path:
     command += [str(TESTS / "distributed_runs.py"), str(folder / "runs.json")]
     env = environment(ACCELERATE_USE_CPU="true", PYTHONPATH=str(TESTS))
     process = subprocess.run(command, capture_output=True, text=True, env=env)
-    assert process.returncode == 0, process.stderr[-4000:]
+    assert process.returncode == 0, process.stderr[-9000:]
     return folder
 
 
@@ -130,5 +130,5 @@ def test_fsdp_needs_gpus(arguments, tmp_path, monkeypatch):
     """Of accelerate's own, one would get copies on CPUs and not know."""
     if torch.accelerator.is_available():
         pytest.skip("not run: there is a GPU")
-    with pytest.raises(ValueError, match="fsdp only works in distributed training|FSDP needs GPUs"):
+    with pytest.raises(ValueError, match="fsdp only works in distributed training"):
         train(*arguments["xvit"], *SCHEDULE, *FSDP, "--per_device_train_batch_size", "8", tmp_path)

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ from transformers import (
 
 import holovid
 from holovid import CA2STConfig, CA2STForVideoClassification, HolovidProcessor, HolovidVideoProcessor
+from holovid.recipes import recipes_table
 from holovid.synthetic import ClipSet, render_clips
 
 ROOT = Path(__file__).parent.parent
@@ -108,16 +110,51 @@ def test_python_snippets_run(place):
 
 @pytest.mark.slow
 def test_commands_run(place):
-    commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("holovid ")]
-    assert len(commands) == 3
-    for command in commands:
-        program, *arguments = shlex.split(command)
-        path = Path(sys.executable).parent / program
-        done = subprocess.run([path, *arguments], cwd=place, capture_output=True, text=True)
-        assert done.returncode == 0, (command, done.stderr)
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith(("holovid ", "python "))]
+    assert len(commands) == 5
+    run_commands(map(shlex.split, commands), place)
     assert (place / "sheet.png").is_file()
+    assert (place / "results" / "results.json").is_file()
     assert json.loads((place / "xvit-k600" / "config.json").read_text())["mix_group"] == 8
     assert len(list((place / "clips").rglob("*.mp4"))) == 80
+
+
+def run_commands(commands: Iterable[list[str]], place: Path) -> list[str]:
+    """Run commands in a folder beside our examples; returns what each printed."""
+    if not (place / "examples").exists():
+        (place / "examples").symlink_to(ROOT / "examples")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    printed = []
+    for command in commands:
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stderr)
+        printed.append(done.stdout)
+    return printed
+
+
+def walk_through(page: str, place: Path) -> list[str]:
+    """Run all commands and snippets of a page of docs/ in their order, in one folder; returns what each printed."""
+    text = (ROOT / "docs" / page).read_text()
+    commands = []
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        snippet = [["python", "-c", block]]
+        commands += snippet if language == "python" else [shlex.split(line) for line in block.splitlines()]
+    return run_commands(commands, place)
+
+
+@pytest.mark.slow
+def test_training_page_runs(tmp_path):
+    printed = walk_through("training.md", tmp_path)
+    assert "{'pixel_values_videos': (4, 8, 3, 48, 48), 'labels': (4,)}\n" in printed
+    assert any("trainable params" in text for text in printed)
+    assert printed[-1] == "{'top1': 0.5, 'top2': 1.0, 'clips': 2, 'left_out': 0}\n"
+    for made in ("run/training.png", "run/model.safetensors", "results/results.json", "results/confusion.png"):
+        assert (tmp_path / made).is_file(), made
+
+
+def test_recipes_are_listed():
+    assert "\n".join(recipes_table()) in (ROOT / "docs" / "training.md").read_text()
 
 
 @pytest.mark.slow

@@ -236,9 +236,9 @@ def convert(
     output: Annotated[Path, typer.Option(help="New folder: safetensors, configuration, processor.")],
     labels: Annotated[Path | None, typer.Option(help="File with the name of each class, one a line.")] = None,
     sampling: Annotated[
-        str, typer.Option(help="How the processor picks frames: uniform, segments or dense.")
+        str, typer.Option(help="How the processor picks frames: uniform, segments, dense or strided.")
     ] = "uniform",
-    frame_stride: Annotated[int, typer.Option(help="Frames between those picked, of --sampling dense.")] = 1,
+    frame_stride: Annotated[int, typer.Option(help="Frames between those picked, of --sampling dense and strided.")] = 1,
     image_size: Annotated[int | None, typer.Option(help="Side of a frame in pixels.")] = None,
     num_frames: Annotated[int | None, typer.Option(help="Frames of a clip.")] = None,
     num_attention_heads: Annotated[int | None, typer.Option(help="Default: one for each 64 channels.")] = None,

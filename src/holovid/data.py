@@ -203,7 +203,7 @@ class ClipDataset(torch.utils.data.Dataset):
             if self.on_broken == "raise":
                 raise
             self._note(BrokenClip(*error.args[1:]))
-            return self._blank_row() if self.on_broken == "mask" else None
+            return self.blank_row() if self.on_broken == "mask" else None
 
     def _note(self, clip: BrokenClip) -> None:
         if any(known.path == clip.path for known in self.broken()):
@@ -212,7 +212,7 @@ class ClipDataset(torch.utils.data.Dataset):
         with open(self._report, "a") as file:  # one short write, so lines of several workers do not mix
             file.write(json.dumps(clip._asdict()) + "\n")
 
-    def _blank_row(self) -> Row:
+    def blank_row(self) -> Row:
         """Zeros of the shapes that this processor gives, labels that do not count."""
         processor: Any = getattr(self.processor, "video_processor", self.processor)
         options = self.processor_options

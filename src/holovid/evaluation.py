@@ -115,7 +115,7 @@ def evaluate_clips(
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     tasks, clips = match_tasks(model, rows, target), list_clips(rows)
     dataset = ClipDataset(rows, processor, target=[task.column for task in tasks], **options)
-    dataset._blank_row()  # what no clip can be read with is said at once
+    dataset.blank_row()  # what no clip can be read with is said at once
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
     if state.num_processes > 1 and output is None:
         raise ValueError("several processes meet in a folder: name one (output)")
