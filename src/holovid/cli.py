@@ -238,7 +238,9 @@ def convert(
     sampling: Annotated[
         str, typer.Option(help="How the processor picks frames: uniform, segments, dense or strided.")
     ] = "uniform",
-    frame_stride: Annotated[int, typer.Option(help="Frames between those picked, of --sampling dense and strided.")] = 1,
+    frame_stride: Annotated[
+        int, typer.Option(help="Frames between those picked, of --sampling dense and strided.")
+    ] = 1,
     image_size: Annotated[int | None, typer.Option(help="Side of a frame in pixels.")] = None,
     num_frames: Annotated[int | None, typer.Option(help="Frames of a clip.")] = None,
     num_attention_heads: Annotated[int | None, typer.Option(help="Default: one for each 64 channels.")] = None,
