@@ -106,7 +106,7 @@ def prepare(folder: Path, settings: Settings, seed: int) -> None:
         return
     clip_set = ClipSet(train=settings.train, val=settings.val, seed=seed, **CLIP)
     rows = load_clips(render_clips(folder / f"clips-{seed}", clip_set, workers=1, progress=False), target=TARGETS)
-    processor = HolovidProcessor.for_model(tiny_ca2st(CA2ST["CA²ST"], ["any"]))
+    processor = HolovidProcessor.for_model(tiny_ca2st(CA2ST["CA²ST"], rows["train"].features["label"].names))
     # all models see the same pixels: those of CA²ST, whose colours are normalised in their own way
     decoded = {split: vars(decode(rows[split], processor, TARGETS)) for split in ("train", "validation")}
     unfinished = folder / f".clips-{seed}.pt"
