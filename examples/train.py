@@ -30,6 +30,7 @@ Not run by us, for want of such machines: several machines, and DeepSpeed (`pip 
 
 import sys
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import logging
 
 from holovid.averaging import AVERAGE_NAME
@@ -67,5 +68,7 @@ if __name__ == "__main__":
     logging.disable_progress_bar()  # of writing files; that of training stays
     try:
         main(sys.argv[1:])
+    except StrictDataclassError as error:  # a configuration's refusal, wrapped
+        sys.exit(f"train.py: {error.__cause__ or error}")
     except (ValueError, OSError) as error:
         sys.exit(f"train.py: {error}")

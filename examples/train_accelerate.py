@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from huggingface_hub.errors import StrictDataclassError
 from torch.utils.data import DataLoader, default_collate
 from tqdm.auto import tqdm
 from transformers import EvalPrediction
@@ -175,5 +176,7 @@ def last_state(folder: Path) -> Path | None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
+    except StrictDataclassError as error:  # a configuration's refusal, wrapped
+        sys.exit(f"train_accelerate.py: {error.__cause__ or error}")
     except (ValueError, OSError) as error:
         sys.exit(f"train_accelerate.py: {error}")

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType
 from training_runs import script
 
-plain_init = AcceleratorState.__init__
+plain_init, end = AcceleratorState.__init__, PartialState.destroy_process_group
 
 
 def init_with_fsdp(self, *args, **options):
@@ -28,8 +28,10 @@ def init_with_fsdp(self, *args, **options):
 
 if __name__ == "__main__":
     AcceleratorState.__init__ = init_with_fsdp
+    PartialState.destroy_process_group = lambda self, group=None: None  # which the plain loop does at its end
     for name, arguments, variables in json.loads(Path(sys.argv[1]).read_text()):
         os.environ.update(variables)
         script(name)(arguments)
         Accelerator().free_memory()
         AcceleratorState._reset_state()
+    end(PartialState())

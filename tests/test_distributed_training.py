@@ -45,37 +45,56 @@ def alone(arguments, tmp_path_factory) -> dict[str, Path]:
     }
 
 
-@pytest.fixture(scope="module")
-def together(arguments, tmp_path_factory) -> Path:
-    """A folder of runs by two processes, on 4 clips at a time each."""
-    folder = tmp_path_factory.mktemp("together")
+def trainer(folder: Path, name: str, arguments: list[str], *options: str) -> tuple[str, list[str], dict[str, str]]:
+    """A run of each of two processes on 4 clips at a time."""
+    batch = ["--per_device_train_batch_size", "4", "--output_dir", str(folder / name)]
+    return "train", [*arguments, *SCHEDULE, *batch, *PLAIN, *options], {}
 
-    def trainer(name: str, family: str, *options: str) -> tuple[str, list[str], dict[str, str]]:
-        batch = ["--per_device_train_batch_size", "4", "--output_dir", str(folder / name)]
-        return "train", [*arguments[family], *SCHEDULE, *batch, *PLAIN, *options], {}
 
-    def loop(name: str, variables: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
-        batch = ["--batch_size", "4", "--epochs", "2", "--workers", "0", "--output_dir", str(folder / name)]
-        return "train_accelerate", [*arguments["ca2st"], *batch], variables
+def loop(folder: Path, arguments: list[str], **variables: str) -> tuple[str, list[str], dict[str, str]]:
+    batch = ["--batch_size", "4", "--epochs", "2", "--workers", "0", "--output_dir", str(folder / "loop")]
+    return "train_accelerate", [*arguments, *batch], variables
 
-    middle = str(folder / "fsdp" / "checkpoint-3")
-    runs = [
-        trainer("xvit", "xvit"),
-        trainer("ca2st", "ca2st"),
-        trainer("checkpointing", "ca2st", "--activation_checkpointing"),
-        trainer("resumed", "xvit", "--resume_from_checkpoint", str(folder / "xvit" / "checkpoint-3")),
-        loop("loop", {}),
-        trainer("fsdp", "ca2st", *FSDP),
-        trainer("fsdp-resumed", "ca2st", *FSDP, "--resume_from_checkpoint", middle),
-        loop("fsdp-loop", FSDP_VARIABLES),
-    ]
+
+def in_two_processes(folder: Path, runs: list[tuple[str, list[str], dict[str, str]]]) -> Path:
     (folder / "runs.json").write_text(json.dumps(runs))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += [str(TESTS / "distributed_runs.py"), str(folder / "runs.json")]
     env = environment(ACCELERATE_USE_CPU="true", PYTHONPATH=str(TESTS))
-    process = subprocess.run(command, capture_output=True, text=True, env=env)
+    process = subprocess.run(command, capture_output=True, text=True, env=env, timeout=240)
     assert process.returncode == 0, process.stderr[-9000:]
     return folder
+
+
+@pytest.fixture(scope="module")
+def copies(arguments, tmp_path_factory) -> Path:
+    """A folder of runs with DDP."""
+    folder = tmp_path_factory.mktemp("copies")
+    return in_two_processes(
+        folder,
+        [
+            trainer(folder, "xvit", arguments["xvit"]),
+            trainer(folder, "ca2st", arguments["ca2st"]),
+            trainer(folder, "checkpointing", arguments["ca2st"], "--activation_checkpointing"),
+            trainer(folder, "resumed", arguments["xvit"], "--resume_from_checkpoint", f"{folder}/xvit/checkpoint-3"),
+            loop(folder, arguments["ca2st"]),
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def shares(arguments, tmp_path_factory) -> Path:
+    """A folder of runs with FSDP2."""
+    folder = tmp_path_factory.mktemp("shares")
+    middle = ["--resume_from_checkpoint", f"{folder}/ca2st/checkpoint-3"]
+    return in_two_processes(
+        folder,
+        [
+            trainer(folder, "ca2st", arguments["ca2st"], *FSDP),
+            trainer(folder, "resumed", arguments["ca2st"], *FSDP, *middle),
+            loop(folder, arguments["ca2st"], **FSDP_VARIABLES),
+        ],
+    )
 
 
 def assert_alike(run: Path, reference: Path) -> None:
@@ -100,30 +119,36 @@ def assert_loop_alike(run: Path, reference: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("run", "family"), [("xvit", "xvit"), ("ca2st", "ca2st"), ("checkpointing", "ca2st"), ("fsdp", "ca2st")]
-)
-def test_two_processes_are_one(together, alone, run, family):
-    assert_alike(together / run, alone[family])
-    assert (together / run / "checkpoint-4" / "rng_state_1.pth").exists()
+@pytest.mark.parametrize(("run", "family"), [("xvit", "xvit"), ("ca2st", "ca2st"), ("checkpointing", "ca2st")])
+def test_copies_take_the_same_steps(copies, alone, run, family):
+    assert_alike(copies / run, alone[family])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run", ["loop", "fsdp-loop"])
-def test_so_are_they_in_the_plain_loop(together, alone, run):
-    assert_loop_alike(together / run, alone["ca2st"])
+def test_so_do_they_in_the_plain_loop(copies, alone):
+    assert_loop_alike(copies / "loop", alone["ca2st"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("run", "whole"), [("resumed", "xvit"), ("fsdp-resumed", "fsdp")])
-def test_resumed_in_the_middle_of_an_epoch(together, run, whole):
-    assert_same_weights(together / run, together / whole)
+def test_copies_resumed_in_the_middle_of_an_epoch(copies):
+    assert (copies / "xvit" / "checkpoint-4" / "rng_state_1.pth").exists()
+    assert_same_weights(copies / "resumed", copies / "xvit")
 
 
 @pytest.mark.slow
-def test_fsdp_really_shares_out(together):
-    assert (together / "fsdp" / "checkpoint-4" / "pytorch_model_fsdp.bin").exists()
-    assert not (together / "ca2st" / "checkpoint-4" / "pytorch_model_fsdp.bin").exists()
+def test_a_model_shared_out_takes_the_same_steps(shares, alone):
+    assert_alike(shares / "ca2st", alone["ca2st"])
+    assert (shares / "ca2st" / "checkpoint-4" / "pytorch_model_fsdp.bin").exists()  # it was shared out indeed
+
+
+@pytest.mark.slow
+def test_so_does_it_in_the_plain_loop(shares, alone):
+    assert_loop_alike(shares / "loop", alone["ca2st"])
+
+
+@pytest.mark.slow
+def test_a_model_shared_out_resumed_in_the_middle_of_an_epoch(shares):
+    assert_same_weights(shares / "resumed", shares / "ca2st")
 
 
 def test_fsdp_needs_gpus(arguments, tmp_path, monkeypatch):

@@ -86,6 +86,7 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
     """Look up `run.model` or `run.experts`. Raises `ValueError` or `OSError` if there is no such thing."""
     if (run.model is None) == (run.experts is None):
         raise ValueError("give either --model or --experts: what training starts from")
+    model = run.model or ""
     num_frames = run.num_frames or recipe.num_frames
     settings = {"num_frames": num_frames} | recipe.model
     if settings.get("mix_group") == recipe.num_frames:  # the whole clip, however long it is
@@ -96,31 +97,32 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
         sources = expert_sources(run.experts)
         settings["experts"] = [expert for expert in EXPERTS if expert in sources]
         return StartingPoint("experts", CA2STConfig(experts=settings["experts"]), sources, settings)
-    if run.model in FAMILIES:
-        config_class = XViTConfig if run.model == "xvit" else CA2STConfig
+    if model in FAMILIES:
+        config_class = XViTConfig if model == "xvit" else CA2STConfig
         recipe.check_model(config_class())  # its settings would not be known there
         tiny = TINY[config_class.model_type] if recipe.name == "small" else {}
-        return StartingPoint("new", config_class(**FAMILIES[run.model] | tiny | settings))
-    config = AutoConfig.from_pretrained(run.model)
+        return StartingPoint("new", config_class(**FAMILIES[model] | tiny | settings))
+    config = AutoConfig.from_pretrained(model)
     if config.model_type == "vit":
-        return StartingPoint("image", XViTConfig(), {"model": run.model}, settings)
+        return StartingPoint("image", XViTConfig(), {"model": model}, settings)
     if config.model_type not in TINY:
         raise ValueError(
-            f"--model is {', '.join(FAMILIES)}, or a model of these or an image ViT; {run.model} is a "
+            f"--model is {', '.join(FAMILIES)}, or a model of these or an image ViT; {model} is a "
             f"{config.model_type} model. Its experts go to --experts space=ID time=ID audio=ID."
         )
     for name in ("num_frames", "image_size"):
         if getattr(run, name) not in (None, getattr(config, name)):
-            raise ValueError(f"--{name} {getattr(run, name)}: {run.model} was made for {getattr(config, name)}")
+            raise ValueError(f"--{name} {getattr(run, name)}: {model} was made for {getattr(config, name)}")
     settings = {name: recipe.model[name] for name in REGULARISATION if name in recipe.model}
-    return StartingPoint("checkpoint", config, {"model": run.model}, settings)
+    return StartingPoint("checkpoint", config, {"model": model}, settings)
 
 
 def expert_sources(given: Sequence[str]) -> dict[str, str]:
     """["space=ID", "audio=ID"] -> expert -> folder or Hub id."""
     sources = dict(entry.partition("=")[::2] for entry in given)
-    if len(sources) < len(given) or not set(sources) <= set(EXPERTS) or not all(sources.values()):
-        raise ValueError(f"--experts takes space=ID time=ID audio=ID, two or all of them; got {' '.join(given)}")
+    fitting = "space" in sources and len(sources) > 1 and set(sources) <= set(EXPERTS)
+    if len(sources) < len(given) or not fitting or not all(sources.values()):
+        raise ValueError(f"--experts takes space=ID and time=ID, audio=ID or both; got {' '.join(given)}")
     return sources
 
 

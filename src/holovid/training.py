@@ -75,7 +75,8 @@ class Housekeeping(TrainerCallback):
     def on_epoch_begin(self, args, state, control, **kwargs):
         # Where a run is resumed the batches are wrapped once more, and behind that accelerate does not find the
         # sampler of several processes.
-        self.trainer.sampler.set_epoch(int(state.epoch))
+        if self.trainer.sampler is not None:
+            self.trainer.sampler.set_epoch(int(state.epoch))
 
     def on_step_end(self, args, state, control, **kwargs):
         self.trainer.stopwatch.stop()
@@ -108,6 +109,9 @@ class VideoTrainer(Trainer):
     `lr_scheduler_type`, ...), for more processes than clips and batches larger than the training set, for `ema_decay`
     with FSDP, for FSDP on CPUs, and while training when the loss is not a finite number.
     """
+
+    optimizer: Any  # which accelerate wraps
+    lr_scheduler: Any
 
     def __init__(
         self,
@@ -163,7 +167,9 @@ class VideoTrainer(Trainer):
         return self.sampler
 
     def _get_learning_rate(self) -> float:
-        return max(self.lr_scheduler.get_last_lr())  # of the head; with layer decay the first group learns slowest
+        return float(
+            max(self.lr_scheduler.get_last_lr())
+        )  # of the head; with layer decay the first group learns slowest
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list, Any]:
         self.stopwatch.start()
@@ -292,7 +298,7 @@ def measure(prediction: EvalPrediction) -> dict[str, float]:
         return {"loss": loss} | TopKAccuracy(keep_in_memory=True).compute(
             predictions=scores[0], references=labels[0], k=k
         )
-    named = {}
+    named: dict[str, Any] = {}
     for task, logits, classes in zip(("verb", "noun"), scores, labels, strict=True):
         named |= {f"{task}_predictions": logits, f"{task}_references": classes}
     return {"loss": loss} | ActionAccuracy(keep_in_memory=True).compute(**named)
