@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -136,11 +137,46 @@ def run_commands(commands: Iterable[list[str]], place: Path) -> list[str]:
 def walk_through(page: str, place: Path) -> list[str]:
     """Run all commands and snippets of a page of docs/ in their order, in one folder; returns what each printed."""
     text = (ROOT / "docs" / page).read_text()
+    blocks = re.findall(r"^```(sh|python)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     commands = []
-    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        snippet = [["python", "-c", block]]
-        commands += snippet if language == "python" else [shlex.split(line) for line in block.splitlines()]
+    for language, some in groupby(blocks, key=lambda block: block[0]):  # snippets in a row go on from one another
+        code = "\n".join(block for _, block in some)
+        commands += [["python", "-c", code]] if language == "python" else map(shlex.split, code.splitlines())
     return run_commands(commands, place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["convert", "install", "sound"])
+def test_page_runs(page, tmp_path):
+    printed = walk_through(f"{page}.md", tmp_path)
+    if page == "sound":
+        assert printed[1] == (
+            "{'pixel_values_videos': (1, 16, 3, 64, 64), 'frame_times': (1, 16), 'input_values': (1, 200, 128), "
+            "'audio_mask': (1,), 'audio_span': (1, 2)}\ntensor(True)\n"
+        )
+    if page == "convert":
+        assert "it lacks base_model.cls_token" in printed[0]
+
+
+def test_pages_name_what_is_there():
+    """Links lead somewhere, and names in code that look like ours can be imported."""
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = page.read_text()
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+            assert (page.parent / target).exists(), (page.name, target)
+    modules = re.findall(
+        r"`(\w+)`", (ROOT / "docs" / "reference.md").read_text().partition("## Modules")[2].partition("##")[0]
+    )
+    for name in set(modules) & {path.stem for path in (ROOT / "src" / "holovid").glob("*.py")}:
+        importlib.import_module(f"holovid.{name}")
+
+
+@pytest.mark.slow
+def test_drawings_are_what_their_scripts_draw(tmp_path):
+    commands = [["python", f"examples/draw_{name}.py", "--output", f"{name}.svg"] for name in ("exchange", "mixing")]
+    run_commands(commands, tmp_path)
+    for name in ("exchange", "mixing"):
+        assert (tmp_path / f"{name}.svg").read_text() == (ROOT / "docs" / f"{name}.svg").read_text()
 
 
 @pytest.mark.slow
