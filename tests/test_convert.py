@@ -1,5 +1,7 @@
 """Our models against numbers that the released reference implementations produced (tests/golden/xvit/README.md)."""
 
+import hashlib
+import json
 import pickle
 
 import pytest
@@ -225,3 +227,25 @@ def test_converted_folder_is_complete(case, reference, tmp_path):
     assert (tmp_path / "output" / "model.safetensors").is_file()
     with pytest.raises(ValueError, match="exists already"):
         convert(tmp_path / "reference.pyth", "xvit", tmp_path / "output", **settings(case))
+
+
+def test_origin_of_a_conversion_is_recorded_without_its_place(case, reference, tmp_path):
+    source = tmp_path / "k600.pyth"
+    torch.save({"model_state": reference}, source)
+    labels = {index: f"class {index}" for index in range(5)}
+    convert(source, "xvit", tmp_path / "output", {"sampling": "dense"}, **settings(case), id2label=labels)
+    text = (tmp_path / "output" / "conversion.json").read_text()
+    assert str(tmp_path) not in text
+    origin = json.loads(text)
+    assert origin.pop("holovid")
+    assert origin == {
+        "holovid_conversion": 1,
+        "family": "xvit",
+        "source": "k600.pyth",
+        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "settings": settings(case),
+        "processor": {"sampling": "dense"},
+    }
+    convert(reference, "xvit", tmp_path / "of tensors", **settings(case))
+    origin = json.loads((tmp_path / "of tensors" / "conversion.json").read_text())
+    assert origin["source"] is None and origin["sha256"] is None

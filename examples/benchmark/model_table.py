@@ -6,10 +6,6 @@ without memory: seconds on any machine. Papers: CAST tunes 44.8 M at 391 GMAC (a
 views, 425 and 850 GMAC (arXiv:2106.05968, Table 5).
 """
 
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-from transformers import PreTrainedConfig, PreTrainedModel
-
 from holovid import (
     CA2STConfig,
     CA2STForActionRecognition,
@@ -17,6 +13,7 @@ from holovid import (
     XViTConfig,
     XViTForVideoClassification,
 )
+from holovid.facts import model_facts
 
 cast, cava, ca2st = CA2STConfig.cast_base, CA2STConfig.cava_base, CA2STConfig.ca2st_base
 EVERYWHERE = {"exchange_layers": {pair: list(range(12)) for pair in ("space_audio", "time_audio")}}
@@ -49,31 +46,14 @@ MODELS = (
 )  # fmt: skip
 
 
-def measure(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> tuple[int, int, float]:
-    """(parameters, tuned parameters, 10^9 floating-point operations a clip)."""
-    config._attn_implementation = "eager"
-    with torch.device("meta"):
-        model = model_class(config).eval()
-        inputs = {"pixel_values_videos": torch.empty(1, config.num_frames, config.num_channels, *config.frame_size)}
-        if "audio" in getattr(config, "experts", ()):
-            inputs["input_values"] = torch.empty(1, config.audio_frames, config.num_mel_bins)
-    if hasattr(model, "freeze_experts"):
-        model.freeze_experts()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(**inputs)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    tuned = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return parameters, tuned, counter.get_total_flops() / 1e9
-
-
 def rows() -> list[str]:
     """A line of Markdown for each model."""
     lines = []
     for name, model_class, config, *released in MODELS:
-        parameters, tuned, gflop = measure(model_class, config)
-        own = f"{parameters:,}", f"{tuned / 1e6:.2f} M", f"{gflop / 2:.1f}"
+        facts = model_facts(config, model_class)
+        own = f"{facts.parameters:,}", f"{facts.tuned_parameters / 1e6:.2f} M", f"{facts.gflop / 2:.1f}"
         cells = [cell for pair in zip(own, released, strict=True) for cell in pair]
-        lines.append(f"| {name} | {' | '.join(cells)} | {gflop:.1f} |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {facts.gflop:.1f} |")
     return lines
 
 

@@ -278,6 +278,30 @@ def convert(
     Console().print(f"{model.num_parameters():,} parameters in {output}", soft_wrap=True)
 
 
+@app.command()
+def info(
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of a model of holovid.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+):
+    """Say what a model is, costs and takes; of a Hub id, only its small files are fetched.
+
+    holovid info demo-output/model
+    """
+    from transformers import logging
+
+    from holovid.facts import fact_lines, model_facts
+
+    logging.set_verbosity_error()
+    facts = model_facts(model)
+    if as_json:
+        print(json.dumps(facts.to_dict()))
+        return
+    table = Table.grid(padding=(0, 2))
+    for name, value in fact_lines(facts).items():
+        table.add_row(name, value)
+    Console().print(table)
+
+
 def whole_numbers(option: str, text: str) -> list[int]:
     """ "0, 1" -> [0, 1]."""
     try:

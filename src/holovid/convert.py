@@ -6,10 +6,15 @@ A family is a function from a reference state dict to (model class, configuratio
 tensors tell (sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments.
 """
 
+import hashlib
 import inspect
+import json
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel
 
@@ -18,6 +23,8 @@ from holovid.processing.processing_holovid import HolovidProcessor
 from holovid.reference import StateDict, load, read_checkpoint, some, unwrap
 from holovid.reference_ca2st import ca2st_family
 from holovid.reference_xvit import xvit
+
+CONVERSION_NAME = "conversion.json"
 
 FAMILIES: dict[str, Callable] = {"xvit": xvit} | {
     family: partial(ca2st_family, family) for family in ("cast", "cava", "ca2st")
@@ -59,10 +66,36 @@ def convert(
     """`from_reference`, saved with its processor to the new folder `output`, which appears complete or not at all.
 
     `processor_options` are those of [`HolovidVideoProcessor`] that the checkpoint does not tell, `sampling` above all.
+    From which file the folder was made stands in its conversion.json.
     """
     model = from_reference(source, family, **settings)
     processor = HolovidProcessor.for_model(model.config, **processor_options or {})
     with new_folder(output) as folder:
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
+        origin = describe_conversion(source, family, settings, processor_options or {})
+        (folder / CONVERSION_NAME).write_text(json.dumps(origin, indent=2, ensure_ascii=False) + "\n")
     return model
+
+
+def describe_conversion(
+    source: StateDict | str | os.PathLike, family: str, settings: Mapping, processor_options: Mapping
+) -> dict[str, Any]:
+    """What conversion.json holds: the file by its name and hash, not by its place; `None` for tensors out of memory.
+
+    Names of classes are left out: they stand in the configuration.
+    """
+    name = digest = None
+    if not isinstance(source, Mapping):
+        name = Path(source).name
+        with open(source, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "holovid_conversion": 1,
+        "family": family,
+        "source": name,
+        "sha256": digest,
+        "settings": {key: value for key, value in settings.items() if key != "id2label"},
+        "processor": dict(processor_options),
+        "holovid": version("holovid"),
+    }
