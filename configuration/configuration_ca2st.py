@@ -7,6 +7,7 @@ usually changes `experts`, `num_frames`, `audio_frames` and the labels, or takes
 `cava_base()`, `ca2st_base()`.
 """
 
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from transformers.configuration_utils import PreTrainedConfig
 from holovid.configuration.configuration_common import SavedWithSource
 
 EXPERTS = ("space", "time", "audio")
+SOURCE_FIELDS = {"source", "revision", "sha256"}
 ROUNDING = 1e-6  # so that a ratio of widths, w / D, gives back w: 49 * (1 / 49) is less than 1
 
 
@@ -56,6 +58,11 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
             first; drops whole clips.
         classifier_dropout (`float`): before the classifier.
         num_verbs, num_nouns (`int`): of `CA2STForActionRecognition`.
+        expert_sources (`dict[str, dict]`, *optional*): where the experts' weights come from, by expert; `from_experts`
+            and `record_experts` of the models write it. "source" is a Hub id or the absolute path of a folder, `None`
+            for a model object; "revision" the commit on the Hub; "sha256" a hash of the weights, see
+            `content_hash` in adapters_ca2st.py.
+        adapters_only (`bool`): saved folders leave the experts' weights out; what is loaded from them fetches these.
 
     Raises huggingface_hub's `StrictDataclassError` when fields do not fit together or have a wrong type.
     """
@@ -104,6 +111,9 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
     num_verbs: int = 97
     num_nouns: int = 300
 
+    expert_sources: dict[str, dict[str, str | None]] | None = None
+    adapters_only: bool = False
+
     def __post_init__(self, **kwargs: Any):
         self.experts = list(self.experts)
         if self.intermediate_size is None:
@@ -119,6 +129,15 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
         default = {pair: late if "audio" in pair else layers for pair in self.pairs}
         self.exchange_layers = default | (self.exchange_layers or {})
         super().__post_init__(**kwargs)
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any):
+        """`experts` as a mapping is no field, but where the model that is being loaded finds its experts."""
+        if not (isinstance(kwargs.get("experts"), Mapping) and kwargs.get("return_unused_kwargs")):
+            return super().from_dict(config_dict, **kwargs)
+        experts = kwargs.pop("experts")
+        config, unused = super().from_dict(config_dict, **kwargs)
+        return config, unused | {"experts": experts}
 
     @property
     def pairs(self) -> list[str]:
@@ -187,6 +206,11 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
                     f"exchange_layers[{pair!r}] {unknown} do not exist; the model has layers 0 to "
                     f"{self.num_hidden_layers - 1}"
                 )
+        for expert, recorded in (self.expert_sources or {}).items():
+            if expert not in self.experts:
+                raise ValueError(f"expert_sources names {expert!r}; the experts are {', '.join(self.experts)}")
+            if set(recorded) != SOURCE_FIELDS or recorded["sha256"] is None:
+                raise ValueError(f"expert_sources[{expert!r}] must have source, revision and sha256, got {recorded}")
 
     def validate_architecture(self):
         for name in (

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
@@ -17,11 +18,13 @@ from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel, load_state_dict
 from transformers.utils import (
+    CONFIG_NAME,
     SAFE_WEIGHTS_INDEX_NAME,
     SAFE_WEIGHTS_NAME,
     WEIGHTS_INDEX_NAME,
     WEIGHTS_NAME,
     cached_file,
+    extract_commit_hash,
     logging,
 )
 
@@ -48,6 +51,12 @@ FIELDS = {
     "audio": WIDTHS | SOUND,
 }
 RESIZABLE = ("image_size", "num_frames")  # positions follow; any other field is in the shape or sense of a tensor
+
+# the modules of our models that are an expert's own: all else joins the experts, and is new
+EXPERT_PARTS = (
+    r"embeddings\.{0}|features\.audio|layers\.\d+\.attentions\.{0}\.(?:layernorm|attention)"
+    r"|layers\.\d+\.mlps\.{0}\.(?:layernorm|fc1|fc2)"
+).format("(?:space|time|audio)")
 
 # in front of an expert's tensors where it is part of a larger model
 PREFIXES = {"space": "vision_model.", "time": "videomae.", "audio": "audio_spectrogram_transformer."}
@@ -84,50 +93,78 @@ UNUSED = {
 }
 
 
-def read_expert(expert: str, source: ExpertSource) -> tuple[PreTrainedConfig, dict[str, Tensor]]:
-    """The configuration of an expert and its tensors under our names.
+@dataclass
+class Expert:
+    """
+    Args:
+        config: as transformers read it, of the image tower alone for CLIP.
+        tensors: under our names.
+        unused: transformers' names of tensors that are not needed.
+        source: Hub id or the absolute path of a folder; `None` for a model object.
+        revision: commit on the Hub.
+    """
 
-    Raises `ValueError` when the source is not a model of the right kind or has a tensor of unknown purpose.
+    config: PreTrainedConfig
+    tensors: dict[str, Tensor]
+    unused: list[str]
+    source: str | None = None
+    revision: str | None = None
+
+
+def expert_of(name: str) -> str | None:
+    """Whose own a tensor of our models is: "space", "time" or "audio"; `None` for what joins the experts."""
+    own = re.match(rf"(?:ca2st\.)?(?:{EXPERT_PARTS})\.", name)
+    return re.findall("space|time|audio", own[0])[0] if own else None
+
+
+def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
+    """Read an expert's configuration and tensors.
+
+    `hub` are what `from_pretrained` takes for the Hub: `revision`, `token`, `cache_dir`, `local_files_only`, ...
+    Raises `ValueError` when the source is not a model of the right kind or has a tensor of unknown purpose, `OSError`
+    when there is none.
     """
     if isinstance(source, PreTrainedModel):
-        config, tensors = source.config, source.state_dict()
+        read = Expert(source.config, source.state_dict(), [])
+    elif os.path.isfile(source):
+        raise ValueError(
+            f"{expert} must be a Hub id, a folder or a model, got the file {source}; "
+            "holovid.reference_experts.load_expert reads original CLIP, VideoMAE and AST files"
+        )
+    elif os.path.isdir(source):
+        read = Expert(AutoConfig.from_pretrained(source), read_tensors(source), [], os.path.abspath(source))
     else:
-        if os.path.isfile(source):
-            raise ValueError(
-                f"{expert} must be a Hub id, a folder or a model, got the file {source}; "
-                "holovid.reference_experts.load_expert reads original CLIP, VideoMAE and AST files"
-            )
-        config, tensors = AutoConfig.from_pretrained(source), read_tensors(source)
-    if config.model_type not in MODEL_TYPES[expert]:
-        raise ValueError(f"{expert} must be a {MODEL_TYPES[expert][0]} model, got a {config.model_type} model")
-    config = getattr(config, "vision_config", config)
+        # configuration and tensors are of one commit, whatever is pushed in between
+        hub["revision"] = commit = extract_commit_hash(cached_file(source, CONFIG_NAME, **hub), None)
+        config, tensors = AutoConfig.from_pretrained(source, **hub), read_tensors(source, **hub)
+        read = Expert(config, tensors, [], os.fspath(source), commit)
+    if read.config.model_type not in MODEL_TYPES[expert]:
+        raise ValueError(f"{expert} must be a {MODEL_TYPES[expert][0]} model, got a {read.config.model_type} model")
+    read.config = config = getattr(read.config, "vision_config", read.config)
     if config.hidden_act != ACTIVATIONS[expert]:
         raise ValueError(f"{expert} must have hidden_act {ACTIVATIONS[expert]!r}, got {config.hidden_act!r}")
     if expert == "audio" and config.frequency_stride != config.time_stride:
         raise ValueError(f"audio strides must be equal, got {config.frequency_stride} and {config.time_stride}")
 
     ours = names(expert, config.num_hidden_layers)
-    given: dict[str, Tensor] = {}
-    unused: list[str] = []
+    theirs, read.tensors = read.tensors, {}
     unknown: list[str] = []
-    for theirs, tensor in tensors.items():
-        name = theirs.removeprefix(PREFIXES[expert])
+    for full_name, tensor in theirs.items():
+        name = full_name.removeprefix(PREFIXES[expert])
         if name in ours:
-            given[ours[name]] = tensor
+            read.tensors[ours[name]] = tensor
         else:
-            (unused if re.fullmatch(UNUSED[expert], name) else unknown).append(theirs)
+            (read.unused if re.fullmatch(UNUSED[expert], name) else unknown).append(full_name)
     if unknown:
         raise ValueError(f"{expert} has tensors that nothing here is made for: {', '.join(sorted(unknown))}")
-    if unused:
-        logger.warning(f"Not needed of the {expert} expert: {', '.join(modules(unused))}")
-    return config, given
+    return read
 
 
-def read_tensors(source: str | os.PathLike) -> dict[str, Tensor]:
+def read_tensors(source: str | os.PathLike, **hub: Any) -> dict[str, Tensor]:
     """All tensors of a Hub id or folder, under the names in its files."""
 
     def find(name: str) -> str | None:
-        return cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+        return cached_file(source, name, _raise_exceptions_for_missing_entries=False, **hub)
 
     for whole, index in ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME)):
         if path := find(whole):
@@ -137,7 +174,7 @@ def read_tensors(source: str | os.PathLike) -> dict[str, Tensor]:
                 shards = sorted(set(json.load(file)["weight_map"].values()))
             tensors: dict[str, Tensor] = {}
             for shard in shards:
-                tensors |= load_state_dict(cached_file(source, shard))  # raises if missing
+                tensors |= load_state_dict(cached_file(source, shard, **hub))  # raises if missing
             return tensors
     raise ValueError(f"{source} has neither {SAFE_WEIGHTS_NAME} nor {WEIGHTS_NAME}")
 
@@ -179,24 +216,26 @@ def joint_settings(configs: Mapping[str, PreTrainedConfig], overrides: Mapping[s
     return settings | dict(overrides)
 
 
-def load_experts(model: PreTrainedModel, experts: Mapping[str, tuple[PreTrainedConfig, dict[str, Tensor]]]) -> None:
+def load_experts(model: PreTrainedModel, experts: Mapping[str, Expert]) -> None:
     """Copy the experts' tensors into `model`, positions cut or resized to its sizes.
 
-    Raises `ValueError` for a tensor without a place, and when a tensor of `model.expert_modules()` gets no value.
+    Raises `ValueError` for a tensor without a place, and when a tensor that is an expert's own gets no value.
     """
     base_model = model.base_model
     config = base_model.config
     tensors: dict[str, Tensor] = {}
-    for _, given in experts.values():
-        tensors |= given
-    image = experts["space"][0]
+    for expert, given in experts.items():
+        tensors |= given.tensors
+        if given.unused:
+            logger.warning(f"Not needed of the {expert} expert: {', '.join(modules(given.unused))}")
+    image = experts["space"].config
     side, table = image.image_size // image.patch_size, "embeddings.space.position_embeddings"
     if table in tensors:
         new = config.image_size // config.patch_size
         tensors[table] = resize_position_embeddings(tensors[table][None], (side, side), (new, new))[0]
     table = "embeddings.audio.position_embeddings"
     if table in tensors:
-        sound = experts["audio"][0]
+        sound = experts["audio"].config
         columns = (sound.max_length - sound.patch_size) // sound.time_stride + 1
         tensors[table] = cut_audio_positions(tensors[table], columns, config.audio_grid)
 
@@ -207,10 +246,7 @@ def load_experts(model: PreTrainedModel, experts: Mapping[str, tuple[PreTrainedC
         if name not in own or own[name].shape != tensor.shape
     ]:
         raise ValueError(f"these tensors of the experts have no place in the model: {', '.join(strange)}")
-    required = {id(parameter) for module in model.expert_modules() for parameter in module.parameters()}
-    if missing := [
-        name for name, parameter in base_model.named_parameters() if id(parameter) in required and name not in tensors
-    ]:
+    if missing := [name for name in own if expert_of(name) and name not in tensors]:
         raise ValueError(f"the experts give no value to {', '.join(missing)}")
     base_model.load_state_dict(tensors, strict=False)
     copied = {id(own[name]) for name in tensors}
@@ -247,4 +283,4 @@ def modules(tensors: Iterable[str]) -> list[str]:
     )
 
 
-__all__ = ["ExpertSource", "joint_settings", "load_experts", "read_expert"]
+__all__ = ["EXPERT_PARTS", "Expert", "ExpertSource", "expert_of", "joint_settings", "load_experts", "read_expert"]

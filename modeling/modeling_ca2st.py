@@ -7,7 +7,6 @@ classes with other `config.experts`. The layers and the alphabet are in layers_c
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +24,7 @@ from transformers.utils.output_capturing import (
 )
 
 from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
-from holovid.modeling.experts_ca2st import ExpertSource, joint_settings, load_experts, read_expert
+from holovid.modeling.adapters_ca2st import ModelOfExperts
 from holovid.modeling.layers_ca2st import (
     EMBEDDINGS,
     FEATURES,
@@ -41,7 +40,7 @@ from holovid.modeling.layers_ca2st import (
     CA2STZeroLinear,
     sinusoids,
 )
-from holovid.modeling.modeling_common import HolovidPreTrainedModel, video_classification_loss
+from holovid.modeling.modeling_common import video_classification_loss
 
 RECORDED = ("hidden_states", "attentions")
 
@@ -95,7 +94,7 @@ def states_of(outputs: CA2STModelOutput) -> dict:
     return {name: value for name, value in outputs.items() if name.endswith(("hidden_states", "attentions"))}
 
 
-class CA2STPreTrainedModel(HolovidPreTrainedModel):
+class CA2STPreTrainedModel(ModelOfExperts):
     config: CA2STConfig
     base_model_prefix = "ca2st"
     input_modalities = ("video", "audio")
@@ -142,55 +141,6 @@ class CA2STPreTrainedModel(HolovidPreTrainedModel):
         elif isinstance(module, CA2STAudioEmbeddings):
             for parameter in (module.cls_token, module.distillation_token, module.position_embeddings):
                 init.trunc_normal_(parameter, std=self.config.initializer_range)
-
-    def expert_modules(self) -> list[nn.Module]:
-        """What comes from the experts' checkpoints and is not tuned."""
-        base = self.base_model
-        modules = [*base.embeddings.values()]
-        for layer in base.layers:
-            for attention in layer.attentions.values():
-                modules += [attention.layernorm, attention.attention]
-            for mlp in layer.mlps.values():
-                modules += [mlp.layernorm, mlp.fc1, mlp.fc2]
-        return modules + ([base.features["audio"]] if "audio" in base.features else [])
-
-    def freeze_experts(self) -> None:
-        """Train only what joins the experts: exchanges, adapters, feature norms, functions of seconds and heads."""
-        for module in self.expert_modules():
-            module.requires_grad_(False)
-
-    @classmethod
-    def from_experts(
-        cls,
-        space: ExpertSource | None = None,
-        time: ExpertSource | None = None,
-        audio: ExpertSource | None = None,
-        **config_overrides,
-    ) -> Self:
-        """Start from published experts, as the papers do. The model then computes what they compute.
-
-        Norms and activations are those of the experts as their authors ran them, whatever a configuration of
-        transformers says. VideoMAE's final norm, where it has one, is where the norm of the time feature starts.
-        Everything is trained until `freeze_experts()` is called, as the papers do.
-
-        Args:
-            space: a CLIP image tower (or all of CLIP), as a Hub id, a folder or a model object:
-                "openai/clip-vit-base-patch16".
-            time: a VideoMAE, as for `space`: "MCG-NJU/videomae-base".
-            audio: an AST, as for `space`: "MIT/ast-finetuned-audioset-10-10-0.4593". The middle of its positions is
-                kept for `audio_frames` rows (400 unless given); for more than it has, they are stretched.
-            config_overrides: fields of [`CA2STConfig`], `num_labels`, `id2label`; sizes come from the experts.
-                `image_size` and `num_frames` may differ from theirs.
-
-        Returns the model in evaluation mode, in float32. Raises `ValueError` when the experts do not go together, and
-        for any tensor of theirs that has no place.
-        """
-        sources = {"space": space, "time": time, "audio": audio}
-        experts = {expert: read_expert(expert, source) for expert, source in sources.items() if source is not None}
-        configs = {expert: config for expert, (config, _) in experts.items()}
-        model = cls(CA2STConfig(**joint_settings(configs, config_overrides)))
-        load_experts(model, experts)
-        return model.eval()
 
 
 class CA2STModel(CA2STPreTrainedModel):

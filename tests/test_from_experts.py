@@ -133,6 +133,11 @@ def test_folders_give_what_the_models_in_them_give(kind, tmp_path):
     folders = {expert: str(tmp_path / expert) for expert in experts}
     from_folders = CA2STForActionRecognition.from_experts(**folders)
     from_models = CA2STForActionRecognition.from_experts(**experts)
+    recorded = from_folders.config.expert_sources
+    assert {expert: entry["source"] for expert, entry in recorded.items()} == folders
+    assert {entry["revision"] for entry in recorded.values()} == {None}
+    for entry in recorded.values():
+        entry["source"] = None  # as for models; the hashes are the same whatever the format of the files
     assert from_folders.config.to_dict() == from_models.config.to_dict()
     expected = from_models.state_dict()
     of_experts = {id(p) for module in from_models.expert_modules() for p in module.parameters()}
