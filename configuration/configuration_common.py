@@ -1,17 +1,31 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What configurations and processors share: a saved one comes with the source code of the classes it names."""
+"""What configurations, models and processors share: saved ones come with the source code of the classes they name."""
 
 from importlib import import_module
 
 from transformers.utils import PushToHubMixin
 
 
-class SavedWithSource(PushToHubMixin):
+class UploadedWhole(PushToHubMixin):
+    """Mixin for what `push_to_hub` uploads: in the installed package, `holovid.hub` completes what goes.
+
+    A class that was loaded from a folder with its source needs nothing of this: transformers copies its files.
+    """
+
+    def _upload_modified_files(self, working_dir, *args, **kwargs):
+        if hub := self._source_hub():
+            hub.complete_upload(self, working_dir)
+        return super()._upload_modified_files(working_dir, *args, **kwargs)
+
+    def _source_hub(self):
+        return import_module("holovid.hub") if type(self).__module__.startswith("holovid.") else None
+
+
+class SavedWithSource(UploadedWhole):
     """Mixin for what names its class in a JSON file of the saved folder: configurations (so, models) and processors.
 
-    In the installed package, `holovid.hub` adds the source to each folder that is saved or uploaded, so that it loads
-    with `trust_remote_code=True` where holovid is absent. A class that was loaded from such a folder needs nothing of
-    this: transformers copies its files.
+    In the installed package, `holovid.hub` adds the source to each folder that is saved, so that it loads with
+    `trust_remote_code=True` where holovid is absent.
     """
 
     def save_pretrained(self, save_directory, **kwargs):
@@ -23,14 +37,5 @@ class SavedWithSource(PushToHubMixin):
             hub.write_source(self, save_directory)
         return saved
 
-    def _upload_modified_files(self, working_dir, *args, **kwargs):
-        # `save_pretrained(..., push_to_hub=True)` uploads before it returns.
-        if hub := self._source_hub():
-            hub.write_source(self, working_dir)
-        return super()._upload_modified_files(working_dir, *args, **kwargs)
 
-    def _source_hub(self):
-        return import_module("holovid.hub") if type(self).__module__.startswith("holovid.") else None
-
-
-__all__ = ["SavedWithSource"]
+__all__ = ["SavedWithSource", "UploadedWhole"]

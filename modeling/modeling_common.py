@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_utils import PreTrainedModel
 
+from holovid.configuration.configuration_common import UploadedWhole
+
 
 def eager_attention_forward(
     module: nn.Module,
@@ -60,7 +62,7 @@ def resize_position_embeddings(table: Tensor, grid: tuple[int, int], new_grid: t
     return torch.cat((table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)), dim=1)
 
 
-class HolovidPreTrainedModel(PreTrainedModel):
+class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
     """Saves folders that load through the Auto classes, with holovid installed or with `trust_remote_code=True`."""
 
     main_input_name = "pixel_values_videos"

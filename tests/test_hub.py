@@ -1,21 +1,18 @@
-"""Saved folders load where holovid cannot be imported, from disk and from a Hub, and compute the same numbers.
+"""Saved folders load where holovid cannot be imported, and compute the same numbers; what they consist of.
 
-What runs without holovid runs in processes of its own (tests/without_holovid.py): one loads what the package saved and
-saves it again; a second one loads that, a Trainer checkpoint, and what was uploaded to a Hub on this machine.
+From a Hub: tests/test_round_trip.py.
 """
 
 import ast
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 from clips import write_clip
-from hub_server import HubServer
+from strangers import computed_here, report_without_holovid
 from tiny_xvit import tiny, tiny_config
 from transformers import (
     AutoConfig,
@@ -26,13 +23,11 @@ from transformers import (
     Trainer,
     TrainingArguments,
     ViTConfig,
-    pipeline,
 )
 from transformers.dynamic_module_utils import get_imports
 
 from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel, hub
 
-HERE = Path(__file__).parent
 MODEL_SOURCE = {"configuration_common.py", "configuration_xvit.py", "modeling_common.py", "modeling_xvit.py"}
 PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_sound.py", "configuration_common.py", "feature_extraction_holovid.py",
@@ -51,32 +46,6 @@ AUTO_MAP = {
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def start(script: str, *arguments: str, **environment: str) -> subprocess.Popen:
-    """Start one of our scripts away from the repository, with a Hugging Face cache of its own.
-
-    With as many threads as this process: numbers that are equal to the last bit need that.
-    """
-    return subprocess.Popen(
-        [sys.executable, HERE / script, *arguments],
-        env={
-            **os.environ,
-            "OMP_NUM_THREADS": str(torch.get_num_threads()),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            **environment,
-        },
-        cwd=environment["HF_HOME"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen) -> str:
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    return output
 
 
 @pytest.fixture(scope="module")
@@ -99,53 +68,20 @@ def work(tmp_path_factory):
     return work
 
 
-@torch.no_grad()
-def computed_here(folder: str, clip: str) -> dict:
-    """What the package computes from a folder and a clip, all of it loaded through Auto classes."""
-    inputs = AutoVideoProcessor.from_pretrained(folder)(clip, return_tensors="pt")
-    return {
-        "features": AutoModel.from_pretrained(folder)(**inputs).pooler_output.tolist(),
-        "logits": AutoModelForVideoClassification.from_pretrained(folder)(**inputs).logits.tolist(),
-        "labels": pipeline("video-classification", model=folder)(clip),
-    }
-
-
 @pytest.mark.slow
-def test_what_is_saved_or_uploaded_loads_without_holovid(work):
-    """One test, as it costs three processes: they start the interpreter and import transformers anew."""
-    for home in ("first", "second", "push"):
-        (work / home).mkdir()
+def test_what_is_saved_loads_without_holovid(work):
+    """Two processes: one loads what was saved here and saves it again, the other loads that and a checkpoint."""
     clip = str(work / "clip.mp4")
     saved, again, checkpoint = (str(work / name) for name in ("saved", "saved_again", "checkpoint-1"))
-    uploaded = ["me/tiny-xvit", "me/saved-and-pushed"]
-    with HubServer() as server:
-        online = {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_of_me", "HF_HUB_OFFLINE": "0"}
-        push = start("push_to_hub.py", saved, str(work / "pushed"), HF_HOME=str(work / "push"), **online)
-        first = {"sources": [saved], "clip": clip, "save_again": again}
-        first = start("without_holovid.py", json.dumps(first), HF_HOME=str(work / "first"))
-        reports = json.loads(finish(first).splitlines()[-1])
-        finish(push)
-        second = {"sources": [again, checkpoint, *uploaded], "clip": clip}
-        second = start("without_holovid.py", json.dumps(second), HF_HOME=str(work / "second"), **online)
-        reports |= json.loads(finish(second).splitlines()[-1])
+    reports = report_without_holovid(work / "first", clip, [{"source": saved, "save_again": again}])
+    reports += report_without_holovid(work / "second", clip, [{"source": again}, {"source": checkpoint}])
 
-    for source, report in reports.items():
-        folder = checkpoint if source == checkpoint else saved
-        assert report["classes"] == [cls.__name__ for cls in CLASSES], source
-        assert all(module.startswith("transformers_modules.") for module in report["modules"]), source
-        assert {key: report[key] for key in ("features", "logits", "labels")} == computed_here(folder, clip), source
-
+    for report, folder in zip(reports, (saved, saved, checkpoint), strict=True):
+        assert report.pop("classes") == [cls.__name__ for cls in CLASSES]
+        assert all(module.startswith("transformers_modules.") for module in report.pop("modules"))
+        assert report == computed_here(folder, clip)
     assert names(Path(again)) == MODEL_FILES | PROCESSOR_FILES
     assert json.loads(Path(again, "config.json").read_text())["auto_map"] == AUTO_MAP
-    extra = {".gitattributes", "README.md"}
-    assert {name: set(server.files(name)) for name in server.repositories} == {
-        "me/tiny-xvit": MODEL_FILES | PROCESSOR_FILES | extra,
-        "me/saved-and-pushed": MODEL_FILES | PROCESSOR_FILES | extra,
-        "me/pipeline": MODEL_FILES | PROCESSOR_FILES | extra,
-        "me/trained": MODEL_FILES | PROCESSOR_FILES | {".gitattributes", "training_args.bin"},
-        "me/config-alone": MODEL_SOURCE | {"config.json"} | extra,
-    }
-    assert server.unknown_requests == []
 
 
 def test_saved_folder_has_the_model_the_processor_and_their_source(work):

@@ -1,9 +1,9 @@
-"""Load models where holovid cannot be imported; tests/test_hub.py runs this in a process of its own.
+"""Load models where holovid cannot be imported; tests run this in a process of its own.
 
-    python without_holovid.py '{"sources": [folder or Hub id, ...], "clip": path, "save_again": folder or null}'
+    python without_holovid.py '{"clip": path, "loads": [{"source": folder or Hub id, options of report()}, ...]}'
 
 Each source is loaded through every Auto class and the stock pipeline, with `trust_remote_code=True`. The last line of
-the output is JSON: source -> what came out, `Report` below. `save_again` is where the first source is saved once more.
+the output is JSON: a list of what `report` returns for each.
 """
 
 import json
@@ -35,13 +35,21 @@ from transformers import (  # noqa: E402
 
 
 @torch.no_grad()
-def report(source: str, clip: str, save_again: str | None) -> dict:
-    """Class names, what the base model and the head compute from the clip, and the pipeline's answer."""
-    config = AutoConfig.from_pretrained(source, trust_remote_code=True)
-    base = AutoModel.from_pretrained(source, trust_remote_code=True)
-    model = AutoModelForVideoClassification.from_pretrained(source, trust_remote_code=True)
-    processor = AutoVideoProcessor.from_pretrained(source, trust_remote_code=True)
-    loaded = [config, base, model, processor, AutoProcessor.from_pretrained(source, trust_remote_code=True)]
+def report(
+    clip: str,
+    source: str,
+    revision: str = "main",
+    task: str | None = "video-classification",
+    save_again: str | None = None,
+) -> dict:
+    """Class names, what the base model and the head compute from the clip, and the pipeline's answer.
+
+    Without a `task`, pipeline() has to find it out. `save_again` is where model and processor are saved once more.
+    """
+    options = {"trust_remote_code": True, "revision": revision}
+    auto_classes = (AutoConfig, AutoModel, AutoModelForVideoClassification, AutoVideoProcessor, AutoProcessor)
+    loaded = [auto_class.from_pretrained(source, **options) for auto_class in auto_classes]
+    _, base, model, _, processor = loaded
     inputs = processor(clip, return_tensors="pt")
     if save_again:
         model.save_pretrained(save_again)
@@ -49,15 +57,12 @@ def report(source: str, clip: str, save_again: str | None) -> dict:
     return {
         "classes": [type(part).__name__ for part in loaded],
         "modules": [type(part).__module__ for part in loaded],
-        "features": base(**inputs).pooler_output.tolist(),
+        "features": base(**inputs)[0].tolist(),
         "logits": model(**inputs).logits.tolist(),
-        "labels": pipeline("video-classification", model=source, trust_remote_code=True)(clip),
+        "labels": pipeline(task, model=source, **options)(clip),
     }
 
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    reports = {}
-    for source in arguments["sources"]:
-        reports[source] = report(source, arguments["clip"], arguments.pop("save_again", None))
-    print(json.dumps(reports))
+    print(json.dumps([report(arguments["clip"], **load) for load in arguments["loads"]]))

@@ -5,7 +5,8 @@ names itself and each model registered for it with an Auto class (a model is sav
 names itself. They lie flat in the folder, under one rewrite rule: `from holovid.<folder>.<file> import` becomes
 `from .<file> import`. Any other import of holovid is refused, before anything is written.
 
-`SavedWithSource`, which configurations and processors derive from, calls `name_classes` and `write_source`.
+`SavedWithSource`, which configurations and processors derive from, calls `name_classes` and `write_source`; and what
+`push_to_hub` is about to upload, `complete_upload`.
 """
 
 import ast
@@ -17,13 +18,20 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from huggingface_hub import ModelCard
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 from transformers.models.auto import modeling_auto
 from transformers.utils import CONFIG_NAME
 
-from holovid.configuration.configuration_common import SavedWithSource
+from holovid.configuration.configuration_common import SavedWithSource, UploadedWhole
 
+CARD = "README.md"
 TRAVELLING_MODULE = re.compile(r"holovid\.(?:configuration|modeling|processing)\.(\w+)")
+
+
+def is_ours(cls: type) -> bool:
+    """Whether a class is defined in one of the three folders that travel."""
+    return TRAVELLING_MODULE.fullmatch(cls.__module__) is not None
 
 
 def named_classes(cls: type[SavedWithSource]) -> dict[str, type]:
@@ -38,7 +46,7 @@ def named_classes(cls: type[SavedWithSource]) -> dict[str, type]:
             mapping = getattr(auto_class, "_model_mapping", None)
             model_class = None if mapping is None else mapping._extra_content.get(cls)
             # A class that the user registered in place of ours is not ours to publish.
-            if model_class is not None and TRAVELLING_MODULE.fullmatch(model_class.__module__):
+            if model_class is not None and is_ours(model_class):
                 classes[auto_class.__name__] = model_class
     return classes
 
@@ -78,10 +86,37 @@ def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
     config = folder / CONFIG_NAME
     if not isinstance(saved, PreTrainedConfig) and config.is_file():
         config_class = CONFIG_MAPPING._extra_content.get(json.loads(config.read_text()).get("model_type"))
-        if config_class is not None and TRAVELLING_MODULE.fullmatch(config_class.__module__):
+        if config_class is not None and is_ours(config_class):
             for name, source in source_files(config_class).items():
                 if not (folder / name).exists():
                     _write(folder / name, source)
+
+
+def complete_upload(saved: UploadedWhole, folder: str | os.PathLike) -> None:
+    """Add to a folder that is about to be uploaded what transformers leaves out: source, and the task of the model."""
+    folder = Path(folder)
+    if isinstance(saved, SavedWithSource):  # `save_pretrained(..., push_to_hub=True)` uploads before it returns
+        write_source(saved, folder)
+    if (folder / CARD).is_file() and (folder / CONFIG_NAME).is_file():
+        text = (folder / CARD).read_text(encoding="utf-8")
+        _write(folder / CARD, complete_card(text, card_metadata(folder)))
+
+
+def card_metadata(folder: Path) -> dict[str, str]:
+    """What the Hub must find in a saved model's card to say which library loads it, and which pipeline runs it."""
+    config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+    classifier = config["auto_map"].get("AutoModelForVideoClassification", "").rpartition(".")[2]
+    classifies = classifier in (config.get("architectures") or ())
+    return {"library_name": "transformers"} | ({"pipeline_tag": "video-classification"} if classifies else {})
+
+
+def complete_card(text: str, metadata: dict[str, str]) -> str:
+    """A card with `metadata` added as far as it says nothing about that; otherwise as it is, to the letter."""
+    card = ModelCard(text, ignore_metadata_errors=True)
+    missing = {name: value for name, value in metadata.items() if getattr(card.data, name, None) is None}
+    for name, value in missing.items():
+        setattr(card.data, name, value)
+    return str(card) if missing else text
 
 
 def source_files(cls: type[SavedWithSource]) -> dict[str, str]:
