@@ -302,6 +302,31 @@ def info(
     Console().print(table)
 
 
+@app.command()
+def card(
+    folder: Annotated[Path, typer.Argument(help="Folder of a model with its processor.")],
+    licence: Annotated[str, typer.Option("--licence", "--license", help="As the Hub calls it, such as apache-2.0.")],
+    output: Annotated[Path | None, typer.Option(help="File to write. Default: README.md in the folder.")] = None,
+    repo_id: Annotated[str | None, typer.Option(help="user/name. Default: the name of the folder.")] = None,
+    licence_name: Annotated[str | None, typer.Option(help="With --licence other.")] = None,
+    licence_link: Annotated[str | None, typer.Option(help="With --licence other.")] = None,
+):
+    """Write the model card: how to use the model, what it takes, costs and can, whose weights and data it is made of.
+
+    holovid card my-model --licence apache-2.0 --repo-id user/my-model
+    """
+    from transformers import logging
+
+    from holovid.cards import CARD_NAME, build_card, write_card
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    made = build_card(folder, licence=licence, repo_id=repo_id, licence_name=licence_name, licence_link=licence_link)
+    path = output or folder / CARD_NAME
+    write_card(made, path)
+    Console().print(f"Model card: {path}", soft_wrap=True)
+
+
 def whole_numbers(option: str, text: str) -> list[int]:
     """ "0, 1" -> [0, 1]."""
     try:

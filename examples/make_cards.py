@@ -1,0 +1,109 @@
+"""Three tiny models and their model cards, as they stand in examples/cards.   python examples/make_cards.py
+
+    xvit-order       the demo's XViT as it is drawn, before any training
+    ca2st-hearing    the demo's CA²ST, which a few seconds of training teach a rising tone from a falling one; measured
+    cast-converted   a CAST in the layout of the released files, with random weights (tests/golden), converted
+
+The command makes the same cards each time: they hold no dates and nothing about the machine.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here needs the network
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))  # where the fixtures and how to read them are
+
+import test_convert_ca2st as fixtures  # noqa: E402
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from conftest import golden, golden_weights  # noqa: E402
+from playground import CLIP, decode, fine_tune, tiny_ca2st, tiny_xvit  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+
+from holovid import CA2STForVideoClassification, HolovidProcessor, XViTForVideoClassification  # noqa: E402
+from holovid.cards import build_card, write_card  # noqa: E402
+from holovid.convert import convert  # noqa: E402
+from holovid.data import load_clips  # noqa: E402
+from holovid.evaluation import evaluate_clips  # noqa: E402
+from holovid.loading import load_classifier  # noqa: E402
+from holovid.synthetic import ClipSet, render_clips  # noqa: E402
+
+SEED, EPOCHS, BATCH = 0, 8, 16
+CLIPS = ClipSet(train=96, val=24, shapes=("disc",), motions=("right", "left"), seed=SEED, **CLIP)
+LICENCES = {"xvit-order": "apache-2.0", "ca2st-hearing": "apache-2.0", "cast-converted": "cc-by-nc-4.0"}
+
+
+def make_order(folder: Path) -> None:
+    transformers.set_seed(SEED)
+    model = XViTForVideoClassification(tiny_xvit(["grow", "left", "right", "shrink"]))
+    model.save_pretrained(folder)
+    HolovidProcessor.for_model(model.config).save_pretrained(folder)
+    note_training(folder, steps=0)
+
+
+def make_hearing(folder: Path) -> None:
+    """Trained and measured on clips rendered for it."""
+    with tempfile.TemporaryDirectory() as place:
+        rows = load_clips(render_clips(Path(place, "tones"), CLIPS, progress=False), target="sound")
+        names = rows["train"].features["sound"].names
+        transformers.set_seed(SEED)
+        config = tiny_ca2st(["space", "time", "audio"], names)
+        processor = HolovidProcessor.for_model(config)
+        clips = decode(rows["train"], processor, ["sound"])
+        trainer = fine_tune(
+            CA2STForVideoClassification(config), clips, None, folder,
+            epochs=EPOCHS, batch_size=BATCH, seed=SEED, processor=processor,
+        )  # fmt: skip
+        trainer.save_model()
+        note_training(
+            folder,
+            recipe="small",
+            epochs=EPOCHS,
+            steps=trainer.state.global_step,
+            total_batch_size=BATCH,
+            learning_rate=2e-3,
+            data={"name": "tones (synthetic)", "split": "train", "clips": len(clips), "licence": "apache-2.0"},
+            hardware="one CPU core",
+        )
+        evaluate_clips(
+            *load_classifier(folder), rows["validation"], target="sound", num_views=2, num_crops=3, progress=False,
+            output=folder / "evaluation",
+            about={"model": folder.name, "dataset": "tones (synthetic)", "split": "validation"},
+        )  # fmt: skip
+
+
+def make_converted(folder: Path) -> None:
+    case = golden("ca2st/cast_tiny_sharp.json")
+    with tempfile.TemporaryDirectory() as place:
+        save_file(golden_weights(case), Path(place, "cast_tiny_sharp.safetensors"))
+        convert(Path(place, "cast_tiny_sharp.safetensors"), "cast", folder, **fixtures.settings(case))
+
+
+def note_training(folder: Path, **facts) -> None:
+    record = {"holovid_training": 1, "seed": SEED, **facts}
+    (folder / "training.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "examples" / "cards", help="folder of the cards")
+    args = parser.parse_args(argv)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    makers = {"xvit-order": make_order, "ca2st-hearing": make_hearing, "cast-converted": make_converted}
+    with tempfile.TemporaryDirectory() as place:
+        for name, make in makers.items():
+            make(Path(place, name))
+            write_card(build_card(Path(place, name), licence=LICENCES[name]), args.output / f"{name}.md")
+            print(args.output / f"{name}.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Licences that the Hub knows, and those of the weights that our models are started from.
+
+A model that holds non-commercial weights, or is of no use without them, is not published under a licence that promises
+more: `check_licence`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+# the identifiers of the Hub's documentation, "Licenses"
+LICENCES = frozenset(
+    """
+    afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0
+    bigscience-openrail-m bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0 c-uda cc cc-by-2.0 cc-by-2.5
+    cc-by-3.0 cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0
+    cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 cdla-permissive-1.0
+    cdla-permissive-2.0 cdla-sharing-1.0 creativeml-openrail-m deepfloyd-if-license ecl-2.0 epl-1.0 epl-2.0
+    etalab-2.0 eupl-1.1 eupl-1.2 fair-noncommercial-research-license gemma gfdl gpl gpl-2.0 gpl-3.0 grok2-community
+    h-research intel-research isc lgpl lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2 llama3.3 llama4
+    lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 openmdw-1.0 openrail openrail++ osl-3.0 other pddl postgresql
+    unknown unlicense wtfpl zlib
+    """.split()  # noqa: SIM905
+)
+# What a Hub id begins with -> licence of the weights.
+OF_WEIGHTS = {
+    "openai/clip-": "mit",
+    "MCG-NJU/videomae-": "cc-by-nc-4.0",
+    "MIT/ast-": "bsd-3-clause",
+    "google/vit-": "apache-2.0",
+}
+# Of the experts that the papers use, for checkpoints of their authors.
+OF_EXPERTS = {"space": "mit", "time": "cc-by-nc-4.0", "audio": "bsd-3-clause"}
+# Of the released code; no other licence of the weights is known.
+OF_RELEASES = {"CAST": "cc-by-nc-4.0", "CAVA": "cc-by-nc-4.0", "CA²ST": "cc-by-nc-4.0"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A part of a model that others have made: `part` in words; its Hub id, commit, hash and licence where known."""
+
+    part: str
+    source: str | None = None
+    revision: str | None = None
+    sha256: str | None = None
+    licence: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.part} ({self.source})" if self.source else self.part
+
+
+def licence_of(source: str | None) -> str | None:
+    """Of published weights, by their Hub id; `None` if it is not known here."""
+    return next((licence for prefix, licence in OF_WEIGHTS.items() if (source or "").startswith(prefix)), None)
+
+
+def check_licence(
+    licence: str | None, name: str | None = None, link: str | None = None, origins: Sequence[Origin] = ()
+) -> None:
+    """Raise `ValueError` unless a model with parts of these origins can be published under this licence.
+
+    Args:
+        licence: one of `LICENCES`.
+        name, link: of licence "other", and of no other.
+        origins: of its parts.
+    """
+    if not licence:
+        raise ValueError(f"a licence is required, one that the Hub knows; {binding(origins)}")
+    if licence not in LICENCES:
+        alike = ", ".join(known for known in sorted(LICENCES) if known.startswith(licence.lower()[:2]))
+        raise ValueError(
+            f"the Hub knows no licence {licence!r}; it knows {alike or 'apache-2.0 and others'}. Any other licence is "
+            "other, with a name and a link"
+        )
+    if bool(name and link) != (licence == "other") or bool(name) != bool(link):
+        raise ValueError("licence other needs a name and a link, and no other licence takes them")
+    bound = [origin for origin in origins if is_non_commercial(origin.licence)]
+    if bound and not (is_non_commercial(licence) or licence == "other"):
+        raise ValueError(
+            f"the {bound[0]} is under {bound[0].licence}, which forbids commercial use, so the model cannot be under "
+            f"{licence}; give {bound[0].licence}"
+        )
+
+
+def is_non_commercial(licence: str | None) -> bool:
+    return "-nc-" in (licence or "")
+
+
+def binding(origins: Sequence[Origin]) -> str:
+    """What the origins ask of a licence, in words."""
+    bound = [origin for origin in origins if is_non_commercial(origin.licence)]
+    return f"{bound[0].licence}, as the {bound[0]} has it" if bound else "apache-2.0 for instance"
+
+
+def is_hub_id(name: str | None) -> bool:
+    """Whether a name could be "user/name" on the Hub."""
+    try:
+        validate_repo_id(name or "")
+    except HFValidationError:
+        return False
+    return "/" in (name or "")
