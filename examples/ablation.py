@@ -33,6 +33,7 @@ import torch
 import transformers
 from playground import (
     CLIP,
+    NUM_FRAMES,
     DecodedClips,
     Results,
     console,
@@ -63,10 +64,13 @@ XVIT: dict[str, dict[str, Any]] = {
     "no mixing, attention pooling": {"mix_layers": [], "pooling": "attention"},
     "no mixing, a summary token": {"mix_layers": [], "num_summary_tokens": 1},
 }
-CA2ST = {
-    "CA²ST": ["space", "time", "audio"],
-    "CAST (no audio)": ["space", "time"],
-    "CAVA (no time)": ["space", "audio"],
+NOT_TOLD_WHEN = "CAVA, not told when"
+CA2ST: dict[str, dict[str, Any]] = {
+    "CA²ST": {"experts": ["space", "time", "audio"]},
+    "CAST (no audio)": {"experts": ["space", "time"]},
+    "CAVA (no time)": {"experts": ["space", "audio"]},
+    # sees all frames, not every other one, which are not those that it sees of the reversal
+    NOT_TOLD_WHEN: {"experts": ["space", "audio"], "tubelet_size": 1},
 }
 TARGETS = ["label", *FACTORS, "match"]
 MATCH_FROM = "match, from "
@@ -83,7 +87,8 @@ GOALS = (
         (MATCH_FROM + "CA²ST", "frames shuffled", "match"): "≤ 0.55",
         (MATCH_FROM + "CA²ST", "muted", "match"): "≤ 0.55",
         (MATCH_FROM + "CAST (no audio)", "as it is", "match"): "≤ 0.55",
-        (MATCH_FROM + "CAVA (no time)", "as it is", "match"): "≤ 0.94",
+        (NOT_TOLD_WHEN, "as it is", "motion"): "≤ 0.55",
+        (MATCH_FROM + NOT_TOLD_WHEN, "as it is", "match"): "≤ 0.55",
     }
 )
 
@@ -92,11 +97,12 @@ GOALS = (
 class Settings:
     train: int = 3200
     val: int = 800
-    xvit_epochs: float = 6
+    xvit_epochs: float = 10
     xvit_clips: int = 1600  # of those to train on; CA²ST takes all
     ca2st_epochs: float = 7
     match_epochs: float = 3
-    learning_rate: float = 2e-3
+    xvit_learning_rate: float = 1e-3  # at twice that, attention pooling may see no difference for many epochs
+    ca2st_learning_rate: float = 2e-3
     match_learning_rate: float = 1e-3
 
 
@@ -106,7 +112,8 @@ def prepare(folder: Path, settings: Settings, seed: int) -> None:
         return
     clip_set = ClipSet(train=settings.train, val=settings.val, seed=seed, **CLIP)
     rows = load_clips(render_clips(folder / f"clips-{seed}", clip_set, workers=1, progress=False), target=TARGETS)
-    processor = HolovidProcessor.for_model(tiny_ca2st(CA2ST["CA²ST"], rows["train"].features["label"].names))
+    config = tiny_ca2st(names=rows["train"].features["label"].names, **CA2ST["CA²ST"])
+    processor = HolovidProcessor.for_model(config)
     # all models see the same pixels: those of CA²ST, whose colours are normalised in their own way
     decoded = {split: vars(decode(rows[split], processor, TARGETS)) for split in ("train", "validation")}
     unfinished = folder / f".clips-{seed}.pt"
@@ -139,7 +146,7 @@ def run_xvit(folder: Path, settings: Settings, seed: int, name: str) -> dict[str
         None,
         folder / "runs" / f"{seed}-{name}",
         epochs=settings.xvit_epochs,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.xvit_learning_rate,
         seed=seed,
     )
     return {
@@ -149,21 +156,24 @@ def run_xvit(folder: Path, settings: Settings, seed: int, name: str) -> dict[str
 
 def run_ca2st(folder: Path, settings: Settings, seed: int, name: str) -> dict[str, Results]:
     train, validation = read(folder, seed)
+    if name == NOT_TOLD_WHEN:
+        for clips in (train, validation):
+            clips.inputs["frame_times"] = clips.inputs["frame_times"].mean(dim=1, keepdim=True).expand(-1, NUM_FRAMES)
     set_seed(seed)
-    model = CA2STForVideoClassification(tiny_ca2st(CA2ST[name], train.names["label"]))
+    model = CA2STForVideoClassification(tiny_ca2st(names=train.names["label"], **CA2ST[name]))
     fine_tune(
         model,
         train,
         None,
         folder / "runs" / f"{seed}-{name}",
         epochs=settings.ca2st_epochs,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.ca2st_learning_rate,
         seed=seed,
     )
     on_label = {how: measure(model, validation, FACTORS, **given) for how, given in conditions(model, seed).items()}
 
     set_seed(seed)
-    matcher = CA2STForVideoClassification(tiny_ca2st(CA2ST[name], train.names["match"]))
+    matcher = CA2STForVideoClassification(tiny_ca2st(names=train.names["match"], **CA2ST[name]))
     matcher.ca2st.load_state_dict(model.ca2st.state_dict())
     matcher.readouts.load_state_dict(model.readouts.state_dict())
     fine_tune(
@@ -299,6 +309,9 @@ The trained model, with something taken away:
 Trained without an expert (there is no member of the family without space):
 
 {table(["trained", "label", *FACTORS], family)}
+
+CAVA has no time expert and follows the motion all the same: its exchange with sound tells its frames when they are.
+Trained with one second for all of them it does not.
 
 ## Motion and sound together
 

@@ -40,9 +40,9 @@ def tiny_xvit(names: Sequence[str], **overrides: Any) -> XViTConfig:
     return XViTConfig(**TINY["xvit"] | {"num_frames": NUM_FRAMES} | class_settings({"label": names}) | overrides)
 
 
-def tiny_ca2st(experts: Sequence[str], names: Sequence[str]) -> CA2STConfig:
+def tiny_ca2st(experts: Sequence[str], names: Sequence[str], **overrides: Any) -> CA2STConfig:
     settings = {"experts": list(experts), "num_frames": NUM_FRAMES}
-    return CA2STConfig(**TINY["ca2st"] | settings | class_settings({"label": names}))
+    return CA2STConfig(**TINY["ca2st"] | settings | class_settings({"label": names}) | overrides)
 
 
 class DecodedClips(Dataset):
