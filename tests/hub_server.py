@@ -18,6 +18,7 @@ import hashlib
 import json
 import re
 import socket
+import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,8 +97,10 @@ class HubServer:
 
     @contextmanager
     def visited(self):
-        """Within the block, huggingface_hub of this process talks to this server."""
-        with pytest.MonkeyPatch.context() as patch:
+        """Within the block, huggingface_hub of this process talks to this server and has a cache of its own."""
+        with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as cache:
+            patch.setattr(constants, "HF_HUB_CACHE", cache)
+            patch.setenv("HF_HUB_CACHE", cache)  # for other processes
             patch.setattr(transformers_hub, "_hf_api", None)  # it would remember the endpoint
             patch.setattr(constants, "ENDPOINT", self.url)
             patch.setattr(
@@ -246,7 +249,7 @@ class HubRequestHandler(BaseHTTPRequestHandler):
             card = card_metadata(files.get("README.md", b""))
             answer = {"_id": repo_id, "id": repo_id, "sha": commit, "private": repository.private, "cardData": card}
             # The real Hub guesses what the card does not say; here it must say it.
-            answer |= {"pipeline_tag": card.get("pipeline_tag"), "tags": card.get("tags", [])}
+            answer |= {key: card.get(key) for key in ("library_name", "pipeline_tag")} | {"tags": card.get("tags", [])}
             self.send_json(answer | {"siblings": [{"rfilename": path} for path in files]})
 
     def tree(self, repo_id: str, revision: str, folder: str = ""):

@@ -6,6 +6,7 @@ commands that need them.
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -325,6 +326,73 @@ def card(
     path = output or folder / CARD_NAME
     write_card(made, path)
     Console().print(f"Model card: {path}", soft_wrap=True)
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="Folder of a model with its processor.")],
+    repo_id: Annotated[str, typer.Argument(help="user/name on the Hub; made if it is not there.")],
+    licence: Annotated[str, typer.Option("--licence", "--license", help="As the Hub calls it, such as apache-2.0.")],
+    licence_name: Annotated[str | None, typer.Option(help="With --licence other.")] = None,
+    licence_link: Annotated[str | None, typer.Option(help="With --licence other.")] = None,
+    private: Annotated[
+        bool | None, typer.Option("--private/--public", help="Default: a new repository is private, others stay.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Put together and check, upload nothing.")] = False,
+    message: Annotated[str | None, typer.Option(help="Of the commit.")] = None,
+    max_shard_size: Annotated[str, typer.Option(help="Of one file of weights.")] = "5GB",
+    adapters_only: Annotated[
+        bool | None,
+        typer.Option("--adapters-only/--all-weights", help="With or without the experts. Default: as saved."),
+    ] = None,
+    expert: Annotated[
+        list[str] | None, typer.Option(help="Where an expert is that the weights lack, such as space=FOLDER.")
+    ] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Further files of the folder, such as *.png.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+):
+    """Publish a model: weights, processor, source, card and results, checked first, then uploaded in one commit.
+
+    holovid push my-model user/my-model --licence apache-2.0 --dry-run
+    """
+    from transformers import logging
+
+    from holovid.publishing import publish
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    publication = publish(
+        folder,
+        repo_id,
+        licence=licence,
+        licence_name=licence_name,
+        licence_link=licence_link,
+        private=private,
+        dry_run=dry_run,
+        message=message,
+        max_shard_size=max_shard_size,
+        adapters_only=adapters_only,
+        experts=named_values("--expert", expert or []),
+        include=include or (),
+    )
+    if as_json:
+        print(json.dumps(asdict(publication)))
+        return
+    table = Table("file", "size", "what it is")
+    table.columns[1].justify = "right"
+    for file in publication.files:
+        table.add_row(file.path, f"{file.size:,}", file.kind)
+    Console().print(table)
+    for line in publication.lines():
+        Console().print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def named_values(option: str, entries: list[str]) -> dict[str, str]:
+    """["space=FOLDER"] -> {"space": "FOLDER"}."""
+    values = dict(entry.partition("=")[::2] for entry in entries)
+    if not all(values) or not all(values.values()) or len(values) < len(entries):
+        raise ValueError(f"{option} takes name=value, each name once; got {' '.join(entries)}")
+    return values
 
 
 def whole_numbers(option: str, text: str) -> list[int]:

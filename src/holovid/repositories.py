@@ -1,0 +1,71 @@
+"""A model repository on the Hub as `publishing` finds it, and the one commit that it makes of it."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub.errors import RepositoryNotFoundError
+
+from holovid.hub import CARD
+
+
+@dataclass
+class Repository:
+    """`head` is the commit that it stands at, `None` before it is made; `files` and `card` are those of it."""
+
+    api: HfApi
+    repo_id: str
+    private: bool
+    head: str | None = None
+    files: frozenset[str] = frozenset()
+    card: str | None = None
+
+    @classmethod
+    def find(cls, repo_id: str, token: str | None, private: bool | None) -> "Repository":
+        """Look a repository up; nothing is made yet.
+
+        Raises `ValueError` without a token, and when the repository is there and not as `private` says.
+        """
+        if not (token or get_token()):
+            raise ValueError("the Hub asks who is publishing: run `hf auth login`, or set HF_TOKEN")
+        api = HfApi(token=token)
+        try:
+            info = api.model_info(repo_id)
+        except RepositoryNotFoundError:
+            return cls(api, repo_id, private is not False)
+        if private is not None and bool(info.private) != private:
+            is_now, wanted = ("private", "public") if info.private else ("public", "private")
+            raise ValueError(f"{repo_id} is {is_now}; make it {wanted} in its settings, or publish without saying so")
+        files = frozenset(sibling.rfilename for sibling in info.siblings or ())
+        card = None
+        if CARD in files:
+            with tempfile.TemporaryDirectory() as folder:
+                path = api.hf_hub_download(repo_id, CARD, revision=info.sha, local_dir=folder)
+                card = Path(path).read_text(encoding="utf-8")
+        return cls(api, repo_id, bool(info.private), info.sha, files, card)
+
+    @property
+    def url(self) -> str:
+        return f"{self.api.endpoint}/{self.repo_id}"
+
+    def upload(self, folder: Path, files: Sequence[str], stale: Sequence[str], message: str) -> str:
+        """Commit `files` of `folder`, and the deletion of what is `stale` and not among them; all of it or nothing.
+
+        Returns the commit, which is `head` if there is nothing to change. Raises `OSError` when the Hub refuses or
+        cannot be reached, or when somebody else has committed since `find`.
+        """
+        try:
+            if self.head is None:
+                self.api.create_repo(self.repo_id, private=self.private, exist_ok=True)
+            operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in files]
+            operations += [CommitOperationDelete(path_in_repo=name) for name in sorted(set(stale) - set(files))]
+            commit = self.api.create_commit(self.repo_id, operations, commit_message=message, parent_commit=self.head)
+        except Exception as error:  # of several libraries, by how the bytes travelled
+            root = error
+            while root.__cause__ is not None:
+                root = root.__cause__
+            reason = (str(root).strip().splitlines() or [type(root).__name__])[0]
+            raise ConnectionError(f"nothing was published in {self.repo_id}, run it again: {reason}") from error
+        return commit.oid
