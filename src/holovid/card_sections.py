@@ -147,7 +147,7 @@ def results(subject: Subject) -> str:
         how = f"{protocol['frames'] or 'all'} {protocol['sampling']}"
         asked = (views(protocol), how, protocol["ensemble"], ", ".join(taken) or "nothing")
         rows.append((data, counts["evaluated"], counts["broken"], *asked, *scores))
-    head = ("data", "clips", "broken", "time x space", "frames", "averaged", "taken away", *map(METRICS.get, names))
+    head = ("data", "clips", "broken", "time x space", "frames", "averaged", "taken away")
     means = [
         f"Harmonic mean of {sets}: {', '.join(f'{METRICS[name]} {percent(value)}' for name, value in values.items())}."
         for sets, values in subject.records.means.items()
@@ -156,7 +156,7 @@ def results(subject: Subject) -> str:
     return section(
         title,
         "Accuracies in percent, by `holovid evaluate`, of the weights in this repository.",
-        table(head, rows),
+        table((*head, *(METRICS[name] for name in names)), rows),
         *means,
         code("\n".join(commands), "sh") if commands else "",
     )

@@ -112,18 +112,18 @@ def model_facts(
 
     Raises `ValueError` when `source` is no such thing, or no classifier of holovid; `OSError` when files are missing.
     """
-    is_config = isinstance(source, PreTrainedConfig)
-    if not is_config:
+    if isinstance(source, PreTrainedConfig):
+        config, name, folder = source, type(source).__name__, None
+    else:
         check_model_name(source)
-    config = source if is_config else AutoConfig.from_pretrained(source)
-    name = type(source).__name__ if is_config else str(source)
+        config, name, folder = AutoConfig.from_pretrained(source), str(source), source
     check_ours(config, name)
     model_class = model_class or class_of(config, name)
-    inputs = input_facts(
-        holovid.HolovidProcessor.for_model(config).video_processor
-        if is_config
-        else AutoVideoProcessor.from_pretrained(source)
-    )
+    if folder is None:
+        processor = holovid.HolovidProcessor.for_model(config).video_processor
+    else:
+        processor = AutoVideoProcessor.from_pretrained(folder)
+    inputs = input_facts(processor)
     parameters, tuned, gflop = measure(model_class, config, inputs.num_frames)
     experts = tuple(getattr(config, "experts", ()))
     verbs_and_nouns = model_class is holovid.CA2STForActionRecognition
@@ -169,7 +169,9 @@ def input_facts(processor: Any) -> InputFacts:
     """Raises `ValueError` for processors that are not holovid's."""
     if not isinstance(processor, holovid.HolovidVideoProcessor):
         raise ValueError(f"its processor is a {type(processor).__name__}; holovid's is HolovidVideoProcessor")
-    extractor, crop = processor.feature_extractor, processor.crop_size
+    extractor = processor.feature_extractor
+    size: Any = processor.size  # objects, whatever they are annotated as
+    crop: Any = processor.crop_size
     sound = None
     if extractor is not None:
         sound = SoundFacts(
@@ -185,7 +187,7 @@ def input_facts(processor: Any) -> InputFacts:
         sampling=processor.sampling,
         frame_stride=processor.frame_stride,
         fps=processor.fps,
-        shortest_edge=processor.size.shortest_edge if processor.do_resize else None,
+        shortest_edge=size.shortest_edge if processor.do_resize else None,
         height=crop.height if processor.do_center_crop else None,
         width=crop.width if processor.do_center_crop else None,
         image_mean=tuple(processor.image_mean),
