@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import tiny_ca2st
 import torch
 import yaml
 from conftest import golden, golden_weights
+from hub_server import HubServer, Repository
 from huggingface_hub import ModelCard, ModelCardData
 from safetensors.torch import save_file
 from sounding_clips import clicks, write_sounding_clip
@@ -22,7 +24,7 @@ from tiny_xvit import tiny
 from transformers import AutoConfig
 from typer.testing import CliRunner
 
-from holovid import CA2STConfig, HolovidProcessor, HolovidVideoProcessor, XViTConfig
+from holovid import CA2STConfig, CA2STForVideoClassification, HolovidProcessor, HolovidVideoProcessor, XViTConfig
 from holovid.card_records import Records, origins, read_records
 from holovid.card_sections import METRICS, Subject, published
 from holovid.cards import MARK, build_card, check_metadata, is_by_hand, write_card
@@ -95,6 +97,15 @@ def make_model(kind: str, folder: Path) -> Path:
         return folder
     if kind == "hears":
         return save(folder, tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST))
+    if kind == "adapters only":
+        made = {"space": tiny_ca2st.tiny_clip(), "time": tiny_ca2st.tiny_videomae()}
+        for expert, model in made.items():
+            model.save_pretrained(folder.parent.parent / "hub" / "lab" / expert)
+        model = CA2STForVideoClassification.from_experts(**made, num_labels=5, adapters_only=True)
+        for expert, source in model.config.expert_sources.items():
+            source["source"] = f"lab/{expert}"
+        torch.nn.init.normal_(model.classifier.bias)  # before training all labels are equally likely
+        return save(folder, model)
     return save(folder, tiny_ca2st.tiny_actions(experts=tiny_ca2st.CA2ST))
 
 
@@ -102,7 +113,7 @@ def make_model(kind: str, folder: Path) -> Path:
 def test_snippets_run_where_holovid_is_absent(tmp_path):
     """Pasted as they are, beside the model and clips of the names that they show."""
     pasted = {}
-    for kind in ("sees, video processor only", "hears", "verbs and nouns"):
+    for kind in ("sees, video processor only", "hears", "verbs and nouns", "adapters only"):
         folder = tmp_path / kind
         card = build_card(make_model(kind, folder / "user" / "name"), licence="apache-2.0", repo_id="user/name")
         for name in ("clip", "left", "right"):
@@ -111,7 +122,12 @@ def test_snippets_run_where_holovid_is_absent(tmp_path):
         assert len(python_of(card)) == (2 if kind == "verbs and nouns" else 3)
         assert "holovid" not in "".join(python_of(card))
     command = [sys.executable, "-c", WITHOUT_HOLOVID, str(ROOT / "tests"), json.dumps(pasted)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    with HubServer() as server:
+        for folder in (tmp_path / "adapters only" / "hub" / "lab").iterdir():
+            repository = server.repositories[f"lab/{folder.name}"] = Repository()
+            repository.commit({path.name: path.read_bytes() for path in folder.iterdir()})
+        online = {"HF_ENDPOINT": server.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "cache")}
+        done = subprocess.run(command, env={**os.environ, **online}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     _, *printed = re.split("^in .*\n", done.stdout, flags=re.MULTILINE)
     for (folder, snippets), text in zip(pasted.items(), printed, strict=True):
@@ -123,7 +139,7 @@ def test_snippets_run_where_holovid_is_absent(tmp_path):
         else:
             assert re.match(r"verb \d noun \d\n", text)
             assert (config.num_verbs, config.num_nouns) == (2, 2)
-        assert ("tensor(" in text) == ("sees" not in folder)  # what was given other sound
+        assert ("tensor(" in text) == folder.endswith(("hears", "verbs and nouns"))  # what was given other sound
         assert any(Path(folder, "fine-tuned").glob("*processor_config.json"))
 
 
