@@ -14,7 +14,7 @@
 Arguments are those of `RunArguments` (run_arguments.py) and of transformers' TrainingArguments, whose defaults the
 recipe gives. --activation_checkpointing trades time for memory, --torch_compile the other way round; --report_to
 tensorboard (or trackio, from `pip install holovid[track]`) draws curves while it runs. In the output folder: the model
-and its processor, checkpoints, training.png, and all_results.json.
+and its processor, checkpoints, training.png, all_results.json, and training.json for the model's card.
 
 Several devices:
 
@@ -38,6 +38,7 @@ from holovid.checkpoints import resume_point
 from holovid.preparation import prepare
 from holovid.run_arguments import parse_arguments
 from holovid.training import VideoTrainer
+from holovid.training_record import record_of_trainer, write_record
 
 
 def main(arguments: list[str]) -> None:
@@ -58,6 +59,8 @@ def main(arguments: list[str]) -> None:
     result = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.save_model()  # weights, configuration and processor
     trainer.save_metrics("train", result.metrics | {"train_broken_clips": len(parts.train.broken())})
+    if trainer.is_world_process_zero():
+        write_record(record_of_trainer(run, parts, args, result, ["python", *sys.argv]), args.output_dir)
     if parts.validation is not None:
         metrics = trainer.evaluate()
         trainer.log_metrics("eval", metrics)

@@ -21,10 +21,10 @@ from holovid.card_records import Records, origins, read_records
 from holovid.card_sections import METRICS, Subject, body, views
 from holovid.card_snippets import write_snippets
 from holovid.facts import ModelFacts, model_facts
+from holovid.files import write_whole
 from holovid.fingerprints import fingerprint_model
 from holovid.licences import LICENCES, check_licence, is_hub_id
 from holovid.loading import load_classifier
-from holovid.prediction_log import write_whole
 
 CARD_NAME = "README.md"
 MARK = "<!-- Made by `holovid card`, which will replace it. To keep what you write here, remove this line. -->"

@@ -31,12 +31,13 @@ from transformers import PretrainedConfig, PreTrainedModel
 from holovid.data import BrokenClip, BrokenClipError, ClipDataset, describe
 from holovid.evaluation_report import write_report
 from holovid.evaluation_tasks import LabelledSet, Task, list_clips, match_tasks
+from holovid.files import write_whole
 from holovid.fingerprints import fingerprint_model, fingerprint_processor, fingerprint_table
 from holovid.interventions import apply_interventions, check_interventions, intervened
 from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.metrics.top_k_accuracy import label_ranks
 from holovid.pipelines import join_batch
-from holovid.prediction_log import PredictionLog, write_whole
+from holovid.prediction_log import PredictionLog
 from holovid.recipes import Recipe
 
 ENSEMBLES = ("logits", "probabilities")

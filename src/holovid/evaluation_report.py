@@ -21,8 +21,9 @@ import pyarrow.parquet
 
 from holovid.confusion import confusion_counts, draw_confusion, most_confused
 from holovid.evaluation_tasks import Clips, Task
+from holovid.files import write_whole
 from holovid.metrics.top_k_accuracy import class_accuracies
-from holovid.prediction_log import Line, write_whole
+from holovid.prediction_log import Line
 
 FORMAT = {"holovid_evaluation": 1}
 TOP_K = (1, 5)

@@ -1,4 +1,4 @@
-"""Writing folders so that nobody ever sees half of one."""
+"""Writing files and folders so that nobody ever sees half of one."""
 
 import os
 import shutil
@@ -26,6 +26,13 @@ def new_folder(target: str | os.PathLike) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that is never seen half written."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+    unfinished.replace(path)
 
 
 def _umask() -> int:

@@ -13,6 +13,8 @@ from typing import Any
 
 import filelock
 
+from holovid.files import write_whole
+
 HEADER = "evaluation.json"
 FORMAT = {"holovid_predictions": 1}
 Line = dict[str, Any]
@@ -124,10 +126,3 @@ def differences(there: Mapping[str, Any], now: Mapping[str, Any], prefix: str = 
         elif before != after:
             found.append(f"{prefix}{name} was {before}, now {after}")
     return found
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file that is never seen half written."""
-    unfinished = path.with_name(f".{path.name}")
-    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
-    unfinished.replace(path)

@@ -40,6 +40,8 @@ class RunArguments:
         missing: what to do about clips that are not there.
         on_broken: what to do about clips that cannot be read.
         ema_decay: average the weights over the steps with this decay, such as 0.999.
+        adapters_only: save what is trained without the frozen experts, which loading fetches again.
+        data_licence: licence of the clips, for the model's card.
     """
 
     data: str
@@ -55,6 +57,8 @@ class RunArguments:
     missing: Literal["raise", "skip"] = "raise"
     on_broken: Literal["raise", "skip"] = "raise"
     ema_decay: float | None = None
+    adapters_only: bool = False
+    data_licence: str | None = None
 
 
 class Parser(HfArgumentParser):
