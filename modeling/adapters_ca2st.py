@@ -213,7 +213,13 @@ class ModelOfExperts(HolovidPreTrainedModel):
         ]
         return f"{len(different)} of {len(own)} tensors differ, {different[0]} for one" if different else ""
 
-    def save_pretrained(self, save_directory, adapters_only: bool | None = None, **options: Any):
+    def save_pretrained(
+        self,
+        save_directory,
+        save_original_format: bool = False,
+        adapters_only: bool | None = None,
+        **options: Any,
+    ):
         """As in transformers.
 
         Args:
@@ -232,7 +238,7 @@ class ModelOfExperts(HolovidPreTrainedModel):
                 if options.get("is_main_process", True):
                     options["state_dict"] = dict(options.get("state_dict") or self.state_dict())
                     self.check_experts(options["state_dict"])
-            super().save_pretrained(save_directory, **options)
+            super().save_pretrained(save_directory, save_original_format=save_original_format, **options)
         finally:
             self.config.adapters_only = before
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What every model family here shares: plain attention, the loss of a classifier, resized positions, saving.
+"""What every model family here shares: plain attention, the loss of a classifier, resized positions, saving, loading.
 
 Alphabet: B clips, T frames, S tokens of a frame, D width, N heads.
 """
@@ -62,6 +62,17 @@ def resize_position_embeddings(table: Tensor, grid: tuple[int, int], new_grid: t
     return torch.cat((table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)), dim=1)
 
 
+def align(model: nn.Module) -> None:
+    """Copy tensors that are not where torch would have put them, at a multiple of 64 bytes.
+
+    Files are mapped to memory, so a tensor starts at any multiple of four bytes; products of matrices on a CPU have
+    other last bits there.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu" and tensor.data_ptr() % 64:
+            tensor.data = tensor.data.clone()
+
+
 class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
     """Saves folders that load through the Auto classes, with holovid installed or with `trust_remote_code=True`."""
 
@@ -69,6 +80,13 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
     # Without this, Trainer believes that the loss divides by `num_items_in_batch`; only cross-entropy would, and
     # accumulated gradients of multi-label and regression losses would be too large.
     accepts_loss_kwargs = False
+
+    @classmethod
+    def from_pretrained(cls, *arguments, **options):
+        """As in transformers, but what a model computes does not depend on how its weights lie in files."""
+        loaded = super().from_pretrained(*arguments, **options)
+        align(loaded[0] if isinstance(loaded, tuple) else loaded)
+        return loaded
 
     def save_pretrained(self, save_directory, save_original_format: bool = False, **kwargs):
         super().save_pretrained(save_directory, save_original_format=save_original_format, **kwargs)
