@@ -89,7 +89,7 @@ def secrets(line: str) -> Iterator[str]:
 
 def places(line: str) -> list[str]:
     """ "the path ..." for absolute paths, as far as a machine has such."""
-    return [f"the path {match[0]}" for match in PLACE.finditer(line) if is_on_a_disk(match[0])]
+    return [f"the path {match[0].rstrip('.')}" for match in PLACE.finditer(line) if is_on_a_disk(match[0])]
 
 
 def is_on_a_disk(place: str) -> bool:

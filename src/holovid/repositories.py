@@ -63,9 +63,13 @@ class Repository:
             operations += [CommitOperationDelete(path_in_repo=name) for name in sorted(set(stale) - set(files))]
             commit = self.api.create_commit(self.repo_id, operations, commit_message=message, parent_commit=self.head)
         except Exception as error:  # of several libraries, by how the bytes travelled
-            root = error
-            while root.__cause__ is not None:
-                root = root.__cause__
-            reason = (str(root).strip().splitlines() or [type(root).__name__])[0]
-            raise ConnectionError(f"nothing was published in {self.repo_id}, run it again: {reason}") from error
+            raise ConnectionError(f"nothing was published in {self.repo_id}, run it again: {reason(error)}") from error
         return commit.oid
+
+
+def reason(error: BaseException) -> str:
+    """What the Hub says, or else what happened first, in a line."""
+    while not getattr(error, "server_message", None) and error.__cause__ is not None:
+        error = error.__cause__
+    said = getattr(error, "server_message", None) or str(error).strip() or type(error).__name__
+    return said.splitlines()[0]
