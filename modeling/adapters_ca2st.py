@@ -157,7 +157,7 @@ class ModelOfExperts(HolovidPreTrainedModel):
         for expert, source in sources.items():
             read = read_expert(expert, source)
             if different := self.differing(self.own_weights(expert, self.state_dict()), published_weights(read)):
-                raise ValueError(f"the {expert} expert is not {read.source or 'this model'}: {different}")
+                raise ValueError(f"the {expert} expert is not {read.source or 'the model given'}: {different}")
             recorded[expert] = record_of(read)
         self.config.expert_sources = recorded
 
@@ -170,6 +170,7 @@ class ModelOfExperts(HolovidPreTrainedModel):
         """Raise `ValueError` unless each expert was recorded and has not changed, as `adapters_only` needs.
 
         A model in another precision than float32 is compared with the experts themselves, which are read for it.
+        `state_dict` is the model's unless given; experts that it has nothing of are not looked at.
         """
         state_dict = self.state_dict() if state_dict is None else state_dict
         sources = self.config.expert_sources or {}
@@ -181,10 +182,10 @@ class ModelOfExperts(HolovidPreTrainedModel):
             )
         for expert, recorded in sources.items():
             own = self.own_weights(expert, state_dict)
-            if content_hash(own) == recorded["sha256"]:
+            if not own or content_hash(own) == recorded["sha256"]:
                 continue
             different = "its weights have another sha256"
-            if any(tensor.dtype != torch.float32 for tensor in own.values()):
+            if recorded["source"] and any(tensor.dtype != torch.float32 for tensor in own.values()):
                 different = self.differing(own, fetch_expert(expert, recorded))
             if different:
                 raise ValueError(
@@ -236,7 +237,8 @@ class ModelOfExperts(HolovidPreTrainedModel):
                 if options.get("distributed_checkpoint"):
                     raise ValueError("distributed_checkpoint=True writes all weights; it takes adapters_only=False")
                 if options.get("is_main_process", True):
-                    options["state_dict"] = dict(options.get("state_dict") or self.state_dict())
+                    state_dict = options.get("state_dict")
+                    options["state_dict"] = dict(self.state_dict() if state_dict is None else state_dict)
                     self.check_experts(options["state_dict"])
             super().save_pretrained(save_directory, save_original_format=save_original_format, **options)
         finally:

@@ -346,6 +346,21 @@ def test_experts_are_recorded_afterwards(folders, tmp_path):
     assert_same(CA2STForVideoClassification.from_pretrained(tmp_path / "adapters"), model)
 
 
+def test_experts_given_as_models(folders, tmp_path):
+    """The configuration then has their hashes alone."""
+    experts = {expert: MAKERS[expert]() for expert in CAST}
+    model = trained(CA2STForVideoClassification.from_experts(**experts))
+    model.save_pretrained(tmp_path, adapters_only=True)
+    assert_same(CA2STForVideoClassification.from_pretrained(tmp_path, experts=experts), model)
+    with pytest.raises(ValueError, match="names no source of the space expert"):
+        CA2STForVideoClassification.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="the space expert is no longer the model it was made with"):
+        model.bfloat16().save_pretrained(tmp_path, adapters_only=True)
+    weights = {name: tensor for name, tensor in model.state_dict().items() if "classifier" in name}
+    model.save_pretrained(tmp_path / "part", state_dict=weights, adapters_only=True)
+    assert load_file(tmp_path / "part" / "model.safetensors").keys() == weights.keys()
+
+
 def test_models_without_records_are_saved_as_ever(tmp_path):
     model = tiny()
     model.save_pretrained(tmp_path)
@@ -428,6 +443,16 @@ def test_training_goes_on_from_adapters(folders, trainer_class, tmp_path, caplog
     assert best.state.best_model_checkpoint is not None
     assert_same(best.model, CA2STForVideoClassification.from_pretrained(best.state.best_model_checkpoint))
     assert "missing keys" not in caplog.text and "MISSING" not in caplog.text
+
+
+def test_averaged_weights_leave_the_experts_as_they_were(folders, tmp_path):
+    trainer = run(folders, tmp_path, VideoTrainer)
+    trainer = VideoTrainer(
+        trainer.model, trainer.args, recipe="small", ema_decay=0.7, train_dataset=Noise(8), eval_dataset=Noise(4)
+    )
+    trainer.train()
+    trainer.save_model(str(tmp_path / "final"))
+    assert_same(CA2STForVideoClassification.from_pretrained(tmp_path / "final"), trainer.model.eval())
 
 
 MAKE = """
