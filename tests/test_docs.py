@@ -185,7 +185,13 @@ def test_training_page_runs(tmp_path):
     assert "{'pixel_values_videos': (4, 8, 3, 48, 48), 'labels': (4,)}\n" in printed
     assert any("trainable params" in text for text in printed)
     assert printed[-1] == "{'top1': 0.5, 'top2': 1.0, 'clips': 2, 'left_out': 0}\n"
-    for made in ("run/training.png", "run/model.safetensors", "results/results.json", "results/confusion.png"):
+    for made in (
+        "run/training.png",
+        "run/training.json",
+        "run/model.safetensors",
+        "results/results.json",
+        "results/confusion.png",
+    ):
         assert (tmp_path / made).is_file(), made
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_ca2st import tiny_ast, tiny_clip, tiny_videomae
 from training_runs import checkpoint_to_start_from, rendered
 from transformers import ViTConfig, ViTModel
@@ -183,6 +184,23 @@ def test_experts_are_frozen_unless_asked(clips, tmp_path):
     assert frozen and "of" in parts.summary(parse_arguments(["--data", "x", "--recipe", "small", "--use_cpu"])[1])
     parts = prepared(clips, experts=experts[:2], freeze_experts=False)
     assert all(parameter.requires_grad for parameter in parts.model.parameters())
+
+
+def test_saving_what_is_trained_only(clips, tmp_path):
+    tiny_clip().save_pretrained(tmp_path / "space")
+    tiny_videomae().save_pretrained(tmp_path / "time")
+    experts = [f"{name}={tmp_path / name}" for name in ("space", "time")]
+    parts = prepared(clips, experts=experts, adapters_only=True)
+    parts.model.save_pretrained(tmp_path / "model")
+    saved = load_file(tmp_path / "model" / "model.safetensors")
+    trained = {name for name, parameter in parts.model.named_parameters() if parameter.requires_grad}
+    assert trained <= saved.keys() and len(saved) < len(parts.model.state_dict())
+    with pytest.raises(ValueError, match="leaves the experts out, so they must not be trained"):
+        prepared(clips, experts=experts, adapters_only=True, freeze_experts=False)
+    with pytest.raises(ValueError, match="--adapters_only is for models that have experts"):
+        prepared(clips, model="xvit", adapters_only=True)
+    with pytest.raises(ValueError, match="must know where they come from"):
+        prepared(clips, model="cast", freeze_experts=True, adapters_only=True)
 
 
 def verb_noun_tables(clips: Path, folder: Path) -> dict[str, str]:
