@@ -346,6 +346,22 @@ def test_without_a_token_nothing_is_tried(hub, folder, monkeypatch):
     assert hub.repositories == {}
 
 
+def test_a_hub_that_cannot_be_reached():
+    with pytest.raises(ConnectionError, match=r"^me/model cannot be looked up: Cannot reach .*: offline mode"):
+        repositories.Repository.find("me/model", "hf_any", None)
+
+
+def test_a_card_is_made_of_classifiers_only(tmp_path):
+    model = tiny().base_model
+    model.save_pretrained(tmp_path)
+    HolovidProcessor.for_model(model.config).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="no card can be made: the folder holds a XViTModel"):
+        write_card(tmp_path, "me/model", None, MIT)
+    (tmp_path / "README.md").write_text(BY_HAND)
+    assert write_card(tmp_path, "me/model", None, MIT) == "by hand"
+    assert ModelCard.load(tmp_path / "README.md").data.pipeline_tag is None
+
+
 def test_sentences():
     publication = publishing.Publication("me/model", "mit", (), ("a",), "generated", 0.0)
     assert publication.lines()[-1] == "Nothing was uploaded."

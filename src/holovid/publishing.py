@@ -155,14 +155,15 @@ def publish(
     check_licence(licence, licence_name, licence_link)
     repository = None if dry_run else Repository.find(repo_id, token, private)
     source = Path(model) if isinstance(model, (str, os.PathLike)) else None
+    network: Any = model
     if source is not None:
-        model, processor = load(source, processor, experts)
-    check_publishable(model, processor)
-    adapters_only = lacks_experts(model, adapters_only)
+        network, processor = load(source, processor, experts)
+    check_publishable(network, processor)
+    adapters_only = lacks_experts(network, adapters_only)
     with tempfile.TemporaryDirectory(prefix="holovid-") as work:
         folder = Path(work, "published")
-        options = {"adapters_only": adapters_only} if hasattr(model.config, "adapters_only") else {}
-        model.save_pretrained(folder, max_shard_size=max_shard_size, **options)
+        options = {"adapters_only": adapters_only} if hasattr(network.config, "adapters_only") else {}
+        network.save_pretrained(folder, max_shard_size=max_shard_size, **options)
         processor.save_pretrained(folder)
         for path in folder.glob("*.json"):
             forget_places(path)
@@ -173,7 +174,7 @@ def publish(
         files = list_files(folder)
         check_leaks(folder, repo_id)
         check_sizes(files)
-        difference = check_as_stranger(folder, model, processor, experts if adapters_only else None)
+        difference = check_as_stranger(folder, network, processor, experts if adapters_only else None)
         publication = Publication(repo_id, licence, files, left_out, card, difference)
         if repository is None:
             return publication
@@ -219,7 +220,7 @@ def load(source: Path, processor: Any, experts: Mapping[str, Any] | None) -> tup
     return model, processor
 
 
-def check_publishable(model: PreTrainedModel, processor: Any) -> None:
+def check_publishable(model: Any, processor: Any) -> None:
     if not (isinstance(model, PreTrainedModel) and is_ours(type(model.config))):
         raise ValueError(f"holovid publishes its own models, and {type(model).__name__} is not one")
     if not is_ours(type(processor)):
@@ -296,11 +297,15 @@ def write_card(folder: Path, repo_id: str, repository: Repository | None, licenc
         where = f"{CARD} of {repo_id}"
     if written is not None and is_by_hand(written):
         check_card(written, licence["license"], where)
-        path.write_text(complete_card(written, card_metadata(folder) | licence), encoding="utf-8")
+        path.write_text(complete_card(written, card_metadata(folder) | dict(licence)), encoding="utf-8")
         return "by hand"
     path.unlink(missing_ok=True)
     options = {name.replace("license", "licence"): value for name, value in licence.items()}
-    path.write_text(str(cards.build_card(folder, repo_id=repo_id, **options)), encoding="utf-8")
+    try:
+        made = cards.build_card(folder, repo_id=repo_id, **options)
+    except ValueError as error:
+        raise ValueError(f"no card can be made: {str(error).replace(str(folder), 'the folder')}") from error
+    path.write_text(str(made), encoding="utf-8")
     return "generated"
 
 
@@ -319,7 +324,7 @@ def is_by_hand(text: str) -> bool:
 def check_card(text: str, licence: str, where: str) -> None:
     """Raise `ValueError` when a card is not readable, or names another licence."""
     try:
-        stated = ModelCard(text).data.license
+        stated = ModelCard(text).data.get("license")
     except (ValueError, YAMLError) as error:
         raise ValueError(f"the metadata of {where} cannot be read: {' '.join(str(error).split())}") from error
     if stated not in (None, licence):
