@@ -195,7 +195,7 @@ def test_saving_what_is_trained_only(clips, tmp_path):
     saved = load_file(tmp_path / "model" / "model.safetensors")
     trained = {name for name, parameter in parts.model.named_parameters() if parameter.requires_grad}
     assert trained <= saved.keys() and len(saved) < len(parts.model.state_dict())
-    with pytest.raises(ValueError, match="leaves the experts out, so they must not be trained"):
+    with pytest.raises(ValueError, match="leaves the experts out, so these must not be trained"):
         prepared(clips, experts=experts, adapters_only=True, freeze_experts=False)
     with pytest.raises(ValueError, match="--adapters_only is for models that have experts"):
         prepared(clips, model="xvit", adapters_only=True)

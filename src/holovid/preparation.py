@@ -81,13 +81,19 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
         if not hasattr(model, "freeze_experts"):
             raise ValueError("--freeze_experts is for models that have experts; an XViT has none")
         model.freeze_experts()
-    if run.adapters_only:
+    before = getattr(model.config, "adapters_only", False)
+    if before if run.adapters_only is None else run.adapters_only:
         if not hasattr(model, "check_experts"):
             raise ValueError("--adapters_only is for models that have experts; an XViT has none")
         if any(weight.requires_grad for module in model.expert_modules() for weight in module.parameters()):
-            raise ValueError("--adapters_only leaves the experts out, so they must not be trained: --freeze_experts")
+            raise ValueError(
+                "saving adapters only leaves the experts out, so these must not be trained: give --freeze_experts, or "
+                "--adapters_only false"
+            )
         model.check_experts()
         model.config.adapters_only = True
+    elif before:
+        model.merge_experts()
     processor = build_processor(start, model.config, recipe)
     data_seed = seed if data_seed is None else data_seed
     keys = {"labels": columns[0]} if len(columns) == 1 else {f"{column}_labels": column for column in columns}

@@ -40,7 +40,8 @@ class RunArguments:
         missing: what to do about clips that are not there.
         on_broken: what to do about clips that cannot be read.
         ema_decay: average the weights over the steps with this decay, such as 0.999.
-        adapters_only: save what is trained without the frozen experts, which loading fetches again.
+        adapters_only: save what is trained without the frozen experts, which loading fetches again; default: as the
+            model that training starts from was saved.
         data_licence: licence of the clips, for the model's card.
     """
 
@@ -57,7 +58,7 @@ class RunArguments:
     missing: Literal["raise", "skip"] = "raise"
     on_broken: Literal["raise", "skip"] = "raise"
     ema_decay: float | None = None
-    adapters_only: bool = False
+    adapters_only: bool | None = None
     data_licence: str | None = None
 
 
