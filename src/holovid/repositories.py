@@ -57,7 +57,7 @@ class Repository:
         try:
             if self.head is None:
                 self.api.create_repo(self.repo_id, private=self.private, exist_ok=True)
-            operations = [
+            operations: list[CommitOperationAdd | CommitOperationDelete] = [
                 *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in files),
                 *(CommitOperationDelete(path_in_repo=name) for name in sorted(set(stale) - set(files))),
             ]
