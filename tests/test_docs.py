@@ -113,7 +113,7 @@ def test_python_snippets_run(place):
 def test_commands_run(place):
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(("holovid ", "python "))]
-    assert len(commands) == 5
+    assert len(commands) == 6
     run_commands(map(shlex.split, commands), place)
     assert (place / "sheet.png").is_file()
     assert (place / "results" / "results.json").is_file()
@@ -146,7 +146,7 @@ def walk_through(page: str, place: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["convert", "install", "sound"])
+@pytest.mark.parametrize("page", ["convert", "install", "publish", "sound"])
 def test_page_runs(page, tmp_path):
     printed = walk_through(f"{page}.md", tmp_path)
     if page == "sound":
