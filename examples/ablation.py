@@ -6,8 +6,8 @@ and nothing else, tells them apart. `match` is whether motion and sound have the
 the picture alone nor the sound alone says anything about it. Wherever the needed is missing, 0.5 is left.
 
 XViT learns the motion, with and without its parts. CA²ST, and CAST and CAVA, which are CA²ST without audio and without
-time, learn the label, all three factors at once; then each of them, from there, `match`, which none learns from
-scratch. Everything is measured on clips as they are, with their frames in random order, held still, and muted.
+time, learn the label, all three factors at once, and go on from there to `match`. Everything is measured on clips as
+they are, with their frames in random order, held still, and muted.
 
 Results of finished models are kept in the output folder; the same command goes on from there.
 """
@@ -295,7 +295,8 @@ def report(results: dict[int, dict[str, Results]], settings: Settings, command: 
 {__doc__.partition(chr(10) * 2)[2].rpartition(chr(10) * 2)[0]}
 
 Accuracies on {settings.val} clips, for seeds {" / ".join(map(str, results))}.
-Printed by `{command}` on {date.today()}; {how_long}. {versions}.
+Printed by `{command}` on {date.today()}; {how_long}.
+{versions}.
 
 ## XViT: order gets in through mixing
 
