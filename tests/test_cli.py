@@ -43,6 +43,11 @@ def holovid():
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.parametrize("command", ["classify", "convert", "evaluate", "info", "card", "push", "data synth"])
+def test_help_has_an_example(holovid, command):
+    assert f" holovid {command} " in holovid(*command.split(), "--help").output
+
+
 def test_classify_says_what_the_pipeline_says(holovid, folder, clips):
     result = holovid("classify", folder, *clips, "--top-k", 3, "--json")
     assert result.exit_code == 0, result.output

@@ -72,7 +72,9 @@ def test_the_users_name(tmp_path, monkeypatch):
 
     monkeypatch.setattr(leaks, "user_name", lambda: "anna")
     assert found(tmp_path, "training.json", '"host": "anna@station"') == ["training.json, line 1: the user name anna"]
-    assert found(tmp_path, "training.json", '"from": "runs/anna/best"') == ["training.json, line 1: the user name anna"]
+    assert found(tmp_path, "training.json", '"from": "runs/anna/best"') == [
+        "training.json, line 1: the user name anna"
+    ]
     assert found(tmp_path, "training.json", '"model": "anna/model", "by": "anna"') == []
     assert found(tmp_path, "training.json", '"page": "https://example.com/anna/"') == []
     monkeypatch.undo()

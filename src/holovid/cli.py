@@ -59,7 +59,10 @@ def synth(
     seed: Annotated[int, typer.Option(help="Where all chance comes from.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Clips to render at a time; default: one a core.")] = None,
 ):
-    """Render labelled mp4 clips: shape x motion x sound, drawn independently, motions in exact reversal pairs."""
+    """Render labelled mp4 clips: shape x motion x sound, drawn independently, motions in exact reversal pairs.
+
+    holovid data synth clips --train 64 --val 16
+    """
     from holovid.synthetic import ClipSet, render_clips
 
     clips = ClipSet(
@@ -88,7 +91,10 @@ def classify(
         bool, typer.Option("--trust-remote-code", help="Run model code that comes from the Hub.")
     ] = False,
 ):
-    """Say what happens in videos."""
+    """Say what happens in videos.
+
+    holovid classify my-model clip.mp4 --top-k 3 --picture sheet.png
+    """
     from transformers import AutoModelForVideoClassification, AutoVideoProcessor, logging, pipeline
 
     from holovid import VideoClassificationPipeline
