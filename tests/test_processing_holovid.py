@@ -14,7 +14,7 @@ import tiny_xvit
 import torch
 from real_clips import real_clips  # noqa: F401 (a fixture)
 from sounding_clips import FPS, clicks, write_sounding_clip
-from test_hub import finish, start
+from strangers import report_without_holovid
 from transformers import (
     AutoFeatureExtractor,
     AutoModelForVideoClassification,
@@ -392,9 +392,9 @@ def test_saved_folders_hear_without_holovid(folder, tmp_path):
     see.save_pretrained(tmp_path / "sees")
     HolovidProcessor.for_model(see.config).save_pretrained(tmp_path / "sees")
     sources, clip = [str(folder / "model"), str(tmp_path / "sees")], str(folder / "noise.mp4")
-    arguments = json.dumps({"sources": sources, "clip": clip, "save_again": str(tmp_path / "again")})
-    reports = json.loads(finish(start("without_holovid.py", arguments, HF_HOME=str(tmp_path))).splitlines()[-1])
-    for source, report in reports.items():
+    loads = [{"source": sources[0], "save_again": str(tmp_path / "again")}, {"source": sources[1]}]
+    reports = report_without_holovid(tmp_path / "home", clip, loads)
+    for source, report in zip(sources, reports, strict=True):
         assert report["classes"][-2:] == ["HolovidVideoProcessor", "HolovidProcessor"]
         assert all(module.startswith("transformers_modules.") for module in report["modules"])
         inputs = AutoProcessor.from_pretrained(source)(clip, return_tensors="pt")

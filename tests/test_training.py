@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hub_server import HubServer
 from tiny_xvit import tiny_config
 from transformers import TrainerCallback, TrainingArguments
 
-from holovid import XViTForVideoClassification
+from holovid import HolovidProcessor, XViTForVideoClassification
 from holovid.averaging import AVERAGE_NAME
 from holovid.checkpoints import all_checkpoints, checkpoint_faults, newest_checkpoint, resume_point
 from holovid.recipes import get_recipe
@@ -43,7 +44,9 @@ def arguments(folder: Path, **options) -> TrainingArguments:
 
 
 def trainer(folder: Path, count: int = 12, model=None, **options) -> VideoTrainer:
-    own = {name: options.pop(name) for name in ("recipe", "ema_decay", "callbacks") if name in options}
+    own = {
+        name: options.pop(name) for name in ("recipe", "ema_decay", "callbacks", "processing_class") if name in options
+    }
     torch.manual_seed(0)
     model = model or XViTForVideoClassification(tiny_config(problem_type="single_label_classification"))
     return VideoTrainer(
@@ -269,3 +272,19 @@ def test_tensorboard_gets_the_throughput(tmp_path, monkeypatch):
     values = [event.value for event in events.Scalars("train/clips_per_second")]
     assert len(values) == 6 and min(values) > 0
     assert len(events.Scalars("eval/top1")) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_published_with_a_license(tmp_path):
+    processor = HolovidProcessor.for_model(tiny_config())
+    with HubServer() as hub, hub.visited():
+        run = trainer(tmp_path, hub_model_id="me/trained", max_steps=1, processing_class=processor)
+        run.train()
+        published = run.push_to_hub(license="apache-2.0")
+        repository = hub.repositories["me/trained"]
+        with pytest.raises(ValueError, match="name the repository"):
+            trainer(tmp_path / "nameless").push_to_hub(license="apache-2.0")
+    files = repository.commits[repository.head]
+    assert published.changed and {"model.safetensors", "README.md", "processor_config.json"} <= files.keys()
+    assert not [name for name in files if name.startswith(("training_args", "checkpoint"))]

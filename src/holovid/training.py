@@ -28,6 +28,7 @@ from holovid.data import EpochSampler
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
 from holovid.optimization import build_optimizer, build_schedule
+from holovid.publishing import publish
 from holovid.recipes import Recipe, get_recipe
 from holovid.training_picture import save_training_picture
 
@@ -204,6 +205,30 @@ class VideoTrainer(Trainer):
                 return super().evaluate(*args, **options)
             with self.average.applied():
                 return super().evaluate(*args, **options)
+
+    def push_to_hub(
+        self, commit_message: str | None = "End of training", *args: Any, license: str | None = None, **options: Any
+    ) -> Any:
+        """With a `license`, publish the output folder as `holovid push` does: the card of facts, one checked commit.
+
+        Args:
+            license: as the Hub calls it, such as "apache-2.0". Without one, Trainer's own upload of the whole folder.
+            args, options: as for Trainer; with a `license` those of `publish`, `private` and `token` for two.
+
+        Returns a `Publication`, on the first process, or what Trainer does. Raises what `publish` raises.
+        """
+        if license is None:
+            return super().push_to_hub(commit_message, *args, **options)
+        repo_id = self.hub_model_id or self.args.hub_model_id
+        if repo_id is None:
+            raise ValueError("name the repository: hub_model_id='user/name' in TrainingArguments")
+        self.save_model(_internal_call=True)
+        self.accelerator.wait_for_everyone()
+        if not self.is_world_process_zero():
+            return None
+        self._finish_current_push()
+        defaults = {"private": self.args.hub_private_repo, "token": self.args.hub_token, "message": commit_message}
+        return publish(self.args.output_dir, repo_id, licence=license, **defaults | options)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
