@@ -264,8 +264,11 @@ def convert(
 
     holovid convert checkpoint.pyth --family xvit --output xvit-k600 --num-frames 16 --mix-group 8
     """
+    from transformers import logging
+
     from holovid.convert import convert
 
+    logging.disable_progress_bar()
     given = {
         "image_size": image_size,
         "num_frames": num_frames,
