@@ -51,6 +51,7 @@ from transformers import set_seed
 
 from holovid import CA2STForVideoClassification, HolovidProcessor, XViTForVideoClassification
 from holovid.data import load_clips
+from holovid.files import new_file, write_whole
 from holovid.interventions import hold_still, mute, without_expert
 from holovid.synthetic import ClipSet, render_clips
 
@@ -115,9 +116,8 @@ def prepare(folder: Path, settings: Settings, seed: int) -> None:
     processor = HolovidProcessor.for_model(config)
     # all models see the same pixels: those of CA²ST, whose colours are normalised in their own way
     decoded = {split: vars(decode(rows[split], processor, TARGETS)) for split in ("train", "validation")}
-    unfinished = folder / f".clips-{seed}.pt"
-    torch.save(decoded, unfinished)
-    unfinished.replace(folder / f"clips-{seed}.pt")
+    with new_file(folder / f"clips-{seed}.pt") as unfinished:
+        torch.save(decoded, unfinished)
 
 
 def read(folder: Path, seed: int) -> tuple[DecodedClips, DecodedClips]:
@@ -127,12 +127,8 @@ def read(folder: Path, seed: int) -> tuple[DecodedClips, DecodedClips]:
 
 def conditions(model: torch.nn.Module, seed: int) -> dict[str, dict[str, Any]]:
     """How to measure a model -> arguments of `measure`."""
-    experts = getattr(model.config, "experts", [])
-    everything = {"as it is": {}, "frames shuffled": shuffling(seed), "held still": {"change": hold_still}}
-    if "audio" in experts:
-        everything["muted"] = {"change": mute}
-    blinded = (expert for expert in ("space", "time") if expert in experts)
-    return everything | {f"{expert} sees grey": {"within": without_expert(model, expert)} for expert in blinded}
+    ways = {"as it is": {}, "frames shuffled": shuffling(seed), "held still": {"change": hold_still}}
+    return ways | ({"muted": {"change": mute}} if "audio" in getattr(model.config, "experts", []) else {})
 
 
 def run_xvit(folder: Path, settings: Settings, seed: int, name: str) -> dict[str, Results]:
@@ -169,7 +165,10 @@ def run_ca2st(folder: Path, settings: Settings, seed: int, name: str) -> dict[st
         learning_rate=settings.ca2st_learning_rate,
         seed=seed,
     )
-    ways = conditions(model, seed) if name == "CA²ST" else {"as it is": {}}
+    ways: dict[str, dict[str, Any]] = {"as it is": {}}
+    if name == "CA²ST":  # the one whose experts are taken away after training, too
+        grey = {f"{expert} sees grey": {"within": without_expert(model, expert)} for expert in ("space", "time")}
+        ways = conditions(model, seed) | grey
     on_label = {name: {how: measure(model, validation, FACTORS, **given) for how, given in ways.items()}}
     if name == NOT_TOLD_WHEN:
         return on_label
@@ -202,10 +201,8 @@ def run(folder: Path, settings: Settings, seed: int, name: str) -> None:
     transformers.logging.set_verbosity_error()
     start = time.process_time()  # what it takes, however busy the machine is
     results = (run_xvit if name in XVIT else run_ca2st)(folder, settings, seed, name)
-    kept = kept_in(folder, seed, name)
-    unfinished = kept.with_name(f".{kept.name}")
-    unfinished.write_text(json.dumps({"seconds": time.process_time() - start, "results": results}))
-    unfinished.replace(kept)
+    kept = {"seconds": time.process_time() - start, "results": results}
+    write_whole(kept_in(folder, seed, name), json.dumps(kept))
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -348,9 +345,7 @@ def main(argv: list[str] | None = None) -> int:
     how_long = f"{seconds / 60:.0f} minutes of one core, of which {os.cpu_count()} shared the work"
     text = report(results, settings, command, how_long)
     target = args.table or args.output / "ablation.md"
-    unfinished = target.with_name(f".{target.name}")
-    unfinished.write_text(text)
-    unfinished.replace(target)
+    write_whole(target, text)
     console.print(Markdown(text))
     console.print(f"The table is in {target}.", soft_wrap=True)
     return int(bool(failures(results)))

@@ -25,6 +25,7 @@ from playground import (
     show_answers,
     shuffling,
     tiny_ca2st,
+    training_options,
 )
 from transformers import AutoModelForVideoClassification, AutoProcessor, pipeline, set_seed
 
@@ -52,10 +53,7 @@ def train(experts: list[str], clips: dict[str, DecodedClips], args: argparse.Nam
         clips["train"],
         clips["validation"],
         folder,
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        batch_size=args.batch_size,
-        seed=args.seed,
+        **training_options(args),
         processor=HolovidProcessor.for_model(config),
     )
 

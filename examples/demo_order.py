@@ -21,6 +21,7 @@ from playground import (
     show_answers,
     shuffling,
     tiny_xvit,
+    training_options,
 )
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor, pipeline, set_seed
 
@@ -48,10 +49,7 @@ def train(
         clips["train"],
         clips["validation"],
         folder,
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        batch_size=args.batch_size,
-        seed=args.seed,
+        **training_options(args),
         processor=processor,
     )
 

@@ -3,6 +3,7 @@
 Alphabet: T frames, C channels, H, W pixels.
 """
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -96,6 +97,11 @@ class EpochLine(TrainerCallback):
             f"  epoch {state.epoch:2.0f}   loss {float(loss):.3f}   accuracy {metrics['eval_top1']:.3f}"
             f"   {time.monotonic() - self.start:3.0f} s"
         )
+
+
+def training_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of `fine_tune` that a command line gives."""
+    return {name: getattr(args, name) for name in ("epochs", "learning_rate", "batch_size", "seed")}
 
 
 def fine_tune(

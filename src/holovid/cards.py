@@ -17,7 +17,7 @@ from transformers import AutoConfig
 from transformers.utils import CONFIG_NAME, PROCESSOR_NAME
 
 import holovid
-from holovid.card_records import Records, origins, read_records
+from holovid.card_records import TRAINING_NAME, Records, origins, read_records
 from holovid.card_sections import METRICS, Subject, body, views
 from holovid.card_snippets import write_snippets
 from holovid.facts import ModelFacts, model_facts
@@ -26,7 +26,6 @@ from holovid.fingerprints import fingerprint_model
 from holovid.licences import LICENCES, check_licence, is_hub_id
 from holovid.loading import load_classifier
 
-CARD_NAME = "README.md"
 MARK = "<!-- Made by `holovid card`, which will replace it. To keep what you write here, remove this line. -->"
 TASK = "video-classification"
 
@@ -119,7 +118,7 @@ def metadata(
     if facts.adapters_only:
         more["base_model_relation"] = "adapter"
     if training.get("co2_eq_grams") is not None:
-        more["co2_eq_emissions"] = {"emissions": training["co2_eq_grams"], "source": "training.json"}
+        more["co2_eq_emissions"] = {"emissions": training["co2_eq_grams"], "source": TRAINING_NAME}
         if training.get("hardware"):
             more["co2_eq_emissions"]["hardware_used"] = training["hardware"]
     return ModelCardData(

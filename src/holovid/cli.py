@@ -98,6 +98,7 @@ def classify(
     from transformers import AutoModelForVideoClassification, AutoVideoProcessor, logging, pipeline
 
     from holovid import VideoClassificationPipeline
+    from holovid.files import new_file
     from holovid.loading import check_model_name
     from holovid.visualize import contact_sheet, stack
 
@@ -120,9 +121,8 @@ def classify(
             for clip, answer in zip(clips, answers, strict=True)
         ]
         picture.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = picture.with_name(f".{picture.name}")
-        stack(sheets).save(unfinished)
-        unfinished.replace(picture)
+        with new_file(picture) as unfinished:
+            stack(sheets).save(unfinished)
     if as_json:
         print(json.dumps([{"clip": clip, "answers": answer} for clip, answer in zip(clips, answers, strict=True)]))
     else:
@@ -327,12 +327,13 @@ def card(
     """
     from transformers import logging
 
-    from holovid.cards import CARD_NAME, build_card, write_card
+    from holovid.cards import build_card, write_card
+    from holovid.hub import CARD
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     made = build_card(folder, licence=licence, repo_id=repo_id, licence_name=licence_name, licence_link=licence_link)
-    path = output or folder / CARD_NAME
+    path = output or folder / CARD
     write_card(made, path)
     Console().print(f"Model card: {path}", soft_wrap=True)
 

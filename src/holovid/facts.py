@@ -177,7 +177,7 @@ def input_facts(processor: Any) -> InputFacts:
         sound = SoundFacts(
             sampling_rate=extractor.sampling_rate,
             rows=extractor.audio_frames,
-            seconds=extractor.audio_frames / 100,
+            seconds=extractor.seconds,
             num_mel_bins=extractor.num_mel_bins,
             mean=extractor.mean,
             std=extractor.std,

@@ -28,11 +28,25 @@ def new_folder(target: str | os.PathLike) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def new_file(target: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside `target`, of the same suffix, that takes its place when the block ends well.
+
+    It has the number of the process in it: several may write the same file, as those of distributed training do.
+    """
+    target = Path(target)
+    temporary = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file that is never seen half written."""
-    unfinished = path.with_name(f".{path.name}")
-    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
-    unfinished.replace(path)
+    with new_file(path) as unfinished:
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _umask() -> int:

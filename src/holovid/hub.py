@@ -24,6 +24,7 @@ from transformers.models.auto import modeling_auto
 from transformers.utils import CONFIG_NAME
 
 from holovid.configuration.configuration_common import SavedWithSource, UploadedWhole
+from holovid.files import write_whole
 
 CARD = "README.md"
 TRAVELLING_MODULE = re.compile(r"holovid\.(?:configuration|modeling|processing)\.(\w+)")
@@ -80,7 +81,7 @@ def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
     """
     folder = Path(folder)
     for name, source in source_files(type(saved)).items():
-        _write(folder / name, source)
+        write_whole(folder / name, source)
     # The folder that Trainer uploads while it trains gets a checkpoint's config.json without the source; then the
     # processor is saved there, so this is where it can be completed.
     config = folder / CONFIG_NAME
@@ -89,7 +90,7 @@ def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
         if config_class is not None and is_ours(config_class):
             for name, source in source_files(config_class).items():
                 if not (folder / name).exists():
-                    _write(folder / name, source)
+                    write_whole(folder / name, source)
 
 
 def complete_upload(saved: UploadedWhole, folder: str | os.PathLike) -> None:
@@ -99,7 +100,7 @@ def complete_upload(saved: UploadedWhole, folder: str | os.PathLike) -> None:
         write_source(saved, folder)
     if (folder / CARD).is_file() and (folder / CONFIG_NAME).is_file():
         text = (folder / CARD).read_text(encoding="utf-8")
-        _write(folder / CARD, complete_card(text, card_metadata(folder)))
+        write_whole(folder / CARD, complete_card(text, card_metadata(folder)))
 
 
 def card_metadata(folder: Path) -> dict[str, str]:
@@ -174,12 +175,3 @@ def _imports_of_ours(source: str, module: str) -> Iterator[tuple[int, str]]:
 
 def _source_of(module: str) -> str:
     return inspect.getsource(import_module(module))
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

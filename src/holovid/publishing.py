@@ -33,7 +33,8 @@ from yaml import YAMLError
 
 import holovid
 from holovid import cards, prediction_log, stranger
-from holovid.card_records import EVALUATIONS
+from holovid.card_records import EVALUATIONS, TRAINING_NAME
+from holovid.convert import CONVERSION_NAME
 from holovid.hub import CARD, card_metadata, complete_card, is_ours
 from holovid.leaks import find_leaks, forget_places
 from holovid.licences import check_licence
@@ -50,8 +51,8 @@ WRITTEN = {
 }
 TAKEN_ALONG = {
     **dict.fromkeys(EVALUATIONS, "evaluation"),
-    "training.json": "how it was trained",
-    "conversion.json": "how it was converted",
+    TRAINING_NAME: "how it was trained",
+    CONVERSION_NAME: "how it was converted",
     "LICEN[CS]E*": "licence text",
     "NOTICE*": "licence text",
     CARD: "model card",

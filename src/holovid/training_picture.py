@@ -6,6 +6,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from holovid.files import new_file
+
 INK, FAINT, BLUE, ORANGE = "#1b1f24", "#6a737d", "#2f6fde", "#d9730d"
 # The first of these that was measured is drawn as accuracy.
 ACCURACIES = ("eval_top1", "eval_action_top1", "eval_accuracy")
@@ -50,7 +52,5 @@ def curve(panel: Axes, log: Sequence[dict], name: str, label: str, color: str, m
 
 def save_training_picture(log: Sequence[dict], path: str | Path) -> None:
     """[`draw_training`] into a file, which is whole at any time."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}")
-    draw_training(log).savefig(unfinished, format="png", dpi=110)
-    unfinished.replace(path)
+    with new_file(path) as unfinished:
+        draw_training(log).savefig(unfinished, format="png", dpi=110)
