@@ -30,6 +30,9 @@ class XViTConfig(SavedWithSource, PreTrainedConfig):
             at `mix_window=1`; 8 mixes 25 % of the channels, 4 mixes 50 % (paper, ablation of rho).
         mix_window (`int`): how many frames to each side give channels (the paper's t_w). The two shares of
             `hidden_size // mix_divisor` channels are split evenly over the `2 * mix_window` neighbours.
+        mix_direction ("both" or "past"): "past" takes channels from the frames before alone, from t-1 those that
+            "both" takes from t+1: no frame depends on a later one, and a stream can be read frame by frame. Ours; the
+            paper mixes both ways.
         mix_layers (`list[int]`, *optional*): indices of the layers that mix; `None` = all of them, `[]` = none.
         mix_group (`int`, *optional*): frames that exchange information; the clip is cut into groups of this length.
             `None` = the whole clip. The released Kinetics models see 16 frames in groups of 8.
@@ -74,6 +77,7 @@ class XViTConfig(SavedWithSource, PreTrainedConfig):
 
     mix_divisor: int = 8
     mix_window: int = 1
+    mix_direction: Literal["both", "past"] = "both"
     mix_layers: list[int] | tuple[int, ...] | None = None
     mix_group: int | None = None
     mix_per_head: bool = False
@@ -127,6 +131,12 @@ class XViTConfig(SavedWithSource, PreTrainedConfig):
         """Channels of such a slice that each of the `2 * mix_window` neighbouring frames gives."""
         return self.mix_slice_size // self.mix_divisor // self.mix_window
 
+    @property
+    def mix_offsets(self) -> tuple[int, ...]:
+        """Which neighbours give the slices of `mix_channels` channels, in the order of the channels: +1 = the next."""
+        later = 1 if self.mix_direction == "both" else -1
+        return tuple(offset for step in range(1, self.mix_window + 1) for offset in (later * step, -step))
+
     def validate_sizes(self):
         for name in (
             "patch_size", "num_channels", "num_frames", "hidden_size", "num_hidden_layers", "num_attention_heads",
@@ -169,6 +179,11 @@ class XViTConfig(SavedWithSource, PreTrainedConfig):
             raise ValueError(
                 f"mix_divisor {self.mix_divisor} and mix_window {self.mix_window} leave no channel to mix out of "
                 f"{self.mix_slice_size}; lower them, or switch mixing off with mix_layers=[]"
+            )
+        if self.mix_direction == "past" and self.num_summary_tokens:
+            raise ValueError(
+                f"mix_direction='past' lets no frame see a later one, but summary tokens are read by all frames: set "
+                f"num_summary_tokens=0, got {self.num_summary_tokens}"
             )
 
 

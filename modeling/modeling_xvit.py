@@ -9,7 +9,7 @@ modeling_common.py.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -110,35 +110,45 @@ class XViTTimeMixing(nn.Module):
 
     .. math:: \tilde k_{s,t} = [\,k_{s,t+1}^{:f};\ k_{s,t-1}^{f:2f};\ k_{s,t}^{2f:}\,]
 
-    (B, T, S, D) -> (B, T, S, D). Frames are mixed inside groups of `group` frames; past a group's ends channels are
-    zero. With `window` w, the slices come from t+1, t-1, t+2, t-2, ... t+w, t-w, `channels` from each. D is cut into
-    slices of `slice_size` first: one head each as the paper writes it, or all of D at once as released.
+    (B, T, S, D) -> (B, T, S, D). Slices of `channels` channels come from the frames at `offsets`, one after the other;
+    what is left stays in its frame. Frames are mixed inside groups of `group` frames; past a group's ends channels are
+    zero. D is cut into slices of `slice_size` first: one head each as the paper writes it, or all of D at once as
+    released.
 
-    >>> mixing = XViTTimeMixing(channels=1, window=1, slice_size=3, group=None)
+    >>> mixing = XViTTimeMixing(channels=1, offsets=(1, -1), slice_size=3, group=None)
     >>> mixing(torch.arange(1.0, 4.0).view(1, 3, 1, 1).expand(-1, -1, -1, 3))[0, :, 0]
     tensor([[2., 0., 1.],
             [3., 1., 2.],
             [0., 2., 3.]])
     """
 
-    def __init__(self, channels: int, window: int, slice_size: int, group: int | None):
+    def __init__(self, channels: int, offsets: Sequence[int], slice_size: int, group: int | None):
         super().__init__()
-        self.channels, self.window, self.slice_size, self.group = channels, window, slice_size, group
+        self.channels, self.offsets, self.slice_size, self.group = channels, tuple(offsets), slice_size, group
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         _, frames, tokens, width = hidden_states.shape
         group = self.group or frames
         grouped = hidden_states.view(-1, group, tokens, width // self.slice_size, self.slice_size)
-        slices = list(grouped[..., : 2 * self.window * self.channels].split(self.channels, dim=-1))
-        for index, piece in enumerate(slices):
-            distance = min(1 + index // 2, group)
-            later = index % 2 == 0
-            kept = piece[:, distance:] if later else piece[:, : group - distance]
-            slices[index] = nn.functional.pad(kept, (0, 0, 0, 0, 0, 0, *((0, distance) if later else (distance, 0))))
-        return torch.cat((*slices, grouped[..., 2 * self.window * self.channels :]), dim=-1).view_as(hidden_states)
+        *slices, own = grouped.split([self.channels] * len(self.offsets) + [self.own_channels], dim=-1)
+        moved = (shift_frames(piece, offset) for piece, offset in zip(slices, self.offsets, strict=True))
+        return torch.cat((*moved, own), dim=-1).view_as(hidden_states)
+
+    @property
+    def own_channels(self) -> int:
+        return self.slice_size - self.channels * len(self.offsets)
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{name}={getattr(self, name)}" for name in ("channels", "window", "slice_size", "group"))
+        return ", ".join(f"{name}={getattr(self, name)}" for name in ("channels", "offsets", "slice_size", "group"))
+
+
+def shift_frames(hidden_states: Tensor, offset: int) -> Tensor:
+    """(groups, T, ...) -> the same, frame t now being frame t + offset; zero where there is none."""
+    frames = hidden_states.shape[1]
+    distance = min(abs(offset), frames)
+    kept = hidden_states[:, distance:] if offset > 0 else hidden_states[:, : frames - distance]
+    missing = (0, distance) if offset > 0 else (distance, 0)
+    return nn.functional.pad(kept, (0, 0) * (hidden_states.ndim - 2) + missing)
 
 
 class XViTSummary(nn.Module):
@@ -164,7 +174,7 @@ def build_context(config: XViTConfig, layer: int) -> nn.Module:
     """What a layer's keys and values take from other frames, as a module on (B, T, S, D)."""
     context: nn.Module = nn.Identity()
     if config.mix_layers is None or layer in config.mix_layers:
-        context = XViTTimeMixing(config.mix_channels, config.mix_window, config.mix_slice_size, config.mix_group)
+        context = XViTTimeMixing(config.mix_channels, config.mix_offsets, config.mix_slice_size, config.mix_group)
     return XViTSummary(context, config.num_summary_tokens) if config.num_summary_tokens else context
 
 

@@ -22,6 +22,8 @@ from holovid.convert import from_reference
         ({"mix_layers": [0, 3]}, r"mix_layers \[3\] do not exist; the model has layers 0 to 2"),
         ({"mix_group": 0}, "mix_group must be at least 1, or None"),
         ({"num_summary_tokens": -1}, "num_summary_tokens must be 0 or more"),
+        ({"mix_direction": "past", "num_summary_tokens": 1}, "no frame see a later one"),
+        ({"mix_direction": "future"}, "mix_direction"),
         ({"pooling": "mean", "pooler_output_size": 20}, "pooler_output_size must be hidden_size 36, got 20"),
         ({"pooling": "max"}, "pooling"),
         ({"hidden_size": "wide"}, "hidden_size"),

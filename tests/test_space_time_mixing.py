@@ -45,7 +45,7 @@ def test_mixing_moves_exactly_the_reference_channels(index):
     frames, heads, head_dim = case["shift_segment"], case["num_heads"], case["head_dim"]
     shape = (case["groups"], frames, heads, case["tokens"], head_dim)
     by_head = torch.arange(torch.Size(shape).numel()).view(shape).float()
-    mixing = XViTTimeMixing(case["fold"], window=1, slice_size=heads * head_dim, group=frames)
+    mixing = XViTTimeMixing(case["fold"], offsets=(1, -1), slice_size=heads * head_dim, group=frames)
     mixed = mixing(by_head.transpose(2, 3).reshape(1, -1, case["tokens"], heads * head_dim))
     mixed = mixed.view(-1, case["tokens"], heads, head_dim).transpose(1, 2)
     assert mixed.flatten().tolist() == case["output"]
@@ -83,7 +83,8 @@ def slow_context(tensor: torch.Tensor, config: XViTConfig, layer: int, clip_fram
         for index in range(slices):
             channel = index * width
             for distance in range(1, config.mix_window + 1):
-                for neighbour in (clip_frame + distance, clip_frame - distance):
+                later = clip_frame + distance if config.mix_direction == "both" else clip_frame - distance
+                for neighbour in (later, clip_frame - distance):
                     for token in range(tensor.shape[1]):
                         inside = first <= neighbour < first + group
                         result[token, channel : channel + share] = (
@@ -130,9 +131,21 @@ def test_attention_equals_a_slow_loop(variant):
 
 
 def test_window_longer_than_the_clip_reads_zeros():
-    mixing = XViTTimeMixing(channels=1, window=3, slice_size=7, group=None)
+    mixing = XViTTimeMixing(channels=1, offsets=(1, -1, 2, -2, 3, -3), slice_size=7, group=None)
     mixed = mixing(torch.ones(1, 2, 1, 7))[0, :, 0]
     assert mixed.tolist() == [[1, 0, 0, 0, 0, 0, 1], [0, 1, 0, 0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("settings", [{}, {"mix_window": 2}, {"mix_per_head": True}, {"mix_group": 3}])
+def test_nothing_of_the_past_depends_on_later_frames_and_all_of_it_is_read(settings):
+    model = tiny(mix_direction="past", **settings).xvit
+    clip = torch.randn(2, 6, 3, 16, 16)
+    changed = clip.clone()
+    changed[:, 3] += 1.0
+    with torch.no_grad():
+        before, after = model(clip).last_hidden_state, model(changed).last_hidden_state
+    differs = (before - after).abs().amax(dim=(0, 2, 3)) > 1e-6
+    assert differs.tolist() == [False, False, False, True, True, True]
 
 
 def test_one_summary_token_is_the_mean_of_the_patches():

@@ -12,6 +12,8 @@ VARIANTS = {
     "mixing in one layer": {"mix_layers": [1]},
     "groups": {"mix_group": 3},
     "window of two": {"mix_window": 2, "mix_divisor": 3},
+    "past frames only": {"mix_direction": "past"},
+    "two past frames": {"mix_direction": "past", "mix_window": 2, "mix_divisor": 3},
     "slices per head": {"mix_per_head": True, "mix_divisor": 4},
     "summary token": {"num_summary_tokens": 1},
     "three summary tokens, no mixing": {"num_summary_tokens": 3, "mix_layers": []},
