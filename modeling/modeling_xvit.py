@@ -79,8 +79,9 @@ class XViTEmbeddings(nn.Module):
             self.position_embeddings, self.config.grid_size, (height // patch, width // patch)
         )
 
-    def time(self, frames: int, interpolate: bool) -> Tensor:
+    def time(self, frames: int, interpolate: bool, frame_numbers: Tensor | None = None) -> Tensor:
         """Temporal embeddings (1, T, D): vector `t % length` for frame t, or all of them stretched over the clip.
+        Frames that are a part of something longer say which: `frame_numbers` (B, T) gives (B, T, D).
 
         Departs: the released code counts t over the whole batch, so that a clip whose length is not a multiple of the
         table's gets other vectors at another place in the batch; here t counts from the start of each clip.
@@ -89,17 +90,20 @@ class XViTEmbeddings(nn.Module):
         if interpolate:
             stretched = nn.functional.interpolate(table.float().transpose(1, 2), size=frames, mode="linear")
             return stretched.transpose(1, 2).to(table.dtype)
-        return table[:, torch.arange(frames, device=table.device) % table.shape[1]]
+        if frame_numbers is None:
+            frame_numbers = torch.arange(frames, device=table.device)[None]
+        return table[0, frame_numbers % table.shape[1]]
 
     def forward(
         self,
         pixel_values_videos: Tensor,
         interpolate_pos_encoding: bool = False,
         interpolate_temporal_encoding: bool = False,
+        frame_numbers: Tensor | None = None,
     ) -> Tensor:
         batch, frames, _, height, width = pixel_values_videos.shape
         space = self.space(height, width, interpolate_pos_encoding)
-        time = self.time(frames, interpolate_temporal_encoding)
+        time = self.time(frames, interpolate_temporal_encoding, frame_numbers)
         patches = self.patch_embeddings(pixel_values_videos)
         tokens = torch.cat((self.cls_token.expand(batch, frames, 1, -1), patches), dim=2)
         return self.dropout(tokens + (space[:, None] + time[:, :, None]))
@@ -127,16 +131,15 @@ class XViTTimeMixing(nn.Module):
         self.channels, self.offsets, self.slice_size, self.group = channels, tuple(offsets), slice_size, group
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        _, frames, tokens, width = hidden_states.shape
-        group = self.group or frames
-        grouped = hidden_states.view(-1, group, tokens, width // self.slice_size, self.slice_size)
-        *slices, own = grouped.split([self.channels] * len(self.offsets) + [self.own_channels], dim=-1)
+        grouped = hidden_states.view(-1, self.group or hidden_states.shape[1], *hidden_states.shape[2:])
+        *slices, own = self.split(grouped)
         moved = (shift_frames(piece, offset) for piece, offset in zip(slices, self.offsets, strict=True))
         return torch.cat((*moved, own), dim=-1).view_as(hidden_states)
 
-    @property
-    def own_channels(self) -> int:
-        return self.slice_size - self.channels * len(self.offsets)
+    def split(self, hidden_states: Tensor) -> tuple[Tensor, ...]:
+        """(..., D) -> a slice for each of `offsets`, (..., D / slice_size, channels), and what stays in its frame."""
+        sizes = [self.channels] * len(self.offsets)
+        return hidden_states.unflatten(-1, (-1, self.slice_size)).split([*sizes, self.slice_size - sum(sizes)], dim=-1)
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={getattr(self, name)}" for name in ("channels", "offsets", "slice_size", "group"))
@@ -201,15 +204,22 @@ class XViTAttention(nn.Module):
         """(..., S, N * d) -> (batch, N, S, d), a view."""
         return hidden_states.flatten(0, -3).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
 
-    def forward(self, hidden_states: Tensor, **kwargs: Unpack[TransformersKwargs]) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self,
+        hidden_states: Tensor,
+        contexts: tuple[Callable, Callable] | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[Tensor, Tensor | None]:
+        """`contexts` stand in for `context`, for keys and for values: those of a stream remember earlier frames."""
+        key_context, value_context = contexts or (self.context, self.context)
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
         output, attention = attend(
             self,
             self.split_heads(self.q_proj(hidden_states)),
-            self.split_heads(self.context(self.k_proj(hidden_states))),
-            self.split_heads(self.context(self.v_proj(hidden_states))),
+            self.split_heads(key_context(self.k_proj(hidden_states))),
+            self.split_heads(value_context(self.v_proj(hidden_states))),
             None,
             dropout=self.attention_dropout if self.training else 0.0,
             scaling=self.scaling,
