@@ -16,6 +16,7 @@ from holovid.configuration.configuration_ca2st import CA2STConfig
 from holovid.configuration.configuration_xvit import XViTConfig
 from holovid.modeling.modeling_ca2st import CA2STForActionRecognition, CA2STForVideoClassification, CA2STModel
 from holovid.modeling.modeling_xvit import XViTForVideoClassification, XViTModel
+from holovid.modeling.streaming_xvit import XViTStream, XViTStreamOutput
 from holovid.pipelines import VideoClassificationPipeline
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
 from holovid.processing.processing_holovid import HolovidProcessor
@@ -47,4 +48,6 @@ __all__ = [
     "XViTConfig",
     "XViTForVideoClassification",
     "XViTModel",
+    "XViTStream",
+    "XViTStreamOutput",
 ]

@@ -1,0 +1,315 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""XViT on a live stream: frames come one by one or in chunks, none is computed twice, and the logits are exact.
+
+    stream = XViTStream(model)
+    for frames in camera:  # (B, t, C, H, W), as the model's video processor gives them; any t
+        output = stream(frames)
+        if output.logits is not None:
+            show(output.logits.softmax(-1), output.frames)  # (B, num_labels), and which frames they are about
+
+What is computed once depends on which frames see one another, which the configuration of the model says:
+
+- `mix_direction="past"`: no frame depends on a later one, so each is computed when it comes (`PastFrames`). Logits are
+  there after every frame: those of the model run over the whole stream from its first frame, pooled over the last T.
+- otherwise: groups of G frames, which see one another and no others, are computed when they are complete
+  (`FrameGroups`). Logits are there after every G frames: those of the model run on the last T.
+
+B streams, t frames of a chunk, T frames that logits are about, G frames of a group, S tokens of a frame, D width.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from holovid.configuration.configuration_xvit import XViTConfig
+from holovid.modeling.modeling_xvit import XViTForVideoClassification, XViTModel, XViTTimeMixing
+
+
+@dataclass
+class XViTStreamOutput:
+    """
+    Args:
+        logits: (B, num_labels), of the newest frames for which they are known; `None` until the first are.
+        frames: for each stream, the numbers of the frames that its logits are about; `None` with them. The first frame
+            of a stream is number 0.
+        frames_seen: for each stream, the frames that have come since it began.
+    """
+
+    logits: Tensor | None
+    frames: list[range] | None
+    frames_seen: list[int]
+
+
+class XViTStream:
+    """Feeds streams of frames to an XViT and says what it sees in the last T of them.
+
+    >>> _ = torch.manual_seed(0)
+    >>> config = XViTConfig(image_size=16, num_frames=8, mix_group=4, temporal_embedding_length=4, hidden_size=48)
+    >>> model = XViTForVideoClassification(config).eval()
+    >>> stream, frames = XViTStream(model), torch.randn(1, 13, 3, 16, 16)
+    >>> output = stream(frames)
+    >>> output.frames, output.frames_seen
+    ([range(4, 12)], [13])
+    >>> torch.allclose(output.logits, model(frames[:, 4:12]).logits, atol=1e-5)
+    True
+
+    All streams of a batch advance together. Whoever feeds them says when frames were lost: `reset()` begins them anew.
+    What is kept does not grow with a stream (`num_bytes`). A chunk costs the memory of a clip of as many frames.
+
+    Args:
+        model: in eval mode. Its weights are looked at when frames come, not copied.
+        num_frames: T, by default the model's `num_frames`.
+
+    Attributes:
+        num_frames (`int`): T.
+        step (`int`): logits change whenever so many further frames have come: 1, or G.
+
+    Raises `ValueError` for a model that is not an XViT for video classification or is in training mode, and where
+    groups cannot be computed once and for all: the message says why, and which `num_frames` can.
+    """
+
+    def __init__(self, model: XViTForVideoClassification, num_frames: int | None = None):
+        if not isinstance(model, XViTForVideoClassification):
+            raise ValueError(
+                f"a stream is read by holovid's XViTForVideoClassification, got {type(model).__module__}."
+                f"{type(model).__name__}"
+            )
+        if model.training:
+            raise ValueError(
+                "the model is in training mode, where chance has a part in its answers; call model.eval()"
+            )
+        self.model = model
+        self.num_frames = model.config.num_frames if num_frames is None else num_frames
+        if self.num_frames < 1:
+            raise ValueError(f"num_frames must be at least 1, got {num_frames}")
+        self.backbone: PastFrames | FrameGroups
+        if model.config.mix_direction == "past":
+            self.backbone = PastFrames(model.xvit)
+            self.step = 1
+        else:
+            self.step = group_length(model.config, self.num_frames)
+            self.backbone = FrameGroups(model.xvit, self.step, self.num_frames)
+        self.reset()
+
+    def reset(self, streams: Sequence[int] | None = None) -> None:
+        """Begin anew, all streams or those of these numbers. The others go on, which streams in groups cannot."""
+        if streams is None:
+            self.shape: tuple[int, ...] | None = None  # of a frame of each stream: (B, C, H, W)
+            self.frames_seen: list[int] = []
+            self.features: Tensor | None = None  # (B, up to T, D) of the last frames
+            self.logits: Tensor | None = None
+            self.frames: list[range] | None = None  # that the logits are about
+            self.backbone.forget()
+            return
+        if isinstance(self.backbone, FrameGroups):
+            raise ValueError("the groups of all streams are complete at the same time: reset() all of them")
+        if unknown := [stream for stream in streams if not 0 <= stream < len(self.frames_seen)]:
+            raise ValueError(f"there are no streams {unknown}; there are {len(self.frames_seen)} of them")
+        for stream in streams:
+            self.frames_seen[stream] = 0
+
+    @torch.no_grad()
+    def __call__(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> XViTStreamOutput:
+        """Take the next frames of each stream and return what is known after the last of them.
+
+        Args:
+            pixel_values_videos: (B, t, C, H, W), t at least 1, as the model takes them.
+            interpolate_pos_encoding: as the model takes it, for frames of another size than its own.
+
+        Raises `ValueError` when B or the size of frames is not what it was before (`reset()` begins new streams), and
+        for frames that the model does not take; the streams are then as they were. After any other error all streams
+        begin anew.
+        """
+        self._check(pixel_values_videos, interpolate_pos_encoding)
+        try:
+            features = self.backbone(
+                pixel_values_videos.to(self.model.device), self.frames_seen, interpolate_pos_encoding
+            )
+            self.frames_seen = [seen + pixel_values_videos.shape[1] for seen in self.frames_seen]
+            if features is not None:
+                self._append(features)
+        except BaseException:
+            self.reset()
+            raise
+        return XViTStreamOutput(self.logits, self.frames, list(self.frames_seen))
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all tensors that are kept between calls."""
+        kept = [*self.backbone.kept(), self.features, self.logits]
+        return sum(tensor.untyped_storage().nbytes() for tensor in kept if tensor is not None)
+
+    def _check(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool) -> None:
+        channels = self.model.config.num_channels
+        if pixel_values_videos.ndim != 5 or pixel_values_videos.shape[2] != channels or 0 in pixel_values_videos.shape:
+            raise ValueError(
+                f"pixel_values_videos must be (streams, at least one frame, {channels}, height, width), got "
+                f"{tuple(pixel_values_videos.shape)}"
+            )
+        batch, _, *frame = pixel_values_videos.shape
+        if self.shape is None:
+            self.model.xvit.embeddings.space(*frame[1:], interpolate_pos_encoding)  # raises for sizes it does not take
+            self.shape = (batch, *frame)
+            self.frames_seen = [0] * batch
+        elif self.shape != (batch, *frame):
+            raise ValueError(
+                f"the frames so far were {self.shape} (streams, channels, height, width), these are "
+                f"{(batch, *frame)}; reset() begins new streams"
+            )
+
+    def _append(self, features: Tensor) -> None:
+        """Let the window slide over the features (B, n, D) of frames that are finished."""
+        if self.features is not None:
+            features = torch.cat((self.features, features), dim=1)
+        self.features = features[:, -self.num_frames :].clone()
+        finished = [seen - seen % self.step for seen in self.frames_seen]
+        lengths = [min(stop, self.num_frames) for stop in finished]
+        if min(lengths) >= self.backbone.first_due:
+            self.logits = self._classify(lengths)
+            self.frames = [range(stop - length, stop) for stop, length in zip(finished, lengths, strict=True)]
+
+    def _classify(self, lengths: list[int]) -> Tensor:
+        """Logits (B, num_labels) of the last so many frames of each stream; equal lengths are pooled together."""
+        device = self.features.device
+        logits = None
+        for length in sorted(set(lengths)):
+            rows = torch.tensor([row for row, other in enumerate(lengths) if other == length], device=device)
+            pooled = self.model.xvit.pooler(self.features[rows, -length:])
+            some = self.model.classifier(pooled)
+            if logits is None:
+                logits = some.new_empty(len(lengths), some.shape[-1])
+            logits[rows] = some
+        return logits
+
+
+class FrameGroups:
+    """Computes groups of G frames, each once, when its last frame has come."""
+
+    def __init__(self, model: XViTModel, length: int, num_frames: int):
+        self.model, self.length, self.num_frames = model, length, num_frames
+        self.first_due = num_frames
+        self.forget()
+
+    def forget(self) -> None:
+        self.waiting: Tensor | None = None  # (B, fewer than G, C, H, W)
+
+    def kept(self) -> list[Tensor | None]:
+        return [self.waiting]
+
+    def __call__(self, frames: Tensor, frames_seen: list[int], interpolate_pos_encoding: bool) -> Tensor | None:
+        """Frames (B, t, C, H, W) -> features (B, n, D) of those in groups that are finished now, at most T of them."""
+        if self.waiting is not None:
+            frames = torch.cat((self.waiting, frames), dim=1)
+        whole = frames.shape[1] - frames.shape[1] % self.length
+        self.waiting = frames[:, whole:].clone()
+        if not whole:
+            return None
+        frames = frames[:, max(0, whole - self.num_frames) : whole]  # earlier ones have left the window already
+        groups = frames.unflatten(1, (-1, self.length)).flatten(0, 1)
+        numbers = torch.arange(self.length, device=frames.device)[None]
+        contexts = [None] * len(self.model.layers)
+        features = frame_features(self.model, groups, numbers, contexts, interpolate_pos_encoding)
+        return features.reshape(*frames.shape[:2], -1)
+
+
+class PastFrames:
+    """Computes frames when they come, out of what the layers remember of frames before them."""
+
+    first_due = 1
+
+    def __init__(self, model: XViTModel):
+        self.model = model
+        self.forget()
+
+    def forget(self) -> None:
+        self.mixings = [
+            (RememberingMixing(layer.attention.context), RememberingMixing(layer.attention.context))
+            if isinstance(layer.attention.context, XViTTimeMixing)
+            else None
+            for layer in self.model.layers
+        ]
+
+    def kept(self) -> list[Tensor | None]:
+        return [tensor for pair in self.mixings if pair for mixing in pair for tensor in mixing.past]
+
+    def __call__(self, frames: Tensor, frames_seen: list[int], interpolate_pos_encoding: bool) -> Tensor:
+        """Frames (B, t, C, H, W), after so many of each stream -> their features (B, t, D)."""
+        numbers = torch.tensor(frames_seen)[:, None] + torch.arange(frames.shape[1])
+        group = self.model.config.mix_group
+        places = (numbers if group is None else numbers % group).to(frames.device)
+        contexts = [pair and tuple(partial(mixing, places=places) for mixing in pair) for pair in self.mixings]
+        return frame_features(self.model, frames, numbers.to(frames.device), contexts, interpolate_pos_encoding)
+
+
+class RememberingMixing:
+    """A layer's mixing of keys (or of values) over chunks of a stream: it goes on from where the last one ended."""
+
+    def __init__(self, mixing: XViTTimeMixing):
+        self.mixing = mixing
+        self.past: list[Tensor] = []  # of the slice from t - d, that of the last d frames: (B, d, S, slices, channels)
+
+    def __call__(self, hidden_states: Tensor, places: Tensor) -> Tensor:
+        """(B, t, S, D) -> (B, t, S, D). `places` (B, t) say where in its group each frame stands."""
+        *slices, own = self.mixing.split(hidden_states)
+        arrived = hidden_states.shape[1]
+        past = self.past or [
+            piece.new_zeros(piece.shape[0], -offset, *piece.shape[2:])
+            for piece, offset in zip(slices, self.mixing.offsets, strict=True)
+        ]
+        moved, self.past = [], []
+        for before, piece, offset in zip(past, slices, self.mixing.offsets, strict=True):
+            frames = torch.cat((before, piece), dim=1)
+            # a group's first frames have nothing before them, whatever is remembered
+            is_in_group = (places >= -offset)[..., None, None, None]
+            moved.append(torch.where(is_in_group, frames[:, :arrived], 0))
+            self.past.append(frames[:, arrived:].clone())
+        return torch.cat((*moved, own), dim=-1).view_as(hidden_states)
+
+
+def frame_features(
+    model: XViTModel,
+    frames: Tensor,
+    frame_numbers: Tensor,
+    contexts: Sequence[tuple[Callable, ...] | None],
+    interpolate_pos_encoding: bool,
+) -> Tensor:
+    """What the pooling of the model reads of frames (B, t, C, H, W): their class tokens (B, t, D)."""
+    hidden_states = model.embeddings(frames, interpolate_pos_encoding, frame_numbers=frame_numbers)
+    for layer, pair in zip(model.layers, contexts, strict=True):
+        hidden_states = layer(hidden_states, contexts=pair)
+    return model.layernorm(hidden_states[:, :, 0])
+
+
+def group_length(config: XViTConfig, num_frames: int) -> int:
+    """G: the fewest frames of a window of `num_frames` that can be computed by themselves, wherever they stand in it.
+
+    They see no others and have the same temporal embeddings at each place; if G is the whole window there is one.
+
+    Raises `ValueError` where the model takes no clips of `num_frames` frames, and where its groups are shorter than
+    that but depend on their place, or on other groups.
+    """
+    group, period = config.mix_group, config.temporal_embedding_length
+    if group is not None and num_frames % group:
+        raise ValueError(f"num_frames must be a multiple of mix_group {group}, got {num_frames}")
+    mixes = config.mix_layers != []
+    if not mixes and not config.num_summary_tokens:
+        return num_frames if num_frames % period else period
+    if group is None or group == num_frames or not mixes:
+        return num_frames
+    if config.num_summary_tokens:
+        raise ValueError(
+            f"summary tokens are read by all frames of a clip, so {group} out of {num_frames} frames cannot be "
+            f"computed by themselves: pass num_frames={group}"
+        )
+    if group % period:
+        raise ValueError(
+            f"mix_group {group} is not a multiple of temporal_embedding_length {period}, so a group would have other "
+            f"temporal embeddings at another place among the last {num_frames} frames: pass num_frames={group}"
+        )
+    return group
+
+
+__all__ = ["XViTStream", "XViTStreamOutput"]
