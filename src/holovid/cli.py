@@ -289,6 +289,37 @@ def convert(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of a video classifier.")],
+    target: Annotated[Path, typer.Argument(help="New folder: the file, settings, labels, processor.")],
+    format: Annotated[str, typer.Option(help="onnx (model.onnx), or torch (model.pt2, of torch.export).")] = "onnx",
+    batch: Annotated[int | None, typer.Option(help="Clips that it takes at once. Default: any number.")] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(help="Such as pixel_values_videos,input_values. Default: all that the model reads."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")] = False,
+):
+    """Write a model as a file that runs without holovid, once it is shown to compute what the model does.
+
+    holovid export my-model my-model-onnx --format onnx
+    """
+    from transformers import logging
+
+    from holovid.exporting import export as export_model
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    given = None if inputs is None else split_names(inputs)
+    exported = export_model(model, target, format=format, batch=batch, inputs=given)
+    if as_json:
+        print(json.dumps(asdict(exported)))
+        return
+    for line in exported.lines():
+        Console().print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
 def info(
     model: Annotated[str, typer.Argument(help="Folder or Hub id of a model of holovid.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
