@@ -43,7 +43,9 @@ def holovid():
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("command", ["classify", "convert", "evaluate", "info", "card", "push", "data synth"])
+@pytest.mark.parametrize(
+    "command", ["classify", "convert", "evaluate", "info", "card", "push", "export", "data synth"]
+)
 def test_help_has_an_example(holovid, command):
     assert f" holovid {command} " in holovid(*command.split(), "--help").output
 

@@ -172,12 +172,18 @@ def load(source: str | os.PathLike) -> tuple[PreTrainedModel, Any]:
         raise ValueError(f"{source} is quantised; export the model that it was made of")
     # what flash attention and others compute cannot be written down
     model = model_class.from_pretrained(source, dtype=torch.float32, attn_implementation="sdpa")
-    processor = AutoProcessor.from_pretrained(source)
+    return model.eval(), load_processor(source)
+
+
+def load_processor(source: str | os.PathLike) -> Any:
+    lacking = f"{source} has no processor of holovid: save one beside it, such as HolovidProcessor.for_model(config)"
+    try:
+        processor = AutoProcessor.from_pretrained(source)
+    except ValueError as error:
+        raise ValueError(lacking) from error
     if not is_ours(type(processor)):
-        raise ValueError(
-            f"{source} has no processor: save it beside the model, such as HolovidProcessor.for_model(model.config)"
-        )
-    return model.eval(), processor
+        raise ValueError(lacking)
+    return processor
 
 
 def input_shapes(
