@@ -1,0 +1,175 @@
+"""How fast does this machine multiply matrices?   python examples/benchmark/limit.py
+
+What every other question of this folder is a ratio to. The limit is that of `torch.mm(rows, weight.T)`, with the
+weight as `nn.Linear` keeps it and into memory that is there already, of the type and the threads of the model. Its
+shapes are those of a ViT-B's two largest products and of a large square; each is timed a few times, and the best of
+the shapes' medians counts. No model can be faster but by computing less.
+
+A machine's speed drifts, so the limit is taken before and after each repetition of whatever is measured, and compared
+with that one alone: see `Timing`.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from reporting import parse, report
+
+PRODUCTS = {  # device -> (rows, inner, columns): a clip of 8 frames is 8 * 197 rows
+    "cpu": ((1576, 768, 3072), (1576, 3072, 768), (2048, 2048, 2048)),
+    "cuda": ((50_432, 768, 3072), (50_432, 3072, 768), (8192, 8192, 8192)),
+}
+PROBES = 3  # timings of each product
+WARM = 3.0  # seconds; a first repetition that takes longer counts, for what warming up costs does not show in it
+CUDA_WARM = 4  # calls in which kernels are compiled and chosen, and CUDA graphs recorded
+LONG = 20.0  # seconds; what takes longer is run once
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+NO_CUDA = "not run: no CUDA"
+
+
+def stopwatch(call: Callable[[], Any], device: str = "cpu") -> float:
+    """Seconds that a call takes; on a GPU until its last kernel is done, by the GPU's own clock."""
+    if device == "cpu":
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+    start_event, end_event = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    start_event.record()
+    call()
+    end_event.record()
+    torch.cuda.synchronize()
+    return start_event.elapsed_time(end_event) / 1000
+
+
+class Limit:
+    """The matrix-product rate of a device ("cpu" or "cuda") for numbers of `dtype` ("fp32" or "bf16")."""
+
+    def __init__(self, device: str = "cpu", dtype: str = "fp32", products: tuple[tuple[int, int, int], ...] = ()):
+        self.device, self.dtype = device, dtype
+        self.products = products or PRODUCTS[device]
+        options: dict[str, Any] = {"device": device, "dtype": DTYPES[dtype]}
+        self._operands = [
+            (torch.randn(rows, inner, **options), torch.randn(columns, inner, **options).T)
+            for rows, inner, columns in self.products
+        ]
+        self._outputs = [torch.empty(rows, columns, **options) for rows, _, columns in self.products]
+        self()  # libraries choose and load their kernels
+
+    def medians(self) -> list[float]:
+        """10^9 operations a second, of each product."""
+        found = []
+        for (rows, inner, columns), (left, right), output in zip(
+            self.products, self._operands, self._outputs, strict=True
+        ):
+            seconds = statistics.median(
+                stopwatch(lambda left=left, right=right, output=output: torch.mm(left, right, out=output), self.device)
+                for _ in range(PROBES)
+            )
+            found.append(2e-9 * rows * inner * columns / seconds)
+        return found
+
+    def __call__(self) -> float:
+        """10^9 operations a second, of the best product."""
+        return max(self.medians())
+
+
+@dataclass
+class Timing:
+    """Repetitions of something that takes `gflop` 10^9 operations: their seconds, and the limits between which each
+    of them ran (one more than repetitions)."""
+
+    gflop: float
+    seconds: list[float] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+
+    @property
+    def ratios(self) -> list[float]:
+        """Of each repetition: its rate over the mean of the limits before and after it."""
+        around = zip(self.limits, self.limits[1:], strict=False)
+        return [
+            self.gflop / seconds / statistics.mean(pair) for seconds, pair in zip(self.seconds, around, strict=True)
+        ]
+
+
+def timed(
+    call: Callable[[], Any], gflop: float, limit: Limit, repeat: int = 3, patience: float = float("inf")
+) -> dict[str, Any]:
+    """`repeat` repetitions of a call after one that warms up (`WARM`); a single one, of what takes long (`LONG`).
+
+    Returns the fields of a row. When half the limit's rate would take longer than `patience` seconds, nothing is run,
+    and the row says so.
+    """
+    about = {"device": limit.device, "dtype": limit.dtype}
+    timing = Timing(gflop, limits=[limit()])
+    expected = 2 * gflop / timing.limits[0]
+    if expected > patience:
+        return about | {"outcome": f"left out: about {max(1, round(expected / 60))} minutes"}
+    for _ in range(CUDA_WARM if limit.device == "cuda" else 0):
+        call()
+    first = stopwatch(call, limit.device)
+    limit_after = limit()
+    if first > WARM:
+        timing.seconds.append(first)
+        timing.limits.append(limit_after)
+    else:
+        timing.limits = [limit_after]
+    while len(timing.seconds) < (1 if first > LONG else repeat):
+        timing.seconds.append(stopwatch(call, limit.device))
+        timing.limits.append(limit())
+    return about | asdict(timing) | {"ratios": timing.ratios}
+
+
+def spread(values: list[float], digits: int = 2) -> str:
+    """ "0.86 (0.85 to 0.88)": the median and the range."""
+    statistic = statistics.median(values), min(values), max(values)
+    middle, lowest, highest = (f"{value:.{digits}f}" for value in statistic)
+    return middle if len(values) == 1 else f"{middle} ({lowest} to {highest})"
+
+
+def outcome(row: dict[str, Any]) -> str:
+    """What a row of a `Timing` came to, for people. Seconds mean something on a known GPU only."""
+    if "outcome" in row:
+        return row["outcome"]
+    clock = f", {1000 * statistics.median(row['seconds']):.1f} ms" if row["device"] == "cuda" else ""
+    times = f", {len(row['seconds'])} times" if len(row["seconds"]) > 1 else ", once"
+    return spread(row["ratios"]) + clock + times
+
+
+def devices() -> list[str]:
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse(__doc__, argv)
+    rows: list[dict[str, Any]] = []
+    for device in devices():
+        for dtype in DTYPES:
+            limit = Limit(device, dtype, ((64, 64, 64),) if args.quick else ())
+            for product, *rates in zip(limit.products, *(limit.medians() for _ in range(args.repeat)), strict=True):
+                rows.append({"device": device, "dtype": dtype, "product": product, "gflop_a_second": rates})
+    for row in rows:
+        first = next(other for other in rows if other["device"] == row["device"])
+        own, fastest = (statistics.median(each["gflop_a_second"]) for each in (row, first))
+        row["ratio"] = own / fastest
+    cells = [
+        [
+            f"{row['device']} {row['dtype']}",
+            " x ".join(map(str, row["product"])),
+            f"{row['ratio']:.2f}",
+            spread([rate / 1000 for rate in row["gflop_a_second"]]) if row["device"] == "cuda" else "",
+        ]
+        for row in rows
+    ]
+    cells += [] if torch.cuda.is_available() else [["cuda fp32, bf16", "", NO_CUDA, ""]]
+    report(
+        "limit", __doc__, args, rows,
+        ["device and type", "rows x inner x columns", "rate over that of the device's first row", "TFLOP/s"], cells,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The rounds that forward.py and training_step.py make: every model on the CPU, and on a GPU at its best batch."""
+
+import argparse
+import gc
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from limit import DTYPES, NO_CUDA, Limit, outcome
+from rich.progress import track
+from subjects import SUBJECTS, clip_text, describe
+
+Row = dict[str, Any]
+RowMaker = Callable[..., Row]  # (name of a subject, limit, batch, compiled, quick=, repeat=, patience=) -> its row
+CUDA_BATCHES = (1, 4, 8, 16, 32, 64, 128)
+QUICK_LIMIT = ((64, 64, 64),)  # the product that stands for the limit where only seeing it run matters
+HEADINGS = ["model", "frames x pixels", "batch", "how", "attention", "GFLOP a clip", "of the limit"]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "models": {"nargs": "+", "choices": list(SUBJECTS), "default": list(SUBJECTS), "help": "which of them"},
+    "dtypes": {"nargs": "+", "choices": list(DTYPES), "default": list(DTYPES), "help": "on the CPU"},
+    "patience": {"type": float, "default": 100.0, "help": "seconds; longer repetitions are left out"},
+}
+
+
+def rows(make_row: RowMaker, jobs: Sequence[tuple[str, str, int]], args: argparse.Namespace) -> Iterator[Row]:
+    """Rows of `jobs` (model, type, batch) on the CPU, then of `args.models` on a GPU, or that there is none."""
+    options = {"quick": args.quick, "repeat": args.repeat, "patience": args.patience}
+    limits = {dtype: Limit("cpu", dtype, QUICK_LIMIT if args.quick else ()) for dtype in args.dtypes}
+    for name, dtype, batch in track(jobs, "On the CPU", transient=True):
+        gc.collect()  # a model refers to itself: the one before is still there
+        yield make_row(name, limits[dtype], batch, **options)
+    if not torch.cuda.is_available():
+        yield from map(without_cuda, args.models)
+        return
+    limit = Limit("cuda", "bf16")
+    for name in track(args.models, "On the GPU", transient=True):
+        yield from best_batch(
+            lambda batch, compiled, name=name: make_row(name, limit, batch, compiled, **options), CUDA_BATCHES
+        )
+
+
+def best_batch(row_at: Callable[[int, bool], Row], batches: Sequence[int]) -> list[Row]:
+    """Rows of a GPU, of (batch, compiled): the batch that comes closest to the limit, as it is and compiled.
+
+    Batches grow until one does not fit. Raises `ValueError` when the first does not.
+    """
+    tried: list[Row] = []
+    for batch in batches:
+        gc.collect()
+        try:
+            tried.append(row_at(batch, False))
+        except torch.OutOfMemoryError:
+            break
+    if not tried:
+        raise ValueError(f"not even a batch of {batches[0]} fits on this GPU")
+    best = max(tried, key=lambda row: statistics.median(row["ratios"]))
+    return [best, row_at(best["batch"], True)]
+
+
+def without_cuda(name: str) -> Row:
+    subject = SUBJECTS[name]
+    return describe(subject, subject.make_config()) | {"device": "cuda", "dtype": "bf16", "outcome": NO_CUDA}
+
+
+def cells(row: Row) -> list[str]:
+    """A row for people."""
+    how = f"{row['device']} {row['dtype']}" + (", compiled" if row.get("compiled") else "")
+    gflop = f"{row['gflop_a_clip']:.0f}" if "gflop_a_clip" in row else ""
+    batch, attention = str(row.get("batch", "")), row.get("attention", "")
+    return [row["model"], clip_text(row), batch, how, attention, gflop, outcome(row)]
