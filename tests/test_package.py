@@ -23,7 +23,7 @@ def test_wheel_equals_the_tree(tmp_path):
         f"{package}/{path.name}"
         for package, folder in FOLDERS.items()
         for path in folder.iterdir()
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in (".py", ".pyi") or path.name == "py.typed"
     }
     assert packed == tree
 

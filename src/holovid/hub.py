@@ -45,7 +45,7 @@ def named_classes(cls: type[SavedWithSource]) -> dict[str, type]:
     if issubclass(cls, PreTrainedConfig):
         for auto_class in filter(inspect.isclass, vars(modeling_auto).values()):
             mapping = getattr(auto_class, "_model_mapping", None)
-            model_class = None if mapping is None else mapping._extra_content.get(cls)
+            model_class = None if mapping is None else mapping.get(cls, None)
             # A class that the user registered in place of ours is not ours to publish.
             if model_class is not None and is_ours(model_class):
                 classes[auto_class.__name__] = model_class
@@ -86,9 +86,9 @@ def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
     # processor is saved there, so this is where it can be completed.
     config = folder / CONFIG_NAME
     if not isinstance(saved, PreTrainedConfig) and config.is_file():
-        config_class = CONFIG_MAPPING._extra_content.get(json.loads(config.read_text()).get("model_type"))
-        if config_class is not None and is_ours(config_class):
-            for name, source in source_files(config_class).items():
+        model_type = json.loads(config.read_text()).get("model_type")
+        if model_type in CONFIG_MAPPING and is_ours(CONFIG_MAPPING[model_type]):
+            for name, source in source_files(CONFIG_MAPPING[model_type]).items():
                 if not (folder / name).exists():
                     write_whole(folder / name, source)
 
