@@ -52,18 +52,18 @@ def run_file(file: Path, inputs: dict[str, torch.Tensor]) -> dict[str, np.ndarra
 
 @torch.no_grad()
 def check(folder: Path, target: Path, inputs_of, **options):
-    """Export and compare at numbers of clips it was not traced with, on weights that make attention matter."""
+    """Export, and compare with the model loaded anew, at numbers of clips the export never saw."""
     exported = export(folder, target, **options)
     model, _ = load_classifier(folder)
-    for clips in (1, 2, 5):
+    for clips in (1, 4, 5):
         inputs = inputs_of(model.config, clips)
         want = {name: value for name, value in model(**inputs).items() if name.endswith("logits")}
         got = run_file(Path(exported.file), inputs)
         assert list(got) == list(want) == exported.outputs
         for name, logits in want.items():
-            assert np.abs(got[name] - logits.numpy()).max() <= TOLERANCE
-            if clips > 1:
-                assert logits.std(dim=0).min() > 1e-3  # clips are told apart
+            # far less than what tells clips apart, or a file that ignores its input could pass
+            bound = TOLERANCE if clips == 1 else min(TOLERANCE, 1e-3 * logits.std(dim=0).max().item())
+            assert np.abs(got[name] - logits.numpy()).max() <= bound
     assert set(exported.differences) == {1, 3} and max(exported.differences.values()) <= TOLERANCE
     return exported
 
@@ -237,10 +237,11 @@ def test_inputs_of_a_model_that_hears():
         exporting.input_shapes(config, processor, ["pixel_values_videos"])
 
 
-def test_missing_packages_are_named(monkeypatch, tmp_path):
+def test_missing_packages_are_named(monkeypatch, xvit, tmp_path):
     monkeypatch.setattr(exporting, "find_spec", lambda name: None if name == "onnxscript" else object())
-    with pytest.raises(ValueError, match=r"format onnx needs onnxscript: pip install 'holovid\[onnx\]'"):
-        export(tmp_path, tmp_path / "new")
+    result = CliRunner().invoke(app, ["export", str(xvit), str(tmp_path / "new")])
+    assert result.exit_code == 2
+    assert result.stderr == "holovid: format onnx needs onnxscript: pip install 'holovid[onnx]'\n"
 
 
 @pytest.mark.slow

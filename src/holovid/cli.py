@@ -23,7 +23,7 @@ class OneSentenceErrors(TyperGroup):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:  # the last: a package that an extra would bring
             # transformers and the Hub's client append lines of advice
             print(f"holovid: {str(error).strip().splitlines()[0]}", file=sys.stderr)
             raise typer.Exit(2) from error
@@ -129,6 +129,68 @@ def classify(
         Console().print(answer_table(clips, answers))
         if picture is not None:
             Console().print(f"Picture: {picture}", soft_wrap=True)
+
+
+@app.command()
+def watch(
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of an XViT that labels videos.")],
+    source: Annotated[str, typer.Argument(help="File, camera such as /dev/video0, or URL that FFmpeg reads.")],
+    stride: Annotated[
+        int | None, typer.Option(help="Frames of the source from one that the model is shown to the next.")
+    ] = None,
+    every: Annotated[
+        float | None, typer.Option(help="The same in seconds. Default: as the model's processor samples.")
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="Labels to show, best first.")] = 3,
+    output: Annotated[Path | None, typer.Option(help="Also write what was seen with its labels (.mp4).")] = None,
+    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
+    container_format: Annotated[
+        str | None, typer.Option("--format", help="FFmpeg's name of a camera's interface: v4l2, avfoundation, dshow.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all answers, a JSON object a line.")] = False,
+):
+    """Say what happens in a video while it comes in, until it ends or Ctrl-C is pressed.
+
+    holovid watch my-model /dev/video0 --every 0.2 --output seen.mp4
+    """
+    from contextlib import ExitStack
+
+    from transformers import logging
+
+    from holovid.annotated_video import annotated_video
+    from holovid.loading import load_classifier
+    from holovid.watching import LabelLine, LiveSource, until_stopped
+    from holovid.watching import watch as watch_source
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    classifier, processor = load_classifier(model)
+    with ExitStack() as stack:
+        live = stack.enter_context(LiveSource(source, container_format))
+        video = output and stack.enter_context(annotated_video(output, live.frame_rate))
+        line = stack.enter_context(LabelLine(Console(), as_json))
+        is_stopped = stack.enter_context(until_stopped())
+        has_answered = False
+        for moment in watch_source(
+            classifier.eval().to(device),
+            processor,
+            live,
+            stride=stride,
+            every=every,
+            top_k=top_k,
+            with_pixels=output is not None,
+        ):
+            line.show(moment)
+            if video:
+                video.write(moment.pixels, moment.seconds, moment.answers)
+            has_answered |= moment.is_new
+            if is_stopped():
+                break
+        else:
+            if not has_answered:
+                raise ValueError(f"{source!r} ended before the model had seen enough of it to answer")
+    if output is not None and not as_json:
+        Console().print(f"Video: {output}", soft_wrap=True)
 
 
 @app.command()

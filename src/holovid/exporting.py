@@ -115,7 +115,7 @@ def export(
             the model's defaults hold.
 
     Raises `ValueError` when `source` is no classifier of holovid with its processor, is quantised, `target` is taken,
-    a package is missing, or the file computes something else than the model does.
+    or the file computes something else than the model does; and `ImportError` when a package is missing.
     """
     check_request(format, batch)
     model, processor = load(source)
@@ -159,7 +159,7 @@ def check_request(format: str, batch: int | None) -> None:
         raise ValueError(f"batch must be a number of clips from 1 on, got {batch}")
     missing = [name for name in FORMATS[format].packages if not find_spec(name)]
     if missing:
-        raise ValueError(f"format {format} needs {', '.join(missing)}: pip install 'holovid[{format}]'")
+        raise ImportError(f"format {format} needs {', '.join(missing)}: pip install 'holovid[{format}]'")
 
 
 def load(source: str | os.PathLike) -> tuple[PreTrainedModel, Any]:
