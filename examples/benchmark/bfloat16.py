@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 from limit import NO_CUDA, devices, spread, stopwatch
-from reporting import parse, report
-from rich.progress import track
+from reporting import parse, progress, report
 from subjects import SUBJECTS, make_inputs, make_model
 from torch import nn
 
@@ -36,7 +35,7 @@ def compare(device: str = "cpu", clips: int = CLIPS, quick: bool = False) -> dic
         rounded = copy.deepcopy(exact).to(torch.bfloat16)
     speedups, differences, largest, same = [], [], [], []
     with torch.inference_mode():
-        for index in track(range(clips + 1), "Clips", transient=True):
+        for index in progress(range(clips + 1), "Clips"):
             with torch.device(device):
                 inputs = make_inputs(subject.model_class, config)
             answers = []

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 from limit import NO_CUDA, devices, spread, stopwatch
-from reporting import parse, report
-from rich.progress import track
+from reporting import parse, progress, report
 from subjects import SUBJECTS, count_gflop, make_inputs, make_model, xvit
 
 FRAMES = (4, 8, 16, 32, 64)
@@ -29,7 +28,7 @@ def rows(device: str, frames: Sequence[int] = FRAMES, quick: bool = False, repea
     seconds: dict[int, list[float]] = {number: [] for number in configs}
     with torch.inference_mode():
         model(**inputs[BASE])
-        for _ in track(range(repeat), "Frames", transient=True):
+        for _ in progress(range(repeat), "Frames"):
             for number, clip in inputs.items():
                 seconds[number].append(stopwatch(lambda clip=clip: model(**clip), device))
     gflop = {number: count_gflop(subjects[number], config) for number, config in configs.items()}

@@ -14,8 +14,7 @@ from typing import Any
 
 import torch
 from limit import NO_CUDA, devices
-from reporting import parse, report
-from rich.progress import track
+from reporting import parse, progress, report
 from subjects import SUBJECTS, clip_text, describe, make_inputs, make_model
 from training_step import training_step
 
@@ -91,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
         print(json.dumps(measure(args.one, args.device, args.quick)))
         return
     jobs = [(device, name) for device in devices() for name in args.models]
-    found = [measure_alone(name, device, args.quick) for device, name in track(jobs, "Memory", transient=True)]
+    found = [measure_alone(name, device, args.quick) for device, name in progress(jobs, "Memory")]
     cells = [
         [row["model"], clip_text(row), row["device"], *(f"{row[what]:,.0f}" for what in HEADINGS)] for row in found
     ]

@@ -5,15 +5,17 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import transformers
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
+T = TypeVar("T")
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # of CPUs, that decide how fast products can be
 
 
@@ -28,6 +30,11 @@ def parse(description: str | None, argv: list[str] | None, **more: dict[str, Any
     if args.repeat < 1:
         parser.error(f"--repeat must be at least 1, got {args.repeat}")
     return args
+
+
+def progress(work: Iterable[T], what: str) -> Iterable[T]:
+    """The same, with a bar on stderr; stdout is for answers."""
+    return track(work, what, console=Console(stderr=True), transient=True)
 
 
 def versions() -> dict[str, str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from limit import DTYPES, NO_CUDA, Limit, outcome
-from rich.progress import track
-from subjects import SUBJECTS, clip_text, describe
+from reporting import progress
+from subjects import SUBJECTS, clip_text
 
 Row = dict[str, Any]
 RowMaker = Callable[..., Row]  # (name of a subject, limit, batch, compiled, quick=, repeat=, patience=) -> its row
@@ -27,14 +27,14 @@ def rows(make_row: RowMaker, jobs: Sequence[tuple[str, str, int]], args: argpars
     """Rows of `jobs` (model, type, batch) on the CPU, then of `args.models` on a GPU, or that there is none."""
     options = {"quick": args.quick, "repeat": args.repeat, "patience": args.patience}
     limits = {dtype: Limit("cpu", dtype, QUICK_LIMIT if args.quick else ()) for dtype in args.dtypes}
-    for name, dtype, batch in track(jobs, "On the CPU", transient=True):
+    for name, dtype, batch in progress(jobs, "On the CPU"):
         gc.collect()  # a model refers to itself: the one before is still there
         yield make_row(name, limits[dtype], batch, **options)
     if not torch.cuda.is_available():
-        yield from map(without_cuda, args.models)
+        yield {"model": "all of these", "device": "cuda", "dtype": "bf16", "outcome": NO_CUDA}
         return
     limit = Limit("cuda", "bf16")
-    for name in track(args.models, "On the GPU", transient=True):
+    for name in progress(args.models, "On the GPU"):
         yield from best_batch(
             lambda batch, compiled, name=name: make_row(name, limit, batch, compiled, **options), CUDA_BATCHES
         )
@@ -58,14 +58,10 @@ def best_batch(row_at: Callable[[int, bool], Row], batches: Sequence[int]) -> li
     return [best, row_at(best["batch"], True)]
 
 
-def without_cuda(name: str) -> Row:
-    subject = SUBJECTS[name]
-    return describe(subject, subject.make_config()) | {"device": "cuda", "dtype": "bf16", "outcome": NO_CUDA}
-
-
 def cells(row: Row) -> list[str]:
     """A row for people."""
     how = f"{row['device']} {row['dtype']}" + (", compiled" if row.get("compiled") else "")
     gflop = f"{row['gflop_a_clip']:.0f}" if "gflop_a_clip" in row else ""
     batch, attention = str(row.get("batch", "")), row.get("attention", "")
-    return [row["model"], clip_text(row), batch, how, attention, gflop, outcome(row)]
+    clip = clip_text(row) if "frames" in row else ""
+    return [row["model"], clip, batch, how, attention, gflop, outcome(row)]

@@ -1,0 +1,94 @@
+"""Everything that is asked about speed and memory.   make bench
+
+Each question is a script of this folder, is answered by a process of its own, and prints a table and a line of JSON.
+All answers, and what they come to beside what was to be reached, go to RESULTS.md, which is written when all is done.
+What is measured on a CPU is told as ratios, which other machines of its kind share; seconds are told of GPUs only.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from targets import TARGETS
+
+from holovid.files import write_whole
+
+HERE = Path(__file__).parent
+# in the order in which they may be left out when time is short, the last ones first
+QUESTIONS = ("limit", "forward", "frames", "bfloat16", "decoding", "compiling", "memory", "training_step")
+
+
+def ask(question: str, options: Sequence[str], threads: int, seconds: float) -> dict[str, Any]:
+    """The answer of a script, which is stopped when it takes longer; `{"failed": why}` when there is none."""
+    if seconds <= 0:
+        return {"failed": "left out: no time"}
+    command = [sys.executable, str(HERE / f"{question}.py"), *options]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+    try:
+        run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return {"failed": "left out: no time"}
+    print(run.stdout, flush=True)
+    if run.returncode:
+        return {"failed": f"failed, with status {run.returncode}"}
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def markdown(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *cells]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def results(answers: dict[str, dict[str, Any]], command: str, minutes: float) -> str:
+    """RESULTS.md."""
+    versions = next((answer["versions"] for answer in answers.values() if "versions" in answer), {})
+    setting = "; ".join(f"{name} {value}" for name, value in versions.items())
+    parts = [
+        "# Speed and memory, measured",
+        f"{date.today()}, `{command}`, {minutes:.0f} minutes; {setting}.",
+        "That command writes this page. Numbers are medians, with the range of the repetitions in brackets; what a "
+        "question measures is said at the top of its script.",
+        "## What was to be reached",
+        markdown(["target", "wanted", "measured", ""], [target.judge(answers) for target in TARGETS]),
+    ]
+    for question, answer in answers.items():
+        parts.append(f"## {answer.get('title', question)}")
+        parts.append(f"`examples/benchmark/{question}.py`")
+        parts.append(answer.get("failed") or markdown(answer["headings"], answer["cells"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("   ")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS), help="which of them")
+    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md", help="what to write")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the CPU")
+    parser.add_argument("--minutes", type=float, default=20.0, help="what is not answered by then is left out")
+    parser.add_argument("--quick", action="store_true", help="tiny models, to see whether everything runs")
+    args = parser.parse_args(argv)
+    if args.quick and args.output == HERE / "RESULTS.md":
+        parser.error("--quick measures nothing worth keeping; name another --output")
+
+    start = time.monotonic()
+    answers = {}
+    for question in args.questions:
+        left = 60 * args.minutes - (time.monotonic() - start)
+        answers[question] = ask(question, ["--quick", "--repeat", "1"] if args.quick else [], args.threads, left)
+        print(f"{question}: {(time.monotonic() - start) / 60:.1f} minutes so far", file=sys.stderr, flush=True)
+    command = shlex.join(["python", "examples/benchmark/run.py", *(sys.argv[1:] if argv is None else argv)])
+    write_whole(args.output, results(answers, command, (time.monotonic() - start) / 60))
+    return int(any("failed" in answer for answer in answers.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""What was to be reached, and whether it was: all of it found in the answers to the questions, none of it typed in.
+
+Answers are what the questions' lines of JSON hold, by question. Those of a run without a GPU say so in place of a
+number.
+"""
+
+import operator
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from limit import NO_CUDA
+
+Answers = Mapping[str, dict[str, Any]]
+COMPARISONS = {"≥": operator.ge, "≤": operator.le}
+
+
+class NotRun(Exception):
+    """Why there is no number."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """`find` a number in the answers, that is to be `bound`, such as "≥ 0.90"."""
+
+    what: str
+    bound: str
+    find: Callable[[Answers], float]
+
+    def judge(self, answers: Answers) -> list[str]:
+        """What was to be reached, the bound, what was measured, and the verdict."""
+        comparison, limit = self.bound.split()
+        try:
+            value = self.find(answers)
+        except NotRun as reason:
+            return [self.what, self.bound, str(reason), ""]
+        digits = max(2, len(limit.partition(".")[2]) + 1)
+        reached = COMPARISONS[comparison](value, float(limit))
+        return [self.what, self.bound, f"{value:.{digits}f}", "reached" if reached else "**missed**"]
+
+
+def find_row(answers: Answers, question: str, **wanted: Any) -> dict[str, Any]:
+    """The row of an answer whose fields are as wanted. Raises `NotRun` when there is none, or it has no number."""
+    answer = answers.get(question)
+    if answer is None:
+        raise NotRun("not asked")
+    if "failed" in answer:
+        raise NotRun(answer["failed"])
+    rows = [row for row in answer["rows"] if all(row.get(name) == value for name, value in wanted.items())]
+    if not rows:
+        no_gpu = answer["versions"]["gpu"] == "none" and wanted.get("device") == "cuda"
+        raise NotRun(NO_CUDA if no_gpu else "not measured")
+    if "outcome" in rows[0]:
+        raise NotRun(rows[0]["outcome"])
+    return rows[0]
+
+
+def ratio_to_limit(question: str, model: str, frames: int, **wanted: Any) -> Callable[[Answers], float]:
+    """The median ratio of a model's row; on a GPU of the better of its two, as it is and compiled."""
+
+    def find(answers: Answers) -> float:
+        rows = [find_row(answers, question, model=model, frames=frames, **wanted)]
+        if wanted["device"] == "cuda":
+            rows.append(find_row(answers, question, model=model, frames=frames, compiled=True, **wanted))
+        return max(statistics.median(row["ratios"]) for row in rows)
+
+    return find
+
+
+def median_of(question: str, field: str, **wanted: Any) -> Callable[[Answers], float]:
+    return lambda answers: statistics.median(find_row(answers, question, **wanted)[field])
+
+
+def bfloat16_speedup(answers: Answers) -> float:
+    if "avx512_bf16 yes" not in answers.get("bfloat16", {}).get("versions", {}).get("cpu", "avx512_bf16 yes"):
+        raise NotRun("not run: a CPU without avx512_bf16")
+    return median_of("bfloat16", "speedups", device="cpu")(answers)
+
+
+def all_compiled(field: str, device: str) -> Callable[[Answers], float]:
+    """The sum over all models."""
+
+    def find(answers: Answers) -> float:
+        find_row(answers, "compiling", device=device)
+        return sum(row[field] for row in answers["compiling"]["rows"] if row["device"] == device)
+
+    return find
+
+
+CPU = {"device": "cpu", "dtype": "fp32"}
+CUDA = {"device": "cuda", "dtype": "bf16"}
+TARGETS = (
+    Target(
+        "XViT-B/16, 8 x 224², fp32, a clip: of the limit (the released code: 0.79)", "≥ 0.90",
+        ratio_to_limit("forward", "XViT-B/16", 8, batch=1, **CPU),
+    ),
+    Target(
+        "the same, 4 clips (the released code: 0.72)", "≥ 0.88",
+        ratio_to_limit("forward", "XViT-B/16", 8, batch=4, **CPU),
+    ),
+    Target("XViT-B/16: time of 32 frames over 8", "≤ 4.1", median_of("frames", "ratios", device="cpu", frames=32)),
+    Target(
+        "CAST-B/16, 16 x 224², fp32: of the limit (the released code: 0.58)", "≥ 0.85",
+        ratio_to_limit("forward", "CAST-B/16", 16, batch=1, **CPU),
+    ),
+    Target(
+        "CA²ST-B/16, 16 x 224² and 4 s of sound, fp32: of the limit", "≥ 0.80",
+        ratio_to_limit("forward", "CA²ST-B/16", 16, batch=1, **CPU),
+    ),
+    Target("XViT-B/16, bf16 on the CPU: times as fast as fp32", "≥ 1.5", bfloat16_speedup),
+    Target(
+        "file to input, of file to label: XViT-B/16 on the CPU", "≤ 0.10",
+        median_of("decoding", "input_of_label", model="XViT-B/16", device="cpu"),
+    ),
+    Target("graph breaks under torch.compile, of all models, CPU", "≤ 0", all_compiled("graph_breaks", "cpu")),
+    Target("recompilations for other batches, of all models, CPU", "≤ 0", all_compiled("recompilations", "cpu")),
+    Target(
+        "XViT-B/16, bf16 on a GPU: inference, of the limit", "≥ 0.60",
+        ratio_to_limit("forward", "XViT-B/16", 8, **CUDA),
+    ),
+    Target(
+        "XViT-B/16, bf16 on a GPU: training, of the limit", "≥ 0.45",
+        ratio_to_limit("training_step", "XViT-B/16", 8, **CUDA),
+    ),
+    Target(
+        "CAST-B/16, bf16 on a GPU: inference, of the limit", "≥ 0.60",
+        ratio_to_limit("forward", "CAST-B/16", 16, **CUDA),
+    ),
+    Target(
+        "CAST-B/16, bf16 on a GPU: training, of the limit", "≥ 0.45",
+        ratio_to_limit("training_step", "CAST-B/16", 16, **CUDA),
+    ),
+    Target("models whose attention is not all flash, on a GPU", "≤ 0", all_compiled("without_flash", "cuda")),
+    Target("graph breaks under torch.compile, of all models, GPU", "≤ 0", all_compiled("graph_breaks", "cuda")),
+    Target("recompilations for other batches, of all models, GPU", "≤ 0", all_compiled("recompilations", "cuda")),
+)  # fmt: skip
