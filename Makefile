@@ -4,13 +4,16 @@ BIN := .venv/bin
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo ablation test quick lint types upstream clean
+.PHONY: demo ablation bench test quick lint types upstream clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
 	$(BIN)/python examples/demo.py
 
 ablation: .venv/ready  ## what each mechanism is for, measured: docs/ablation.md
 	$(BIN)/python examples/ablation.py --table docs/ablation.md
+
+bench: .venv/ready  ## speed and memory, as ratios to what the machine can: examples/benchmark/RESULTS.md
+	$(BIN)/python examples/benchmark/run.py
 
 test: lint types  ## everything, as CI runs it
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -22,6 +22,7 @@ from targets import TARGETS
 from holovid.files import write_whole
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "RESULTS.md"
 # in the order in which they may be left out when time is short, the last ones first
 QUESTIONS = ("limit", "forward", "frames", "bfloat16", "decoding", "compiling", "memory", "training_step")
 
@@ -71,12 +72,12 @@ def main(argv: list[str] | None = None) -> int:
         description=(__doc__ or "").partition("   ")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS), help="which of them")
-    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md", help="what to write")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="what to write")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the CPU")
     parser.add_argument("--minutes", type=float, default=20.0, help="what is not answered by then is left out")
     parser.add_argument("--quick", action="store_true", help="tiny models, to see whether everything runs")
     args = parser.parse_args(argv)
-    if args.quick and args.output == HERE / "RESULTS.md":
+    if args.quick and args.output == RESULTS:
         parser.error("--quick measures nothing worth keeping; name another --output")
 
     start = time.monotonic()
