@@ -1,0 +1,69 @@
+"""What does a stream cost XViT, a frame?   python examples/benchmark/streaming.py
+
+Seconds of `XViTStream` for a frame, times T, over those of the model for a clip of T frames: 1.00 where a frame of a
+stream costs what one of a clip does, T where the whole clip is computed anew after each frame. Both of one batch row,
+in turns, so that each ratio is of neighbours in time. A model that mixes from the past is fed single frames; one with
+groups a group at a time, as it computes nothing before that is complete, and the seconds are shared out.
+"""
+
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from limit import NO_CUDA, devices, spread, stopwatch
+from reporting import parse, progress, report
+from subjects import make_inputs, xvit
+
+from holovid import XViTConfig, XViTForVideoClassification, XViTStream
+
+# name, T, fields of the configuration
+STREAMS: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("from the past, frame by frame", 8, {"mix_direction": "past"}),
+    ("from the past, frame by frame", 16, {"mix_direction": "past"}),
+    ("both ways, groups of 8", 16, {"mix_group": 8}),
+)
+AT_ONCE = 4  # frames, or groups, whose median is compared with a clip
+
+
+def rows(device: str, quick: bool = False, repeat: int = 3) -> Iterator[dict[str, Any]]:
+    """A row for each kind of stream: seconds of a `clip` and of a `frame`, and `ratios` of T frames to a clip."""
+    for name, frames, mixing in progress(STREAMS, "Streams"):
+        subject = xvit(frames)
+        config = XViTConfig(**subject.settings | mixing | (subject.tiny if quick else {}))
+        with torch.device(device):
+            model = XViTForVideoClassification(config).eval()
+            clip = make_inputs(subject.model_class, config)["pixel_values_videos"]
+        yield {"device": device, "mixing": name, "frames": frames, **measure(model, clip, device, repeat)}
+
+
+def measure(
+    model: XViTForVideoClassification, clip: torch.Tensor, device: str = "cpu", repeat: int = 3
+) -> dict[str, list[float]]:
+    """Seconds of the model for a clip (1, T, C, H, W), of a stream for one of its frames, and T times their ratio."""
+    stream = XViTStream(model)
+    piece = clip[:, : stream.step]
+    seconds: dict[str, list[float]] = {"clip": [], "frame": []}
+    with torch.inference_mode():
+        for _ in range(max(2, clip.shape[1] // stream.step)):  # until the window is full
+            stream(piece)
+        model(clip)
+        for _ in range(repeat):
+            seconds["clip"].append(stopwatch(lambda: model(clip), device))
+            pieces = [stopwatch(lambda: stream(piece), device) for _ in range(AT_ONCE)]
+            seconds["frame"].append(statistics.median(pieces) / stream.step)
+    pairs = zip(seconds["clip"], seconds["frame"], strict=True)
+    return seconds | {"ratios": [clip.shape[1] * own / whole for whole, own in pairs]}
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse(__doc__, argv)
+    found = [row for device in devices() for row in rows(device, quick=args.quick, repeat=args.repeat)]
+    cells = [[row["device"], row["mixing"], str(row["frames"]), spread(row["ratios"])] for row in found]
+    cells += [] if torch.cuda.is_available() else [["cuda", "all of these", "", NO_CUDA]]
+    headings = ["device", "mixing", "T", "T frames of the stream over a clip"]
+    report("streaming", __doc__, args, found, headings, cells)
+
+
+if __name__ == "__main__":
+    main()
