@@ -159,8 +159,10 @@ class FramePicker:
         else:
             due = seconds if self.due is None else self.due
             taken = seconds >= due - ROUNDING
-            # where frames come late, the next one that comes is taken, but none is made up for
-            self.due = max(due, seconds - self.seconds) + self.seconds if taken else due
+            if taken:
+                due += self.seconds
+            # where frames come late, nothing is made up for
+            self.due = due if due > seconds or not taken else seconds + self.seconds
         if taken:
             self.last = seconds
         return taken
