@@ -20,11 +20,11 @@ B streams, t frames of a chunk, T frames that logits are about, G frames of a gr
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from holovid.configuration.configuration_xvit import XViTConfig
 from holovid.modeling.modeling_xvit import XViTForVideoClassification, XViTModel, XViTTimeMixing
 
 
@@ -90,7 +90,7 @@ class XViTStream:
             self.backbone = PastFrames(model.xvit)
             self.step = 1
         else:
-            self.step = group_length(model.config, self.num_frames)
+            self.step = group_length(model.xvit, self.num_frames)
             self.backbone = FrameGroups(model.xvit, self.step, self.num_frames)
         self.reset()
 
@@ -149,15 +149,18 @@ class XViTStream:
                 f"pixel_values_videos must be (streams, at least one frame, {channels}, height, width), got "
                 f"{tuple(pixel_values_videos.shape)}"
             )
-        batch, _, *frame = pixel_values_videos.shape
+        batch, _, _, height, width = pixel_values_videos.shape
+        shape = batch, channels, height, width
         if self.shape is None:
-            self.model.xvit.embeddings.space(*frame[1:], interpolate_pos_encoding)  # raises for sizes it does not take
-            self.shape = (batch, *frame)
+            self.model.xvit.embeddings.space(
+                height, width, interpolate_pos_encoding
+            )  # raises for what it does not take
+            self.shape = shape
             self.frames_seen = [0] * batch
-        elif self.shape != (batch, *frame):
+        elif self.shape != shape:
             raise ValueError(
                 f"the frames so far were {self.shape} (streams, channels, height, width), these are "
-                f"{(batch, *frame)}; reset() begins new streams"
+                f"{shape}; reset() begins new streams"
             )
 
     def _append(self, features: Tensor) -> None:
@@ -168,21 +171,18 @@ class XViTStream:
         finished = [seen - seen % self.step for seen in self.frames_seen]
         lengths = [min(stop, self.num_frames) for stop in finished]
         if min(lengths) >= self.backbone.first_due:
-            self.logits = self._classify(lengths)
+            self.logits = self._classify(self.features, lengths)
             self.frames = [range(stop - length, stop) for stop, length in zip(finished, lengths, strict=True)]
 
-    def _classify(self, lengths: list[int]) -> Tensor:
+    def _classify(self, features: Tensor, lengths: list[int]) -> Tensor:
         """Logits (B, num_labels) of the last so many frames of each stream; equal lengths are pooled together."""
-        device = self.features.device
-        logits = None
-        for length in sorted(set(lengths)):
-            rows = torch.tensor([row for row, other in enumerate(lengths) if other == length], device=device)
-            pooled = self.model.xvit.pooler(self.features[rows, -length:])
-            some = self.model.classifier(pooled)
-            if logits is None:
-                logits = some.new_empty(len(lengths), some.shape[-1])
-            logits[rows] = some
-        return logits
+        rows: list[int] = []
+        logits: list[Tensor] = []
+        for length in set(lengths):
+            some = [row for row, other in enumerate(lengths) if other == length]
+            rows += some
+            logits.append(self.model.classifier(self.model.xvit.pooler(features[some, -length:])))
+        return torch.cat(logits)[torch.tensor(rows).argsort()]
 
 
 class FrameGroups:
@@ -225,11 +225,10 @@ class PastFrames:
         self.forget()
 
     def forget(self) -> None:
-        self.mixings = [
-            (RememberingMixing(layer.attention.context), RememberingMixing(layer.attention.context))
-            if isinstance(layer.attention.context, XViTTimeMixing)
-            else None
-            for layer in self.model.layers
+        contexts: list[Any] = [layer.get_submodule("attention.context") for layer in self.model.layers]
+        self.mixings = [  # of the keys and of the values of each layer that mixes
+            (RememberingMixing(context), RememberingMixing(context)) if isinstance(context, XViTTimeMixing) else None
+            for context in contexts
         ]
 
     def kept(self) -> list[Tensor | None]:
@@ -283,7 +282,7 @@ def frame_features(
     return model.layernorm(hidden_states[:, :, 0])
 
 
-def group_length(config: XViTConfig, num_frames: int) -> int:
+def group_length(model: XViTModel, num_frames: int) -> int:
     """G: the fewest frames of a window of `num_frames` that can be computed by themselves, wherever they stand in it.
 
     They see no others and have the same temporal embeddings at each place; if G is the whole window there is one.
@@ -291,7 +290,8 @@ def group_length(config: XViTConfig, num_frames: int) -> int:
     Raises `ValueError` where the model takes no clips of `num_frames` frames, and where its groups are shorter than
     that but depend on their place, or on other groups.
     """
-    group, period = config.mix_group, config.temporal_embedding_length
+    config, group = model.config, model.config.mix_group
+    period = model.embeddings.temporal_embeddings.shape[1]
     if group is not None and num_frames % group:
         raise ValueError(f"num_frames must be a multiple of mix_group {group}, got {num_frames}")
     mixes = config.mix_layers != []

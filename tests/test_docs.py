@@ -154,7 +154,7 @@ def walk_through(page: str, place: Path, **variables: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["convert", "install", "sound"])
+@pytest.mark.parametrize("page", ["convert", "install", "sound", "streaming"])
 def test_page_runs(page, tmp_path):
     printed = walk_through(f"{page}.md", tmp_path)
     if page == "sound":
@@ -162,6 +162,10 @@ def test_page_runs(page, tmp_path):
             "{'pixel_values_videos': (1, 16, 3, 64, 64), 'frame_times': (1, 16), 'input_values': (1, 200, 128), "
             "'audio_mask': (1,), 'audio_span': (1, 2)}\ntensor(True)\n"
         )
+    if page == "streaming":
+        assert "[20, 20] [range(12, 20), range(12, 20)]" in printed[0]
+        assert len(printed[-1].splitlines()) == 8  # answers of 4 seconds, two a second
+        assert (tmp_path / "seen.mp4").is_file()
     if page == "convert":
         assert "it lacks base_model.cls_token" in printed[0]
 

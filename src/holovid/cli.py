@@ -178,11 +178,10 @@ def watch(
             stride=stride,
             every=every,
             top_k=top_k,
-            with_pixels=output is not None,
         ):
             line.show(moment)
             if video:
-                video.write(moment.pixels, moment.seconds, moment.answers)
+                video.write(live.pixels(moment.picture), moment.seconds, moment.answers)
             has_answered |= moment.is_new
             if is_stopped():
                 break

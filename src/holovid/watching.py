@@ -45,14 +45,14 @@ class Moment:
 
     Args:
         seconds: when it is shown; the first frame is at 0.
-        pixels: uint8 (C, H, W), upright; `None` when nobody needs them.
+        picture: the frame, whose pixels `LiveSource.pixels` gives.
         answers: `{"label": str, "score": float}`, best first; empty until there are any.
         is_new: whether the answers came with this frame.
         interruption: why what was seen before was forgotten at this frame, if it was.
     """
 
     seconds: float
-    pixels: Tensor | None
+    picture: "av.VideoFrame"
     answers: list[dict[str, Any]]
     is_new: bool
     interruption: str | None
@@ -82,7 +82,7 @@ class LiveSource:
             self._container = av.open(name, format=container_format, timeout=TIMEOUT, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise ValueError(f"{self.name!r} cannot be read as a video: {error}") from error
-        stream = self._container.streams.best("video")
+        stream: Any = self._container.streams.best("video")
         if stream is None or stream.codec_context is None:
             self._container.close()
             raise ValueError(f"{self.name!r} has no video stream that can be decoded")
@@ -104,10 +104,10 @@ class LiveSource:
 
         Seconds are counted at the frame rate where the source does not say any.
         """
-        start = None
+        start: float | None = None
         for index, picture in enumerate(self._pictures()):
             # not `picture.time`, which is unknown for what was held back
-            if picture.pts is None:
+            if picture.pts is None or self._stream.time_base is None:
                 time = index / (self.frame_rate or 25)
             else:
                 time = float(picture.pts * self._stream.time_base)
@@ -131,9 +131,9 @@ class FramePicker:
     """Which frames of a source a model is shown: every `stride`-th, or one every so many `seconds`."""
 
     def __init__(self, stride: int | None, seconds: float | None, frame_rate: float | None):
-        self.stride, self.seconds = stride, seconds
+        self.stride, self.seconds = stride, seconds or 0.0
         frame = 1 / frame_rate if frame_rate else 0.0
-        step = max(seconds, frame) if stride is None else stride * frame
+        step = max(self.seconds, frame) if stride is None else stride * frame
         self.longest = LONGEST_GAP * step or math.inf
         self.begin_anew()
 
@@ -192,7 +192,6 @@ def watch(
     stride: int | None = None,
     every: float | None = None,
     top_k: int = 5,
-    with_pixels: bool = False,
 ) -> Iterator[Moment]:
     """Yield all frames of a source as they come, with what the model makes of those that it is shown.
 
@@ -202,7 +201,6 @@ def watch(
         stride, every: how far apart the frames are that the model is shown, in frames of the source or in seconds; by
             default as the processor samples.
         top_k: answers, at most one for each label.
-        with_pixels: whether moments have their `pixels`.
 
     The stream begins anew, and the moment says why, when more than three steps between frames are missing, time goes
     back, or the source changes the size of its pictures.
@@ -222,7 +220,8 @@ def watch(
     scores = VideoClassificationPipeline(model=model, video_processor=processor)
     picker = FramePicker(stride, every, source.frame_rate)
     waiting: list[Tensor] = []
-    size, answers = None, []
+    answers: list[dict[str, Any]] = []
+    size = None
     for seconds, picture in source.frames():
         interruption = picker.gap(seconds)
         if size not in (None, (picture.width, picture.height)):
@@ -232,17 +231,15 @@ def watch(
             picker.begin_anew()
             stream.reset()
             waiting, answers = [], []
-        taken = picker.takes(seconds)
-        pixels = source.pixels(picture) if taken or with_pixels else None
         is_new = False
-        if taken:
-            waiting.append(pixels)
+        if picker.takes(seconds):
+            waiting.append(source.pixels(picture))
         if len(waiting) == stream.step:
             logits = stream(processed(processor, waiting, model.device)).logits
             waiting = []
             if logits is not None:
                 answers, is_new = scores.postprocess(ImageClassifierOutput(logits=logits.float()), top_k=top_k), True
-        yield Moment(seconds, pixels if with_pixels else None, answers, is_new, interruption)
+        yield Moment(seconds, picture, answers, is_new, interruption)
 
 
 def processed(processor: BaseVideoProcessor, frames: list[Tensor], device: torch.device) -> Tensor:
