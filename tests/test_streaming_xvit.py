@@ -1,7 +1,10 @@
 """XViTStream: whatever the chunks, its logits are those of the model run offline on the same frames."""
 
 import gc
+import importlib
 import random
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -336,6 +339,19 @@ def test_models_that_are_refused():
     stream = XViTStream(tiny())
     with pytest.raises(ValueError, match=r"reset\(\) all of them"):
         stream.reset([0])
+
+
+@pytest.mark.slow
+def test_causality_in_miniature(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples")
+    causality = importlib.import_module("causality")
+    results = causality.main(["--seeds", "3", "--train", "32", "--val", "16", "--epochs", "1", "2"])
+    assert results[3][causality.PAST] == results[3][causality.STREAMED]
+    assert results[3][causality.STREAMED][-1] == results[3][causality.AFTER][-1]
+    assert len(results[3][causality.BOTH]) == 2 and len(results[3][causality.AFTER]) == 8
+    printed = capsys.readouterr().out
+    assert "| XViT | 1 epochs | 2 epochs |" in printed
+    assert float(re.search(r"differ by at most (\S+)\.\n", printed)[1]) < 1e-5
 
 
 @pytest.mark.gpu

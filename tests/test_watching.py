@@ -19,6 +19,7 @@ import tiny_ca2st
 import torch
 from clips import write_clip
 from PIL import Image
+from real_clips import real_clips  # noqa: F401 (a fixture)
 from rich.console import Console
 from test_streaming_xvit import offline, tiny
 from typer.testing import CliRunner
@@ -228,6 +229,20 @@ def test_a_file_that_breaks_off_is_watched_up_to_there(folder, tmp_path):
     whole = write_frames(tmp_path / "whole.mkv", list(range(20)))
     (tmp_path / "broken.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     assert 5 < len(seen(make_model(), tmp_path / "broken.mkv")) < 20
+
+
+@pytest.mark.slow
+def test_frames_are_those_of_the_file(real_clips):  # noqa: F811
+    for path in real_clips.values():
+        with LiveSource(str(path)) as source, open_video(path) as video:
+            assert source.frame_rate == pytest.approx(video.metadata.fps, rel=1e-3)
+            count = 0
+            for index, (seconds, picture) in enumerate(source.frames()):
+                assert seconds == pytest.approx(video.times[index] - video.start, abs=1e-6)
+                if index % 50 == 0:
+                    assert torch.equal(source.pixels(picture), video.frames([index])[0][0])
+                count += 1
+            assert count == len(video)
 
 
 def test_annotated_videos_show_frames_when_they_were_shown(tmp_path):
