@@ -104,10 +104,18 @@ class ModelOfExperts(HolovidPreTrainedModel):
         """What comes from the experts' checkpoints and is not tuned."""
         return [module for name, module in self.base_model.named_modules() if re.fullmatch(EXPERT_PARTS, name)]
 
-    def freeze_experts(self) -> None:
-        """Train only what joins the experts: exchanges, adapters, feature norms, functions of seconds and heads."""
+    def freeze_experts(self, recompute: bool = True) -> None:
+        """Train only what joins the experts: exchanges, adapters, feature norms, functions of seconds and heads.
+
+        Nothing is then kept for gradients of the experts. Their MLPs' hidden layers, which gradients still have to
+        pass, are computed again in the backward pass; `recompute=False` keeps them, for a faster step in more memory
+        (docs/speed.md has the numbers).
+        """
         for module in self.expert_modules():
             module.requires_grad_(False)
+        for layer in self.base_model.layers:
+            for mlp in layer.mlps.values():
+                mlp.recompute = recompute
 
     @classmethod
     def from_experts(

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -213,10 +214,15 @@ class CA2STQuickGELU(nn.Module):
 
 
 class CA2STExpertMLP(nn.Module):
-    """An expert's frozen MLP with an adapter beside it: x + mlp(y) + adapter(y) / 2, y = norm(x)."""
+    """An expert's MLP with an adapter beside it: x + mlp(y) + adapter(y) / 2, y = norm(x).
+
+    With `recompute`, which `freeze_experts` sets, training keeps nothing but x, and the backward pass computes the
+    rest again: the hidden layer is as large as four of the states, and a frozen one only passes gradients on.
+    """
 
     def __init__(self, config: CA2STConfig, expert: str, layer_norm_eps: float, drop_path: nn.Module):
         super().__init__()
+        self.recompute = False
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
         self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.activation = CA2STQuickGELU() if expert == "space" else ACT2FN["gelu"]
@@ -224,10 +230,17 @@ class CA2STExpertMLP(nn.Module):
         self.adapter = CA2STAdapter(config)
         self.drop_path = drop_path
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
+    def forward(self, hidden_states: Tensor, recompute: bool = True) -> Tensor:
+        if recompute and self.recompute and torch.is_grad_enabled() and hidden_states.requires_grad:
+            adapted, mlp = checkpoint(self.branches, hidden_states, use_reentrant=False, preserve_rng_state=False)
+        else:
+            adapted, mlp = self.branches(hidden_states)
+        return (hidden_states + mlp).add_(self.drop_path(adapted), alpha=0.5)
+
+    def branches(self, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
         normed = self.layernorm(hidden_states)
-        mlp = self.fc2(self.activation(self.fc1(normed)))
-        return (hidden_states + mlp).add_(self.drop_path(self.adapter(normed)), alpha=0.5)
+        adapted = self.adapter(normed)
+        return adapted, self.fc2(self.activation(self.fc1(normed)))  # the last product is not computed again
 
 
 class CA2STTables(nn.Module):
@@ -389,7 +402,9 @@ class CA2STLayer(GradientCheckpointingLayer):
                 else tokens
                 for expert, tokens in states.items()
             }
-        states = {expert: mlp(states[expert]) for expert, mlp in self.mlps.items()}
+        # where layers are computed again as a whole, doing so twice would gain nothing
+        again = not (self.gradient_checkpointing and self.training)
+        states = {expert: mlp(states[expert], recompute=again) for expert, mlp in self.mlps.items()}
         return tuple(states.get(expert) for expert in EXPERTS)
 
 

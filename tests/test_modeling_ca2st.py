@@ -429,6 +429,54 @@ def test_activation_checkpointing_gives_the_same_gradients(variant, reentrant):
             torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-5, msg=name)
 
 
+def kept_for_backward(model: nn.Module, batch: dict[str, torch.Tensor]) -> int:
+    """Bytes that a forward pass keeps for the backward pass, without weights; shared memory counts once."""
+    weights = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}  # held, so that no address is used twice
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(**batch, labels=torch.tensor([1, 3]))
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+@pytest.mark.parametrize("variant", ["CAST", "CAVA", "CA2ST"])
+def test_frozen_experts_take_a_fraction_of_the_memory(variant):
+    """Proportions of B/16 in small, so that of each kind of activation there is as much for another."""
+    widths = {"hidden_size": 96, "num_attention_heads": 4, "intermediate_size": 384, "num_hidden_layers": 6}
+    model = CA2STForVideoClassification(tiny_config(**VARIANTS[variant], **widths)).train()
+    batch = clips(model.config)
+    everything = kept_for_backward(model, batch)
+    model.freeze_experts(recompute=False)
+    assert kept_for_backward(model, batch) <= 0.8 * everything
+    model.freeze_experts()
+    assert kept_for_backward(model, batch) <= 0.6 * everything
+    model.activation_checkpointing_enable()
+    assert kept_for_backward(model, batch) <= 0.1 * everything
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_frozen_experts_get_no_gradients_and_computing_again_changes_none(variant):
+    model = tiny(**VARIANTS[variant], drop_path_rate=0.3).train()
+    batch, gradients = clips(model.config), []
+    for recompute in (False, True):
+        model.freeze_experts(recompute)
+        model.zero_grad()
+        torch.manual_seed(5)  # of drop path
+        model(**batch, labels=torch.tensor([1, 3])).loss.backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    assert frozen and not frozen & gradients[0].keys()
+    assert gradients[0].keys() == gradients[1].keys()
+    for name in gradients[0]:
+        assert torch.equal(gradients[0][name], gradients[1][name]), name
+
+
 def test_drop_path_drops_whole_clips_and_grows_with_depth():
     model = tiny(experts=CA2ST, drop_path_rate=0.5).train()
     assert [getattr(layer.drop_path, "p", 0.0) for layer in model.ca2st.layers] == [0.0, 0.25, 0.5]

@@ -123,6 +123,8 @@ def count_gflop(subject: Subject, config: PreTrainedConfig, training: bool = Fal
     with torch.device("meta"):
         model = make_model(subject, config, training)
         inputs = make_inputs(subject.model_class, config, labels=training)
+    if training and hasattr(model, "freeze_experts"):
+        model.freeze_experts(recompute=False)
     with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(training):
         outputs = model(**inputs)
         if training:
