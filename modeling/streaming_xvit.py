@@ -46,6 +46,7 @@ class XViTStreamOutput:
 class XViTStream:
     """Feeds streams of frames to an XViT and says what it sees in the last T of them.
 
+    >>> from holovid import XViTConfig
     >>> _ = torch.manual_seed(0)
     >>> config = XViTConfig(image_size=16, num_frames=8, mix_group=4, temporal_embedding_length=4, hidden_size=48)
     >>> model = XViTForVideoClassification(config).eval()
@@ -152,9 +153,8 @@ class XViTStream:
         batch, _, _, height, width = pixel_values_videos.shape
         shape = batch, channels, height, width
         if self.shape is None:
-            self.model.xvit.embeddings.space(
-                height, width, interpolate_pos_encoding
-            )  # raises for what it does not take
+            # raises for sizes that the model does not take
+            self.model.xvit.embeddings.space(height, width, interpolate_pos_encoding)
             self.shape = shape
             self.frames_seen = [0] * batch
         elif self.shape != shape:
