@@ -162,6 +162,16 @@ def test_without_a_gpu_it_is_said(answer):
     assert "not run: no CUDA" in answer("bfloat16", "--clips", "1")["cells"][-1]
 
 
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_with_a_gpu_there_are_rows_of_it(answer):
+    for question in ("forward", "training_step"):
+        found = answer(question, "--models", "xvit-8", "--dtypes", "bf16")
+        rows = [row for row in found["rows"] if row["device"] == "cuda"]
+        assert [row["compiled"] for row in rows] == [False, True] and "ms" in found["cells"][-1][-1]
+    assert any(row["device"] == "cuda" for row in answer("memory", "--models", "xvit-8")["rows"])
+
+
 def test_frames_are_over_those_of_eight(answer):
     rows = {row["frames"]: row for row in answer("frames")["rows"] if row["device"] == "cpu"}
     assert list(rows) == [4, 8, 16, 32, 64] and rows[8]["ratios"] == [1.0, 1.0]

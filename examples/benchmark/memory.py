@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from limit import NO_CUDA, devices
+from limit import NO_CUDA
 from reporting import parse, progress, report
 from subjects import SUBJECTS, clip_text, describe, make_inputs, make_model
 from training_step import training_step
 
 MODELS = ("xvit-8", "xvit-16", "cast", "ca2st", "timesformer", "videomae")
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 MEBIBYTE = 2**20
 HEADINGS = {"weights": "weights, MiB", "inference": "inference, MiB", "training": "training step, MiB"}
 
@@ -34,7 +35,7 @@ class Peak:
         if self.device == "cuda":
             return (torch.cuda.max_memory_allocated() if most else torch.cuda.memory_allocated()) / MEBIBYTE
         field = "VmHWM:" if most else "VmRSS:"
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = STATUS.read_text().splitlines()
         return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
     def reset(self) -> None:
@@ -42,7 +43,7 @@ class Peak:
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         else:
-            Path("/proc/self/clear_refs").write_text("5")
+            RESET.write_text("5")
 
     def most(self) -> float:
         return self.held(most=True) - self.before
@@ -89,12 +90,14 @@ def main(argv: list[str] | None = None) -> None:
     if args.one:
         print(json.dumps(measure(args.one, args.device, args.quick)))
         return
-    jobs = [(device, name) for device in devices() for name in args.models]
+    missing = {} if RESET.exists() else {"cpu": "not run: no Linux, whose kernel tells it"}
+    missing |= {} if torch.cuda.is_available() else {"cuda": NO_CUDA}
+    jobs = [(device, name) for device in ("cpu", "cuda") if device not in missing for name in args.models]
     found = [measure_alone(name, device, args.quick) for device, name in progress(jobs, "Memory")]
     cells = [
         [row["model"], clip_text(row), row["device"], *(f"{row[what]:,.0f}" for what in HEADINGS)] for row in found
     ]
-    cells += [] if torch.cuda.is_available() else [["all", "", "cuda", NO_CUDA, "", ""]]
+    cells += [["all", "", device, why, "", ""] for device, why in missing.items()]
     report("memory", __doc__, args, found, ["model", "frames x pixels", "device", *HEADINGS.values()], cells)
 
 

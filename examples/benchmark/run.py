@@ -24,7 +24,12 @@ from holovid.files import write_whole
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
 # in the order in which they may be left out when time is short, the last ones first
-QUESTIONS = ("limit", "forward", "frames", "bfloat16", "decoding", "compiling", "memory", "training_step")
+QUESTIONS = ("limit", "forward", "frames", "streaming", "bfloat16", "decoding", "compiling", "memory", "training_step")
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ask(question: str, options: Sequence[str], threads: int, seconds: float) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS), help="which of them")
     parser.add_argument("--output", type=Path, default=RESULTS, help="what to write")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the CPU")
+    parser.add_argument("--threads", type=int, default=cores(), help="of the CPU")
     parser.add_argument("--minutes", type=float, default=20.0, help="what is not answered by then is left out")
     parser.add_argument("--quick", action="store_true", help="tiny models, to see whether everything runs")
     args = parser.parse_args(argv)

@@ -113,6 +113,14 @@ TARGETS = (
         "file to input, of file to label: XViT-B/16 on the CPU", "≤ 0.10",
         median_of("decoding", "input_of_label", model="XViT-B/16", device="cpu"),
     ),
+    Target(
+        "stream of single frames, 8 of them over a clip of 8", "≤ 1.15",
+        median_of("streaming", "ratios", device="cpu", frames=8),
+    ),
+    Target(
+        "stream in groups of 8, 16 frames over a clip of 16", "≤ 1.15",
+        median_of("streaming", "ratios", device="cpu", mixing="both ways, groups of 8"),
+    ),
     Target("graph breaks under torch.compile, of all models, CPU", "≤ 0", all_compiled("graph_breaks", "cpu")),
     Target("recompilations for other batches, of all models, CPU", "≤ 0", all_compiled("recompilations", "cpu")),
     Target(
