@@ -154,7 +154,7 @@ def walk_through(page: str, place: Path, **variables: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["convert", "install", "sound", "streaming"])
+@pytest.mark.parametrize("page", ["convert", "export", "install", "sound", "streaming"])
 def test_page_runs(page, tmp_path):
     printed = walk_through(f"{page}.md", tmp_path)
     if page == "sound":
