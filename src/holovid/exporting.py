@@ -239,10 +239,16 @@ def write_onnx(program: ExportedProgram, inputs: list[str], outputs: list[str], 
     # the program knows its sizes; this only names one of them, and a name that is given twice is a warning
     first, *others = inputs
     names = {first: {0: BATCH}} | {name: {0: Dim.DYNAMIC} for name in others} if dynamic else None
-    written = torch.onnx.export(
-        program, dynamo=True, verbose=False, input_names=inputs, output_names=outputs, dynamic_shapes=names
+    torch.onnx.export(
+        program,
+        f=file,
+        external_data=False,  # up to 2 GB; larger models have their weights in model.onnx.data
+        dynamo=True,
+        verbose=False,
+        input_names=inputs,
+        output_names=outputs,
+        dynamic_shapes=names,
     )
-    written.save(file)  # one file up to 2 GB; larger ones have their weights in model.onnx.data
 
 
 def run_onnx(file: Path) -> Run:
