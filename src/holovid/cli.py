@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from holovid.allocator import keep_memory
+
 
 class OneSentenceErrors(TyperGroup):
     """A command group whose users see what was wrong with their input instead of a traceback."""
@@ -525,6 +527,7 @@ def split_names(names: str) -> tuple[str, ...]:
 
 
 def main():
+    keep_memory()
     app(prog_name="holovid")
 
 
