@@ -79,7 +79,8 @@ class Clock:
     [
         ([1.0, 2.0, 2.0, 2.0], [2.0, 2.0, 2.0]),  # the first warms up
         ([4.0, 5.0, 5.0], [4.0, 5.0, 5.0]),  # what takes long has no need to
-        ([30.0], [30.0]),  # and what takes very long is not repeated
+        ([12.0, 13.0], [12.0, 13.0]),  # within 20 s
+        ([30.0], [30.0]),
     ],
 )
 def test_repetitions(script, monkeypatch, taken, counted):

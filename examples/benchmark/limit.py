@@ -25,7 +25,7 @@ PRODUCTS = {  # device -> (rows, inner, columns): a clip of 8 frames is 8 * 197 
 PROBES = 3  # timings of each product
 WARM = 3.0  # seconds; a first repetition that takes longer counts, for what warming up costs does not show in it
 CUDA_WARM = 4  # calls in which kernels are compiled and chosen, and CUDA graphs recorded
-LONG = 20.0  # seconds; what takes longer is run once
+LONG = 20.0  # seconds; no repetition begins after so many
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 NO_CUDA = "not run: no CUDA"
 
@@ -98,7 +98,7 @@ class Timing:
 def timed(
     call: Callable[[], Any], gflop: float, limit: Limit, repeat: int = 3, patience: float = float("inf")
 ) -> dict[str, Any]:
-    """`repeat` repetitions of a call after one that warms up (`WARM`); a single one, of what takes long (`LONG`).
+    """`repeat` repetitions of a call, or as many as begin within `LONG` seconds, after one that warms up (`WARM`).
 
     Returns the fields of a row. When half the limit's rate would take longer than `patience` seconds, nothing is run,
     and the row says so.
@@ -117,7 +117,7 @@ def timed(
         timing.limits.append(limit_after)
     else:
         timing.limits = [limit_after]
-    while len(timing.seconds) < (1 if first > LONG else repeat):
+    while len(timing.seconds) < repeat and sum(timing.seconds) < LONG:
         timing.seconds.append(stopwatch(call, limit.device))
         timing.limits.append(limit())
     return about | asdict(timing) | {"ratios": timing.ratios}

@@ -19,9 +19,13 @@ BFLOAT16 = ("xvit-8", "cast")  # on the CPU: a comparison of types, not of model
 
 
 def training_step(model: nn.Module, inputs: dict[str, Tensor], run: Callable | None = None) -> Callable[[], None]:
-    """A function that takes a step of training `model`; `run` is the model, compiled."""
+    """A function that takes a step in the middle of training `model`; `run` is the model, compiled."""
     tuned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(tuned, lr=1e-4, fused=True)
+    for parameter in tuned:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()  # makes its state
+    optimizer.zero_grad()
 
     def step() -> None:
         (run or model)(**inputs).loss.backward()
