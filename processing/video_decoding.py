@@ -46,6 +46,7 @@ except ImportError:
 # depend on where one begins to read, so these are read from the beginning.
 SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 TEXT_CODECS = {"ansi", "bintext", "idf", "xbin"}  # with which FFmpeg draws text files as pictures
+KEPT = 2**27  # bytes of pictures that may be kept where frames are counted by decoding them
 ROUNDING = 1e-6  # seconds by which a time that was written down may differ from the one that is meant
 
 
@@ -99,6 +100,7 @@ class VideoFile:
         self.sound: SoundTrack | None = None
         self._with_sound = with_sound
         self._container: Any = None
+        self._counted: list[av.VideoFrame] | None = None  # all pictures, where counting took decoding them
         self._source = OpenedSource(source)
         try:
             self._open()
@@ -125,6 +127,7 @@ class VideoFile:
         self.close()
 
     def close(self) -> None:
+        self._counted = None
         if self._container is not None:
             self._container.close()
         self._source.close()
@@ -237,11 +240,21 @@ class VideoFile:
         return self._container.format.name == "avi" and self._codec.has_b_frames and stamps == sorted(stamps)
 
     def _index_by_decoding(self) -> None:
-        """Count the frames of a file whose packets do not tell; they need not even be frames."""
+        """Count the frames of a file whose packets do not tell; they need not even be frames.
+
+        The pictures are kept where there is room, so that they are not decoded again.
+        """
         self._packet_of_frame = np.empty(0, dtype=np.int64)
         self._frame_of_stamp = {}
         self._open(num_threads=1)
-        self.times = np.array([picture.time for picture in self._pictures(self._packets())], dtype=np.float64)
+        times, kept, room = [], [], KEPT
+        for picture in self._pictures(self._packets()):
+            times.append(picture.time)
+            room -= sum(plane.buffer_size for plane in picture.planes)
+            if room >= 0:
+                kept.append(picture)
+        self._counted = kept if room >= 0 else None
+        self.times = np.array(times, dtype=np.float64)
         if not (np.diff(self.times, prepend=-np.inf) > 0).all():  # or some are unknown, which is NaN here
             rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)  # FFmpeg's own last resort
             seconds = np.arange(len(self.times)) / rate
@@ -354,10 +367,13 @@ class VideoFile:
 
     def _decode_in_order(self, wanted: list[int]) -> Iterator[tuple[int, "av.VideoFrame"]]:
         """Like `_decode`, by decoding everything up to the last wanted frame: for files that are damaged or odd."""
-        self._open(num_threads=1)  # with several threads, pictures near a damaged packet can get lost
+        pictures: Iterable[av.VideoFrame] | None = self._counted
+        if pictures is None:
+            self._open(num_threads=1)  # with several threads, pictures near a damaged packet can get lost
+            pictures = self._pictures(self._packets())
         wanted = wanted[::-1]
         frame, shown = -1, None
-        for picture in self._pictures(self._packets()):
+        for picture in pictures:
             frame = self._frame_of_stamp.get(picture.pts, frame + 1)
             while wanted and wanted[-1] < frame:
                 yield wanted.pop(), picture if shown is None else shown

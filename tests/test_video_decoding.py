@@ -18,6 +18,7 @@ import pytest
 import torch
 from transformers.utils import is_torchcodec_usable
 
+from holovid.processing import video_decoding as decoding
 from holovid.processing.media_source import is_media_source
 from holovid.processing.video_decoding import VideoFile, open_video
 
@@ -203,6 +204,18 @@ def test_only_what_is_needed_is_decoded(folder):
             file.decoded = 0
             file.frames(indices)
             assert file.decoded == pictures, indices
+
+
+@pytest.mark.parametrize(("room", "once"), [(decoding.KEPT, True), (1000, False)])
+def test_what_was_decoded_to_count_frames_is_not_decoded_again(video, room, once, monkeypatch):
+    """Unless it takes too much memory; the frames are the same."""
+    monkeypatch.setattr(decoding, "KEPT", room)
+    path = video("b_frames.avi")
+    everything = decode_everything(path)
+    with CountingVideoFile(path) as file:
+        pixels, _ = file.frames([49, 3, 20])
+        assert torch.equal(pixels, everything[[49, 3, 20]])
+        assert (file.decoded == FRAMES) == once
 
 
 def test_pictures_that_no_wanted_frame_leans_on_are_skipped(folder):
