@@ -14,6 +14,8 @@ from reporting import parse, progress, report
 from subjects import SUBJECTS, make_inputs, make_model
 from torch import nn
 
+from holovid.allocator import keep_memory
+
 CLIPS = 8
 
 
@@ -76,4 +78,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()

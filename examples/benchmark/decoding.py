@@ -19,6 +19,7 @@ from reporting import parse, progress, report
 from subjects import SUBJECTS, make_model
 
 from holovid import HolovidProcessor, VideoClassificationPipeline
+from holovid.allocator import keep_memory
 from holovid.processing.video_decoding import open_video
 
 MODELS = ("xvit-8", "ca2st")
@@ -116,4 +117,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()

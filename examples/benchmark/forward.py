@@ -13,6 +13,8 @@ from reporting import parse, report
 from rounds import HEADINGS, OPTIONS, cells, rows
 from subjects import SUBJECTS, count_gflop, describe, make_inputs, make_model
 
+from holovid.allocator import keep_memory
+
 
 def forward_row(
     name: str, limit: Limit, batch: int = 1, compiled: bool = False, quick: bool = False, **timing: Any
@@ -45,4 +47,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()

@@ -13,6 +13,8 @@ from limit import NO_CUDA, devices, spread, stopwatch
 from reporting import parse, progress, report
 from subjects import SUBJECTS, count_gflop, make_inputs, make_model, xvit
 
+from holovid.allocator import keep_memory
+
 FRAMES = (4, 8, 16, 32, 64)
 BASE = 8
 
@@ -53,4 +55,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()

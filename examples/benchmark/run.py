@@ -2,6 +2,7 @@
 
 Each question is a script of this folder, is answered by a process of its own, and prints a table and a line of JSON.
 All answers, and what they come to beside what was to be reached, go to RESULTS.md, which is written when all is done.
+Where speed is asked for, processes keep the memory they freed (holovid.allocator), for all models alike.
 What is measured on a CPU is told as ratios, which other machines of its kind share; seconds are told of GPUs only.
 """
 

@@ -16,6 +16,7 @@ from reporting import parse, progress, report
 from subjects import make_inputs, xvit
 
 from holovid import XViTConfig, XViTForVideoClassification, XViTStream
+from holovid.allocator import keep_memory
 
 # name, T, fields of the configuration
 STREAMS: tuple[tuple[str, int, dict[str, Any]], ...] = (
@@ -66,4 +67,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()

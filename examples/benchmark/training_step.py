@@ -15,6 +15,8 @@ from rounds import HEADINGS, OPTIONS, cells, rows
 from subjects import SUBJECTS, count_gflop, describe, make_inputs, make_model
 from torch import Tensor, nn
 
+from holovid.allocator import keep_memory
+
 BFLOAT16 = ("xvit-8", "cast")  # on the CPU: a comparison of types, not of models
 
 
@@ -60,4 +62,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()
