@@ -1,9 +1,9 @@
 """What a process asks of the memory allocator of its C library.
 
-Every layer takes tensors of tens of megabytes and gives them back. By default glibc returns such memory to the system at
-once, which then maps and clears every page of it anew: of a forward pass of XViT-B/16 on a CPU that is about a
-twentieth of the time, and more of a batch. `examples/benchmark/run.py` sets it for all models, `holovid` on the command
-line for itself; a library that is imported into somebody's process has no business to.
+Every layer takes tensors of tens of megabytes and gives them back. By default glibc returns such memory to the system
+at once, which then maps and clears every page of it anew: of a forward pass of XViT-B/16 on a CPU that is a twentieth
+of the time, and more of a batch. The benchmark sets it for all models, `holovid` on the command line for itself; a
+library that is imported into somebody's process has no business to.
 """
 
 import ctypes

@@ -17,6 +17,8 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from holovid.allocator import keep_memory
+from holovid.cli_options import named_values, split_names, whole_numbers
+from holovid.cli_tables import accuracy_table, answer_table
 
 
 class OneSentenceErrors(TyperGroup):
@@ -285,20 +287,6 @@ def evaluate(
             Console().print(f"Results, predictions and pictures: {output}", soft_wrap=True)
 
 
-def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> Table:
-    """A column for each set of clips, and the means over sets if there are any; accuracies in percent."""
-    table = Table("accuracy in %", *results, *(["harmonic mean"] if means else []))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name in dict.fromkeys(name for each in results.values() for name in each["metrics"]):
-        values = [each["metrics"].get(name) for each in results.values()] + ([means.get(name)] if means else [])
-        table.add_row(name.replace("_", " "), *("" if value is None else f"{100 * value:.2f}" for value in values))
-    table.add_section()
-    for name in ("evaluated", "broken"):
-        table.add_row(f"clips {name}", *(str(each["counts"][name]) for each in results.values()))
-    return table
-
-
 @app.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="Checkpoint: .pth, .pt, .pyth, .bin or .safetensors.")],
@@ -489,41 +477,6 @@ def push(
     Console().print(table)
     for line in publication.lines():
         Console().print(line, soft_wrap=True, highlight=False, markup=False)
-
-
-def named_values(option: str, entries: list[str]) -> dict[str, str]:
-    """["space=FOLDER"] -> {"space": "FOLDER"}."""
-    values = dict(entry.partition("=")[::2] for entry in entries)
-    if not all(values) or not all(values.values()) or len(values) < len(entries):
-        raise ValueError(f"{option} takes name=value, each name once; got {' '.join(entries)}")
-    return values
-
-
-def whole_numbers(option: str, text: str) -> list[int]:
-    """ "0, 1" -> [0, 1]."""
-    try:
-        return [int(number) for number in split_names(text)]
-    except ValueError as error:
-        raise ValueError(f"{option} takes whole numbers as in 0,1,2, got {text!r}") from error
-
-
-def answer_table(clips: list[str], answers: list[list[dict]]) -> Table:
-    table = Table("clip", "label", "score")
-    table.columns[0].overflow = "fold"
-    table.columns[2].justify = "right"
-    for clip, answer in zip(clips, answers, strict=True):
-        for rank, entry in enumerate(answer):
-            first, last = rank == 0, rank == len(answer) - 1
-            score = f"{entry['score']:.3f}"
-            table.add_row(
-                clip if first else "", entry["label"], score, style="bold" if first else None, end_section=last
-            )
-    return table
-
-
-def split_names(names: str) -> tuple[str, ...]:
-    """ "right, left" -> ("right", "left")."""
-    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 def main():

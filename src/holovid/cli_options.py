@@ -1,0 +1,22 @@
+"""Options of the command line that hold several values in one."""
+
+
+def named_values(option: str, entries: list[str]) -> dict[str, str]:
+    """["space=FOLDER"] -> {"space": "FOLDER"}."""
+    values = dict(entry.partition("=")[::2] for entry in entries)
+    if not all(values) or not all(values.values()) or len(values) < len(entries):
+        raise ValueError(f"{option} takes name=value, each name once; got {' '.join(entries)}")
+    return values
+
+
+def whole_numbers(option: str, text: str) -> list[int]:
+    """ "0, 1" -> [0, 1]."""
+    try:
+        return [int(number) for number in split_names(text)]
+    except ValueError as error:
+        raise ValueError(f"{option} takes whole numbers as in 0,1,2, got {text!r}") from error
+
+
+def split_names(names: str) -> tuple[str, ...]:
+    """ "right, left" -> ("right", "left")."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())

@@ -1,0 +1,33 @@
+"""What the commands print for people."""
+
+from typing import Any
+
+from rich.table import Table
+
+
+def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> Table:
+    """A column for each set of clips, and the means over sets if there are any; accuracies in percent."""
+    table = Table("accuracy in %", *results, *(["harmonic mean"] if means else []))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in dict.fromkeys(name for each in results.values() for name in each["metrics"]):
+        values = [each["metrics"].get(name) for each in results.values()] + ([means.get(name)] if means else [])
+        table.add_row(name.replace("_", " "), *("" if value is None else f"{100 * value:.2f}" for value in values))
+    table.add_section()
+    for name in ("evaluated", "broken"):
+        table.add_row(f"clips {name}", *(str(each["counts"][name]) for each in results.values()))
+    return table
+
+
+def answer_table(clips: list[str], answers: list[list[dict]]) -> Table:
+    table = Table("clip", "label", "score")
+    table.columns[0].overflow = "fold"
+    table.columns[2].justify = "right"
+    for clip, answer in zip(clips, answers, strict=True):
+        for rank, entry in enumerate(answer):
+            first, last = rank == 0, rank == len(answer) - 1
+            score = f"{entry['score']:.3f}"
+            table.add_row(
+                clip if first else "", entry["label"], score, style="bold" if first else None, end_section=last
+            )
+    return table
