@@ -128,6 +128,11 @@ def test_frozen_experts_cost_no_gradient_of_theirs(script):
     assert forward < training < 2.7 * forward
 
 
+def test_rows_for_which_there_is_no_time_are_left_out(answer):
+    rows = answer("forward", "--models", "xvit-8", "cast", "--dtypes", "fp32", "--seconds", "0")["rows"]
+    assert [row["outcome"] for row in rows if row["device"] == "cpu"] == ["left out: no time"] * 3
+
+
 def test_best_batch_is_found_before_memory_ends(script):
     rounds, asked = script("rounds"), []
 
@@ -230,6 +235,15 @@ def hand_made_answers() -> dict:
             "rows": [forward(8, [0.80, 0.91, 0.95], batch=1), forward(8, [0.87], batch=4)],
         },
         "frames": {"failed": "left out: no time"},
+        "training_memory": {
+            "versions": {"gpu": "none"},
+            "headings": ["way"],
+            "cells": [["all"]],
+            "rows": [
+                {"way": "everything is trained", "peak": 1000.0},
+                {"way": "experts frozen, activation checkpointing", "peak": 250.0},
+            ],
+        },
     }
 
 
@@ -239,6 +253,7 @@ def test_targets_are_judged_by_the_answers(script):
         "≥ 0.90", "0.910", "reached"
     ]  # fmt: skip
     assert verdicts["the same, 4 clips (the released code: 0.72)"] == ["≥ 0.88", "0.870", "**missed**"]
+    assert verdicts["the same, with activation checkpointing"] == ["≤ 0.3", "0.25", "reached"]
     assert verdicts["XViT-B/16: time of 32 frames over 8"] == ["≤ 4.1", "left out: no time", ""]
     assert verdicts["XViT-B/16, bf16 on a GPU: inference, of the limit"] == ["≥ 0.60", "not run: no CUDA", ""]
     assert verdicts["XViT-B/16, bf16 on a GPU: training, of the limit"] == ["≥ 0.45", "not asked", ""]

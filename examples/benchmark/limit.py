@@ -27,7 +27,7 @@ WARM = 3.0  # seconds; a first repetition that takes longer counts, for what war
 CUDA_WARM = 4  # calls in which kernels are compiled and chosen, and CUDA graphs recorded
 LONG = 20.0  # seconds; no repetition begins after so many
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-NO_CUDA = "not run: no CUDA"
+NO_CUDA, NO_TIME = "not run: no CUDA", "left out: no time"
 
 
 def stopwatch(call: Callable[[], Any], device: str = "cpu") -> float:

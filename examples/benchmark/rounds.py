@@ -3,13 +3,14 @@
 import argparse
 import gc
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from limit import DTYPES, NO_CUDA, Limit, outcome
+from limit import DTYPES, NO_CUDA, NO_TIME, Limit, outcome
 from reporting import progress
-from subjects import SUBJECTS, clip_text
+from subjects import SUBJECTS, clip_text, describe
 
 Row = dict[str, Any]
 RowMaker = Callable[..., Row]  # (name of a subject, limit, batch, compiled, quick=, repeat=, patience=) -> its row
@@ -20,6 +21,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "models": {"nargs": "+", "choices": list(SUBJECTS), "default": list(SUBJECTS), "help": "which of them"},
     "dtypes": {"nargs": "+", "choices": list(DTYPES), "default": list(DTYPES), "help": "on the CPU"},
     "patience": {"type": float, "default": 100.0, "help": "seconds; longer repetitions are left out"},
+    "seconds": {"type": float, "default": float("inf"), "help": "no row begins after so many"},
 }
 
 
@@ -27,9 +29,14 @@ def rows(make_row: RowMaker, jobs: Sequence[tuple[str, str, int]], args: argpars
     """Rows of `jobs` (model, type, batch) on the CPU, then of `args.models` on a GPU, or that there is none."""
     options = {"quick": args.quick, "repeat": args.repeat, "patience": args.patience}
     limits = {dtype: Limit("cpu", dtype, QUICK_LIMIT if args.quick else ()) for dtype in args.dtypes}
+    start = time.monotonic()
     for name, dtype, batch in progress(jobs, "On the CPU"):
         gc.collect()  # a model refers to itself: the one before is still there
-        yield make_row(name, limits[dtype], batch, **options)
+        if time.monotonic() - start < args.seconds:
+            yield make_row(name, limits[dtype], batch, **options)
+        else:
+            ran = {"device": "cpu", "dtype": dtype, "batch": batch, "outcome": NO_TIME}
+            yield describe(SUBJECTS[name], SUBJECTS[name].make_config(args.quick)) | ran
     if not torch.cuda.is_available():
         yield {"model": "all of these", "device": "cuda", "dtype": "bf16", "outcome": NO_CUDA}
         return

@@ -107,12 +107,16 @@ def make_inputs(
     return inputs
 
 
-def make_model(subject: Subject, config: PreTrainedConfig, training: bool = False) -> PreTrainedModel:
-    """The model on torch's default device; for training, the experts of the CA²ST family are frozen, as in the papers
-    (`requires_grad` decides what is computed and counted)."""
+def make_model(
+    subject: Subject, config: PreTrainedConfig, training: bool = False, recompute: bool = True
+) -> PreTrainedModel:
+    """The model on torch's default device; for training, the experts of the CA²ST family are frozen, as in the papers.
+
+    `recompute` goes to their `freeze_experts`.
+    """
     model = subject.model_class(config).train(training)
     if training and hasattr(model, "freeze_experts"):
-        model.freeze_experts()
+        model.freeze_experts(recompute)
     return model
 
 
@@ -121,7 +125,7 @@ def count_gflop(subject: Subject, config: PreTrainedConfig, training: bool = Fal
     config = copy.deepcopy(config)
     config._attn_implementation = "eager"
     with torch.device("meta"):
-        model = make_model(subject, config, training)
+        model = make_model(subject, config, training, recompute=False)
         inputs = make_inputs(subject.model_class, config, labels=training)
     if training and hasattr(model, "freeze_experts"):
         model.freeze_experts(recompute=False)

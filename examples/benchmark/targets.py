@@ -72,6 +72,16 @@ def median_of(question: str, field: str, **wanted: Any) -> Callable[[Answers], f
     return lambda answers: statistics.median(find_row(answers, question, **wanted)[field])
 
 
+def peak_over_everything(way: str) -> Callable[[Answers], float]:
+    """The peak of a way to train CAST over that of training all of it."""
+
+    def find(answers: Answers) -> float:
+        peaks = [find_row(answers, "training_memory", way=each)["peak"] for each in (way, "everything is trained")]
+        return peaks[0] / peaks[1]
+
+    return find
+
+
 def bfloat16_speedup(answers: Answers) -> float:
     if "avx512_bf16 yes" not in answers.get("bfloat16", {}).get("versions", {}).get("cpu", "avx512_bf16 yes"):
         raise NotRun("not run: a CPU without avx512_bf16")
@@ -108,10 +118,22 @@ TARGETS = (
         "CA²ST-B/16, 16 x 224² and 4 s of sound, fp32: of the limit", "≥ 0.80",
         ratio_to_limit("forward", "CA²ST-B/16", 16, batch=1, **CPU),
     ),
+    Target("CAST-B/16, experts frozen: peak memory of training over that of everything trained", "≤ 0.6",
+           peak_over_everything("experts frozen")),
+    Target("the same, with activation checkpointing", "≤ 0.3",
+           peak_over_everything("experts frozen, activation checkpointing")),
     Target("XViT-B/16, bf16 on the CPU: times as fast as fp32", "≥ 1.5", bfloat16_speedup),
     Target(
         "file to input, of file to label: XViT-B/16 on the CPU", "≤ 0.10",
         median_of("decoding", "input_of_label", model="XViT-B/16", device="cpu"),
+    ),
+    Target(
+        "share of its time that a tiny model waits for a DataLoader of two workers", "≤ 0.10",
+        median_of("loader", "waited", model="tiny"),
+    ),
+    Target(
+        "import holovid, over import transformers, torch", "≤ 1.1",
+        median_of("import_time", "ratios", statement="import holovid"),
     ),
     Target(
         "stream of single frames, 8 of them over a clip of 8", "≤ 1.15",
