@@ -42,6 +42,9 @@ def rows(make_row: RowMaker, jobs: Sequence[tuple[str, str, int]], args: argpars
         return
     limit = Limit("cuda", "bf16")
     for name in progress(args.models, "On the GPU"):
+        if time.monotonic() - start >= args.seconds:
+            yield {"model": SUBJECTS[name].name, "device": "cuda", "dtype": "bf16", "outcome": NO_TIME}
+            continue
         yield from best_batch(
             lambda batch, compiled, name=name: make_row(name, limit, batch, compiled, **options), CUDA_BATCHES
         )

@@ -86,7 +86,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS), help="which of them")
     parser.add_argument("--output", type=Path, default=RESULTS, help="what to write")
     parser.add_argument("--threads", type=int, default=cores(), help="of the CPU")
-    parser.add_argument("--minutes", type=float, default=20.0, help="what is not answered by then is left out")
+    parser.add_argument(
+        "--minutes", type=float, default=20.0, help="what is not answered by then is left out; with a GPU give 90"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny models, to see whether everything runs")
     args = parser.parse_args(argv)
     if args.quick and args.output == RESULTS:

@@ -136,6 +136,10 @@ TARGETS = (
         median_of("import_time", "ratios", statement="import holovid"),
     ),
     Target(
+        "import transformers, torch, holovid, over the same without holovid", "≤ 1.1",
+        median_of("import_time", "ratios", statement="import transformers, torch, holovid"),
+    ),
+    Target(
         "stream of single frames, 8 of them over a clip of 8", "≤ 1.15",
         median_of("streaming", "ratios", device="cpu", frames=8),
     ),
