@@ -162,7 +162,7 @@ def test_models_answer(answer, question):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what is said without a GPU")
 def test_without_a_gpu_it_is_said(answer):
-    for question in ("limit", "frames", "decoding"):
+    for question in ("limit", "frames", "allocation", "decoding"):
         assert any("not run: no CUDA" in row for row in answer(question)["cells"])
     assert "not run: no CUDA" in answer("forward", "--models", "xvit-8", "--dtypes", "bf16")["cells"][-1]
     assert "not run: no CUDA" in answer("bfloat16", "--clips", "1")["cells"][-1]
