@@ -107,10 +107,11 @@ def test_python_snippets_run(place):
     assert done.returncode == 0, done.stderr
     printed = done.stdout.splitlines()
     assert printed[0] in ("left", "right")
-    assert len(printed) == 8 and all(line.startswith("[{'score': ") for line in printed[1:7])
+    assert len(printed) == 9 and all(line.startswith("[{'score': ") for line in printed[1:7])
     assert printed[5] != printed[6]  # a clip with sound, and one without
     shapes = ast.literal_eval(printed[7])
     assert shapes["pixel_values_videos"] == (1, 16, 3, 32, 32) and shapes["input_values"] == (1, 400, 128)
+    assert printed[8].startswith("[range(12, 20)] tensor([[")
     assert json.loads((place / "my-model" / "config.json").read_text())["mix_divisor"] == 4
     saved = json.loads((place / "my-model" / "video_preprocessor_config.json").read_text())
     assert (saved["num_frames"], saved["sampling"]) == (16, "segments")
@@ -120,9 +121,10 @@ def test_python_snippets_run(place):
 def test_commands_run(place):
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(("holovid ", "python "))]
-    assert len(commands) == 6
+    assert len(commands) == 8
     run_commands(map(shlex.split, commands), place)
     assert (place / "sheet.png").is_file()
+    assert (place / "exported" / "model.pt2").is_file()
     assert (place / "results" / "results.json").is_file()
     assert json.loads((place / "xvit-k600" / "config.json").read_text())["mix_group"] == 8
     assert len(list((place / "clips").rglob("*.mp4"))) == 80

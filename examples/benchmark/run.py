@@ -27,8 +27,8 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
 # those that may be left out when time is short stand last; the last one leaves out what it has no time for
 QUESTIONS = (
-    "limit", "forward", "frames", "streaming", "bfloat16", "allocation", "decoding", "loader", "import_time", "compiling", "memory",
-    "training_memory", "training_step",
+    "limit", "forward", "frames", "streaming", "bfloat16", "allocation", "decoding", "loader", "import_time",
+    "compiling", "memory", "training_memory", "training_step",
 )  # fmt: skip
 OPTIONS = {"training_memory": ["--repeat", "1"], "import_time": ["--repeat", "3"]}
 LAST_ROW = 60.0  # seconds that a row of forward.py or training_step.py may take
