@@ -49,13 +49,19 @@ def test_ratio_is_to_the_limits_around_a_repetition(script):
     assert timing.ratios == pytest.approx([1.0, 25 / 60])
 
 
-def test_limit_is_the_best_of_the_medians(script, monkeypatch):
+def test_limit_is_the_rate_that_the_fastest_product_keeps_up(script, monkeypatch):
     limit = script("limit")
     assert limit.Limit("cpu", "bf16", ((8, 8, 8),))._outputs[0].dtype == torch.bfloat16
-    measured = limit.Limit(products=((10, 10, 10), (20, 10, 10)))
-    seconds = iter([1.0, 4.0, 2.0, 8.0, 1.0, 2.0])
-    monkeypatch.setattr(limit, "stopwatch", lambda call, device: next(seconds))
-    assert measured() == pytest.approx(max(2e-6 / 2, 4e-6 / 2))
+    operations = []
+
+    def stopwatch(call, device):
+        operations.append(2 * call().numel() * 10)
+        return next(seconds)
+
+    monkeypatch.setattr(limit, "stopwatch", stopwatch)
+    seconds = iter([1.0, 1.0, 0.4, 0.6, 0.5, 0.2, 0.1, 0.3])
+    measured = limit.Limit(products=((10, 10, 10), (20, 10, 10)))  # 2 calls each in 1.0 s, and one in 0.5 s
+    assert measured() == pytest.approx(3 * 4e-6 / 0.6) and operations[-3:] == [4000] * 3
 
 
 class Clock:

@@ -2,8 +2,8 @@
 
 What every other question of this folder is a ratio to. The limit is that of `torch.mm(rows, weight.T)`, with the
 weight as `nn.Linear` keeps it and into memory that is there already, of the type and the threads of the model. Its
-shapes are those of a ViT-B's two largest products and of a large square; each is timed a few times, and the best of
-the shapes' medians counts. No model can be faster but by computing less.
+shapes are those of a ViT-B's two largest products and of a large square; the fastest of them counts, and is kept up
+for half a second, since a model has to keep its rate up too. No model can be faster but by computing less.
 
 A machine's speed drifts, so the limit is taken before and after each repetition of whatever is measured, and compared
 with that one alone: see `Timing`.
@@ -22,7 +22,7 @@ PRODUCTS = {  # device -> (rows, inner, columns): a clip of 8 frames is 8 * 197 
     "cpu": ((1576, 768, 3072), (1576, 3072, 768), (2048, 2048, 2048)),
     "cuda": ((50_432, 768, 3072), (50_432, 3072, 768), (8192, 8192, 8192)),
 }
-PROBES = 3  # timings of each product
+KEPT_UP = 0.5  # seconds that a product is repeated
 WARM = 3.0  # seconds; a first repetition that takes longer counts, for what warming up costs does not show in it
 CUDA_WARM = 4  # calls in which kernels are compiled and chosen, and CUDA graphs recorded
 LONG = 20.0  # seconds; no repetition begins after so many
@@ -57,24 +57,26 @@ class Limit:
             for rows, inner, columns in self.products
         ]
         self._outputs = [torch.empty(rows, columns, **options) for rows, _, columns in self.products]
-        self()  # libraries choose and load their kernels
+        for index in range(len(self.products)):
+            self.rate(index, 0.0)  # libraries choose and load their kernels
+        rates = self.rates()
+        self.fastest = rates.index(max(rates))
 
-    def medians(self) -> list[float]:
-        """10^9 operations a second, of each product."""
-        found = []
-        for (rows, inner, columns), (left, right), output in zip(
-            self.products, self._operands, self._outputs, strict=True
-        ):
-            seconds = statistics.median(
-                stopwatch(lambda left=left, right=right, output=output: torch.mm(left, right, out=output), self.device)
-                for _ in range(PROBES)
-            )
-            found.append(2e-9 * rows * inner * columns / seconds)
-        return found
+    def rate(self, index: int, seconds: float = KEPT_UP) -> float:
+        """10^9 operations a second, of a product that is repeated for so long."""
+        (rows, inner, columns), (left, right) = self.products[index], self._operands[index]
+        times: list[float] = []
+        while not times or sum(times) < seconds:
+            times.append(stopwatch(lambda: torch.mm(left, right, out=self._outputs[index]), self.device))
+        return 2e-9 * rows * inner * columns * len(times) / sum(times)
+
+    def rates(self) -> list[float]:
+        """Of each product."""
+        return [self.rate(index) for index in range(len(self.products))]
 
     def __call__(self) -> float:
-        """10^9 operations a second, of the best product."""
-        return max(self.medians())
+        """10^9 operations a second, of the product that was fastest at first."""
+        return self.rate(self.fastest)
 
 
 @dataclass
@@ -149,7 +151,7 @@ def main(argv: list[str] | None = None) -> None:
     for device in devices():
         for dtype in DTYPES:
             limit = Limit(device, dtype, ((64, 64, 64),) if args.quick else ())
-            for product, *rates in zip(limit.products, *(limit.medians() for _ in range(args.repeat)), strict=True):
+            for product, *rates in zip(limit.products, *(limit.rates() for _ in range(args.repeat)), strict=True):
                 rows.append({"device": device, "dtype": dtype, "product": product, "gflop_a_second": rates})
     for row in rows:
         first = next(other for other in rows if other["device"] == row["device"])
