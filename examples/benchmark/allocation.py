@@ -16,7 +16,7 @@ from subjects import SUBJECTS, clip_text, make_inputs, make_model
 
 from holovid.allocator import keep_memory
 
-JOBS = (("xvit-8", 1), ("xvit-8", 4), ("timesformer", 1))
+JOBS = (("xvit-8", 1), ("xvit-8", 4))
 
 
 @torch.inference_mode()

@@ -30,7 +30,9 @@ QUESTIONS = (
     "limit", "forward", "frames", "streaming", "bfloat16", "allocation", "decoding", "loader", "import_time",
     "compiling", "memory", "training_memory", "training_step",
 )  # fmt: skip
-OPTIONS = {"training_memory": ["--repeat", "1"], "import_time": ["--repeat", "3"]}
+REPEAT = {  # so that all take twenty minutes on two cores
+    "frames": 2, "streaming": 2, "allocation": 2, "import_time": 2, "training_memory": 1, "training_step": 1,
+}  # fmt: skip
 LAST_ROW = 60.0  # seconds that a row of forward.py or training_step.py may take
 
 
@@ -60,21 +62,23 @@ def markdown(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def results(answers: dict[str, dict[str, Any]], command: str, minutes: float) -> str:
+def results(answers: dict[str, dict[str, Any]], command: str) -> str:
     """RESULTS.md."""
+    minutes = sum(answer["minutes"] for answer in answers.values())
     versions = next((answer["versions"] for answer in answers.values() if "versions" in answer), {})
     setting = "; ".join(f"{name} {value}" for name, value in versions.items())
     parts = [
         "# Speed and memory, measured",
-        f"{date.today()}, `{command}`, {minutes:.0f} minutes; {setting}.",
-        "That command writes this page. Numbers are medians, with the range of the repetitions in brackets; what a "
-        "question measures is said at the top of its script.",
+        f"`{command}`, {minutes:.0f} minutes; {setting}.",
+        "That command writes this page (with `--add`, what it asks anew), and all repetitions to RESULTS.json. "
+        "Numbers are medians, with the range of the repetitions in brackets; what a question measures is said at the top of "
+        "its script.",
         "## What was to be reached",
         markdown(["target", "wanted", "measured", ""], [target.judge(answers) for target in TARGETS]),
     ]
     for question, answer in answers.items():
         parts.append(f"## {answer.get('title', question)}")
-        parts.append(f"`examples/benchmark/{question}.py`")
+        parts.append(f"`examples/benchmark/{question}.py`, {answer['date']}, {answer['minutes']:.1f} minutes")
         parts.append(answer.get("failed") or markdown(answer["headings"], answer["cells"]))
     return "\n\n".join(parts) + "\n"
 
@@ -84,7 +88,8 @@ def main(argv: list[str] | None = None) -> int:
         description=(__doc__ or "").partition("   ")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS), help="which of them")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="what to write")
+    parser.add_argument("--add", action="store_true", help="keep what was answered to other questions before")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="what to write, beside a file of JSON")
     parser.add_argument("--threads", type=int, default=cores(), help="of the CPU")
     parser.add_argument(
         "--minutes", type=float, default=20.0, help="what is not answered by then is left out; with a GPU give 90"
@@ -94,18 +99,24 @@ def main(argv: list[str] | None = None) -> int:
     if args.quick and args.output == RESULTS:
         parser.error("--quick measures nothing worth keeping; name another --output")
 
+    kept = args.output.with_suffix(".json")
+    answers: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if args.add else {}
     start = time.monotonic()
-    answers = {}
     for question in args.questions:
-        left = 60 * args.minutes - (time.monotonic() - start)
-        options = ["--quick", "--repeat", "1"] if args.quick else OPTIONS.get(question, [])
+        begin = time.monotonic()
+        left = 60 * args.minutes - (begin - start)
+        repeat = ["--repeat", str(REPEAT[question])] if question in REPEAT else []
+        options = ["--quick", "--repeat", "1"] if args.quick else repeat
         if question in ("forward", "training_step"):
             options = [*options, "--seconds", f"{max(0.0, left - LAST_ROW):.0f}"]
-        answers[question] = ask(question, options, args.threads, left)
+        answer = ask(question, options, args.threads, left)
+        answers[question] = answer | {"date": str(date.today()), "minutes": (time.monotonic() - begin) / 60}
         print(f"{question}: {(time.monotonic() - start) / 60:.1f} minutes so far", file=sys.stderr, flush=True)
-    command = shlex.join(["python", "examples/benchmark/run.py", *(sys.argv[1:] if argv is None else argv)])
-    write_whole(args.output, results(answers, command, (time.monotonic() - start) / 60))
-    return int(any("failed" in answer for answer in answers.values()))
+    answers = {question: answers[question] for question in QUESTIONS if question in answers}
+    given = sys.argv[1:] if argv is None else argv
+    write_whole(kept, json.dumps(answers, ensure_ascii=False) + "\n")
+    write_whole(args.output, results(answers, shlex.join(["python", "examples/benchmark/run.py", *given])))
+    return int(any("failed" in answers[question] for question in args.questions))
 
 
 if __name__ == "__main__":

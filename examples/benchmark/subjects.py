@@ -27,6 +27,7 @@ from transformers import (
     VJEPA2Config,
     VJEPA2ForVideoClassification,
 )
+from transformers.initialization import no_init_weights
 
 from holovid import CA2STConfig, CA2STForVideoClassification, XViTConfig, XViTForVideoClassification
 from holovid.starting_points import TINY
@@ -114,7 +115,11 @@ def make_model(
 
     `recompute` goes to their `freeze_experts`.
     """
-    model = subject.model_class(config).train(training)
+    with no_init_weights():
+        model = subject.model_class(config).train(training)
+    with torch.no_grad():  # quicker than what a model starts from, and as good to multiply
+        for parameter in model.parameters():
+            parameter.uniform_(-0.02, 0.02)
     if training and hasattr(model, "freeze_experts"):
         model.freeze_experts(recompute)
     return model
@@ -127,8 +132,6 @@ def count_gflop(subject: Subject, config: PreTrainedConfig, training: bool = Fal
     with torch.device("meta"):
         model = make_model(subject, config, training, recompute=False)
         inputs = make_inputs(subject.model_class, config, labels=training)
-    if training and hasattr(model, "freeze_experts"):
-        model.freeze_experts(recompute=False)
     with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(training):
         outputs = model(**inputs)
         if training:
