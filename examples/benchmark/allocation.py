@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 from forward import forward_row
-from limit import Limit, outcome
+from limit import QUICK, Limit, outcome
 from reporting import parse, report
-from rounds import QUICK_LIMIT
 from subjects import SUBJECTS, clip_text, make_inputs, make_model
 
 from holovid.allocator import keep_memory
@@ -32,7 +31,7 @@ def page_faults(name: str, batch: int, quick: bool = False) -> int:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(__doc__, argv)
-    limit = Limit("cpu", "fp32", QUICK_LIMIT if args.quick else ())
+    limit = Limit("cpu", "fp32", **QUICK if args.quick else {})
     found: list[dict[str, Any]] = []
     for kept in (False, True):
         if kept and not keep_memory():

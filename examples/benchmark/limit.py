@@ -23,6 +23,7 @@ PRODUCTS = {  # device -> (rows, inner, columns): a clip of 8 frames is 8 * 197 
     "cuda": ((50_432, 768, 3072), (50_432, 3072, 768), (8192, 8192, 8192)),
 }
 KEPT_UP = 0.5  # seconds that a product is repeated
+QUICK: dict[str, Any] = {"products": ((64, 64, 64),), "kept_up": 0.0}  # where only seeing it run matters
 WARM = 3.0  # seconds; a first repetition that takes longer counts, for what warming up costs does not show in it
 CUDA_WARM = 4  # calls in which kernels are compiled and chosen, and CUDA graphs recorded
 LONG = 20.0  # seconds; no repetition begins after so many
@@ -48,8 +49,14 @@ def stopwatch(call: Callable[[], Any], device: str = "cpu") -> float:
 class Limit:
     """The matrix-product rate of a device ("cpu" or "cuda") for numbers of `dtype` ("fp32" or "bf16")."""
 
-    def __init__(self, device: str = "cpu", dtype: str = "fp32", products: tuple[tuple[int, int, int], ...] = ()):
-        self.device, self.dtype = device, dtype
+    def __init__(
+        self,
+        device: str = "cpu",
+        dtype: str = "fp32",
+        products: tuple[tuple[int, int, int], ...] = (),
+        kept_up: float = KEPT_UP,
+    ):
+        self.device, self.dtype, self.kept_up = device, dtype, kept_up
         self.products = products or PRODUCTS[device]
         options: dict[str, Any] = {"device": device, "dtype": DTYPES[dtype]}
         self._operands = [
@@ -57,16 +64,15 @@ class Limit:
             for rows, inner, columns in self.products
         ]
         self._outputs = [torch.empty(rows, columns, **options) for rows, _, columns in self.products]
-        for index in range(len(self.products)):
-            self.rate(index, 0.0)  # libraries choose and load their kernels
-        rates = self.rates()
+        for _ in range(2):  # first, libraries choose and load their kernels
+            rates = self.rates()
         self.fastest = rates.index(max(rates))
 
-    def rate(self, index: int, seconds: float = KEPT_UP) -> float:
-        """10^9 operations a second, of a product that is repeated for so long."""
+    def rate(self, index: int) -> float:
+        """10^9 operations a second, of a product that is repeated for `kept_up` seconds."""
         (rows, inner, columns), (left, right) = self.products[index], self._operands[index]
         times: list[float] = []
-        while not times or sum(times) < seconds:
+        while not times or sum(times) < self.kept_up:
             times.append(stopwatch(lambda: torch.mm(left, right, out=self._outputs[index]), self.device))
         return 2e-9 * rows * inner * columns * len(times) / sum(times)
 
@@ -150,7 +156,7 @@ def main(argv: list[str] | None = None) -> None:
     rows: list[dict[str, Any]] = []
     for device in devices():
         for dtype in DTYPES:
-            limit = Limit(device, dtype, ((64, 64, 64),) if args.quick else ())
+            limit = Limit(device, dtype, **QUICK if args.quick else {})
             for product, *rates in zip(limit.products, *(limit.rates() for _ in range(args.repeat)), strict=True):
                 rows.append({"device": device, "dtype": dtype, "product": product, "gflop_a_second": rates})
     for row in rows:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from limit import DTYPES, NO_CUDA, NO_TIME, Limit, outcome
+from limit import DTYPES, NO_CUDA, NO_TIME, QUICK, Limit, outcome
 from reporting import progress
 from subjects import SUBJECTS, clip_text, describe
 
 Row = dict[str, Any]
 RowMaker = Callable[..., Row]  # (name of a subject, limit, batch, compiled, quick=, repeat=, patience=) -> its row
 CUDA_BATCHES = (1, 4, 8, 16, 32, 64, 128)
-QUICK_LIMIT = ((64, 64, 64),)  # the product that stands for the limit where only seeing it run matters
 HEADINGS = ["model", "frames x pixels", "batch", "how", "attention", "GFLOP a clip", "of the limit"]
 OPTIONS: dict[str, dict[str, Any]] = {
     "models": {"nargs": "+", "choices": list(SUBJECTS), "default": list(SUBJECTS), "help": "which of them"},
@@ -28,7 +27,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def rows(make_row: RowMaker, jobs: Sequence[tuple[str, str, int]], args: argparse.Namespace) -> Iterator[Row]:
     """Rows of `jobs` (model, type, batch) on the CPU, then of `args.models` on a GPU, or that there is none."""
     options = {"quick": args.quick, "repeat": args.repeat, "patience": args.patience}
-    limits = {dtype: Limit("cpu", dtype, QUICK_LIMIT if args.quick else ()) for dtype in args.dtypes}
+    limits = {dtype: Limit("cpu", dtype, **QUICK if args.quick else {}) for dtype in args.dtypes}
     start = time.monotonic()
     for name, dtype, batch in progress(jobs, "On the CPU"):
         gc.collect()  # a model refers to itself: the one before is still there
