@@ -204,11 +204,12 @@ class CA2STExpertAttention(nn.Module):
 def quick_gelu(x: Tensor) -> Tensor:
     """x * sigmoid(1.702 x), CLIP's, as silu(1.702 x) / 1.702: half as much to write, and half as much to keep.
 
-    New memory costs a CPU more than the arithmetic; of a forward pass of CAST-B/16, both together are 3 %. A function,
-    not a module: its argument is gone as soon as it is not needed.
+    Overwrites `x` where no gradients are asked for. New memory costs a CPU more than the arithmetic; of a forward pass
+    of CAST-B/16, both together are 3 %. A function, not a module: its argument is gone as soon as it is not needed.
     """
-    scaled = 1.702 * x
-    return nn.functional.silu(scaled, inplace=not scaled.requires_grad).mul_(1 / 1.702)
+    kept = x.requires_grad
+    x = 1.702 * x if kept else x.mul_(1.702)
+    return nn.functional.silu(x, inplace=not kept).mul_(1 / 1.702)
 
 
 class CA2STExpertMLP(nn.Module):

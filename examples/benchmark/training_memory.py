@@ -31,7 +31,7 @@ WAYS = {
     "experts frozen": lambda model: model.freeze_experts(),
     "experts frozen, activation checkpointing": lambda model: checkpointed(model),
 }
-HEADINGS = ["model", "way", "kept, MiB", "", "peak, MiB", "", "step, s", ""]
+HEADINGS = ["model", "way", "kept, MiB", "", "peak, MiB", "", "time of a step"]
 
 
 def checkpointed(model: PreTrainedModel) -> None:
@@ -113,7 +113,8 @@ def main(argv: list[str] | None = None) -> None:
     for row in found:
         numbers = [(f"{row[what]:,.{digits}f}", f"{row[what] / found[0][what]:.2f}")
                    for what, digits in (("kept", 0), ("peak", 0), ("seconds", 1))]  # fmt: skip
-        cells.append([row["model"], row["way"], *(text for pair in numbers for text in pair)])
+        *memory, (_, time) = numbers  # seconds would say nothing of another machine
+        cells.append([row["model"], row["way"], *(text for pair in memory for text in pair), time])
     report("training_memory", __doc__, args, found, HEADINGS, cells)
 
 
