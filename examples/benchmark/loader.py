@@ -8,7 +8,6 @@ loader can go below, and the model, as a multiple of this one, that is not kept 
 """
 
 import itertools
-import os
 import statistics
 import tempfile
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 import torch
 from limit import spread
-from reporting import parse, progress, report
+from reporting import cores, parse, progress, report
 from torch.utils.data import DataLoader
 
 from holovid import HolovidProcessor, XViTConfig, XViTForVideoClassification
@@ -30,11 +29,6 @@ from holovid.synthetic import ClipSet, render_clips
 
 WORKERS, BATCH, WANTED = 2, 16, 0.10
 MODELS = {"tiny": {}, "twice as deep": {"num_hidden_layers": 6}, "patches of 8": {"patch_size": 8}}
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def make_data(folder: Path, config: XViTConfig, clips: int) -> ClipDataset:

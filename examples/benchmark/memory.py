@@ -7,14 +7,12 @@ allocator counts it, and in training with products in bfloat16. Experts are froz
 
 import gc
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from limit import NO_CUDA
-from reporting import parse, progress, report
+from reporting import ask_alone, parse, progress, report
 from subjects import SUBJECTS, clip_text, describe, make_inputs, make_model
 from training_step import training_step
 
@@ -74,9 +72,7 @@ def measure(name: str, device: str = "cpu", quick: bool = False) -> dict[str, An
 
 def measure_alone(name: str, device: str, quick: bool = False) -> dict[str, Any]:
     """`measure` in a process of its own."""
-    command = [sys.executable, __file__, "--one", name, "--device", device, *(["--quick"] if quick else [])]
-    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(run.stdout.splitlines()[-1])
+    return ask_alone(__file__, "--one", name, "--device", device, *(["--quick"] if quick else []))
 
 
 def main(argv: list[str] | None = None) -> None:

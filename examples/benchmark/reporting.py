@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -45,6 +46,17 @@ def versions() -> dict[str, str]:
     found["threads"] = str(torch.get_num_threads())
     found["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return found
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ask_alone(script: str, *options: str) -> dict[str, Any]:
+    """What a script prints as the JSON of its last line, in a process of its own."""
+    run = subprocess.run([sys.executable, script, *options], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
 
 
 def cpu_flags(path: str | os.PathLike = "/proc/cpuinfo") -> set[str]:

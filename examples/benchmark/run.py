@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from limit import NO_TIME
+from reporting import cores
 from targets import TARGETS
 
 from holovid.files import write_whole
@@ -34,11 +35,6 @@ REPEAT = {  # so that all take twenty minutes on two cores
     "frames": 2, "streaming": 2, "allocation": 2, "import_time": 2, "training_memory": 1, "training_step": 1,
 }  # fmt: skip
 LAST_ROW = 60.0  # seconds that a row of forward.py or training_step.py may take
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ask(question: str, options: Sequence[str], threads: int, seconds: float) -> dict[str, Any]:

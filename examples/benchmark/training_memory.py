@@ -11,14 +11,12 @@ CAST-B/16 with everything trained on one clip takes 6 GB.
 import itertools
 import json
 import statistics
-import subprocess
-import sys
 from typing import Any
 
 import torch
 from limit import stopwatch
 from memory import MEBIBYTE
-from reporting import parse, progress, report
+from reporting import ask_alone, parse, progress, report
 from subjects import SUBJECTS, make_inputs, make_model
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
@@ -91,10 +89,9 @@ def most_allocated(profiled: profile) -> int:
 
 def measure_alone(name: str, way: str, args: Any) -> dict[str, Any]:
     """`measure` in a process of its own."""
-    command = [sys.executable, __file__, "--model", name, "--one", way, "--device", args.device]
-    command += ["--batch", str(args.batch), "--repeat", str(args.repeat), *(["--quick"] if args.quick else [])]
-    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(run.stdout.splitlines()[-1])
+    options = ["--model", name, "--one", way, "--device", args.device]
+    options += ["--batch", str(args.batch), "--repeat", str(args.repeat), *(["--quick"] if args.quick else [])]
+    return ask_alone(__file__, *options)
 
 
 def main(argv: list[str] | None = None) -> None:
