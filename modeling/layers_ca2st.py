@@ -22,6 +22,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
+from transformers.utils.generic import maybe_autocast
 
 from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
 from holovid.modeling.modeling_common import eager_attention_forward
@@ -93,19 +94,38 @@ class CA2STAudioEmbeddings(nn.Module):
 
 
 class CA2STTimestamps(nn.Module):
-    """Intervals in seconds (..., 2), start and end -> vectors (..., d), for the exchange with audio."""
+    """Intervals in seconds (..., 2), start and end -> vectors (..., d), for the exchange with audio.
+
+    In float32 at least, weights too, whatever the rest of the model and autocast are in: in 16 bits two minutes are
+    counted in half seconds, and neighbouring frames are shown at the same time.
+    """
 
     def __init__(self, config: CA2STConfig):
         super().__init__()
-        width = config.bottleneck_size
-        self.layers = nn.ModuleList([nn.Linear(2, width), nn.Linear(width, width), nn.Linear(width, width)])
-        self.layernorm = nn.LayerNorm(width, eps=1e-5)
+        width, dtype = config.bottleneck_size, torch.promote_types(torch.get_default_dtype(), torch.float32)
+        self.layers = nn.ModuleList([nn.Linear(inside, width, dtype=dtype) for inside in (2, width, width)])
+        self.layernorm = nn.LayerNorm(width, eps=1e-5, dtype=dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.layernorm.weight.dtype
 
     def forward(self, intervals: Tensor) -> Tensor:
-        hidden_states = intervals.to(self.layernorm.weight.dtype)
-        for layer in self.layers:
-            hidden_states = layer(hidden_states).relu()
-        return self.layernorm(hidden_states)
+        with maybe_autocast(intervals.device.type, enabled=False):
+            hidden_states = intervals.to(self.dtype)
+            for layer in self.layers:
+                hidden_states = layer(hidden_states).relu()
+            return self.layernorm(hidden_states)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CA2STTimestamps":
+        """What `half()`, `to(torch.bfloat16)` and their like call: 16 bits are not for this module."""
+
+        def apply(tensor: Tensor) -> Tensor:
+            changed = fn(tensor)
+            is_narrowed = changed.is_floating_point() and changed.itemsize < 4 <= tensor.itemsize
+            return tensor.to(changed.device) if is_narrowed else changed
+
+        return super()._apply(apply, recurse)
 
 
 class CA2STAttention(nn.Module):

@@ -100,6 +100,7 @@ class CA2STPreTrainedModel(ModelOfExperts):
     input_modalities = ("video", "audio")
     supports_gradient_checkpointing = True
     _no_split_modules = ["CA2STLayer"]  # noqa: RUF012
+    _keep_in_fp32_modules_strict = ["timestamps"]  # noqa: RUF012 (`CA2STTimestamps` says why)
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -199,6 +200,8 @@ class CA2STModel(CA2STPreTrainedModel):
         for name, times, count in (("frame_times", frame_times, config.num_frames), ("audio_span", audio_span, 2)):
             if times.shape != (clips, count):
                 raise ValueError(f"{name} must be seconds of shape {(clips, count)}, got {tuple(times.shape)}")
+        dtype = self.timestamps["frames"].dtype
+        frame_times, audio_span = frame_times.to(dtype), audio_span.to(dtype)
 
         slots = config.num_slots
         moments = frame_times.unflatten(1, (slots, config.tubelet_size))[:, :, [0, -1]]
@@ -269,6 +272,7 @@ class CA2STModel(CA2STPreTrainedModel):
         states = {expert: embeddings(inputs[expert]) for expert, embeddings in self.embeddings.items()}
         tokens = tuple(states.get(expert) for expert in EXPERTS)
         timestamps = self.timestamp_vectors(states["space"].shape[0], frame_times, audio_span)
+        timestamps = tuple(None if vectors is None else vectors.to(states["space"].dtype) for vectors in timestamps)
         for layer in self.layers:
             tokens = layer(*tokens, *timestamps, audio_mask, **kwargs)
         states = dict(zip(EXPERTS, tokens, strict=True))

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
-from transformers.image_processing_utils import BatchFeature
 
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.audio_decoding import Sound, SoundFile, Waveform
+from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.media_source import is_media_source
 
 WINDOW_MS, HOP_MS = 25, 10
@@ -125,7 +125,7 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         generator: torch.Generator | None = None,
         device: "str | torch.device | None" = None,
         return_tensors: str | None = None,
-    ) -> BatchFeature:
+    ) -> ClipFeatures:
         """
         Args:
             audio: a waveform (samples,), path, URL, bytes, binary file, `{"array", "sampling_rate"}` or
@@ -152,7 +152,7 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
                 piece, first_row = self.cut(sound, 0.5 if drawn is None else drawn)
             pieces.append(piece)
             first_rows.append(first_row)
-        return BatchFeature(self.extract(pieces, first_rows, device), tensor_type=return_tensors)
+        return ClipFeatures(self.extract(pieces, first_rows, device), tensor_type=return_tensors)
 
     def cut(
         self,

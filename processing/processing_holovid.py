@@ -9,10 +9,10 @@ seconds from the first frame of the video. What is heard of a clip: [`HolovidVid
 from typing import Any, TypedDict
 
 from transformers import PreTrainedConfig
-from transformers.image_processing_utils import BatchFeature
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
 
 from holovid.configuration.configuration_common import SavedWithSource
+from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor, HolovidVideoProcessorKwargs
 
@@ -91,7 +91,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
 
     def __call__(
         self, videos: Any = None, audio: Any = None, **kwargs: Unpack[HolovidProcessorKwargs]
-    ) -> BatchFeature:
+    ) -> ClipFeatures:
         """
         Args:
             videos, audio: see [`HolovidVideoProcessor.preprocess`].

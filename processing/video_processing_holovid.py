@@ -19,7 +19,6 @@ import PIL.Image
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tvF
-from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict, infer_channel_dimension_format
 from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.utils import TensorType
@@ -27,6 +26,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata, get_video_size, make_batched_metadata
 
 from holovid.configuration.configuration_common import SavedWithSource
+from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.clip_sound import HeardClip, Listening
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, split_sounds
 from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
@@ -184,7 +184,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         audio: Any = None,
         sampling_rate: int | None = None,
         **kwargs: Unpack[HolovidVideoProcessorKwargs],
-    ) -> BatchFeature:
+    ) -> ClipFeatures:
         """
         Args:
             videos: a path, URL, bytes, binary file object, `{"path", "bytes"}` (what `datasets.Video(decode=False)`
@@ -238,7 +238,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         clips = [dataclasses.replace(clip, heard=sound) for clip, sound in zip(clips, heard, strict=True)]
         features = super().preprocess(clips, **kwargs)
         inputs = listening.inputs(heard, kwargs.get("device"))
-        features.update(BatchFeature(inputs, tensor_type=kwargs.get("return_tensors")))
+        features.update(ClipFeatures(inputs, tensor_type=kwargs.get("return_tensors")))
         return features
 
     def sample_frames(
@@ -357,7 +357,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         image_std: float | tuple[float, ...] | None,
         return_tensors: str | TensorType | None = None,
         **kwargs,
-    ) -> BatchFeature:
+    ) -> ClipFeatures:
         to_float = do_rescale or do_normalize
 
         def resized(frames: Tensor) -> Tensor:
@@ -380,7 +380,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
                 frames, do_rescale, rescale_factor, do_normalize, image_mean, image_std
             )
             processed.append(frames.contiguous())
-        return BatchFeature(data={"pixel_values_videos": processed}, tensor_type=return_tensors)
+        return ClipFeatures(data={"pixel_values_videos": processed}, tensor_type=return_tensors)
 
 
 def flatten_videos(videos: Any) -> list:

@@ -38,6 +38,7 @@ from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.metrics.top_k_accuracy import label_ranks
 from holovid.pipelines import join_batch
 from holovid.prediction_log import PredictionLog
+from holovid.processing.clip_features import ClipFeatures
 from holovid.recipes import Recipe
 
 ENSEMBLES = ("logits", "probabilities")
@@ -277,8 +278,8 @@ def view_logits(
     flat = {name: value.flatten(0, 1) if videos.ndim == 6 else value for name, value in inputs.items()}
     pieces = []
     for start in range(0, views[0] * views[1], batch_size):
-        piece = {name: value[start : start + batch_size].to(model.device) for name, value in flat.items()}
-        piece = {name: value.to(model.dtype) if value.is_floating_point() else value for name, value in piece.items()}
+        piece = ClipFeatures({name: value[start : start + batch_size] for name, value in flat.items()})
+        piece.to(model.device, model.dtype)
         outputs = model(**piece)
         pieces.append({name: outputs[name].float() for name in names})
     return {name: torch.cat([piece[name] for piece in pieces]).unflatten(0, views) for name in names}
