@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
+from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedWithSource
 
 EXPERTS = ("space", "time", "audio")
@@ -22,7 +23,7 @@ ROUNDING = 1e-6  # so that a ratio of widths, w / D, gives back w: 49 * (1 / 49)
 
 
 @strict
-class CA2STConfig(SavedWithSource, PreTrainedConfig):
+class CA2STConfig(NamedClasses, SavedWithSource, PreTrainedConfig):
     r"""
     Args:
         experts (`list[str]`): two or three of "space" (CLIP image model), "time" (VideoMAE) and "audio" (AST), in this
@@ -58,13 +59,15 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
             first; drops whole clips.
         classifier_dropout (`float`): before the classifier.
         num_verbs, num_nouns (`int`): of `CA2STForActionRecognition`.
+        id2verb, id2noun (`dict[int, str]`, *optional*): what they are called.
         expert_sources (`dict[str, dict]`, *optional*): where the experts' weights come from, by expert; `from_experts`
             and `record_experts` of the models write it. "source" is a Hub id or the absolute path of a folder, `None`
             for a model object; "revision" the commit on the Hub; "sha256" a hash of the weights, see
             `content_hash` in adapters_ca2st.py.
         adapters_only (`bool`): saved folders leave the experts' weights out; what is loaded from them fetches these.
 
-    Raises huggingface_hub's `StrictDataclassError` when fields do not fit together or have a wrong type.
+    Raises huggingface_hub's `StrictDataclassError` when fields do not fit together or have a wrong type, `ValueError`
+    for names of classes that are not numbered from 0 without a gap.
     """
 
     model_type = "ca2st"
@@ -110,6 +113,8 @@ class CA2STConfig(SavedWithSource, PreTrainedConfig):
     classifier_dropout: float | int = 0.0
     num_verbs: int = 97
     num_nouns: int = 300
+    id2verb: Any = None
+    id2noun: Any = None
 
     expert_sources: dict[str, dict[str, str | None]] | None = None
     adapters_only: bool = False

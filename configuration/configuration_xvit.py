@@ -11,11 +11,12 @@ from typing import ClassVar, Literal
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
+from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedWithSource
 
 
 @strict
-class XViTConfig(SavedWithSource, PreTrainedConfig):
+class XViTConfig(NamedClasses, SavedWithSource, PreTrainedConfig):
     r"""
     Args:
         image_size (`int` or `[height, width]`): pixels of a frame; each side a multiple of `patch_size`.
@@ -50,7 +51,8 @@ class XViTConfig(SavedWithSource, PreTrainedConfig):
             `pooling="attention"` can change it.
         classifier_dropout (`float`): dropout on the frame features and on the pooled feature.
 
-    Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types.
+    Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types;
+    `ValueError` for names of classes that are not numbered from 0 without a gap.
     """
 
     model_type = "xvit"

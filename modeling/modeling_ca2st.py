@@ -40,7 +40,7 @@ from holovid.modeling.layers_ca2st import (
     CA2STZeroLinear,
     sinusoids,
 )
-from holovid.modeling.modeling_common import video_classification_loss
+from holovid.modeling.modeling_common import check_classes, video_classification_loss
 
 RECORDED = ("hidden_states", "attentions")
 
@@ -414,6 +414,8 @@ class CA2STForActionRecognition(CA2STPreTrainedModel):
         if (verb_labels is None) != (noun_labels is None):
             raise ValueError("give both verb_labels and noun_labels, or neither")
         if verb_labels is not None:
+            check_classes(verb_labels, verb_logits.shape[-1], "verb_labels")
+            check_classes(noun_labels, noun_logits.shape[-1], "noun_labels")
             loss = nn.functional.cross_entropy(verb_logits, verb_labels)
             loss = loss + nn.functional.cross_entropy(noun_logits, noun_labels)
         return CA2STActionOutput(loss=loss, verb_logits=verb_logits, noun_logits=noun_logits, **states_of(outputs))

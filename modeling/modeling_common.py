@@ -10,6 +10,8 @@ from transformers.modeling_utils import PreTrainedModel
 
 from holovid.configuration.configuration_common import UploadedWhole
 
+IGNORED = -100  # the label that cross-entropy leaves out
+
 
 def eager_attention_forward(
     module: nn.Module,
@@ -39,13 +41,27 @@ def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Te
     `config.problem_type` decides, as in transformers: regression, single-label or multi-label (`None` = guessed from
     the first labels seen: integers are single-label, floats multi-label). With
     `problem_type="single_label_classification"`, float labels of shape (B, num_labels) are probabilities: mixup and
-    distillation need nothing else.
+    distillation need nothing else. Raises `ValueError` for labels of classes that the model does not have.
     """
+    if model.config.problem_type in (None, "single_label_classification") and logits.shape[-1] > 1:
+        check_classes(labels, logits.shape[-1])
     if model.config.problem_type == "single_label_classification" and labels.is_floating_point():
         if labels.shape != logits.shape:
             raise ValueError(f"soft labels must have shape {tuple(logits.shape)}, got {tuple(labels.shape)}")
         return nn.functional.cross_entropy(logits, labels.to(logits))
     return model.loss_function(labels, logits, model.config, **kwargs)
+
+
+def check_classes(labels: Tensor, count: int, name: str = "labels") -> None:
+    """Raise `ValueError` for numbers of classes that are not among `count`; -100 is none, and left out of the loss.
+
+    On a GPU nothing is looked at, because the training loop would have to wait for it.
+    """
+    if labels.device.type != "cpu" or labels.is_floating_point() or torch.compiler.is_compiling():
+        return
+    wrong = labels[((labels < 0) | (labels >= count)) & (labels != IGNORED)]
+    if len(wrong):
+        raise ValueError(f"{name} are numbers of classes from 0 to {count - 1}, or {IGNORED} for none, got {wrong[0]}")
 
 
 def resize_position_embeddings(table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
@@ -94,6 +110,7 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
 
 __all__ = [
     "HolovidPreTrainedModel",
+    "check_classes",
     "eager_attention_forward",
     "resize_position_embeddings",
     "video_classification_loss",

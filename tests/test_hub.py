@@ -28,7 +28,9 @@ from transformers.dynamic_module_utils import get_imports
 
 from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel, hub
 
-MODEL_SOURCE = {"configuration_common.py", "configuration_xvit.py", "modeling_common.py", "modeling_xvit.py"}
+MODEL_SOURCE = {
+    "class_names.py", "configuration_common.py", "configuration_xvit.py", "modeling_common.py", "modeling_xvit.py",
+}  # fmt: skip
 PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_sound.py", "configuration_common.py", "feature_extraction_holovid.py",
     "frame_sampling.py", "media_source.py", "video_decoding.py", "video_processing_holovid.py",

@@ -6,6 +6,7 @@ nothing is decoded. All that can be wrong with a table is found here, before a t
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,8 +49,9 @@ VIDEO_SUFFIXES = {
 TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
 PATH_COLUMNS = ("path", "file_name", "video")  # the first of them that a table has tells where its clips are
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?\d+)\s*")
-NUMBER = re.compile(r"0|-?[1-9]\d*")  # and not "007", which is a name
+LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?[0-9]+)\s*")
+LEADING_ZEROS = re.compile(r"^(-?)0+(?=[0-9])")
+NUMBER = re.compile(r"0|-?[1-9][0-9]*")  # and not "007", which is a name
 MOST_CLASSES = 1_000_000  # a label that is a larger number is a mistake
 LOOKS_AT_ONCE = 32  # files whose existence is asked for at a time: on a network disk each answer takes milliseconds
 LOOKS_EACH = 200
@@ -248,7 +250,7 @@ def read_list(path: Path) -> pyarrow.Table:
             if (match := LIST_LINE.fullmatch(line)) is None:
                 raise ValueError(f"line {number} is not `clip label` with a number as the label: {line[:80]!r}")
             columns["path"].append(match["path"])
-            columns["label"].append(int(match["label"]))
+            columns["label"].append(LEADING_ZEROS.sub(r"\1", match["label"]))
     return pyarrow.table(columns)
 
 
@@ -278,15 +280,18 @@ def with_videos(rows: Dataset, name: str, root: Path | None) -> Dataset:
 def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | None) -> dict[str, Dataset]:
     """The same rows, whose column `target` is a `ClassLabel` with the same names in all splits."""
     labels = {split: read_labels(split, rows, target) for split, rows in clips.items()}
+    plain = plain_names(set().union(*labels.values()), target)
+    labels = {split: [plain[label] for label in column] for split, column in labels.items()}
     teaching = "train" if "train" in clips else next(iter(clips))
     owner, feature = "the model", clips[teaching].features[target]
     if names is None:
         owner = "training"
         learned = set(labels["train"]) if "train" in clips else set().union(*labels.values())
-        names = feature.names if isinstance(feature, ClassLabel) else class_names(learned, target)
-        known = set(names) if isinstance(feature, ClassLabel) else learned
+        is_given = isinstance(feature, ClassLabel)
+        names = [*dict.fromkeys(map(plain_name, feature.names))] if is_given else class_names(learned, target)
+        known = set(names) if is_given else learned
     else:
-        names = [str(name) for name in names]
+        names = [plain_name(str(name)) for name in names]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"the classes of {target!r} must be different, got twice: {', '.join(twice)}")
         known = set(names)
@@ -313,7 +318,7 @@ def read_labels(split: str, rows: Dataset, target: str) -> list[str]:
     values = rows.with_format(None)[target][:]
     if isinstance(feature, ClassLabel):
         values = [None if value is None or value < 0 else feature.names[value] for value in values]
-    if without := [f"row {row}" for row, value in enumerate(values) if value is None or value == ""]:
+    if without := [f"row {row}" for row, value in enumerate(values) if value is None or str(value).strip() == ""]:
         raise ValueError(f"{split} has {first_of(without, 'row')} without a {target!r}")
     if not (kinds := {type(value) for value in values}) <= {str, int}:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
@@ -321,11 +326,33 @@ def read_labels(split: str, rows: Dataset, target: str) -> list[str]:
     return list(map(str, values))
 
 
+def plain_name(name: str) -> str:
+    """The name of a class without what nobody sees: blanks at its ends, and how its accents are put together.
+
+    >>> plain_name("run ")
+    'run'
+    """
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def plain_names(labels: set[str], target: str) -> dict[str, str]:
+    """Label as it is written -> the name of its class; says which names are not as they are written, or look alike."""
+    plain = {label: plain_name(label) for label in labels}
+    if odd := sorted(repr(label) for label, name in plain.items() if label != name):
+        logger.warning(f"classes of {target!r} are read without the blanks around them: {first_of(odd, 'class')}")
+    alike: dict[str, set[str]] = {}
+    for name in plain.values():
+        alike.setdefault(name.casefold(), set()).add(name)
+    if pairs := sorted(" and ".join(sorted(names)) for names in alike.values() if len(names) > 1):
+        logger.warning(f"different classes of {target!r}, by upper and lower case alone: {first_of(pairs, 'pair')}")
+    return plain
+
+
 def class_names(labels: set[str], target: str) -> list[str]:
     """The names of the classes of which these are the labels: sorted; of numbers, 0 to the largest."""
     if not all(map(NUMBER.fullmatch, labels)):
         return sorted(labels)
-    if wrong := sorted(label for label in labels if not 0 <= int(label) < MOST_CLASSES):
+    if wrong := sorted(label for label in labels if len(label) > 18 or not 0 <= int(label) < MOST_CLASSES):
         raise ValueError(f"labels of {target!r} that are numbers count classes from 0, got {first_of(wrong, 'label')}")
     return [str(number) for number in range(max(map(int, labels)) + 1)]
 

@@ -21,10 +21,12 @@ import torch
 from datasets import ClassLabel, Dataset
 from torch import Tensor
 from torch.utils.data import Sampler
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 from transformers.video_utils import VideoMetadata
 
 from holovid.clip_tables import load_clips
+from holovid.evaluation_tasks import check_classes
 
 logger = logging.get_logger(__name__)
 
@@ -88,12 +90,15 @@ class ClipDataset(torch.utils.data.Dataset):
         on_broken: what happens to a clip that cannot be read. "raise": `BrokenClipError`. "skip": its batch goes
             without it. "mask": zeros in its place, with labels -100, which keeps the shape of batches. Of the last two
             each clip is logged once as a warning and listed by `broken()`.
+        model: the one that learns or answers these clips, or its configuration: its classes must be those of the rows
+            in the same order. A dataset that is not told cannot know, and stock Trainer does not tell it;
+            `VideoTrainer` looks for itself.
         report: file to which broken clips are added, a line of JSON each; by default a temporary one, which goes with
             the dataset. Several processes may share one.
         processor_options: passed to each call of `processor`.
 
-    Raises `ValueError` for targets that are no columns of classes and options that do not fit together; later, in
-    place of a batch, when all of its clips are broken.
+    Raises `ValueError` for targets that are no columns of classes, classes that are not the model's, and options that
+    do not fit together; later, in place of a batch, when all of its clips are broken.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class ClipDataset(torch.utils.data.Dataset):
         mixing: Callable[[list[Row], torch.Generator], list[Row]] | None = None,
         seed: int = 0,
         on_broken: str = "raise",
+        model: PreTrainedModel | PreTrainedConfig | None = None,
         report: str | os.PathLike | None = None,
         **processor_options: Any,
     ):
@@ -124,6 +130,8 @@ class ClipDataset(torch.utils.data.Dataset):
                     f"column {column!r} does not hold classes: load_clips(..., target={column!r}) makes it"
                 )
             self.names[column] = rows.features[column].names
+        if model is not None:
+            check_classes(getattr(model, "config", model), self.names)
         self._label_keys = (
             {"labels": target} if isinstance(target, str) else {f"{name}_labels": name for name in target}
         )

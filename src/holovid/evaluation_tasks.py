@@ -9,16 +9,17 @@ import inspect
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from datasets import ClassLabel, Dataset
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
-from holovid.clip_tables import PATH_COLUMNS, first_of, load_clips
+from holovid.clip_tables import PATH_COLUMNS, first_of, load_clips, plain_name
 
+COUNTS = {"label": "num_labels", "verb": "num_verbs", "noun": "num_nouns"}  # task -> how many classes it has
 NO_NAME = re.compile(r"LABEL_\d+")  # what transformers calls a class whose name it does not know
 
 
@@ -131,7 +132,7 @@ def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[st
             classes = [other for other, feature in rows.features.items() if isinstance(feature, ClassLabel)]
             there = f"there are {', '.join(classes)}" if classes else "there are none"
             raise ValueError(f"the data has no classes in a column {column!r} ({there}); load_clips makes them")
-        count = getattr(config, {"verb": "num_verbs", "noun": "num_nouns", "label": "num_labels"}[name])
+        count = getattr(config, COUNTS[name])
         known = class_names(config, name, count)
         numbers = rows.with_format(None)[column][:]
         tasks.append(Task(name, column, *match_classes(column, rows.features[column].names, numbers, known, count)))
@@ -152,8 +153,32 @@ def task_columns(model: PreTrainedModel, target: str | Sequence[str] | None = No
 def class_names(config, task: str, count: int) -> list[str] | None:
     """Names of the classes that a model was trained with, if it knows them."""
     names = getattr(config, f"id2{task}", None) or {}
-    known = [str(names.get(number, names.get(str(number), f"LABEL_{number}"))) for number in range(count)]
+    known = [plain_name(str(names.get(number, names.get(str(number), f"LABEL_{number}")))) for number in range(count)]
     return None if any(map(NO_NAME.fullmatch, known)) else known
+
+
+def check_classes(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> None:
+    """Raise `ValueError` unless labels of data, whose classes are `names` by column, are a model's numbers.
+
+    Of a model whose classes have no names, and of data whose classes are numbers, only the count is known.
+    """
+    for column, given in names.items():
+        task = "label" if len(names) == 1 else column
+        count = getattr(config, COUNTS[task], None) if task in COUNTS else None
+        if count is None:
+            continue
+        known = class_names(config, task, count)
+        if len(given) > count:
+            raise ValueError(f"{column!r} of the data has {len(given)} classes, and the model has {count}")
+        if known is None or list(given) == list(map(str, range(len(given)))):
+            continue
+        differing = [pair for pair in zip(range(count), given, known, strict=False) if pair[1] != pair[2]]
+        if differing:
+            number, theirs, ours = differing[0]
+            raise ValueError(
+                f"class {number} of {column!r} is {theirs!r} in the data and {ours!r} in the model: "
+                f"load_clips(..., names={{{column!r}: list(model.config.id2{task}.values())}}) takes the model's order"
+            )
 
 
 def match_classes(

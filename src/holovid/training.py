@@ -19,12 +19,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import EvalPrediction, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from torch.utils.data import ConcatDataset, Subset
+from transformers import EvalPrediction, PreTrainedConfig, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
 
 from holovid.averaging import WeightAverage
-from holovid.data import EpochSampler
+from holovid.data import ClipDataset, EpochSampler
+from holovid.evaluation_tasks import check_classes
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
 from holovid.optimization import build_optimizer, build_schedule
@@ -107,8 +109,9 @@ class VideoTrainer(Trainer):
             the averaged ones.
 
     Raises `ValueError` for a recipe of another family, for arguments that a recipe decides (`optim`,
-    `lr_scheduler_type`, ...), for more processes than clips and batches larger than the training set, for `ema_decay`
-    with FSDP, for FSDP on CPUs, and while training when the loss is not a finite number.
+    `lr_scheduler_type`, ...), for a `ClipDataset` whose classes are not the model's, for more processes than clips and
+    batches larger than the training set, for `ema_decay` with FSDP, for FSDP on CPUs, and while training when the loss
+    is not a finite number.
     """
 
     optimizer: Any  # which accelerate wraps
@@ -126,6 +129,8 @@ class VideoTrainer(Trainer):
         self.recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
         self.recipe.check_model(model.config)
         check_arguments(args, options.get("train_dataset"))
+        for dataset in (options.get("train_dataset"), options.get("eval_dataset")):
+            check_dataset(model.config, dataset)
         if args.ddp_find_unused_parameters is None:
             # Every parameter that is trained gets a gradient in every step (of zeros, if it cannot change anything),
             # so there are none to find, and looking for them takes time.
@@ -291,6 +296,20 @@ def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
     if train_dataset is not None:
         devices, clips = args.world_size * max(1, args.n_gpu), args.per_device_train_batch_size
         check_batch(len(train_dataset), devices, clips, args.gradient_accumulation_steps)
+
+
+def check_dataset(config: PreTrainedConfig, dataset: Any) -> None:
+    """Raise `ValueError` if the labels of a `ClipDataset`, or of those in a wrapper of torch, are not the model's."""
+    if isinstance(dataset, ClipDataset):
+        check_classes(config, dataset.names)
+    elif isinstance(dataset, dict):
+        for each in dataset.values():
+            check_dataset(config, each)
+    elif isinstance(dataset, Subset):
+        check_dataset(config, dataset.dataset)
+    elif isinstance(dataset, ConcatDataset):
+        for each in dataset.datasets:
+            check_dataset(config, each)
 
 
 def check_batch(clips: int, devices: int, per_device: int, accumulated: int) -> None:
