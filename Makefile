@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo ablation bench test quick lint types upstream clean
+.PHONY: demo ablation bench test quick lint types upstream lock newest lowest clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
 	$(BIN)/python examples/demo.py
@@ -32,11 +32,35 @@ types: .venv/ready
 upstream: .venv/ready  ## transformers' own common tests on our classes
 	$(BIN)/python tests/upstream/run.py
 
-.venv/ready: pyproject.toml
+# Versions that constraints.in does not hold back are the newest ones. Python 3.11 is the oldest that we support: what
+# is found for it can be installed on all later ones too.
+lock: $(BIN)/uv  ## write constraints.txt: the exact versions that everything else here installs
+	echo "# Made by make lock: versions that are tested together. What constraints.in holds back, and why:" > .venv/constraints.new
+	grep -v "^# Read by" constraints.in | sed -e 's/^# //' -e 's/^/#   /' >> .venv/constraints.new
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --constraints constraints.in --extra dev --extra int8 --extra torchcodec pyproject.toml \
+		>> .venv/constraints.new
+	mv .venv/constraints.new constraints.txt
+
+RESOLUTION_newest := highest
+RESOLUTION_lowest := lowest-direct
+# old releases warn about one another
+WARNINGS_lowest := -W default
+newest lowest: $(BIN)/uv  ## the fast tests with the newest (lowest) versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$@
+	$(BIN)/uv pip install --quiet --python .venv-$@/bin/python --resolution $(RESOLUTION_$@) --editable ".[dev]"
+	@echo "Versions that constraints.txt does not have:"
+	@$(BIN)/uv pip freeze --quiet --python .venv-$@/bin/python --exclude-editable | grep -vxFf constraints.txt || echo none
+	.venv-$@/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(WARNINGS_$@) --ignore tests/test_constraints.py
+
+$(BIN)/uv:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+.venv/ready: pyproject.toml constraints.txt | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt \
+		--editable ".[dev]"
 	touch $@
 
 clean:
-	rm -rf .venv .cache build dist demo-output ablation-output src/holovid.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-newest .venv-lowest .cache build dist demo-output ablation-output src/holovid.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -51,7 +51,7 @@ def test_without_mixing_and_temporal_embedding_order_is_invisible():
     shuffled = batch[:, [3, 0, 5, 1, 4, 2]]
     torch.testing.assert_close(model(batch).logits, model(shuffled).logits, rtol=1e-4, atol=1e-4)
     model = tiny(temporal_embedding_length=1)
-    assert (model(batch).logits - model(shuffled).logits).abs().max() > 1e-2
+    assert (model(batch).logits - model(shuffled).logits).abs().max() > 2e-3
 
 
 @torch.no_grad()

@@ -29,7 +29,8 @@ def torchao(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("torchao")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*pip, "--target", place, *extras["int8"]], stderr=subprocess.PIPE, text=True)
+    tested = ["--constraint", ROOT / "constraints.txt"]
+    done = subprocess.run([*pip, *tested, "--target", place, *extras["int8"]], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr
     return place
 
