@@ -15,7 +15,8 @@ from clips import write_clip
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Video, load_dataset
 from hub_server import HubRequestHandler, HubServer, Repository
 
-from holovid.clip_tables import first_of, load_clips
+from holovid.clip_folders import first_of
+from holovid.clip_tables import load_clips
 from holovid.synthetic import ClipSet, render_clips
 
 TINY = ClipSet(train=8, val=4, size=32, seconds=0.5, frame_rate=8)

@@ -18,6 +18,8 @@ import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, Video, load_dataset
 from transformers.utils import logging
 
+from holovid.clip_folders import find_classes, first_of, visible
+
 logger = logging.get_logger(__name__)
 
 # Names of folders and tables -> name of the split.
@@ -30,21 +32,6 @@ SPLIT_OF = {
     "dev": "validation",
     "test": "test",
     "testing": "test",
-}
-VIDEO_SUFFIXES = {
-    ".3gp",
-    ".avi",
-    ".flv",
-    ".gif",
-    ".m4v",
-    ".mkv",
-    ".mov",
-    ".mp4",
-    ".mpeg",
-    ".mpg",
-    ".ts",
-    ".webm",
-    ".wmv",
 }
 TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
 PATH_COLUMNS = ("path", "file_name", "video")  # the first of them that a table has tells where its clips are
@@ -76,9 +63,10 @@ def load_clips(
     Args:
         source: one of
             - a folder: `train/<label>/*.mp4`, likewise for val (valid, validation, dev) and test; or without splits,
-              `<label>/*.mp4`, which is all called "train". Where a folder of clips has a `metadata.csv` or `.parquet`
-              with a column `file_name`, that table says what there is. A folder with train.csv, val.csv, ... is these
-              tables;
+              `<label>/*.mp4`, which is all called "train". Each file counts once, however many links lead to it; what
+              does not end as videos do is left out, and a warning says so. Where a folder of clips has a
+              `metadata.csv` or `.parquet` with a column `file_name`, that table says what there is. A folder with
+              train.csv, val.csv, ... is these tables;
             - a table, .csv or .parquet: a column `path` (or `file_name`, `video`), the targets, optionally `start`
               and `end`; or the lists of papers, .csv or .txt, of lines `clip label` without a header, where the label
               is a number;
@@ -146,7 +134,7 @@ def read_source(
         return read_folder(path, root, targets)
     if path.is_file():
         return {"train": read_table(path, root, targets)}
-    if isinstance(source, str) and path.suffix not in TABLE_SUFFIXES and HUB_ID.fullmatch(source):
+    if isinstance(source, str) and path.suffix.lower() not in TABLE_SUFFIXES and HUB_ID.fullmatch(source):
         return read_hub(source)
     raise ValueError(
         f"there is no {source_name(source)}; clips are a folder, a table ({', '.join(sorted(TABLE_SUFFIXES))}) or a "
@@ -167,9 +155,10 @@ def read_hub(source: str) -> dict[str, Dataset]:
 def read_folder(folder: Path, root: str | os.PathLike | None, targets: list[str]) -> dict[str, Dataset]:
     """One of the layouts that `load_clips` describes."""
     if metadata_of(folder) is None:
-        entries = [entry for entry in visible(folder) if entry.name.split(".")[0].lower() in SPLIT_OF]
+        beside = visible(folder)
+        entries = [entry for entry in beside if entry.name.split(".")[0].lower() in SPLIT_OF]
         folders = [entry for entry in entries if entry.is_dir()]
-        tables = [entry for entry in entries if Path(entry.name).suffix in TABLE_SUFFIXES]
+        tables = [entry for entry in entries if Path(entry.name).suffix.lower() in TABLE_SUFFIXES]
         for parts in (folders, tables):
             splits: dict[str, Path] = {}
             for part in sorted(parts, key=lambda entry: entry.name):
@@ -179,6 +168,9 @@ def read_folder(folder: Path, root: str | os.PathLike | None, targets: list[str]
                     raise ValueError(f"{folder} has the split {split!r} twice: {both}")
                 splits[split] = Path(part.path)
             if splits:
+                others = sorted(entry.name for entry in beside if entry.is_dir() and entry not in entries)
+                if others and parts is folders:
+                    logger.warning(f"{folder}: left out {first_of(others, 'folder')}, as no split is called so")
                 ordered = sorted(splits, key=list(SPLIT_OF.values()).index)
                 read = read_clips_below if parts is folders else read_table
                 return {split: read(splits[split], root, targets) for split in ordered}
@@ -189,42 +181,19 @@ def read_clips_below(folder: Path, root: str | os.PathLike | None, targets: list
     """The clips of a split: those of its metadata table, or `<label>/*.mp4`, at any depth below the label."""
     if (table := metadata_of(folder)) is not None:
         return read_table(table, root, targets)
-    entries = visible(folder)
-    loose = [entry.name for entry in entries if Path(entry.name).suffix.lower() in VIDEO_SUFFIXES and entry.is_file()]
-    if loose:
-        raise ValueError(
-            f"{folder} holds {first_of(loose, 'clip')} outside of the folders of classes, and no metadata.csv to "
-            "say what they show"
-        )
-    paths, labels, empty = [], [], []
-    for entry in sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: entry.name):
-        found = sorted(
-            os.path.join(place, name)
-            for place, _, files in os.walk(entry.path, followlinks=True)
-            for name in files
-            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith(".")
-        )
-        paths += found
-        labels += [entry.name] * len(found)
-        if not found:
-            empty.append(entry.name)
-    if not paths:
-        raise ValueError(
-            f"there are no clips in {folder}: expected <label>/*.mp4 (or {', '.join(sorted(VIDEO_SUFFIXES))}), in it "
-            "or in folders train, val and test of it, or a metadata.csv"
-        )
-    if empty:
-        raise ValueError(f"{folder} has {first_of(empty, 'class folder')} without a clip")
-    columns = {"video": [{"path": path, "bytes": None} for path in paths], "label": labels}
-    return Dataset.from_dict(columns, Features({"video": Video(decode=False), "label": Value("string")}))
+    classes = find_classes(folder)
+    videos = [{"path": path, "bytes": None} for paths in classes.values() for path in paths]
+    labels = [label for label, paths in classes.items() for _ in paths]
+    features = Features({"video": Video(decode=False), "label": Value("string")})
+    return Dataset.from_dict({"video": videos, "label": labels}, features)
 
 
 def read_table(path: Path, root: str | os.PathLike | None, targets: list[str]) -> Dataset:
     """A CSV or Parquet file, or a list of lines `clip label`."""
     try:
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             table = pyarrow.parquet.read_table(path)
-        elif path.suffix not in TABLE_SUFFIXES:
+        elif path.suffix.lower() not in TABLE_SUFFIXES:
             raise ValueError(f"a table ends in {', '.join(sorted(TABLE_SUFFIXES))}")
         elif LIST_LINE.fullmatch(first_line(path)):
             table = read_list(path)
@@ -410,11 +379,6 @@ def metadata_of(folder: Path) -> Path | None:
     return next((table for table in tables if table.is_file()), None)
 
 
-def visible(folder: Path) -> list[os.DirEntry]:
-    with os.scandir(folder) as entries:
-        return [entry for entry in entries if not entry.name.startswith(".")]
-
-
 def first_line(path: Path) -> str:
     with open(path, encoding="utf-8-sig") as file:
         return next((line.rstrip("\n") for line in file if line.strip()), "")
@@ -422,16 +386,6 @@ def first_line(path: Path) -> str:
 
 def is_url(path: str) -> bool:
     return path.startswith(("http://", "https://", "file://"))
-
-
-def first_of(items: Iterable[Any], what: str, count: int = 3) -> str:
-    """
-    >>> first_of(["a.mp4", "b.mp4", "c.mp4", "d.mp4"], "clip")
-    '4 clips (a.mp4, b.mp4, c.mp4, ...)'
-    """
-    items = [str(item) for item in items]
-    plural = "" if len(items) == 1 else "es" if what.endswith("s") else "s"
-    return f"{len(items)} {what}{plural} ({', '.join(items[:count])}{', ...' if len(items) > count else ''})"
 
 
 def source_name(source: Any) -> str:
