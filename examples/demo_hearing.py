@@ -32,6 +32,7 @@ from transformers import AutoModelForVideoClassification, AutoProcessor, pipelin
 from holovid import CA2STForVideoClassification, HolovidProcessor
 from holovid.data import load_clips
 from holovid.interventions import mute, without_expert
+from holovid.processing.media_containers import open_container
 from holovid.synthetic import ClipSet, render_clips
 from holovid.training import VideoTrainer
 from holovid.visualize import contact_sheet, stack
@@ -60,7 +61,7 @@ def train(experts: list[str], clips: dict[str, DecodedClips], args: argparse.Nam
 
 def copy_muted(source: Path, target: Path) -> None:
     """Copy a file without its sound track."""
-    with av.open(str(source)) as whole, av.open(str(target), "w") as silent:
+    with open_container(str(source), str(source)) as whole, av.open(str(target), "w") as silent:
         video = silent.add_stream_from_template(whole.streams.video[0])
         for packet in whole.demux(video=0):
             if packet.size:

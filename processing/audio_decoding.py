@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holovid.processing.media_containers import check_sampling, open_container
 from holovid.processing.media_source import MediaSource, OpenedSource, describe_source
 
 try:
@@ -119,6 +120,7 @@ class SoundTrack(Sound):
         spans = [(packet.pts, packet.pts + (packet.duration or 0)) for packet in self._packets]
         self._starts, self._ends = np.array(spans, dtype=np.float64).reshape(-1, 2).T * float(stream.time_base)
         self.rate = self._codec.sample_rate
+        check_sampling(name, self.rate, self._codec.channels)
         if not self.rate:
             if self._packets:
                 raise ValueError(f"the sound of {name} does not say its sampling rate")
@@ -181,10 +183,7 @@ class SoundFile:
         self._source = source if isinstance(source, OpenedSource) else OpenedSource(source, "sound")
         self._source_is_ours = self._source is not source
         try:
-            try:
-                self._container = av.open(self._source.rewound(), mode="r", metadata_errors="replace")
-            except (av.FFmpegError, OSError, ValueError) as error:
-                raise ValueError(f"{self.name} cannot be read as sound: {error}") from error
+            self._container = open_container(self._source.rewound(), self.name, "sound")
             if (stream := self._container.streams.best("audio")) is not None:
                 packets = list(read_packets(self._container, [stream]))
                 start = self._container.start_time

@@ -32,6 +32,7 @@ from transformers.utils import is_torchcodec_usable
 from transformers.video_utils import VideoMetadata
 
 from holovid.processing.audio_decoding import SoundFile, SoundTrack, read_packets
+from holovid.processing.media_containers import UnreadableError, limit_pictures, open_container
 from holovid.processing.media_source import Interval, MediaSource, OpenedSource, describe_source, split_interval
 
 try:
@@ -45,7 +46,6 @@ except ImportError:
 # FFmpeg's names of containers that store each picture by itself. In others (MPEG streams) the packets that one gets
 # depend on where one begins to read, so these are read from the beginning.
 SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
-TEXT_CODECS = {"ansi", "bintext", "idf", "xbin"}  # with which FFmpeg draws text files as pictures
 KEPT = 2**27  # bytes of pictures that may be kept where frames are counted by decoding them
 ROUNDING = 1e-6  # seconds by which a time that was written down may differ from the one that is meant
 
@@ -177,19 +177,14 @@ class VideoFile:
         """Open the container, or open it anew to stand before its first packet."""
         if self._container is not None:
             self._container.close()
-        try:
-            # Tags need not be UTF-8. The mode is said because PyAV would take it from the file object.
-            self._container = av.open(self._source.rewound(), mode="r", metadata_errors="replace")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise ValueError(f"{self.name} cannot be read as a video: {error}") from error
+        self._container = open_container(self._source.rewound(), self.name)
         self._stream = self._container.streams.best("video")
         is_cover = self._stream is not None and self._stream.disposition & Disposition.attached_pic
         if self._stream is None or self._stream.codec_context is None or is_cover:
             found = sorted({stream.type for stream in self._container.streams})
             raise ValueError(f"{self.name} has no video stream that can be decoded; its streams: {found}")
         self._codec = self._stream.codec_context
-        if self._codec.name in TEXT_CODECS:
-            raise ValueError(f"{self.name} cannot be read as a video: it is text")
+        limit_pictures(self.name, self._codec)
         self._codec.thread_type = "AUTO"
         # torch's number, which is 1 in the workers of a DataLoader; FFmpeg advises against more than 16.
         self._codec.thread_count = num_threads or min(torch.get_num_threads(), 16)
@@ -405,6 +400,10 @@ class TorchcodecVideoFile:
         self._sound_file: SoundFile | None = None
         self._source = OpenedSource(source)
         try:
+            # torchcodec takes no list of what may be opened.
+            with open_container(self._source.rewound(), self.name) as container:
+                if (stream := container.streams.best("video")) is not None and stream.codec_context is not None:
+                    limit_pictures(self.name, stream.codec_context)
             if with_sound:
                 self._sound_file = SoundFile(self._source, self.name)
                 self.sound = self._sound_file.sound
@@ -412,7 +411,7 @@ class TorchcodecVideoFile:
             self._first, count, self.start, self.seconds = self._find(interval)
         except (RuntimeError, ValueError) as error:
             self.close()
-            if isinstance(error, NoFrameError):
+            if isinstance(error, (NoFrameError, UnreadableError)):
                 raise
             raise ValueError(f"{self.name} cannot be read as a video: {error}") from error
         header = self._decoder.metadata

@@ -151,6 +151,9 @@ def watch(
     container_format: Annotated[
         str | None, typer.Option("--format", help="FFmpeg's name of a camera's interface: v4l2, avfoundation, dshow.")
     ] = None,
+    allow_playlists: Annotated[
+        bool, typer.Option("--allow-playlists", help="Follow a playlist to the files and addresses that it names.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all answers, a JSON object a line.")] = False,
 ):
     """Say what happens in a video while it comes in, until it ends or Ctrl-C is pressed.
@@ -170,7 +173,7 @@ def watch(
     logging.disable_progress_bar()
     classifier, processor = load_classifier(model)
     with ExitStack() as stack:
-        live = stack.enter_context(LiveSource(source, container_format))
+        live = stack.enter_context(LiveSource(source, container_format, allow_playlists))
         video = output and stack.enter_context(annotated_video(output, live.frame_rate))
         line = stack.enter_context(LabelLine(Console(), as_json))
         is_stopped = stack.enter_context(until_stopped())

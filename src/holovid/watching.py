@@ -31,12 +31,30 @@ from transformers.modeling_outputs import ImageClassifierOutput
 
 from holovid import VideoClassificationPipeline, XViTStream
 from holovid.processing.audio_decoding import read_packets
+from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container
 from holovid.processing.video_decoding import quarter_turns_and_flips, upright
 
 LONGEST_GAP = 3.5  # steps between frames; where more is missing the stream begins anew
 TIMEOUT = 15.0  # seconds that a source may take to open, and between two pieces of it
 ROUNDING = 1e-3  # seconds by which times of frames may be rounded
 CAMERAS = "/dev/video"  # how Linux calls them
+# What FFmpeg may open, by the beginning of a URL. A server may send on from http to https, never to a file.
+WEB = ("http", "https", "httpproxy", "tcp", "tls")
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "file": ("file",),
+    "http": WEB,
+    "https": WEB,
+    "rtsp": ("rtp", "udp", "tcp"),
+    "rtsps": ("rtp", "srtp", "udp", "tcp", "tls"),
+    "rtmp": ("rtmp", "tcp"),
+    "rtmps": ("rtmps", "tcp", "tls"),
+    "rtp": ("rtp", "udp"),
+    "udp": ("udp",),
+    "tcp": ("tcp",),
+    "srt": ("srt",),
+}
+LIVE_CONTAINERS = frozenset({"rtsp", "rtp", "mpjpeg"})  # how cameras in a network send
+PLAYLISTS = frozenset({"hls", "dash", "concat"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,27 +83,48 @@ class LiveSource:
         name: path of a file or of a camera (`/dev/video0`), or a URL that FFmpeg reads.
         container_format: FFmpeg's name of what it is, where it cannot tell: "avfoundation" or "dshow" for cameras
             elsewhere than on Linux.
+        allow_playlists: whether a playlist (HLS, DASH) is followed to the files and addresses that it names.
 
     Raises `ValueError` for what cannot be opened or has no pictures, `FileNotFoundError` for a path of nothing.
     """
 
-    def __init__(self, name: str, container_format: str | None = None):
+    def __init__(self, name: str, container_format: str | None = None, allow_playlists: bool = False):
         self.name = name
+        scheme = name.split("://")[0] if "://" in name else None
         is_file = os.path.isfile(name)
         if name.startswith(CAMERAS) and container_format is None:
             container_format = "v4l2"
         if is_file:
-            name = os.path.abspath(name)  # FFmpeg takes what stands before a colon for a protocol
-        elif container_format is None and "://" not in name:
+            name, scheme = os.path.abspath(name), "file"  # FFmpeg takes what stands before a colon for a protocol
+        elif scheme is None and container_format is None:
             raise FileNotFoundError(f"there is no video at {self.name!r}")
-        try:
-            self._container = av.open(name, format=container_format, timeout=TIMEOUT, metadata_errors="replace")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise ValueError(f"{self.name!r} cannot be read as a video: {error}") from error
+        elif scheme is not None and scheme not in PROTOCOLS:
+            raise ValueError(f"{self.name!r} cannot be watched: a URL starts with one of {', '.join(PROTOCOLS)}")
+        if container_format in PLAYLISTS and not allow_playlists:
+            raise ValueError(f"{container_format!r} is a playlist, which is followed only with --allow-playlists")
+        containers, protocols = CONTAINERS | LIVE_CONTAINERS, PROTOCOLS[scheme or "file"]
+        if container_format is not None:
+            containers |= {container_format}
+        if allow_playlists:
+            containers |= PLAYLISTS
+            protocols = tuple({*protocols, *PROTOCOLS["https"], "crypto", "data"})
+        self._container = open_container(
+            name,
+            repr(self.name),
+            containers=containers,
+            protocols=protocols,
+            container_format=container_format,
+            timeout=TIMEOUT,
+        )
         stream: Any = self._container.streams.best("video")
         if stream is None or stream.codec_context is None:
             self._container.close()
             raise ValueError(f"{self.name!r} has no video stream that can be decoded")
+        try:
+            limit_pictures(repr(self.name), stream.codec_context)
+        except ValueError:
+            self._container.close()
+            raise
         # decoding several frames at a time is quicker, and each comes out some frames late
         stream.thread_type = "AUTO" if is_file else "SLICE"
         self._stream = stream

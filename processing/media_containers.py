@@ -1,0 +1,151 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""What may be opened as a video or a sound, and how much of it is believed. The one place that hands files to FFmpeg.
+
+FFmpeg also reads playlists, scripts and descriptions of sessions: texts that make it open other files, ask servers or
+listen on ports. Here it gets a list of the containers that it may read, none of which leads to another file, and of
+the protocols by which it may open anything: `file` for a path that somebody named, none for bytes and file objects.
+
+Headers are believed up to the limits below. They are constants of this module, read when a file is opened: who has
+larger media sets them before.
+"""
+
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+try:
+    import av
+except ImportError:
+    av = None  # type: ignore[assignment]
+
+MOST_PIXELS = 2**26  # of a frame, 8192 x 8192; as RGB they take 200 MB
+LONGEST_SIDE = 2**15  # pixels of a frame
+MOST_CHANNELS = 64  # of a sound
+HIGHEST_RATE = 2**20  # samples a second; recorders of ultrasound take about half as many
+
+# FFmpeg's names of what it can read. What is not a medium of its own stays out: playlists ("hls", "dash", "concat",
+# "image2"), sessions ("sdp", "rtsp"), scripts ("lavfi", "sbg", "avisynth"), text that is drawn or subtitles, and raw
+# samples, which any file can be taken for.
+VIDEO_CONTAINERS = frozenset(
+    (
+        *("mov", "mp4", "matroska", "webm", "avi", "flv", "live_flv", "asf", "ogg", "mpeg", "mpegts", "mxf", "nut"),
+        *("gif", "apng", "rm", "wtv", "gxf", "dv", "ivf", "yuv4mpegpipe", "dhav", "nuv"),
+        # streams of pictures without a container
+        *("h261", "h263", "h264", "hevc", "vvc", "evc", "av1", "obu", "m4v", "mpegvideo", "vc1", "dirac", "cavsvideo"),
+        *("mjpeg", "jpeg_pipe", "dnxhd"),
+    )
+)
+SOUND_CONTAINERS = frozenset(
+    (
+        *(
+            "wav",
+            "w64",
+            "mp3",
+            "flac",
+            "aac",
+            "loas",
+            "aiff",
+            "caf",
+            "au",
+            "amr",
+            "ac3",
+            "eac3",
+            "ac4",
+            "dts",
+            "dtshd",
+        ),
+        *("truehd", "mlp", "ape", "wv", "tta", "tak", "shn", "mpc", "mpc8", "dsf", "voc", "qcp", "xwma", "ircam"),
+        *("nistsphere", "oma", "sox", "gsm", "sbc", "lc3", "iamf"),
+    )
+)
+CONTAINERS = VIDEO_CONTAINERS | SOUND_CONTAINERS
+
+REFUSED = (
+    "it is none of the containers that are read, such as MP4, MOV, MKV, WebM, AVI, MPEG, GIF, WAV, FLAC, MP3 and Ogg; "
+    "playlists, scripts and other files that name files are not followed"
+)
+
+
+class UnreadableError(ValueError):
+    """Something is not a video or a sound, or larger than what is read."""
+
+
+def open_container(
+    source: str | BinaryIO,
+    name: str,
+    kind: str = "video",
+    *,
+    containers: Iterable[str] = CONTAINERS,
+    protocols: Iterable[str] = ("file",),
+    container_format: str | None = None,
+    timeout: float | None = None,
+) -> Any:
+    """Open a video or a sound with PyAV, and nothing that it names.
+
+    Args:
+        source: path, or a binary file object that stands at its beginning. What a `file` is called does not count.
+        name: how messages call it.
+        kind: "video" or "sound", what messages say it is not.
+        containers: FFmpeg's names of what it may be.
+        protocols: FFmpeg's names of the ways by which a path or URL may be opened.
+        container_format: FFmpeg's name of what it is, where that cannot be seen from its content.
+        timeout: seconds that opening may take, and each further piece.
+
+    Returns an `av.container.InputContainer`.
+
+    Raises `UnreadableError` for anything that is not such a container.
+    """
+    options = {
+        "format_whitelist": ",".join(sorted(containers)),
+        # An empty list would be no list. What comes as a file object is open already, and opens nothing.
+        "protocol_whitelist": ",".join(protocols) if isinstance(source, str) else "none",
+        "max_pixels": str(MOST_PIXELS),
+    }
+    if not isinstance(source, str):
+        source = Nameless(source)  # type: ignore[assignment]
+    try:
+        # Tags need not be UTF-8. The mode is said because PyAV would take it from the file object.
+        return av.open(
+            source, mode="r", format=container_format, options=options, timeout=timeout, metadata_errors="replace"
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        # An ArgumentError is what FFmpeg says of a container that is not on the list.
+        reason = REFUSED if isinstance(error, av.ArgumentError) else error
+        what = "sound" if kind == "sound" else f"a {kind}"
+        raise UnreadableError(f"{name} cannot be read as {what}: {reason}") from error
+
+
+class Nameless:
+    """A file object without the name from which FFmpeg would guess what it is."""
+
+    def __init__(self, file: BinaryIO):
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def limit_pictures(name: str, codec: Any) -> None:
+    """Let a decoder, an `av.VideoCodecContext`, give no larger pictures, whatever size the stream changes to.
+
+    Raises `UnreadableError` if it says already that they are.
+    """
+    check_picture_size(name, codec.width, codec.height)
+    codec.options = {"max_pixels": str(MOST_PIXELS)}
+
+
+def check_picture_size(name: str, width: int, height: int) -> None:
+    """Raise `UnreadableError` for pictures that nobody means, before there is memory for them."""
+    if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
+        raise UnreadableError(
+            f"{name} has pictures of {width} x {height}; at most {MOST_PIXELS:,} pixels and {LONGEST_SIDE:,} a side "
+            "are read (MOST_PIXELS and LONGEST_SIDE in holovid.processing.media_containers)"
+        )
+
+
+def check_sampling(name: str, rate: int, channels: int = 1) -> None:
+    """Raise `UnreadableError` for a sampling rate in Hz, or a number of channels, that no sound has."""
+    if not 0 <= rate <= HIGHEST_RATE or channels > MOST_CHANNELS:
+        raise UnreadableError(
+            f"{name} has sound of {channels} channels at {rate:,} Hz; at most {MOST_CHANNELS} channels and "
+            f"{HIGHEST_RATE:,} Hz are read (MOST_CHANNELS and HIGHEST_RATE in holovid.processing.media_containers)"
+        )
+
+
+__all__ = ["CONTAINERS", "UnreadableError", "check_picture_size", "check_sampling", "limit_pictures", "open_container"]
