@@ -6,7 +6,6 @@ published VideoMAE files keep the biases of queries and values as `q_bias` and `
 transformers 5 replace by zeros without a word.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -19,9 +18,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel, load_state_dict
 from transformers.utils import (
     CONFIG_NAME,
-    SAFE_WEIGHTS_INDEX_NAME,
     SAFE_WEIGHTS_NAME,
-    WEIGHTS_INDEX_NAME,
     WEIGHTS_NAME,
     cached_file,
     extract_commit_hash,
@@ -29,6 +26,7 @@ from transformers.utils import (
 )
 
 from holovid.modeling.modeling_common import resize_position_embeddings
+from holovid.modeling.weight_files import KINDS, check_weight_files, damage_named, shard_names
 
 logger = logging.get_logger(__name__)
 
@@ -132,6 +130,7 @@ def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
             "holovid.reference_experts.load_expert reads original CLIP, VideoMAE and AST files"
         )
     elif os.path.isdir(source):
+        check_weight_files(source)
         read = Expert(AutoConfig.from_pretrained(source), read_tensors(source), [], os.path.abspath(source))
     else:
         # configuration and tensors are of one commit, whatever is pushed in between
@@ -161,20 +160,24 @@ def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
 
 
 def read_tensors(source: str | os.PathLike, **hub: Any) -> dict[str, Tensor]:
-    """All tensors of a Hub id or folder, under the names in its files."""
+    """All tensors of a Hub id or folder, under the names in its files.
+
+    Raises `ValueError` for files that are damaged, hold code or lie outside the folder.
+    """
 
     def find(name: str) -> str | None:
         return cached_file(source, name, _raise_exceptions_for_missing_entries=False, **hub)
 
-    for whole, index in ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME)):
+    for whole, index in KINDS:
         if path := find(whole):
-            return load_state_dict(path)
+            with damage_named(source):
+                return load_state_dict(path)
         if path := find(index):
-            with open(path, encoding="utf-8") as file:
-                shards = sorted(set(json.load(file)["weight_map"].values()))
             tensors: dict[str, Tensor] = {}
-            for shard in shards:
-                tensors |= load_state_dict(cached_file(source, shard, **hub))  # raises if missing
+            for shard in shard_names(path):
+                path = cached_file(source, shard, **hub)  # raises if missing
+                with damage_named(source):
+                    tensors |= load_state_dict(path)
             return tensors
     raise ValueError(f"{source} has neither {SAFE_WEIGHTS_NAME} nor {WEIGHTS_NAME}")
 

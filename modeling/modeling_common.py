@@ -4,11 +4,14 @@
 Alphabet: B clips, T frames, S tokens of a frame, D width, N heads.
 """
 
+import os
+
 import torch
 from torch import Tensor, nn
 from transformers.modeling_utils import PreTrainedModel
 
 from holovid.configuration.configuration_common import UploadedWhole
+from holovid.modeling.weight_files import check_all_there, check_indices
 
 IGNORED = -100  # the label that cross-entropy leaves out
 
@@ -89,6 +92,14 @@ def align(model: nn.Module) -> None:
             tensor.data = tensor.data.clone()
 
 
+def state_of(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """Which tensors a model's parameters are and how often they were written: another after a step of training."""
+    return {
+        name: (id(parameter), 0 if parameter.is_inference() else parameter._version)
+        for name, parameter in model.named_parameters()
+    }
+
+
 class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
     """Saves folders that load through the Auto classes, with holovid installed or with `trust_remote_code=True`."""
 
@@ -96,13 +107,34 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
     # Without this, Trainer believes that the loss divides by `num_items_in_batch`; only cross-entropy would, and
     # accumulated gradients of multi-label and regression losses would be too large.
     accepts_loss_kwargs = False
+    # name, loading info and state of what was loaded from a checkpoint with other tensors than the model's
+    loaded_with_faults: tuple[str, dict, dict] | None = None
 
     @classmethod
-    def from_pretrained(cls, *arguments, **options):
-        """As in transformers, but what a model computes does not depend on how its weights lie in files."""
-        loaded = super().from_pretrained(*arguments, **options)
-        align(loaded[0] if isinstance(loaded, tuple) else loaded)
-        return loaded
+    def from_pretrained(cls, pretrained_model_name_or_path, *arguments, **options):
+        """As in transformers, but what a model computes does not depend on how its weights lie in files.
+
+        Raises `ValueError` for a folder with an index of weights that names files outside, or is damaged.
+        """
+        source = pretrained_model_name_or_path
+        if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+            check_indices(os.path.join(source, options.get("subfolder") or ""))
+        wants_info = options.pop("output_loading_info", False)
+        model, loading = super().from_pretrained(source, *arguments, output_loading_info=True, **options)
+        align(model)
+        if any(loading.values()):
+            model.loaded_with_faults = str(source), loading, state_of(model)
+        return (model, loading) if wants_info else model
+
+    def check_loaded(self) -> None:
+        """Raise `ValueError`, which names tensors, for a model as it came from a checkpoint that has not all of them.
+
+        Scripts may load such a checkpoint and train what is missing: that is another model then, and not refused.
+        """
+        if self.loaded_with_faults is not None:
+            source, loading, state = self.loaded_with_faults
+            if state == state_of(self):
+                check_all_there(source, loading)
 
     def save_pretrained(self, save_directory, save_original_format: bool = False, **kwargs):
         super().save_pretrained(save_directory, save_original_format=save_original_format, **kwargs)

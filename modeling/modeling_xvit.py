@@ -32,8 +32,12 @@ from holovid.modeling.modeling_common import (
     resize_position_embeddings,
     video_classification_loss,
 )
+from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named
 
 logger = logging.get_logger(__name__)
+
+# what checkpoints of image ViTs have beside that, for other tasks
+UNUSED_OF_IMAGE_MODELS = ("classifier.", "decoder.", "embeddings.mask_token", "pooler.")
 
 
 class XViTPatchEmbeddings(nn.Module):
@@ -462,13 +466,20 @@ class XViTForVideoClassification(XViTPreTrainedModel):
             source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
             config_overrides: fields of [`XViTConfig`], `num_labels`, `id2label`; the rest comes from the image model.
 
-        Raises `ValueError` when the source is not a ViT, or when an override leaves a tensor of it without a place.
+        Raises `ValueError` when the source is not a ViT or lacks tensors of it, and when an override leaves a tensor
+        without a place.
         """
         image_config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
         if image_config.model_type != "vit":
             raise ValueError(f"source must be a transformers ViT, got a {image_config.model_type} model")
         if isinstance(source, str | os.PathLike):
-            image_model = ViTModel.from_pretrained(source, add_pooling_layer=False)
+            if os.path.isdir(source):
+                check_weight_files(source)
+            with damage_named(source):
+                image_model, loading = ViTModel.from_pretrained(
+                    source, add_pooling_layer=False, output_loading_info=True, ignore_mismatched_sizes=True
+                )
+            check_all_there(str(source), loading, UNUSED_OF_IMAGE_MODELS)
         else:
             image_model = source.base_model
         shared = (

@@ -30,6 +30,7 @@ from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassificatio
 
 MODEL_SOURCE = {
     "class_names.py", "configuration_common.py", "configuration_xvit.py", "modeling_common.py", "modeling_xvit.py",
+    "weight_files.py",
 }  # fmt: skip
 PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_sound.py", "configuration_common.py", "feature_extraction_holovid.py",
@@ -129,8 +130,8 @@ def test_installed_package_needs_no_permission_and_uses_its_own_classes(work, mo
 
 
 def test_saved_source_imports_only_what_every_user_has(work):
-    # Pillow comes with torchvision.
-    allowed = {"huggingface_hub", "numpy", "PIL", "torch", "torchvision", "transformers"}
+    # Pillow comes with torchvision, safetensors with transformers.
+    allowed = {"huggingface_hub", "numpy", "PIL", "safetensors", "torch", "torchvision", "transformers"}
     for path in (work / "saved").glob("*.py"):
         assert set(get_imports(path)) - sys.stdlib_module_names <= allowed
         for node in ast.walk(ast.parse(path.read_text())):

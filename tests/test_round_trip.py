@@ -22,7 +22,7 @@ LABELS = {0: "bark", 1: "knock", 2: "speech", 3: "rain", 4: "bell"}
 CLASSES = ["CA2STConfig", "CA2STModel", "CA2STForVideoClassification", "HolovidVideoProcessor", "HolovidProcessor"]
 MODEL_SOURCE = {
     "adapters_ca2st.py", "configuration_ca2st.py", "configuration_common.py", "experts_ca2st.py", "layers_ca2st.py",
-    "modeling_ca2st.py", "modeling_common.py",
+    "modeling_ca2st.py", "modeling_common.py", "weight_files.py",
 }  # fmt: skip
 PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_sound.py", "configuration_common.py", "feature_extraction_holovid.py",

@@ -99,22 +99,22 @@ def classify(
 
     holovid classify my-model clip.mp4 --top-k 3 --picture sheet.png
     """
-    from transformers import AutoModelForVideoClassification, AutoVideoProcessor, logging, pipeline
+    from transformers import logging, pipeline
 
     from holovid import VideoClassificationPipeline
     from holovid.files import new_file
-    from holovid.loading import check_model_name
+    from holovid.loading import load_classifier
     from holovid.visualize import contact_sheet, stack
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
-    check_model_name(model)
+    network, processor = load_classifier(model, trust_remote_code)
     classifier = pipeline(
         "video-classification",
-        model=AutoModelForVideoClassification.from_pretrained(model, trust_remote_code=trust_remote_code),
-        video_processor=AutoVideoProcessor.from_pretrained(model, trust_remote_code=trust_remote_code),
+        model=network,
+        video_processor=processor,
         pipeline_class=VideoClassificationPipeline,
     )
     answers = [classifier(clip, top_k=top_k) for clip in clips]

@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from transformers import AutoConfig, AutoProcessor, PreTrainedConfig, PreTrainedModel
+from transformers import AutoProcessor, PreTrainedConfig, PreTrainedModel
 
 from holovid.facts import check_ours, class_of
 from holovid.files import new_folder, write_whole
 from holovid.hub import is_ours
-from holovid.loading import check_model_name
+from holovid.loading import check_model_name, load_whole, read_config, read_processor
 
 TOLERANCE = 1e-4  # largest difference of a logit, in float32
 RECORD = "export.json"
@@ -165,20 +165,20 @@ def check_request(format: str, batch: int | None) -> None:
 def load(source: str | os.PathLike) -> tuple[PreTrainedModel, Any]:
     """A classifier in float32, and its processor."""
     check_model_name(source)
-    config = AutoConfig.from_pretrained(source)
+    config = read_config(source)
     check_ours(config, str(source))
     model_class = class_of(config, str(source))
     if getattr(config, "quantization_config", None):
         raise ValueError(f"{source} is quantised; export the model that it was made of")
     # what flash attention and others compute cannot be written down
-    model = model_class.from_pretrained(source, dtype=torch.float32, attn_implementation="sdpa")
+    model = load_whole(model_class, source, dtype=torch.float32, attn_implementation="sdpa")
     return model.eval(), load_processor(source)
 
 
 def load_processor(source: str | os.PathLike) -> Any:
     lacking = f"{source} has no processor of holovid: save one beside it, such as HolovidProcessor.for_model(config)"
     try:
-        processor = AutoProcessor.from_pretrained(source)
+        processor = read_processor(AutoProcessor, source)
     except ValueError as error:
         raise ValueError(lacking) from error
     if not is_ours(type(processor)):

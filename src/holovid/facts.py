@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoConfig, AutoModelForVideoClassification, AutoVideoProcessor, PreTrainedConfig
+from transformers import AutoModelForVideoClassification, AutoVideoProcessor, PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel
 
 import holovid
-from holovid.loading import check_model_name
+from holovid.loading import architecture_of, check_model_name, read_config, read_processor
 
 CA2ST_FAMILIES = {
     ("space", "time"): "CAST",
@@ -116,13 +116,13 @@ def model_facts(
         config, name, folder = source, type(source).__name__, None
     else:
         check_model_name(source)
-        config, name, folder = AutoConfig.from_pretrained(source), str(source), source
+        config, name, folder = read_config(source), str(source), source
     check_ours(config, name)
     model_class = model_class or class_of(config, name)
     if folder is None:
         processor = holovid.HolovidProcessor.for_model(config).video_processor
     else:
-        processor = AutoVideoProcessor.from_pretrained(folder)
+        processor = read_processor(AutoVideoProcessor, folder)
     inputs = input_facts(processor)
     parameters, tuned, gflop = measure(model_class, config, inputs.num_frames)
     experts = tuple(getattr(config, "experts", ()))
@@ -153,7 +153,7 @@ def check_ours(config: PreTrainedConfig, name: str) -> None:
 def class_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
     """The classifier that was saved with a configuration, or would be."""
     default = AutoModelForVideoClassification._model_mapping[type(config)]
-    architecture = (config.architectures or [default.__name__])[0]
+    architecture = architecture_of(config) or default.__name__
     if architecture not in holovid.__all__ or architecture.endswith("Model"):
         raise ValueError(f"{name} holds a {architecture}, which is no classifier of holovid")
     return getattr(holovid, architecture)

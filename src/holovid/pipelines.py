@@ -41,10 +41,16 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
 
     Returns, for each video, a list of `{"score": float, "label": str}`.
 
-    Raises `ValueError` when clips of one batch differ in size, and what the video processor raises.
+    Raises `ValueError` when a model of holovid was loaded from a checkpoint that lacks weights, when a model gives no
+    logits or some that are not finite, when clips of one batch differ in size, and what the video processor raises.
     """
 
     _load_image_processor = False  # `preprocess` leaves decoding and sampling to a video processor
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if hasattr(self.model, "check_loaded"):  # a model of holovid, which transformers may just have loaded
+            self.model.check_loaded()
 
     def _sanitize_parameters(self, top_k=None, function_to_apply=None, **processor_options):
         _, _, postprocess = super()._sanitize_parameters(top_k=top_k, function_to_apply=function_to_apply)
@@ -68,10 +74,14 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     def _forward(self, model_inputs):
         videos = model_inputs["pixel_values_videos"]
         if videos.ndim == 5:
-            return super()._forward(model_inputs)
+            return ImageClassifierOutput(logits=logits_of(super()._forward(model_inputs)))
         # every input is (B, V, ...)
         outputs = super()._forward({name: value.flatten(0, 1) for name, value in model_inputs.items()})
-        return ImageClassifierOutput(logits=outputs.logits.unflatten(0, videos.shape[:2]).mean(1))
+        return ImageClassifierOutput(logits=logits_of(outputs).unflatten(0, videos.shape[:2]).mean(1))
+
+    def postprocess(self, model_outputs: Any, *args: Any, **options: Any):
+        check_finite(model_outputs.logits)
+        return super().postprocess(model_outputs, *args, **options)
 
     def get_iterator(
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
@@ -89,6 +99,20 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     def save_pretrained(self, save_directory, **kwargs: Any):
         super().save_pretrained(save_directory, **kwargs)
         self.video_processor.save_pretrained(save_directory, **kwargs)
+
+
+def logits_of(outputs: Any) -> torch.Tensor:
+    if "logits" not in outputs:
+        raise ValueError(f"the pipeline labels videos by logits, and this model gives {', '.join(outputs)} instead")
+    return outputs.logits
+
+
+def check_finite(logits: torch.Tensor) -> None:
+    """Raise `ValueError` for logits that are no numbers: there is no answer in them."""
+    if not logits.isfinite().all():
+        raise ValueError(
+            "the model's logits are not finite: its weights are damaged, or it runs in a precision it is not made for"
+        )
 
 
 def pair(inputs: Any, audio: Any, sampling_rate: int | None) -> Any:

@@ -17,6 +17,8 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from holovid.modeling.weight_files import some
+
 logger = logging.get_logger(__name__)
 
 StateDict = Mapping[str, Tensor]
@@ -97,10 +99,6 @@ def load(
     if homeless := expected.keys() - tensors.keys():
         raise ValueError(f"the checkpoint gives no value to {some(sorted(homeless))}")
     return model_class.from_pretrained(None, config=config, state_dict=tensors, dtype=torch.float32).eval()
-
-
-def some(names: list[str], most: int = 6) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def linear(reference: str, ours: str) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModelForVideoClassification, AutoProcessor, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForVideoClassification, AutoProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from holovid import (
@@ -20,6 +20,7 @@ from holovid import (
     XViTConfig,
 )
 from holovid.configuration.configuration_ca2st import EXPERTS
+from holovid.loading import architecture_of, load_whole, read_config, read_processor
 from holovid.recipes import Recipe
 from holovid.run_arguments import RunArguments
 
@@ -102,7 +103,7 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
         recipe.check_model(config_class())  # its settings would not be known there
         tiny = TINY[config_class.model_type] if recipe.name == "small" else {}
         return StartingPoint("new", config_class(**FAMILIES[model] | tiny | settings))
-    config = AutoConfig.from_pretrained(model)
+    config = read_config(model)
     if config.model_type == "vit":
         return StartingPoint("image", XViTConfig(), {"model": model}, settings)
     if config.model_type not in TINY:
@@ -164,7 +165,8 @@ def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> Pre
         setattr(start.config, name, value)
     model = model_class(start.config)
     if start.kind == "checkpoint":
-        load_fitting(model, start.sources["model"], keep_head=same)
+        is_backbone = architecture_of(start.config).endswith("Model")
+        load_fitting(model, start.sources["model"], keep_head=same and not is_backbone)
     return model
 
 
@@ -178,16 +180,12 @@ def model_class_for(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]
 
 @torch.no_grad()
 def load_fitting(model: PreTrainedModel, source: str, keep_head: bool) -> None:
-    """Copy the tensors of a checkpoint that have a place in `model`, and say which of its tensors stay new."""
-    loaded, info = type(model).from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True)
-    absent = set(info["missing_keys"]) | {entry[0] for entry in info["mismatched_keys"]}
-    own, theirs = model.state_dict(), loaded.state_dict()
-    kept = {
-        name
-        for name, tensor in theirs.items()
-        if name in own and own[name].shape == tensor.shape and name not in absent
-        if keep_head or not name.startswith(HEADS)
-    }
+    """Copy the tensors of a checkpoint into `model`, but for a head of other classes; say which of them stay new.
+
+    Raises `ValueError` when it lacks tensors of the model in front of the head, or has others, naming them.
+    """
+    theirs = load_whole(type(model), source, new=() if keep_head else HEADS).state_dict()
+    kept = {name for name in theirs if keep_head or not name.startswith(HEADS)}
     model.load_state_dict({name: theirs[name] for name in kept}, strict=False)
     if new := [name for name, _ in model.named_parameters() if name not in kept]:
         logger.warning(f"{len(kept)} tensors come from {source}. New, and to be trained: {', '.join(new)}")
@@ -200,7 +198,7 @@ def build_processor(
     picking = {name: value for name, value in recipe.processor_options().items() if name != "num_frames"}
     if start.kind != "checkpoint":
         return HolovidProcessor.for_model(config, **picking)
-    processor = AutoProcessor.from_pretrained(start.sources["model"])
+    processor = read_processor(AutoProcessor, start.sources["model"])
     for name, value in picking.items():
         setattr(getattr(processor, "video_processor", processor), name, value)
     return processor
