@@ -8,6 +8,9 @@ and `end` (not included) in seconds from its first frame, either of them None.
 import io
 import os
 import tempfile
+import threading
+import zlib
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -18,7 +21,11 @@ MediaSource = str | os.PathLike | bytes | BinaryIO
 Interval = tuple[float | None, float | None]
 
 DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece of it
+DOWNLOAD_SECONDS = 600.0  # that all of it may take
+DOWNLOAD_BYTES = 2**30  # that it may have
 DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; what is longer goes to a temporary file
+DECOMPRESSED_AT_ONCE = 2**20  # bytes
+EITHER_HEADER = 32 + zlib.MAX_WBITS  # zlib's number for "with the header of gzip or its own"
 
 
 def is_media_source(value: Any) -> bool:
@@ -86,18 +93,84 @@ class OpenedSource:
             self._file.close()
 
 
-def download(url: str) -> BinaryIO:
-    """The file behind a URL. Whole, because finding the frames takes reading it once anyway."""
+def download(url: str, most_bytes: int | None = None, most_seconds: float | None = None) -> BinaryIO:
+    """The file behind a URL. Whole, because finding the frames takes reading it once anyway.
+
+    Args:
+        url: `http://` or `https://`; it may be sent on to others of these.
+        most_bytes: how many the file may have, after a compression for the way is undone; `DOWNLOAD_BYTES` by default.
+        most_seconds: how long everything may take; `DOWNLOAD_SECONDS` by default.
+
+    Returns a temporary file, whose place on the disk is free again when it is closed. It can be given to whatever
+    takes a video or a sound.
+
+    Raises `ValueError` for what cannot be downloaded, is larger or takes longer; nothing stays on the disk.
+    """
+    most_bytes = DOWNLOAD_BYTES if most_bytes is None else most_bytes
+    most_seconds = DOWNLOAD_SECONDS if most_seconds is None else most_seconds
+    too_large = f"it has more than {most_bytes:,} bytes (see most_bytes of holovid.processing.media_source.download)"
     file: Any = tempfile.SpooledTemporaryFile(max_size=DOWNLOAD_IN_MEMORY)  # noqa: SIM115 (OpenedSource closes it)
+    is_late = threading.Event()
     try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=DOWNLOAD_TIMEOUT) as response:
-            response.raise_for_status()
-            for piece in response.iter_bytes():
-                file.write(piece)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        with httpx.Client(follow_redirects=True, timeout=min(DOWNLOAD_TIMEOUT, most_seconds)) as client:
+
+            def give_up() -> None:
+                is_late.set()
+                client.close()
+
+            # The client's own limit is for each piece, of which there may be any number, in headers too.
+            alarm = threading.Timer(most_seconds, give_up)
+            alarm.daemon = True
+            alarm.start()
+            try:
+                with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
+                    response.raise_for_status()
+                    if int(response.headers.get("content-length") or 0) > most_bytes:
+                        raise ValueError(too_large)
+                    for piece in decompressed(response):
+                        if is_late.is_set():
+                            raise TimeoutError
+                        if file.tell() + len(piece) > most_bytes:
+                            raise ValueError(too_large)
+                        file.write(piece)
+            finally:
+                alarm.cancel()
+    except BaseException as error:
         file.close()
-        raise ValueError(f"{url} cannot be downloaded: {error}") from error
+        reason: object = error
+        if is_late.is_set():
+            reason = f"it takes longer than {most_seconds:g} s (see most_seconds of holovid.processing.media_source)"
+        elif not isinstance(error, (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, zlib.error)):
+            raise
+        raise ValueError(f"{url} cannot be downloaded: {reason}") from error
     return file
+
+
+def decompressed(response: "httpx.Response") -> Iterator[bytes]:
+    """What a server sends, in pieces that are small whatever it sends.
+
+    httpx would undo a compression too, but all at once of each piece that comes in, which may become any size.
+    """
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        yield from response.iter_raw()
+        return
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"it is compressed with {encoding!r}, which was not asked for")
+    decoder = zlib.decompressobj(EITHER_HEADER)
+    for received in response.iter_raw():
+        while received:
+            yield decoder.decompress(received, DECOMPRESSED_AT_ONCE)
+            received = decoder.unconsumed_tail
+            if decoder.eof:
+                received = decoder.unused_data
+                if received.startswith(b"\x1f\x8b"):  # gzip files may follow one another
+                    decoder = zlib.decompressobj(EITHER_HEADER)
+                else:
+                    return
+    yield decoder.flush()
+    if not decoder.eof:
+        raise ValueError("it breaks off")
 
 
 def describe_source(source: Any, kind: str = "video") -> str:
@@ -109,4 +182,12 @@ def describe_source(source: Any, kind: str = "video") -> str:
     return f"the {kind} file {getattr(source, 'name', source)!r}"
 
 
-__all__ = ["Interval", "MediaSource", "OpenedSource", "describe_source", "is_media_source", "split_interval"]
+__all__ = [
+    "Interval",
+    "MediaSource",
+    "OpenedSource",
+    "describe_source",
+    "download",
+    "is_media_source",
+    "split_interval",
+]
