@@ -332,3 +332,120 @@ except ValueError as error:
 def test_messages_by_hand():
     assert first_of(["a.mp4", "b.mp4", "c.mp4", "d.mp4"], "clip") == "4 clips (a.mp4, b.mp4, c.mp4, ...)"
     assert first_of(["a.mp4"], "clip") == "1 clip (a.mp4)"
+
+
+def parquet(**columns):
+    def write(path):
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+    return "clips.parquet", write
+
+
+def text(content, encoding="utf-8"):
+    return "clips.csv", lambda path: path.write_bytes(content.encode(encoding))
+
+
+def two_of_one_name(path):
+    columns = [pyarrow.array([value]) for value in ("x.mp4", "a", "b")]
+    table = pyarrow.Table.from_arrays(columns, names=["path", "label", "label"])
+    pyarrow.parquet.write_table(table, path)
+
+
+def with_metadata(metadata, label=0):
+    def write(path):
+        table = pyarrow.table({"path": ["x.mp4"], "label": [label]})
+        pyarrow.parquet.write_table(table.replace_schema_metadata({"huggingface": metadata}), path)
+
+    return "clips.parquet", write
+
+
+CLASS_LABEL = json.dumps({"info": {"features": {
+    "path": {"_type": "Value", "dtype": "string"}, "label": {"_type": "ClassLabel", "names": ["a", "b"]},
+}}})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (text("path,label\nx.mp4,a\npath,label\ny.mp4,b\n"), "row 1 repeats the header"),
+        (text("path,label,label\nx.mp4,a,b\n"), r"1 column \('label'\) more than once"),
+        (text("path,label,start,start\nx.mp4,a,1,2\n"), r"1 column \('start'\) more than once"),
+        (text("path,label\nx.mp4,caf\u00e9\n", "latin-1"), "not text in UTF-8"),
+        (text("x\u00e9.mp4 1\n", "latin-1"), "not text in UTF-8"),
+        (text("path,label\nx.mp4,a\n", "utf-16"), "not text in UTF-8"),
+        (text("path;label\nx.mp4;a\n"), "columns are separated by commas, not by semicolons"),
+        (text("path\tlabel\nx.mp4\ta\n"), "columns are separated by commas, not by tabs"),
+        (text("Path,Label\nx.mp4,a\n"), "capitals count, as in 'Path'"),
+        (text("path,Label\nx.mp4,a\n"), "no column 'label'.*capitals count, as in 'Label'"),
+        (text('path,label\n"x.mp4,a\ny.mp4,b\n'), 'Expected 2 columns, got 1: "x.mp4,a y.mp4,b'),
+        (text("path,label\nx\0.mp4,a\n"), r"1 row \(row 0\) without a 'path'"),
+        (text("path,end,label\nx.mp4,inf,y\n"), "1 interval .row 0: None s to inf s"),
+        (text("x.mp4 12345678901234567890123\n"), r"count classes from 0, got 1 label \(12345678901234567890123\)"),
+        (text("x.mp4 " + "1" * 5000), r"got 1 label \(1{200}\.\.\.\)$"),
+        (text(",".join(f"c{number}" for number in range(1000)) + "\n"), "and more$"),
+        (parquet(path=[1], label=["a"]), r"holds Value\('int64'\), which is no videos; paths are text"),
+        (parquet(path=[["x.mp4"]], label=["a"]), "which is no videos"),
+        (parquet(path=[b"x.mp4"], label=["a"]), "which is no videos"),
+        (parquet(path=pyarrow.nulls(1), label=["a"]), "which is no videos"),
+        (parquet(video=[{"a": 1}], label=["a"]), r"1 row \(row 0\) without a 'video'"),
+        (parquet(video=[{"path": 1, "bytes": 2}], label=["a"]), "which is no videos"),
+        (parquet(video=[{"path": None, "bytes": None}], label=["a"]), "without a 'video'"),
+        (parquet(path=["x.mp4"], label=[["a"]]), "names or whole numbers, got list"),
+        (parquet(path=["x.mp4"], label=["a"], start=[[1]]), "must be seconds, got List"),
+        (parquet(path=["x.mp4"], label=["a"], start=[True]), "must be seconds, got bool"),
+        (parquet(path=["x.mp4"], label=["a"], odd=pyarrow.array([[]], pyarrow.map_("string", "int32"))), "Arrow type map"),
+        (("clips.parquet", two_of_one_name), r"1 column \('label'\) more than once"),
+        (("clips.parquet", lambda path: path.write_bytes(b"PAR1 but not more")), "cannot be read as a table of clips"),
+        (with_metadata("{"), "cannot be read as a table of clips: Expecting property name"),
+        (with_metadata(CLASS_LABEL, label=7), "train has 'label' 7, and there are 2 classes"),
+    ],
+    ids=range(31),
+)  # fmt: skip
+def test_files_that_people_write(tmp_path, written, message):
+    name, write = written
+    write(tmp_path / name)
+    with pytest.raises(ValueError, match=message) as raised:
+        load_clips(tmp_path / name, missing="ignore")
+    assert type(raised.value) is ValueError and "\n" not in str(raised.value) and len(str(raised.value)) < 1000
+
+
+def test_files_that_other_programs_write(tmp_path):
+    """Blanks behind commas, a byte order mark, old line ends, other integers and kinds of text."""
+    for content in ("path, label\nx.mp4 , a\n", "\ufeffpath,label\nx.mp4,a\n", "path,label\rx.mp4,a\r"):
+        (tmp_path / "clips.csv").write_text(content, encoding="utf-8")
+        rows = load_clips(tmp_path / "clips.csv", missing="ignore")["train"]
+        assert shown(rows, "label") == [(str(tmp_path / "x.mp4"), "a")]
+    name, write = parquet(
+        path=pyarrow.array(["x.mp4"], pyarrow.string_view()), label=pyarrow.array(["a"]).dictionary_encode(),
+        start=pyarrow.array([1], pyarrow.uint8()),
+    )  # fmt: skip
+    write(tmp_path / name)
+    assert shown(load_clips(tmp_path / name, missing="ignore")["train"], "label") == [(str(tmp_path / "x.mp4"), "a")]
+    name, write = with_metadata(CLASS_LABEL)
+    write(tmp_path / name)
+    assert load_clips(tmp_path / name, missing="ignore")["train"].features["label"].names == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"names": {"label": "ab"}}, "names of 'label' are a list, got the text 'ab'"),
+        ({"names": ["a", "b"]}, "names are those of each target"),
+        ({"names": {"label": {1: "a", 2: "b"}}}, "names must number its classes from 0"),
+        ({"target": []}, "one column of classes or more"),
+    ],
+)
+def test_options_that_cannot_be(folder, options, message):
+    with pytest.raises(ValueError, match=message):
+        load_clips(folder, **options)
+
+
+def test_names_as_a_configuration_has_them(folder):
+    rows = load_clips(folder, names={"label": {"1": "a", "0": "c", "2": "b"}})["train"]
+    assert rows.features["label"].names == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize("source", [None, 5, ["a.mp4"], b"clips"])
+def test_what_is_no_source(source):
+    with pytest.raises(ValueError, match="clips are a folder, a table, a mapping"):
+        load_clips(source)

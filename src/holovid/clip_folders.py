@@ -38,6 +38,7 @@ SUFFIXES_OF = {
     "mjpeg": ".mjpeg .mjpg",
     "dhav": ".dav",
 }
+LONGEST_NAME = 200  # characters of a file, class, ... in a message
 COMPANIONS = {".csv", ".json", ".md", ".parquet", ".txt"}  # beside folders of classes they are expected
 VIDEO_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes.split())
 
@@ -157,6 +158,7 @@ def first_of(items: Iterable[Any], what: str, count: int = 3) -> str:
     >>> first_of(["a.mp4", "b.mp4", "c.mp4", "d.mp4"], "clip")
     '4 clips (a.mp4, b.mp4, c.mp4, ...)'
     """
-    items = [str(item) for item in items]
+    items = list(map(str, items))
+    items = [f"{item[:LONGEST_NAME]}{'...' if len(item) > LONGEST_NAME else ''}" for item in items]
     plural = "" if len(items) == 1 else "es" if what.endswith("s") else "s"
     return f"{len(items)} {what}{plural} ({', '.join(items[:count])}{', ...' if len(items) > count else ''})"

@@ -4,6 +4,7 @@ Everything becomes `datasets` tables in which a row says where a clip is, which 
 nothing is decoded. All that can be wrong with a table is found here, before a training run starts.
 """
 
+import math
 import os
 import re
 import unicodedata
@@ -12,13 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import pyarrow
-import pyarrow.csv
-import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, Video, load_dataset
 from transformers.utils import logging
 
 from holovid.clip_folders import find_classes, first_of, visible
+from holovid.configuration.class_names import class_names as numbered_names
+from holovid.table_files import TABLE_SUFFIXES, is_url, read_table, what_there_is, with_videos
 
 logger = logging.get_logger(__name__)
 
@@ -33,12 +33,9 @@ SPLIT_OF = {
     "test": "test",
     "testing": "test",
 }
-TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
-PATH_COLUMNS = ("path", "file_name", "video")  # the first of them that a table has tells where its clips are
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?[0-9]+)\s*")
-LEADING_ZEROS = re.compile(r"^(-?)0+(?=[0-9])")
 NUMBER = re.compile(r"0|-?[1-9][0-9]*")  # and not "007", which is a name
+SECONDS = re.compile("u?int[0-9]+|float[0-9]+|null")  # types of columns that may hold them
 MOST_CLASSES = 1_000_000  # a label that is a larger number is a mistake
 LOOKS_AT_ONCE = 32  # files whose existence is asked for at a time: on a network disk each answer takes milliseconds
 LOOKS_EACH = 200
@@ -86,6 +83,10 @@ def load_clips(
     if missing not in ("raise", "skip", "ignore"):
         raise ValueError(f"missing must be 'raise', 'skip' or 'ignore', got {missing!r}")
     targets = [target] if isinstance(target, str) else list(target)
+    if not targets:
+        raise ValueError("target names one column of classes or more, got none")
+    if not isinstance(names, Mapping | None):
+        raise ValueError(f"names are those of each target, as in {{'label': ['run', 'walk']}}, got {names!r}")
     if unknown := set(names or {}) - set(targets):
         raise ValueError(f"names are those of targets, {targets}; got some for {sorted(unknown)}")
     clips = read_source(source, root, targets)
@@ -94,8 +95,7 @@ def load_clips(
             raise ValueError(f"{source_name(source)} has no clips in the split {split!r}")
         for column in targets:
             if column not in rows.features:
-                there = ", ".join(sorted(rows.features))
-                raise ValueError(f"the clips have no column {column!r}; there are {there}")
+                raise ValueError(f"the clips have no column {column!r}; {what_there_is(rows, [column])}")
     for column in targets:
         clips = with_classes(clips, column, (names or {}).get(column))
     for split, rows in clips.items():
@@ -129,6 +129,10 @@ def read_source(
         return tables
     if isinstance(source, Dataset):
         return {"train": with_videos(source, "the table", None)}
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError(
+            f"clips are a folder, a table, a mapping of splits or a Dataset, got a {type(source).__name__}"
+        )
     path = Path(source)
     if path.is_dir():
         return read_folder(path, root, targets)
@@ -188,64 +192,6 @@ def read_clips_below(folder: Path, root: str | os.PathLike | None, targets: list
     return Dataset.from_dict({"video": videos, "label": labels}, features)
 
 
-def read_table(path: Path, root: str | os.PathLike | None, targets: list[str]) -> Dataset:
-    """A CSV or Parquet file, or a list of lines `clip label`."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pyarrow.parquet.read_table(path)
-        elif path.suffix.lower() not in TABLE_SUFFIXES:
-            raise ValueError(f"a table ends in {', '.join(sorted(TABLE_SUFFIXES))}")
-        elif LIST_LINE.fullmatch(first_line(path)):
-            table = read_list(path)
-        else:
-            # Names that look like numbers stay as they are written: "007".
-            types = dict.fromkeys([*PATH_COLUMNS, *targets], pyarrow.string())
-            types |= dict.fromkeys(("start", "end"), pyarrow.float64())
-            table = pyarrow.csv.read_csv(
-                path,
-                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(column_types=types),
-            )
-    except (pyarrow.ArrowException, UnicodeDecodeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a table of clips: {error}") from error
-    return with_videos(Dataset(table), str(path), Path(root) if root is not None else path.parent)
-
-
-def read_list(path: Path) -> pyarrow.Table:
-    """Lines `clip label`, as the papers' code takes them; paths may hold blanks."""
-    columns: dict[str, list] = {"path": [], "label": []}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        if line.strip():
-            if (match := LIST_LINE.fullmatch(line)) is None:
-                raise ValueError(f"line {number} is not `clip label` with a number as the label: {line[:80]!r}")
-            columns["path"].append(match["path"])
-            columns["label"].append(LEADING_ZEROS.sub(r"\1", match["label"]))
-    return pyarrow.table(columns)
-
-
-def with_videos(rows: Dataset, name: str, root: Path | None) -> Dataset:
-    """Rows whose column `video` holds {"path", "bytes"}, made of the column of paths if need be."""
-    videos = [column for column, feature in rows.features.items() if isinstance(feature, Video)]
-    column = next((column for column in (*videos, *PATH_COLUMNS) if column in rows.features), None)
-    if column is None:
-        wanted = ", ".join(map(repr, PATH_COLUMNS))
-        raise ValueError(f"{name} has no column of clips ({wanted}); there are {', '.join(sorted(rows.features))}")
-    if rows.features[column] in (Value("string"), Value("large_string")):
-        paths = rows.with_format(None)[column][:]
-        if without := [f"row {row}" for row, path in enumerate(paths) if not path]:
-            raise ValueError(f"{name} has {first_of(without, 'row')} without a {column!r}")
-        places = [path if root is None or is_url(path) else os.path.join(root, path) for path in paths]
-        files = [{"path": place, "bytes": None} for place in places]
-        rows = rows.remove_columns("video") if "video" in rows.features else rows
-        return rows.add_column("video", files, feature=Video(decode=False))
-    if column != "video":
-        rows = rows.rename_column(column, "video")
-    try:
-        return rows.cast_column("video", Video(decode=False))
-    except (TypeError, ValueError, pyarrow.ArrowException) as error:
-        raise ValueError(f"column {column!r} of {name} holds {rows.features['video']}, which is no videos") from error
-
-
 def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | None) -> dict[str, Dataset]:
     """The same rows, whose column `target` is a `ClassLabel` with the same names in all splits."""
     labels = {split: read_labels(split, rows, target) for split, rows in clips.items()}
@@ -260,6 +206,9 @@ def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | 
         names = [*dict.fromkeys(map(plain_name, feature.names))] if is_given else class_names(learned, target)
         known = set(names) if is_given else learned
     else:
+        names = list(numbered_names(names, "names").values()) if isinstance(names, Mapping) else names
+        if isinstance(names, str):
+            raise ValueError(f"names of {target!r} are a list, got the text {names!r}")
         names = [plain_name(str(name)) for name in names]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"the classes of {target!r} must be different, got twice: {', '.join(twice)}")
@@ -286,6 +235,8 @@ def read_labels(split: str, rows: Dataset, target: str) -> list[str]:
     feature = rows.features[target]
     values = rows.with_format(None)[target][:]
     if isinstance(feature, ClassLabel):
+        if beyond := sorted({value for value in values if value is not None and value >= len(feature.names)}):
+            raise ValueError(f"{split} has {target!r} {beyond[-1]}, and there are {len(feature.names)} classes")
         values = [None if value is None or value < 0 else feature.names[value] for value in values]
     if without := [f"row {row}" for row, value in enumerate(values) if value is None or str(value).strip() == ""]:
         raise ValueError(f"{split} has {first_of(without, 'row')} without a {target!r}")
@@ -330,18 +281,20 @@ def check_intervals(split: str, rows: Dataset) -> None:
     """`start` and `end` are seconds, and one comes before the other."""
     columns = [column for column in ("start", "end") if column in rows.features]
     for column in columns:
-        if rows.features[column].dtype not in ("float64", "float32", "int64", "int32", "null"):
-            raise ValueError(f"column {column!r} of {split} must be seconds, got {rows.features[column].dtype}")
+        kind = getattr(rows.features[column], "dtype", rows.features[column])
+        if not SECONDS.fullmatch(str(kind)):
+            raise ValueError(f"column {column!r} of {split} must be seconds, got {kind}")
     values = rows.with_format(None)
     starts, ends = (values[column][:] if column in columns else [None] * len(rows) for column in ("start", "end"))
     wrong = [
         f"row {row}: {start} s to {end} s"
         for row, (start, end) in enumerate(zip(starts, ends, strict=True))
-        if (start is not None and not start >= 0) or (end is not None and not end > (start or 0))
+        if (start is not None and not 0 <= start < math.inf) or (end is not None and not (start or 0) < end < math.inf)
     ]
     if wrong:
         raise ValueError(
-            f"{split} has {first_of(wrong, 'interval')}: they must start at 0 s or later, and end after that"
+            f"{split} has {first_of(wrong, 'interval')}: they must start at 0 s or later, and end after "
+            "that; none is the clip's own"
         )
 
 
@@ -377,15 +330,6 @@ def metadata_of(folder: Path) -> Path | None:
     """The table that describes the clips of a folder, if it has one."""
     tables = (folder / name for name in ("metadata.csv", "metadata.parquet"))
     return next((table for table in tables if table.is_file()), None)
-
-
-def first_line(path: Path) -> str:
-    with open(path, encoding="utf-8-sig") as file:
-        return next((line.rstrip("\n") for line in file if line.strip()), "")
-
-
-def is_url(path: str) -> bool:
-    return path.startswith(("http://", "https://", "file://"))
 
 
 def source_name(source: Any) -> str:

@@ -18,7 +18,8 @@ from datasets import ClassLabel, Dataset
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from holovid.clip_folders import first_of
-from holovid.clip_tables import PATH_COLUMNS, load_clips, plain_name
+from holovid.clip_tables import load_clips, plain_name
+from holovid.table_files import PATH_COLUMNS
 
 COUNTS = {"label": "num_labels", "verb": "num_verbs", "noun": "num_nouns"}  # task -> how many classes it has
 NO_NAME = re.compile(r"LABEL_\d+")  # what transformers calls a class whose name it does not know

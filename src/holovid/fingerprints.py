@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from holovid.clip_tables import is_url
 from holovid.evaluation_tasks import Clips, Task
+from holovid.table_files import is_url
 
 # Of saved settings, what says nothing about what is computed.
 VOLATILE = {
