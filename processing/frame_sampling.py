@@ -13,6 +13,7 @@ Alphabet: V views, T frames.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -191,6 +192,14 @@ def sample_frame_indices(
     return uniform_indices(total_num_frames, num_frames, num_views, do_random_sampling, generator)
 
 
+def checked_indices(indices: Sequence[int] | np.ndarray | None, count: int, name: str) -> np.ndarray:
+    """`indices` as int64 (T,), all of them if `None`; `ValueError` for one that the video does not have."""
+    indices = np.arange(count) if indices is None else np.asarray(indices, dtype=np.int64).reshape(-1)
+    if indices.size and not 0 <= indices.min() <= indices.max() < count:
+        raise ValueError(f"{name} has frames 0 to {count - 1}, asked for {indices.min()} to {indices.max()}")
+    return indices
+
+
 def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride, num_views, short_video):
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling must be one of {', '.join(map(repr, SAMPLINGS))}, got {sampling!r}")
@@ -214,6 +223,7 @@ def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride,
 
 __all__ = [
     "SAMPLINGS",
+    "checked_indices",
     "dense_indices",
     "sample_frame_indices",
     "segment_indices",

@@ -130,6 +130,12 @@ def limit_pictures(name: str, codec: Any) -> None:
     codec.options = {"max_pixels": str(MOST_PIXELS)}
 
 
+def no_frame(name: str, codec: Any) -> UnreadableError:
+    """What to raise where nothing can be decoded. FFmpeg forgets a size that it was told not to take."""
+    reason = "" if codec.width else f": its pictures have no size, or more than {MOST_PIXELS:,} pixels"
+    return UnreadableError(f"{name} has no frame that can be decoded{reason}")
+
+
 def check_picture_size(name: str, width: int, height: int) -> None:
     """Raise `UnreadableError` for pictures that nobody means, before there is memory for them."""
     if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
@@ -148,4 +154,13 @@ def check_sampling(name: str, rate: int, channels: int = 1) -> None:
         )
 
 
-__all__ = ["CONTAINERS", "UnreadableError", "check_picture_size", "check_sampling", "limit_pictures", "open_container"]
+__all__ = [
+    "CONTAINERS",
+    "Nameless",
+    "UnreadableError",
+    "check_picture_size",
+    "check_sampling",
+    "limit_pictures",
+    "no_frame",
+    "open_container",
+]

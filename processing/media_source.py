@@ -52,10 +52,11 @@ def split_interval(source: Any) -> tuple[MediaSource, Interval]:
 class OpenedSource:
     """The path or file behind a source, downloaded if need be. Files that the user opened stay open.
 
-    `kind` is what messages call it: "video" or "sound".
+    `kind` is what messages call it, "video" or "sound", and `name` how they describe it.
     """
 
     def __init__(self, source: MediaSource, kind: str = "video"):
+        self.name = describe_source(source, kind)
         self._is_ours = True
         if isinstance(source, (bytes, bytearray, memoryview)):
             self._file: str | BinaryIO = io.BytesIO(source)
@@ -175,6 +176,8 @@ def decompressed(response: "httpx.Response") -> Iterator[bytes]:
 
 def describe_source(source: Any, kind: str = "video") -> str:
     """How error messages name a source."""
+    if isinstance(source, OpenedSource):
+        return source.name
     if isinstance(source, (str, os.PathLike)):
         return repr(os.fsdecode(source))
     if isinstance(source, (bytes, bytearray, memoryview)):

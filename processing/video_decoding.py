@@ -9,7 +9,8 @@
     with open_video({"path": "clip.mp4", "bytes": None, "start": 1.5, "end": 4}) as video:
         video.metadata  # of these 2.5 seconds, which are all that there is of this video
 
-A video is a path, a URL, bytes, or a binary file object, or a dict that names a part of one (`media_source.py`).
+A video is a path, a URL, bytes, or a binary file object, or a dict that names a part of one (`media_source.py`). A
+picture is a video of one frame (`picture_decoding.py`).
 PyAV decodes by default (its wheel brings FFmpeg along); torchcodec, which needs FFmpeg on the machine, only when asked
 for.
 
@@ -21,7 +22,7 @@ Alphabet: T frames, C = 3 colour channels (RGB).
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -32,8 +33,10 @@ from transformers.utils import is_torchcodec_usable
 from transformers.video_utils import VideoMetadata
 
 from holovid.processing.audio_decoding import SoundFile, SoundTrack, read_packets
-from holovid.processing.media_containers import UnreadableError, limit_pictures, open_container
+from holovid.processing.frame_sampling import checked_indices
+from holovid.processing.media_containers import UnreadableError, limit_pictures, no_frame, open_container
 from holovid.processing.media_source import Interval, MediaSource, OpenedSource, describe_source, split_interval
+from holovid.processing.picture_decoding import PictureFile, picture_format
 
 try:
     import av
@@ -46,13 +49,14 @@ except ImportError:
 # FFmpeg's names of containers that store each picture by itself. In others (MPEG streams) the packets that one gets
 # depend on where one begins to read, so these are read from the beginning.
 SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
+LARGE = 2**24  # pixels of a frame, 4096 x 4096
 KEPT = 2**27  # bytes of pictures that may be kept where frames are counted by decoding them
 ROUNDING = 1e-6  # seconds by which a time that was written down may differ from the one that is meant
 
 
 def open_video(
     source: MediaSource | dict, decoder: str = "pyav", with_sound: bool = False
-) -> "VideoFile | TorchcodecVideoFile":
+) -> "VideoFile | TorchcodecVideoFile | PictureFile":
     """Open a video for reading; meant for a `with` statement.
 
     Args:
@@ -69,12 +73,15 @@ def open_video(
         ValueError: for a source that is not a video, holds no frame that can be decoded or cannot be downloaded; for
             an interval in which no frame is shown; and when torchcodec is asked for and does not work on this machine.
     """
+    if decoder not in ("pyav", "torchcodec"):
+        raise ValueError(f"decoder must be 'pyav' or 'torchcodec', got {decoder!r}")
     source, interval = split_interval(source)
+    opened = OpenedSource(source)
+    if (kind := picture_format(opened)) is not None:
+        return PictureFile(opened, kind, interval)
     if decoder == "pyav":
-        return VideoFile(source, with_sound, interval)
-    if decoder == "torchcodec":
-        return TorchcodecVideoFile(source, with_sound, interval)
-    raise ValueError(f"decoder must be 'pyav' or 'torchcodec', got {decoder!r}")
+        return VideoFile(opened, with_sound, interval)
+    return TorchcodecVideoFile(opened, with_sound, interval)
 
 
 class VideoFile:
@@ -93,7 +100,9 @@ class VideoFile:
             first frame is shown.
     """
 
-    def __init__(self, source: MediaSource, with_sound: bool = False, interval: Interval = (None, None)):
+    def __init__(
+        self, source: MediaSource | OpenedSource, with_sound: bool = False, interval: Interval = (None, None)
+    ):
         if av is None:
             raise ImportError("PyAV is needed to read videos: pip install av")
         self.name = describe_source(source)
@@ -101,14 +110,14 @@ class VideoFile:
         self._with_sound = with_sound
         self._container: Any = None
         self._counted: list[av.VideoFrame] | None = None  # all pictures, where counting took decoding them
-        self._source = OpenedSource(source)
+        self._source = source if isinstance(source, OpenedSource) else OpenedSource(source)
         try:
             self._open()
             self._index_packets()
             self._keep(interval)
             first = next((picture for _, picture in self._decode([self._first])), None)
             if first is None:
-                raise ValueError(f"{self.name} has no frame that can be decoded")
+                raise no_frame(self.name, self._codec)
         except BaseException:
             self.close()
             raise
@@ -143,22 +152,26 @@ class VideoFile:
             until = float(self.times[-1]) + 1 / fps if fps else math.inf
         return min(until, self._end) - self.start
 
-    def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+    def frames(
+        self, indices: Sequence[int] | np.ndarray | None = None, each: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, np.ndarray]:
         """Decode frames.
 
         Args:
             indices: which, in any order, repetitions allowed; `None` = all.
+            each: what to make of each frame, uint8 (1, C, H, W), as soon as it is decoded. Then only one is in memory
+                as it was decoded: where frames are large and come out small.
 
         Returns:
-            uint8 RGB pixels (T, C, H, W), in memory as (T, H, W, C) the way they are decoded; and the time (T,) in
-            seconds at which each frame is shown.
+            uint8 RGB pixels (T, C, H, W), in memory as (T, H, W, C) the way they are decoded, or what `each` made of
+            them, (T, ...); and the time (T,) in seconds at which each frame is shown.
 
         Raises `ValueError` for an index outside of [0, number of frames), and for colours that FFmpeg cannot convert.
         """
         indices = checked_indices(indices, len(self), self.name)
         wanted, order = np.unique(indices, return_inverse=True)
         width, height = self._stored_size
-        pixels = torch.empty((len(wanted), height, width, 3), dtype=torch.uint8)
+        pixels = torch.empty((len(wanted) if each is None else 0, height, width, 3), dtype=torch.uint8)
         place = {self._first + int(frame): row for row, frame in enumerate(wanted)}
         for index, frame in self._decode(list(place)):
             # With the size, as a stream may change it midway; with one thread, as data loaders run many of us.
@@ -168,10 +181,15 @@ class VideoFile:
                 raise ValueError(
                     f"frame {index - self._first} of {self.name} cannot be converted to RGB: {error}"
                 ) from error
-            pixels[place[index]] = torch.from_numpy(rgb.to_ndarray())
+            picture = torch.from_numpy(rgb.to_ndarray())
+            if each is not None:
+                picture = each(upright(picture.permute(2, 0, 1)[None], self._turn))[0]
+                if not len(pixels):
+                    pixels = picture.new_empty((len(wanted), *picture.shape))
+            pixels[place[index]] = picture
         if not np.array_equal(wanted, indices):
             pixels = pixels[torch.from_numpy(order)]
-        return upright(pixels.permute(0, 3, 1, 2), self._turn), self.times[indices]
+        return pixels if each is not None else upright(pixels.permute(0, 3, 1, 2), self._turn), self.times[indices]
 
     def _open(self, num_threads: int | None = None) -> None:
         """Open the container, or open it anew to stand before its first packet."""
@@ -185,7 +203,8 @@ class VideoFile:
             raise ValueError(f"{self.name} has no video stream that can be decoded; its streams: {found}")
         self._codec = self._stream.codec_context
         limit_pictures(self.name, self._codec)
-        self._codec.thread_type = "AUTO"
+        # Decoding several frames at a time is quicker, and takes the memory of several.
+        self._codec.thread_type = "AUTO" if self._codec.width * self._codec.height < LARGE else "SLICE"
         # torch's number, which is 1 in the workers of a DataLoader; FFmpeg advises against more than 16.
         self._codec.thread_count = num_threads or min(torch.get_num_threads(), 16)
         self._sound_stream = self._container.streams.best("audio") if self._with_sound else None
@@ -385,7 +404,9 @@ class VideoFile:
 class TorchcodecVideoFile:
     """A video read with torchcodec; see `open_video`. Same methods as `VideoFile`."""
 
-    def __init__(self, source: MediaSource, with_sound: bool = False, interval: Interval = (None, None)):
+    def __init__(
+        self, source: MediaSource | OpenedSource, with_sound: bool = False, interval: Interval = (None, None)
+    ):
         if not is_torchcodec_usable(decode="video"):
             raise ValueError(
                 "decoder='torchcodec' does not work here: torchcodec is not installed, does not fit the installed "
@@ -398,7 +419,7 @@ class TorchcodecVideoFile:
         self.name = describe_source(source)
         self.sound: SoundTrack | None = None
         self._sound_file: SoundFile | None = None
-        self._source = OpenedSource(source)
+        self._source = source if isinstance(source, OpenedSource) else OpenedSource(source)
         try:
             # torchcodec takes no list of what may be opened.
             with open_container(self._source.rewound(), self.name) as container:
@@ -441,14 +462,21 @@ class TorchcodecVideoFile:
     def __len__(self) -> int:
         return self.metadata.total_num_frames
 
-    def frames(self, indices: Sequence[int] | np.ndarray | None = None) -> tuple[Tensor, np.ndarray]:
+    def frames(
+        self, indices: Sequence[int] | np.ndarray | None = None, each: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, np.ndarray]:
         """See `VideoFile.frames`."""
         indices = checked_indices(indices, len(self), self.name)
+        wanted, order = np.unique(indices, return_inverse=True)
         try:
-            batch = self._decoder.get_frames_at((indices + self._first).tolist())
+            if each is None:
+                batch = self._decoder.get_frames_at((indices + self._first).tolist())
+                return batch.data, batch.pts_seconds.numpy()
+            batches = (self._decoder.get_frames_at([int(index) + self._first]) for index in wanted)
+            pictures, times = zip(*[(each(batch.data), batch.pts_seconds) for batch in batches], strict=True)
         except RuntimeError as error:
             raise ValueError(f"{self.name} cannot be decoded by torchcodec: {error}") from error
-        return batch.data, batch.pts_seconds.numpy()
+        return torch.cat(pictures)[torch.from_numpy(order)], torch.cat(times).numpy()[order]
 
     def _find(self, interval: Interval) -> tuple[int, int, float, float]:
         """Of the interval: its first frame, how many there are, when that is shown on the file's clock, its length."""
@@ -487,14 +515,6 @@ def empty_interval(name: str, interval: Interval, last: float) -> NoFrameError:
     start, end = interval
     until = "its end" if end is None else f"{end:g} s"
     return NoFrameError(f"{name} shows no frame from {start or 0:g} s to {until}; its last one is at {last:g} s")
-
-
-def checked_indices(indices: Sequence[int] | np.ndarray | None, count: int, name: str) -> np.ndarray:
-    """`indices` as int64 (T,), all of them if `None`; `ValueError` for one that the video does not have."""
-    indices = np.arange(count) if indices is None else np.asarray(indices, dtype=np.int64).reshape(-1)
-    if indices.size and not 0 <= indices.min() <= indices.max() < count:
-        raise ValueError(f"{name} has frames 0 to {count - 1}, asked for {indices.min()} to {indices.max()}")
-    return indices
 
 
 def quarter_turns_and_flips(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:

@@ -31,8 +31,10 @@ from holovid.processing.clip_sound import HeardClip, Listening
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, split_sounds
 from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
 from holovid.processing.media_source import is_media_source
+from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
 
+MOST_RESIZED_PIXELS = 2**23  # of a frame, 4096 x 2048
 RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
 CHOICES = {
     "sampling": SAMPLINGS,
@@ -51,6 +53,7 @@ class Clip:
 
     video: Any
     decoder: str
+    shrink: Callable[[Tensor], Tensor] | None = None  # what is done to each frame that is too large to be kept
     heard: HeardClip | None = None
 
 
@@ -209,7 +212,8 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             kwargs["num_views"] = 1
         decoder = kwargs.get("decoder", self.decoder)
         # The base class knows of pixels only, so each video carries along what else there is.
-        clips = [Clip(video, decoder) for video in flatten_videos(videos)]
+        shrink = self._shrinking(kwargs)
+        clips = [Clip(video, decoder, shrink) for video in flatten_videos(videos)]
         if self.feature_extractor is None:
             if audio is not None:
                 raise ValueError("this model sees and does not hear: give it videos without audio")
@@ -240,6 +244,34 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         inputs = listening.inputs(heard, kwargs.get("device"))
         features.update(ClipFeatures(inputs, tensor_type=kwargs.get("return_tensors")))
         return features
+
+    def _shrinking(self, options: dict[str, Any]) -> Callable[[Tensor], Tensor]:
+        """What a call with these options makes of each frame that is too large to be kept: it resizes it."""
+
+        def chosen(name: str) -> Any:
+            return getattr(self, name, None) if options.get(name) is None else options[name]
+
+        def shrink(frames: Tensor) -> Tensor:
+            if chosen("device") is not None:
+                frames = frames.to(chosen("device"))
+            size = super(HolovidVideoProcessor, self)._standardize_kwargs(
+                size=chosen("size"), default_to_square=chosen("default_to_square")
+            )["size"]
+            to_float = chosen("do_rescale") or chosen("do_normalize")
+            return self._resized(frames, to_float, chosen("do_resize"), size, chosen("resample"), chosen("antialias"))
+
+        return shrink
+
+    def _resized(
+        self, frames: Tensor, to_float: bool, do_resize: bool, size: SizeDict, resample: Any, antialias: bool
+    ) -> Tensor:
+        """Frames (T, C, H, W) as they are before cropping. Those that were resized already stay what they are."""
+        # In float before resizing: the reference does not round resized pixels.
+        if do_resize:
+            shape = torch.empty((1, 1, *frames.shape[-2:]), device="meta")
+            check_resized(frames, tuple(self.resize(shape, size=size).shape[-2:]))
+        frames = frames.to(torch.float32) if to_float else frames
+        return self.resize(frames, size=size, resample=resample, antialias=antialias) if do_resize else frames
 
     def sample_frames(
         self,
@@ -293,7 +325,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             if is_media_source(video):
                 with_sound = heard is not None and heard.wants_track
                 with open_video(video, clip.decoder, with_sound) as file:
-                    decoded, facts, times = read_frames(file, sample_indices_fn)
+                    decoded, facts, times = read_frames(file, sample_indices_fn, clip.shrink)
                     if heard is not None:
                         heard.listen(times, file.seconds, file.sound)
                 video = DecodedFrames(decoded)
@@ -361,9 +393,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         to_float = do_rescale or do_normalize
 
         def resized(frames: Tensor) -> Tensor:
-            # In float before resizing: the reference does not round resized pixels.
-            frames = frames.to(torch.float32) if to_float else frames
-            return self.resize(frames, size=size, resample=resample, antialias=antialias) if do_resize else frames
+            return self._resized(frames, to_float, do_resize, size, resample, antialias)
 
         processed = []
         for frames in videos:
@@ -381,6 +411,16 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             )
             processed.append(frames.contiguous())
         return ClipFeatures(data={"pixel_values_videos": processed}, tensor_type=return_tensors)
+
+
+def check_resized(frames: Tensor, new_size: tuple[int, int]) -> None:
+    """Raise `ValueError` for frames (T, C, H, W) that a resizing would make huge, before there is memory for them."""
+    if new_size[0] * new_size[1] > MOST_RESIZED_PIXELS:
+        (old_height, old_width), (height, width) = frames.shape[-2:], new_size
+        raise ValueError(
+            f"frames of {old_width} x {old_height} would be resized to {width} x {height}; at most "
+            f"{MOST_RESIZED_PIXELS:,} pixels are made of one: cut them to another shape, or choose a smaller `size`"
+        )
 
 
 def flatten_videos(videos: Any) -> list:
@@ -407,13 +447,19 @@ def is_frame(value: Any) -> bool:
 
 
 def read_frames(
-    video: VideoFile | TorchcodecVideoFile, sample_indices_fn: Callable | None
+    video: VideoFile | TorchcodecVideoFile | PictureFile,
+    sample_indices_fn: Callable | None,
+    shrink: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, VideoMetadata, np.ndarray]:
-    """The frames of an open video that `sample_indices_fn` picks, or all, and when each is shown."""
+    """The frames of an open video that `sample_indices_fn` picks, or all, and when each is shown.
+
+    `shrink` is applied to each if they are large, so that one at a time is in memory.
+    """
     metadata = dataclasses.replace(video.metadata)
     indices = range(len(video)) if sample_indices_fn is None else sample_indices_fn(metadata=metadata)
     metadata.frames_indices = [int(index) for index in indices]
-    frames, seconds = video.frames(metadata.frames_indices)
+    is_large = 3 * metadata.height * metadata.width > RESIZE_AT_ONCE // 2  # those that are resized one by one
+    frames, seconds = video.frames(metadata.frames_indices, shrink if is_large else None)
     return frames, metadata, seconds - video.start
 
 

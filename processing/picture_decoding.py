@@ -1,0 +1,197 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Pictures that are given as videos: a still one is a video of one frame, an animated one (WebP, PNG, AVIF) of many.
+
+They are read with Pillow. GIF is read with the other videos, as are files of many JPEG pictures one after another.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import torch
+from torch import Tensor
+from transformers.utils import logging
+from transformers.video_utils import VideoMetadata
+
+from holovid.processing.frame_sampling import checked_indices
+from holovid.processing.media_containers import Nameless, UnreadableError, check_picture_size
+from holovid.processing.media_source import Interval, OpenedSource
+
+logger = logging.get_logger(__name__)
+
+# Pillow's name -> how such files begin
+BEGINNINGS = {
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "BMP": (b"BM",),
+    "TIFF": (b"II*\0", b"MM\0*"),
+    "JPEG2000": (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    "PPM": tuple(b"P%d%c" % (kind, space) for kind in range(1, 7) for space in b" \t\r\n"),
+}
+ANIMATED = {"PNG", "WEBP", "AVIF"}  # of which several pictures are a film; in others they are pages or views
+HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
+DEFAULT_DURATION = 100  # milliseconds that a frame of an animation is shown if the file says 0, as browsers have it
+STILL_RATE = 1.0  # frames a second, of one frame
+
+
+def picture_format(source: OpenedSource) -> str | None:
+    """Pillow's name of what a source is, if it is a picture that is read here; looks at its first bytes."""
+    found = source.rewound()
+    file = open(found, "rb") if isinstance(found, str) else found  # noqa: SIM115 (closed below)
+    try:
+        head = file.read(64)
+        if head.startswith(BEGINNINGS["JPEG"]):
+            return "JPEG" if is_one_jpeg(file) else None
+    finally:
+        if isinstance(found, str):
+            file.close()
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        brands = {head[at : at + 4] for at in range(8, min(len(head), int.from_bytes(head[:4], "big")), 4)}
+        if brands & {b"avif", b"avis"}:
+            return "AVIF"
+        return "HEIC" if head[8:12] in HEIC else None
+    return next((name for name, beginnings in BEGINNINGS.items() if head.startswith(beginnings)), None)
+
+
+def is_one_jpeg(file: BinaryIO) -> bool:
+    """Whether a file that begins as JPEG ends with its first picture, or says itself that more belong to it."""
+    at = 2
+    while True:  # over the segments before the pixels
+        file.seek(at)
+        marker, length = file.read(2), file.read(2)
+        if len(length) < 2 or marker[0] != 0xFF or file.read(4) == b"MPF\0":
+            return True
+        if marker[1] == 0xDA:
+            break
+        at += 1 if marker[1] == 0xFF else 2 + int.from_bytes(length, "big")
+    rest = b""
+    while piece := file.read(2**20):
+        rest = rest[-1:] + piece
+        if (end := rest.find(b"\xff\xd9")) >= 0:
+            return not (rest[end + 2 :] + file.read(2**10)).lstrip(b"\0").startswith(b"\xff\xd8\xff")
+    return True
+
+
+class PictureFile:
+    """A picture, or an animated one, read as a video; see `open_video`. Same methods as `VideoFile`, and no sound.
+
+    A still picture stays for ever: any interval shows it, and sound that is given with it is heard to its end. What
+    is transparent is white.
+    """
+
+    sound = None
+    start = 0.0
+
+    def __init__(self, source: OpenedSource, picture_format: str, interval: Interval = (None, None)):
+        self.name = source.name
+        self._source = source
+        try:
+            if picture_format == "HEIC":
+                raise UnreadableError("HEIC is not read; save it as JPEG or PNG")
+            found = source.rewound()
+            self._picture = PIL.Image.open(
+                found if isinstance(found, str) else Nameless(found), formats=[picture_format]
+            )
+            check_picture_size(self.name, *self._picture.size)
+            self.is_animated = picture_format in ANIMATED and getattr(self._picture, "is_animated", False)
+            self._latest: tuple[int, np.ndarray] = -1, np.empty(0)
+            height, width = self._pixels(0).shape[:2]
+            ends = np.cumsum(self._durations()) / 1000 if self.is_animated else np.array([math.inf])
+        except Exception as error:
+            self.close()
+            raise self._unreadable(error) from error
+        begins = np.concatenate([[0.0], ends[:-1]])
+        start, end = interval[0] or 0.0, math.inf if interval[1] is None else interval[1]
+        stop = len(begins) if end == math.inf else max(1, int(np.searchsorted(begins, end)))
+        self._offset = int(np.searchsorted(ends, start, side="right"))
+        if self._offset >= stop:
+            self.close()
+            raise UnreadableError(f"{self.name} shows no frame from {start:g} s on; it ends at {ends[-1]:g} s")
+        self.times = begins[self._offset : stop]
+        self.start = float(self.times[0])
+        self.seconds = float(min(ends[stop - 1], end)) - self.start
+        count = len(self.times)
+        fps = count / self.seconds if self.is_animated else STILL_RATE
+        self.metadata = VideoMetadata(count, fps, width, height, count / fps, "pillow")
+        if not self.is_animated:
+            pages = getattr(self._picture, "n_frames", 1)
+            which = "" if pages == 1 else f", of which the first of {pages} is taken"
+            logger.warning_once(f"{self.name} is a picture{which}: it is read as a video of one frame")
+
+    def __enter__(self) -> "PictureFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if hasattr(self, "_picture"):
+            self._picture.close()
+        self._source.close()
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def frames(
+        self, indices: Sequence[int] | np.ndarray | None = None, each: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, np.ndarray]:
+        """See `VideoFile.frames`."""
+        indices = checked_indices(indices, len(self), self.name)
+        wanted, order = np.unique(indices, return_inverse=True)
+        pictures = [] if len(wanted) else [torch.empty((0, 3, *self._pixels(0).shape[:2]), dtype=torch.uint8)]
+        for index in wanted:
+            try:
+                picture = torch.from_numpy(self._pixels(self._offset + int(index))).permute(2, 0, 1)[None]
+            except Exception as error:
+                raise self._unreadable(error) from error
+            pictures.append(picture if each is None else each(picture))
+        return torch.cat(pictures)[torch.from_numpy(order)], self.times[indices]
+
+    def _pixels(self, number: int) -> np.ndarray:
+        """uint8 RGB (H, W, C) of a picture of the file, upright."""
+        if self._latest[0] != number:
+            if number or self.is_animated:
+                self._picture.seek(number)
+            self._latest = number, rgb_pixels(PIL.ImageOps.exif_transpose(self._picture))
+        return self._latest[1]
+
+    def _durations(self) -> list[float]:
+        """How long each picture of an animation is shown, in milliseconds."""
+        durations = []
+        for number in range(getattr(self._picture, "n_frames", 1)):
+            self._picture.seek(number)
+            self._picture.load()  # which is when Pillow looks at the duration
+            durations.append(float(self._picture.info.get("duration") or DEFAULT_DURATION))
+        return durations
+
+    def _unreadable(self, error: Exception) -> Exception:
+        """What to raise for an error in reading. Pillow's readers raise whatever they stumble on."""
+        if isinstance(error, UnreadableError) and str(error).startswith(self.name):
+            return error
+        if isinstance(error, (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)):
+            error = UnreadableError("it has more pixels than are read")
+        return UnreadableError(f"{self.name} cannot be read as a picture: {error or type(error).__name__}")
+
+
+def rgb_pixels(picture: PIL.Image.Image) -> np.ndarray:
+    """uint8 (H, W, 3) of a picture of any mode; what is transparent is white.
+
+    Raises `ValueError` for pixels of more than 16 bits, whose range nobody knows.
+    """
+    if picture.mode.startswith("I;16"):  # Pillow would cut off what is above 255
+        values = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(values[..., None], 3, axis=2)
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"its pixels are {picture.mode!r}, numbers of 32 bits; save it with 8 or 16 bits")
+    if picture.has_transparency_data:
+        white = PIL.Image.new("RGBA", picture.size, "white")
+        picture = PIL.Image.alpha_composite(white, picture.convert("RGBA"))
+    return np.array(picture.convert("RGB"))
+
+
+__all__ = ["PictureFile", "picture_format"]
