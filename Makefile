@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo ablation bench test quick lint types upstream lock newest lowest clean
+.PHONY: demo ablation bench test quick lint types upstream mutants lock newest lowest clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
 	$(BIN)/python examples/demo.py
@@ -32,13 +32,20 @@ types: .venv/ready
 upstream: .venv/ready  ## transformers' own common tests on our classes
 	$(BIN)/python tests/upstream/run.py
 
+# how many places a file, drawn by which seed
+MUTANTS ?= 40
+SEED ?= 0
+mutants: .venv/ready  ## change FILES at random places, and see which changes the fast tests notice: docs/mutants.md
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable ".[mutants]"
+	$(BIN)/python tests/mutants/run.py --sample $(MUTANTS) --seed $(SEED) $(FILES)
+
 # Versions that constraints.in does not hold back are the newest ones. Python 3.11 is the oldest that we support: what
 # is found for it can be installed on all later ones too.
 lock: $(BIN)/uv  ## write constraints.txt: the exact versions that everything else here installs
 	echo "# Made by make lock: versions that are tested together. What constraints.in holds back, and why:" > .venv/constraints.new
 	grep -v "^# Read by" constraints.in | sed -e 's/^# //' -e 's/^/#   /' >> .venv/constraints.new
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-		--no-emit-find-links --constraints constraints.in --extra dev --extra int8 --extra torchcodec pyproject.toml \
+		--no-emit-find-links --constraints constraints.in --extra dev --extra int8 --extra torchcodec --extra mutants pyproject.toml \
 		>> .venv/constraints.new
 	mv .venv/constraints.new constraints.txt
 

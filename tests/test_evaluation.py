@@ -543,8 +543,10 @@ def test_broken_clips_are_listed(seer, sight, folder, damaged, tmp_path, counted
     lines = predictions(output)
     assert [line["prediction_1"] is None for line in lines] == [False, True, False, True, False]
     assert [line["broken"] is None for line in lines] == [True, False, True, False, True]
-    with pytest.raises(BrokenClipError, match=Path(names[1]).name):
+    with pytest.raises(BrokenClipError, match=Path(names[1]).name) as raised:
         evaluate(seer, sight, rows, on_broken="raise")
+    assert raised.value.path == str(damaged / names[1])
+    assert raised.value.reason.replace(f"{damaged}/", "") == results["broken"][0]["reason"]
     counted.clear()
     # mended, they are all that is left to do
     (damaged / names[1]).write_bytes((folder / "val" / names[1]).read_bytes())

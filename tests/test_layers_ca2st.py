@@ -1,5 +1,7 @@
 """Parts of the CA²ST family against the released ones (tests/golden/ca2st), and against loops that anyone can read."""
 
+import math
+
 import pytest
 import torch
 from conftest import golden, golden_weights
@@ -7,7 +9,15 @@ from tiny_ca2st import CA2ST, CAST, sharpen, tiny_config
 from torch import Tensor, nn
 
 from holovid import CA2STConfig
-from holovid.modeling.layers_ca2st import CA2STAdapter, CA2STLayer, CA2STReading, quick_gelu
+from holovid.modeling.layers_ca2st import (
+    CA2STAdapter,
+    CA2STLayer,
+    CA2STReading,
+    CA2STTimestamps,
+    mean_update,
+    quick_gelu,
+    sinusoids,
+)
 from holovid.reference_ca2st import ADAPTERS, LAYERS, Exchange, adapter, attention_names, linear
 
 NO_TIMESTAMPS = dict.fromkeys(CA2ST)
@@ -185,6 +195,37 @@ def test_sound_is_read_by_the_whole_clip_and_reads_all_of_it():
             assert torch.equal(given[:, :2], narrow["audio"][:, :2])  # special tokens pass through
             given = given[:, 2:]
         torch.testing.assert_close(given.view(expected.shape), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_sinusoids():
+    table = sinusoids(3, 4, 10)
+    assert table.shape == (3, 4, 10) and table.dtype == torch.float32
+    for place, row in enumerate(table.flatten(0, 1)):
+        for channel, value in enumerate(row.tolist()):
+            angle = place / 10000 ** (2 * (channel // 2) / 10)
+            assert value == pytest.approx(math.cos(angle) if channel % 2 else math.sin(angle), abs=1e-7)
+
+
+@torch.no_grad()
+def test_autocast_leaves_seconds_alone():
+    timestamps = sharpen(CA2STTimestamps(fixture_config(CA2ST)))
+    seconds = torch.tensor([[119.96, 120.0], [120.0, 120.04]])
+    expected = timestamps(seconds)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(timestamps(seconds), expected)
+
+
+def test_mean_of_updates_counts_the_pairs_that_were_heard():
+    one, two, three = torch.randn(3, 2, 4, 5)
+    every = {"space_time": one, "space_audio": two, "time_audio": three}
+    torch.testing.assert_close(mean_update(every, None), (one + two + three) / 3)
+    all_heard, second_silent = torch.tensor([True, True]), torch.tensor([True, False])
+    torch.testing.assert_close(mean_update(every, all_heard), (one + two + three) / 3)
+    expected = torch.stack(((one + two + three)[0] / 3, one[1]))
+    torch.testing.assert_close(mean_update(every, second_silent), expected)
+    silent = torch.stack(((two + three)[0] / 2, torch.zeros(4, 5)))
+    torch.testing.assert_close(mean_update({"space_audio": two, "time_audio": three}, second_silent), silent)
+    torch.testing.assert_close(mean_update({"space_time": one}, second_silent), one)
 
 
 def test_quick_gelu():

@@ -53,6 +53,18 @@ def test_silent_and_sounding_clips_together_equal_each_alone(variant, head):
         torch.testing.assert_close(alone, together[clip : clip + 1], rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("variant", SOUNDING)
+@torch.no_grad()
+def test_a_mask_of_clips_that_all_sound_is_no_mask(variant):
+    """In parallel too, where an expert takes the mean of what it read from those that were heard."""
+    model = tiny(**VARIANTS[variant])
+    batch = clips(model.config)
+    assert batch.pop("audio_mask").all()
+    unmasked = model(**batch).logits
+    masked = model(**batch, audio_mask=torch.tensor([True, True])).logits
+    torch.testing.assert_close(masked, unmasked, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("variant", [name for name in VARIANTS if name.startswith("CA2ST")])
 @torch.no_grad()
 def test_a_silent_clip_is_one_for_cast(variant):

@@ -94,7 +94,7 @@ def build_augmentation(
             v2.RandomErasing(p=0.5, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value=0),
         ],
         "cast": [
-            ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1")),
+            ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
             to_float,
             v2.RandomResizedCrop(size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), **BILINEAR),
             *mirror,
