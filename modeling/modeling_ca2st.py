@@ -7,6 +7,7 @@ classes with other `config.experts`. The layers and the alphabet are in layers_c
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,7 @@ from holovid.modeling.layers_ca2st import (
     CA2STZeroLinear,
     sinusoids,
 )
+from holovid.modeling.model_inputs import check_floats, check_pixels, check_tensor
 from holovid.modeling.modeling_common import check_classes, video_classification_loss
 
 RECORDED = ("hidden_states", "attentions")
@@ -164,24 +166,34 @@ class CA2STModel(CA2STPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module):
         self.embeddings["space"].projection = value
 
-    def check_inputs(self, pixel_values_videos: Tensor | None, input_values: Tensor | None, audio_mask: Tensor | None):
+    def check_inputs(self, pixel_values_videos: Any, input_values: Any, audio_mask: Any):
         config = self.config
         frames = (config.num_frames, config.num_channels, config.image_size, config.image_size)
-        if pixel_values_videos is None or pixel_values_videos.shape[1:] != frames:
-            got = None if pixel_values_videos is None else tuple(pixel_values_videos.shape)
-            raise ValueError(f"pixel_values_videos must be (clips, {', '.join(map(str, frames))}), got {got}")
+        expected = f"(clips, {', '.join(map(str, frames))})"
+        check_pixels(pixel_values_videos, config.num_channels, expected)
+        if pixel_values_videos.shape[1:] != frames:
+            raise ValueError(f"pixel_values_videos must be {expected}, got {tuple(pixel_values_videos.shape)}")
         if "audio" not in config.experts:
             if input_values is not None:
                 raise ValueError(f"this model has the experts {', '.join(config.experts)}; it takes no input_values")
             return
         sound = (pixel_values_videos.shape[0], config.audio_frames, config.num_mel_bins)
+        if input_values is not None:
+            check_floats("input_values", input_values)
         if input_values is None or input_values.shape != sound:
             got = None if input_values is None else tuple(input_values.shape)
             raise ValueError(
                 f"input_values must be log-mel of shape {sound} (clips, frames, mel bins), got {got}; for clips "
                 "without sound give zeros and audio_mask=False"
             )
-        if audio_mask is not None and audio_mask.shape != sound[:1]:
+        if audio_mask is None:
+            return
+        check_tensor("audio_mask", audio_mask)
+        if audio_mask.is_floating_point():
+            raise ValueError(
+                f"audio_mask must be True for clips with sound and False for others, got {audio_mask.dtype}"
+            )
+        if audio_mask.shape != sound[:1]:
             raise ValueError(f"audio_mask must be of shape {sound[:1]} (clips), got {tuple(audio_mask.shape)}")
 
     def timestamp_vectors(
@@ -191,6 +203,9 @@ class CA2STModel(CA2STPreTrainedModel):
         if not len(self.timestamps):
             return None, None
         config, device = self.config, self.device
+        for name, times in (("frame_times", frame_times), ("audio_span", audio_span)):
+            if times is not None:
+                check_tensor(name, times)
         if audio_span is None:
             seconds = 0.01 * config.audio_frames
             audio_span = torch.tensor([[0.0, seconds]], device=device).expand(clips, -1)
@@ -414,6 +429,8 @@ class CA2STForActionRecognition(CA2STPreTrainedModel):
         if (verb_labels is None) != (noun_labels is None):
             raise ValueError("give both verb_labels and noun_labels, or neither")
         if verb_labels is not None:
+            check_tensor("verb_labels", verb_labels)
+            check_tensor("noun_labels", noun_labels)
             check_classes(verb_labels, verb_logits.shape[-1], "verb_labels")
             check_classes(noun_labels, noun_logits.shape[-1], "noun_labels")
             loss = nn.functional.cross_entropy(verb_logits, verb_labels)

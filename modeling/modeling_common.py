@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers.modeling_utils import PreTrainedModel
 
 from holovid.configuration.configuration_common import UploadedWhole
+from holovid.modeling.model_inputs import check_tensor
 from holovid.modeling.weight_files import check_all_there, check_indices
 
 IGNORED = -100  # the label that cross-entropy leaves out
@@ -46,6 +47,7 @@ def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Te
     `problem_type="single_label_classification"`, float labels of shape (B, num_labels) are probabilities: mixup and
     distillation need nothing else. Raises `ValueError` for labels of classes that the model does not have.
     """
+    check_tensor("labels", labels)
     if model.config.problem_type in (None, "single_label_classification") and logits.shape[-1] > 1:
         check_classes(labels, logits.shape[-1])
     if model.config.problem_type == "single_label_classification" and labels.is_floating_point():

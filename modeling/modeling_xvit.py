@@ -10,6 +10,7 @@ modeling_common.py.
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from transformers.utils.generic import can_return_tuple, merge_with_config_defau
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from holovid.configuration.configuration_xvit import XViTConfig
+from holovid.modeling.model_inputs import check_pixels
 from holovid.modeling.modeling_common import (
     HolovidPreTrainedModel,
     eager_attention_forward,
@@ -77,7 +79,7 @@ class XViTEmbeddings(nn.Module):
                 f"{self.config.frame_size[1]}; resize them, or pass interpolate_pos_encoding=True"
             )
         patch = self.config.patch_size
-        if height % patch or width % patch:
+        if height % patch or width % patch or height < patch or width < patch:
             raise ValueError(f"frames of {height}x{width} pixels are not a multiple of the patch size {patch}")
         return resize_position_embeddings(
             self.position_embeddings, self.config.grid_size, (height // patch, width // patch)
@@ -381,13 +383,14 @@ class XViTModel(XViTPreTrainedModel):
         self.pooler = POOLING[config.pooling](config)
         self.post_init()
 
-    def check_clip(self, pixel_values_videos: Tensor | None):
-        expected = f"pixel_values_videos must be (clips, frames, {self.config.num_channels}, height, width)"
-        if pixel_values_videos is None:
-            raise ValueError(f"{expected}, got None")
-        if pixel_values_videos.ndim != 5 or pixel_values_videos.shape[2] != self.config.num_channels:
-            raise ValueError(f"{expected}, got {tuple(pixel_values_videos.shape)}")
+    def check_clip(self, pixel_values_videos: Any):
+        channels = self.config.num_channels
+        check_pixels(pixel_values_videos, channels, f"(clips, frames, {channels}, height, width)")
         frames, group = pixel_values_videos.shape[1], self.config.mix_group
+        if frames < 1:
+            raise ValueError(
+                f"a clip has at least one frame, got pixel_values_videos {tuple(pixel_values_videos.shape)}"
+            )
         if group is not None and frames % group:
             raise ValueError(
                 f"{frames} frames cannot be cut into mixing groups of {group}; give a multiple of {group}"

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from holovid.modeling.model_inputs import check_pixels
 from holovid.modeling.modeling_xvit import XViTForVideoClassification, XViTModel, XViTTimeMixing
 
 
@@ -145,11 +146,10 @@ class XViTStream:
 
     def _check(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool) -> None:
         channels = self.model.config.num_channels
-        if pixel_values_videos.ndim != 5 or pixel_values_videos.shape[2] != channels or 0 in pixel_values_videos.shape:
-            raise ValueError(
-                f"pixel_values_videos must be (streams, at least one frame, {channels}, height, width), got "
-                f"{tuple(pixel_values_videos.shape)}"
-            )
+        expected = f"(streams, at least one frame, {channels}, height, width)"
+        check_pixels(pixel_values_videos, channels, expected)
+        if 0 in pixel_values_videos.shape:
+            raise ValueError(f"pixel_values_videos must be {expected}, got {tuple(pixel_values_videos.shape)}")
         batch, _, _, height, width = pixel_values_videos.shape
         shape = batch, channels, height, width
         if self.shape is None:

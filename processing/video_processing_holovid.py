@@ -12,24 +12,24 @@ The defaults are those of the released XViT models. Alphabet: B clips, V views a
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
-import PIL.Image
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tvF
-from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict, infer_channel_dimension_format
+from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict
 from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
-from transformers.video_utils import VideoMetadata, get_video_size, make_batched_metadata
+from transformers.video_utils import VideoMetadata, make_batched_metadata
 
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.clip_sound import HeardClip, Listening
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, split_sounds
 from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
+from holovid.processing.given_frames import FrameReading, flatten_videos, pick_frames
 from holovid.processing.media_source import is_media_source
 from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
@@ -53,14 +53,9 @@ class Clip:
 
     video: Any
     decoder: str
+    reading: FrameReading
     shrink: Callable[[Tensor], Tensor] | None = None  # what is done to each frame that is too large to be kept
     heard: HeardClip | None = None
-
-
-class DecodedFrames(NamedTuple):
-    """Frames that we decoded, (T, C, H, W) whatever the caller says about the layout of arrays."""
-
-    frames: Tensor
 
 
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
@@ -203,35 +198,31 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         For a model that hears, videos that come as frames need `audio`, and should say their rate (`video_metadata`
         with `fps`): if not, they are taken to last as long as the sound.
         """
-        # None means the processor's own; the base class sees to that for its options only.
-        ours = self.valid_kwargs.__annotations__.keys() - VideosKwargs.__annotations__.keys()
-        kwargs = {name: value for name, value in kwargs.items() if value is not None or name not in ours}
+        kwargs = {name: value for name, value in kwargs.items() if value is not None}  # None: the processor's own
         if "audio_config" in kwargs:
             raise ValueError("audio_config is not an argument of the call; set it on the processor")
-        if not kwargs.get("do_sample_frames", self.do_sample_frames):
-            kwargs["num_views"] = 1
-        decoder = kwargs.get("decoder", self.decoder)
+        options = {name: kwargs.get(name, getattr(self, name, None)) for name in self.valid_kwargs.__annotations__}
+        if not options["do_sample_frames"]:
+            options["num_views"] = kwargs["num_views"] = 1
+        decoder, reading = options["decoder"], FrameReading.of(options)
         # The base class knows of pixels only, so each video carries along what else there is.
-        shrink = self._shrinking(kwargs)
-        clips = [Clip(video, decoder, shrink) for video in flatten_videos(videos)]
+        shrink = self._shrinking(options)
+        clips = [Clip(video, decoder, reading, shrink) for video in flatten_videos(videos)]
         if self.feature_extractor is None:
             if audio is not None:
                 raise ValueError("this model sees and does not hear: give it videos without audio")
             return super().preprocess(clips, **kwargs)
 
-        def option(name: str) -> Any:
-            return kwargs.get(name, getattr(self, name))
-
         listening = Listening(
             self.feature_extractor,
             sampling_rate,
-            from_video=option("load_audio_from_video"),
-            num_views=option("num_views"),
-            num_crops=option("num_crops"),
-            around_frames=option("sampling") in ("dense", "strided") and option("do_sample_frames"),
-            center=option("audio_center"),
-            at_random=option("do_random_sampling"),
-            generator=kwargs.get("generator"),
+            from_video=options["load_audio_from_video"],
+            num_views=options["num_views"],
+            num_crops=options["num_crops"],
+            around_frames=options["sampling"] in ("dense", "strided") and options["do_sample_frames"],
+            center=options["audio_center"],
+            at_random=options["do_random_sampling"],
+            generator=options["generator"],
         )
         if len(clips) == 1 and getattr(audio, "ndim", 1) == 2:
             audio = [audio]  # the channels of one video's sound, rather than the sounds of several
@@ -248,17 +239,16 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     def _shrinking(self, options: dict[str, Any]) -> Callable[[Tensor], Tensor]:
         """What a call with these options makes of each frame that is too large to be kept: it resizes it."""
 
-        def chosen(name: str) -> Any:
-            return getattr(self, name, None) if options.get(name) is None else options[name]
-
         def shrink(frames: Tensor) -> Tensor:
-            if chosen("device") is not None:
-                frames = frames.to(chosen("device"))
+            if options["device"] is not None:
+                frames = frames.to(options["device"])
             size = super(HolovidVideoProcessor, self)._standardize_kwargs(
-                size=chosen("size"), default_to_square=chosen("default_to_square")
+                size=options["size"], default_to_square=options["default_to_square"]
             )["size"]
-            to_float = chosen("do_rescale") or chosen("do_normalize")
-            return self._resized(frames, to_float, chosen("do_resize"), size, chosen("resample"), chosen("antialias"))
+            to_float = options["do_rescale"] or options["do_normalize"]
+            return self._resized(
+                frames, to_float, options["do_resize"], size, options["resample"], options["antialias"]
+            )
 
         return shrink
 
@@ -325,42 +315,31 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             if is_media_source(video):
                 with_sound = heard is not None and heard.wants_track
                 with open_video(video, clip.decoder, with_sound) as file:
+                    clip.reading.warn_of_levels()
                     decoded, facts, times = read_frames(file, sample_indices_fn, clip.shrink)
                     if heard is not None:
                         heard.listen(times, file.seconds, file.sound)
-                video = DecodedFrames(decoded)
             else:
-                facts = describe_frames(video) if given is None else dataclasses.replace(given[index])
+                facts = clip.reading.describe(video) if given is None else dataclasses.replace(given[index])
                 if do_sample_frames and sample_indices_fn is not None:
                     video, facts = pick_frames(video, facts, sample_indices_fn)
                 if heard is not None:
                     heard.listen_beside_frames(len(video), facts)
-            frames.append(video)
+                decoded = clip.reading.to_tensor(video)
+            frames.append(decoded)
             metadata.append(facts)
         return frames, metadata
 
     def _prepare_input_videos(
         self,
-        videos: list,
+        videos: list[Tensor],
         do_convert_rgb: bool | None = None,
         input_data_format: str | ChannelDimension | None = None,
         device: "str | torch.device | None" = None,
     ) -> list[Tensor]:
-        """Tensors (T, C, H, W). Unlike the base class, looks at each video for where its channels are."""
-        prepared = []
-        for video in videos:
-            if isinstance(video, DecodedFrames):
-                frames = video.frames
-            else:
-                frames, channels = to_tensor(video), input_data_format
-                if channels is None:
-                    channels = infer_channel_dimension_format(frames, num_channels=(1, 3, 4))
-                if channels == ChannelDimension.LAST:
-                    frames = frames.permute(0, 3, 1, 2)
-            if device is not None:
-                frames = frames.to(device)
-            prepared.append(self.convert_to_rgb(frames) if do_convert_rgb else frames)
-        return prepared
+        """(T, 3, H, W) on the device, of (T, C, H, W): where channels were has been seen to, video by video."""
+        videos = [frames if device is None else frames.to(device) for frames in videos]
+        return [self.convert_to_rgb(frames) for frames in videos] if do_convert_rgb else videos
 
     def _standardize_kwargs(self, **kwargs) -> dict:
         # Called with the options of the processor and with those of a call.
@@ -423,29 +402,6 @@ def check_resized(frames: Tensor, new_size: tuple[int, int]) -> None:
         )
 
 
-def flatten_videos(videos: Any) -> list:
-    """The single videos in `videos`: video sources, arrays (T, ., ., .), and lists of frames."""
-    if is_media_source(videos):
-        return [videos]
-    if is_frame(videos):
-        return [[videos]]
-    if isinstance(videos, (np.ndarray, Tensor)) and videos.ndim in (4, 5) and 0 not in videos.shape:
-        return [videos] if videos.ndim == 4 else list(videos)
-    if isinstance(videos, (list, tuple)) and len(videos) > 0:
-        if all(is_frame(item) for item in videos):
-            return [videos]
-        return [video for item in videos for video in flatten_videos(item)]
-    shape = f" of shape {tuple(videos.shape)}" if hasattr(videos, "shape") else ""
-    raise ValueError(
-        "videos must be paths, URLs, bytes, binary files, lists of frames (PIL images or arrays of 3 axes), or arrays "
-        f"of 4 or 5 axes; got {'an empty ' if isinstance(videos, (list, tuple)) else ''}{type(videos).__name__}{shape}"
-    )
-
-
-def is_frame(value: Any) -> bool:
-    return isinstance(value, PIL.Image.Image) or (isinstance(value, (np.ndarray, Tensor)) and value.ndim == 3)
-
-
 def read_frames(
     video: VideoFile | TorchcodecVideoFile | PictureFile,
     sample_indices_fn: Callable | None,
@@ -461,40 +417,6 @@ def read_frames(
     is_large = 3 * metadata.height * metadata.width > RESIZE_AT_ONCE // 2  # those that are resized one by one
     frames, seconds = video.frames(metadata.frames_indices, shrink if is_large else None)
     return frames, metadata, seconds - video.start
-
-
-def pick_frames(video: Any, metadata: VideoMetadata, sample_indices_fn: Callable) -> tuple[Any, VideoMetadata]:
-    """The same for a video that is decoded already."""
-    if metadata.total_num_frames != len(video):
-        raise ValueError(f"video_metadata says {metadata.total_num_frames} frames, the video has {len(video)}")
-    metadata.frames_indices = [int(index) for index in sample_indices_fn(metadata=metadata)]
-    if isinstance(video, (list, tuple)):
-        return [video[index] for index in metadata.frames_indices], metadata
-    return video[metadata.frames_indices], metadata
-
-
-def describe_frames(video: Any) -> VideoMetadata:
-    """What can be told of a video that comes as frames."""
-    first = video[0]
-    width, height = first.size if isinstance(first, PIL.Image.Image) else get_video_size(first[None])[::-1]
-    return VideoMetadata(len(video), width=width, height=height, frames_indices=list(range(len(video))))
-
-
-def to_tensor(video: Any) -> Tensor:
-    """A video that comes as frames, as one tensor of 4 axes in its own layout and, where possible, its own memory."""
-    if isinstance(video, (list, tuple)):
-        # PIL knows palettes, one-bit and CMYK pictures; transparency is blended later.
-        pictures = [frame for frame in video if isinstance(frame, PIL.Image.Image)]
-        mode = "RGBA" if any(picture.has_transparency_data for picture in pictures) else "RGB"
-        video = [np.array(frame.convert(mode)) if isinstance(frame, PIL.Image.Image) else frame for frame in video]
-        shapes = {tuple(frame.shape) for frame in video}
-        if len(shapes) > 1:
-            raise ValueError(f"the frames of a video must have one shape, got {sorted(shapes)}")
-        return torch.stack([to_tensor(frame) for frame in video])
-    if isinstance(video, np.ndarray):
-        # torch takes neither read-only nor reversed arrays.
-        return torch.from_numpy(video if video.flags.writeable and min(video.strides) >= 0 else video.copy())
-    return video
 
 
 def crop(frames: Tensor, size: SizeDict, num_crops: int) -> list[Tensor]:
