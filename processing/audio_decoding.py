@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holovid.processing.clock_jumps import keep_sound_running
 from holovid.processing.media_containers import check_sampling, open_container
 from holovid.processing.media_source import MediaSource, OpenedSource, describe_source
 
 try:
     import av
+    from av.stream import Disposition
 except ImportError:
     av = None  # type: ignore[assignment]
 
@@ -184,8 +186,9 @@ class SoundFile:
         self._source_is_ours = self._source is not source
         try:
             self._container = open_container(self._source.rewound(), self.name, "sound")
-            if (stream := self._container.streams.best("audio")) is not None:
+            if (stream := pick_sound(self._container)) is not None:
                 packets = list(read_packets(self._container, [stream]))
+                keep_sound_running(self._container, stream, list(enumerate(packets)))
                 start = self._container.start_time
                 origin = 0.0 if start is None else start / av.time_base
                 self.sound = SoundTrack(self.name, packets, stream, origin)
@@ -204,6 +207,17 @@ class SoundFile:
             self._container.close()
         if self._source_is_ours:
             self._source.close()
+
+
+def pick_sound(container: Any) -> Any:
+    """The track of sound that is heard: the first that can be decoded, of those marked as default if there are any.
+
+    `None` if there is no track, and one without decoder if no track has one.
+    """
+    tracks = list(container.streams.audio)
+    usable = [track for track in tracks if track.codec_context is not None and track.codec_context.sample_rate]
+    default = [track for track in usable if track.disposition & Disposition.default]
+    return next(iter(default or usable or tracks), None)
 
 
 def read_packets(container: Any, streams: list) -> "Iterator[av.Packet]":
@@ -248,4 +262,4 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
-__all__ = ["Sound", "SoundFile", "SoundTrack", "Waveform", "mono", "read_packets", "resample"]
+__all__ = ["Sound", "SoundFile", "SoundTrack", "Waveform", "mono", "pick_sound", "read_packets", "resample"]

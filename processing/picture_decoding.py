@@ -113,6 +113,8 @@ class PictureFile:
             self.close()
             raise UnreadableError(f"{self.name} shows no frame from {start:g} s on; it ends at {ends[-1]:g} s")
         self.times = begins[self._offset : stop]
+        if self.is_animated:
+            self.times = np.maximum(self.times, start)  # the first one is on the screen when the interval starts
         self.start = float(self.times[0])
         self.seconds = float(min(ends[stop - 1], end)) - self.start
         count = len(self.times)

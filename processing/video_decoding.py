@@ -21,22 +21,23 @@ Alphabet: T frames, C = 3 colour channels (RGB).
 """
 
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.utils import is_torchcodec_usable
 from transformers.video_utils import VideoMetadata
 
-from holovid.processing.audio_decoding import SoundFile, SoundTrack, read_packets
+from holovid.processing.audio_decoding import SoundTrack, pick_sound, read_packets
+from holovid.processing.clock_jumps import LEAP, keep_sound_running, may_leap, packet_times
 from holovid.processing.frame_sampling import checked_indices
-from holovid.processing.media_containers import UnreadableError, limit_pictures, no_frame, open_container
+from holovid.processing.media_containers import limit_pictures, no_frame, open_container
 from holovid.processing.media_source import Interval, MediaSource, OpenedSource, describe_source, split_interval
+from holovid.processing.packet_index import PacketFacts, index_packets
 from holovid.processing.picture_decoding import PictureFile, picture_format
+from holovid.processing.torchcodec_decoding import check_torchcodec, open_decoder
 
 try:
     import av
@@ -110,6 +111,10 @@ class VideoFile:
         self._with_sound = with_sound
         self._container: Any = None
         self._counted: list[av.VideoFrame] | None = None  # all pictures, where counting took decoding them
+        self._index: Any = None  # a `PacketIndex`, where packets tell which frames there are
+        # by which packets are found again, where one can begin to read anywhere
+        self._number_of_packet: dict[tuple, int] = {}
+        self._until: float | None = None  # the last picture is shown
         self._source = source if isinstance(source, OpenedSource) else OpenedSource(source)
         try:
             self._open()
@@ -124,10 +129,10 @@ class VideoFile:
         self._to_rgb = VideoReformatter()
         self._stored_size = first.width, first.height
         self._turn = quarter_turns_and_flips(first)
-        self.metadata = self._read_metadata()
         self.start = float(self.times[0])
+        self.metadata = self._read_metadata()
         if self.sound is not None:
-            self.sound.origin, self.sound.end = self.start, self._end
+            self.sound.origin, self.sound.end = self.start, self._interval_end
 
     def __enter__(self) -> "VideoFile":
         return self
@@ -137,6 +142,7 @@ class VideoFile:
 
     def close(self) -> None:
         self._counted = None
+        self._numbered_packets = iter(())
         if self._container is not None:
             self._container.close()
         self._source.close()
@@ -147,10 +153,7 @@ class VideoFile:
     @property
     def seconds(self) -> float:
         """How long the clip lasts: until the last frame has been shown; infinite if the file does not tell."""
-        fps, until = self.metadata.fps, self._next_time
-        if until is None:
-            until = float(self.times[-1]) + 1 / fps if fps else math.inf
-        return min(until, self._end) - self.start
+        return self._end - self.start
 
     def frames(
         self, indices: Sequence[int] | np.ndarray | None = None, each: Callable[[Tensor], Tensor] | None = None
@@ -191,8 +194,11 @@ class VideoFile:
             pixels = pixels[torch.from_numpy(order)]
         return pixels if each is not None else upright(pixels.permute(0, 3, 1, 2), self._turn), self.times[indices]
 
-    def _open(self, num_threads: int | None = None) -> None:
-        """Open the container, or open it anew to stand before its first packet."""
+    def _open(self, num_threads: int | None = None, strict: bool = True) -> None:
+        """Open the container, or open it anew to stand before its first packet.
+
+        A strict decoder raises where another one patches damage up.
+        """
         if self._container is not None:
             self._container.close()
         self._container = open_container(self._source.rewound(), self.name)
@@ -206,189 +212,230 @@ class VideoFile:
         # Decoding several frames at a time is quicker, and takes the memory of several.
         self._codec.thread_type = "AUTO" if self._codec.width * self._codec.height < LARGE else "SLICE"
         # torch's number, which is 1 in the workers of a DataLoader; FFmpeg advises against more than 16.
-        self._codec.thread_count = num_threads or min(torch.get_num_threads(), 16)
-        self._sound_stream = self._container.streams.best("audio") if self._with_sound else None
+        self._threads = num_threads or min(torch.get_num_threads(), 16)
+        self._codec.thread_count = self._threads
+        if strict:
+            self._codec.options |= {"err_detect": "explode"}
+        self._is_fresh = strict
+        # Sound, even if nobody asked for it, tells a picture that is held from a clock that leaps.
+        self._sound_stream = pick_sound(self._container) if self._with_sound or may_leap(self._container) else None
         if self.sound is not None:
             self.sound.use(self._sound_stream)
-        self._numbered_packets: Iterator[tuple[int, av.Packet]] = enumerate(self._packets())
+        self._numbered_packets = number_packets(self._container, self._stream, self._index)
         self._last_read = -1
 
     def _index_packets(self) -> None:
         """Find out from the packets which frames there are, and which packets it takes to decode each."""
-        self._packet_keys: list[tuple[int | None, int | None, int]] = []
-        key_packets, shown_packets = [], []
-        sound_packets: list[av.Packet] = []
-        for number, packet in enumerate(self._packets(sound_packets)):
-            self._packet_keys.append((packet.pts, packet.dts, packet.size))
-            if packet.is_keyframe:
-                key_packets.append(number)
-            if not packet.is_discard:
-                shown_packets.append(number)
-        self._last_read = len(self._packet_keys)
-        if self._sound_stream is not None:
-            self.sound = SoundTrack(self.name, sound_packets, self._sound_stream)
-        if not self._packet_keys:
+        pictures: list[PacketFacts] = []
+        sounds: list[tuple[int, av.Packet]] = []
+        streams = [self._stream] if self._sound_stream is None else [self._stream, self._sound_stream]
+        for place, packet in enumerate(read_packets(self._container, streams)):
+            if packet.stream.index == self._stream.index:
+                pictures.append(PacketFacts.of(packet, place))
+            else:
+                sounds.append((place, packet))
+        self._last_read = len(pictures)
+        if not pictures:
             raise ValueError(f"{self.name} has no frame that can be decoded: its video stream is empty")
-        known = [stamp for stamp, _, _ in self._packet_keys if stamp is not None]
-        if len(set(known)) < len(self._packet_keys) or self._has_guessed_time_stamps(known):
-            return self._index_by_decoding()
-        stamps = np.array(known)
-        keyframes, shown = np.array(key_packets or [0]), np.array(shown_packets, dtype=np.int64)
-        shown = shown[np.argsort(stamps[shown])]
-        # Decoding starts from the last key frame that is both read and shown before: pictures that are read after a
-        # key frame but shown before it may lean on pictures from before it.
-        last_read = np.searchsorted(keyframes, shown, side="right")
-        last_shown = np.searchsorted(stamps[keyframes], stamps[shown], side="right")
-        last = np.minimum(last_read, last_shown) - 1
-        # A recording that was cut starts with pictures that lean on others now missing.
-        self._packet_of_frame, last = shown[last >= 0], last[last >= 0]
-        self._first_packet_of_frame = keyframes[last]
-        self._frame_of_stamp: dict[int | None, int] = {
-            int(stamp): frame for frame, stamp in enumerate(stamps[self._packet_of_frame])
-        }
-        self._number_of_packet = {key: number for number, key in enumerate(self._packet_keys)}
-        self.times = stamps[self._packet_of_frame] * float(self._stream.time_base)
-
-    def _has_guessed_time_stamps(self, stamps: list[int]) -> bool:
-        """AVI does not store when a picture is shown, and FFmpeg guesses it wrong for H.264 with B-frames."""
-        return self._container.format.name == "avi" and self._codec.has_b_frames and stamps == sorted(stamps)
+        heard = packet_times([packet for _, packet in sounds], self._sound_stream)
+        self._index = index_packets(pictures, self._container, self._stream, heard)
+        if self._with_sound and self._sound_stream is not None:
+            keep_sound_running(self._container, self._sound_stream, sounds, self._index)
+            self.sound = SoundTrack(self.name, [packet for _, packet in sounds], self._sound_stream)
+        if self._index is None:
+            self._index_by_decoding()
+        else:
+            self.times, self._until = self._index.times, self._index.until
+            if self._container.format.name in SEEKABLE and not self._index.jumps:
+                self._number_of_packet = {packet.key: number for number, packet in enumerate(pictures)}
+        if not len(self.times):
+            raise ValueError(f"{self.name} has no frame that can be decoded: no frame is shown")
 
     def _index_by_decoding(self) -> None:
         """Count the frames of a file whose packets do not tell; they need not even be frames.
 
         The pictures are kept where there is room, so that they are not decoded again.
         """
-        self._packet_of_frame = np.empty(0, dtype=np.int64)
-        self._frame_of_stamp = {}
-        self._open(num_threads=1)
         times, kept, room = [], [], KEPT
-        for picture in self._pictures(self._packets()):
+        for picture in self._pictures():
             times.append(picture.time)
             room -= sum(plane.buffer_size for plane in picture.planes)
             if room >= 0:
                 kept.append(picture)
         self._counted = kept if room >= 0 else None
         self.times = np.array(times, dtype=np.float64)
-        if not (np.diff(self.times, prepend=-np.inf) > 0).all():  # or some are unknown, which is NaN here
-            rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)  # FFmpeg's own last resort
+        if not len(self.times):
+            return
+        rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)  # FFmpeg's own last resort
+        steps = np.diff(self.times, prepend=self.times[0] - 1 / rate)
+        # Some may be unknown, which is NaN here.
+        if not (steps > 0).all() or (may_leap(self._container) and (steps > LEAP).any()):
             seconds = np.arange(len(self.times)) / rate
             known = np.flatnonzero(~np.isnan(self.times))
             # Those that are known are on the clock of the sound; in AVI, where they are guessed, both start at 0.
             if len(known) and self._container.format.name != "avi":
                 seconds += self.times[known[0]] - seconds[known[0]]
             self.times = seconds
+        step = np.diff(self.times).mean() if len(self.times) > 1 else 1 / rate
+        self._until = float(self.times[-1] + step)
 
     def _keep(self, interval: Interval) -> None:
-        """Let the frames shown in the interval be all frames of this video."""
+        """Let the frames on the screen in the interval be all frames of this video.
+
+        Its clock goes on as in the file. The first frame is the one on the screen when the interval starts, and is
+        shown from then on.
+        """
         start, end = (interval[0] or 0), (math.inf if interval[1] is None else interval[1])
-        seconds = self.times - self.times[0]
-        self._first, stop = (int(frame) for frame in np.searchsorted(seconds, [start - ROUNDING, end - ROUNDING]))
-        if self._first >= stop:
-            raise empty_interval(self.name, interval, float(seconds[-1]))
-        self._end = float(self.times[0]) + end
-        self._next_time = float(self.times[stop]) if stop < len(self.times) else None
-        self.times = self.times[self._first : stop]
+        origin = float(self.times[0])
+        borders = np.append(self.times, math.inf if self._until is None else self._until) - origin
+        if start > borders[-1] - ROUNDING:
+            raise empty_interval(self.name, interval, float(borders[-2]))
+        self._first = int(np.searchsorted(borders[:-1], start + ROUNDING, side="right")) - 1
+        stop = max(self._first + 1, int(np.searchsorted(borders[:-1], end - ROUNDING)))
+        self._interval_end = origin + end
+        self._end = origin + min(end, float(borders[stop]))
+        self._own_rate = (stop - self._first) / (borders[stop] - borders[self._first])
+        self.times = self.times[self._first : stop].copy()
+        self.times[0] = max(self.times[0], origin + start)
 
     def _read_metadata(self) -> VideoMetadata:
         count = len(self.times)
         fps = float(self._stream.average_rate) if self._stream.average_rate else None
-        if count > 1:
-            measured = (count - 1) / (self.times[-1] - self.times[0])
-            # Where the header is right it is exact; time stamps may be rounded to milliseconds.
-            if fps is None or abs(fps - measured) > 0.01 * measured:
-                fps = float(measured)
+        # Where the header is right it is exact; time stamps may be rounded to milliseconds.
+        if math.isfinite(self.seconds) and (fps is None or abs(fps - self._own_rate) > 0.01 * self._own_rate):
+            fps = count / self.seconds
         width, height = self._stored_size if not self._turn[0] else self._stored_size[::-1]
         return VideoMetadata(
             total_num_frames=count,
             fps=fps,
             width=width,
             height=height,
-            duration=count / fps if fps else None,
+            duration=self.seconds if math.isfinite(self.seconds) else None,
             video_backend="pyav",
         )
 
     def _decode(self, wanted: list[int]) -> Iterator[tuple[int, "av.VideoFrame"]]:
-        """(index, picture) of the wanted frames, in any order."""
-        missing = set(wanted)
-        for first, last, frames in self._runs(wanted):
-            needed = {int(self._packet_of_frame[frame]) for frame in frames}
-            for picture in self._pictures(self._run(first, last, needed)):
-                frame = self._frame_of_stamp.get(picture.pts, -1)
-                if frame in missing:
-                    missing.remove(frame)
-                    yield frame, picture
-        if missing:
-            yield from self._decode_in_order(sorted(missing))
+        """(index, picture) of the wanted frames, in any order; of a frame that comes twice the later picture counts.
+
+        A picture does not depend on which others are wanted. It is what decoding from its key frame gives if nothing
+        that it leans on is damaged, and else what decoding the whole file gives.
+        """
+        damaged: list[int] = []
+        lost = wanted
+        if self._index is not None:
+            for first, last, frames in self._runs(wanted):
+                run = self._run(first, last, needed={int(self._index.packet_of_frame[frame]) for frame in frames})
+                if (yield from self._decode_strictly(first, run, frames)):
+                    damaged += frames
+            lost = yield from self._decode_group_by_group(damaged)
+        if lost:
+            yield from self._decode_in_order(sorted(lost))
 
     def _runs(self, wanted: list[int]) -> list[tuple[int, int, list[int]]]:
         """Stretches of packets to decode for the wanted frames: (first packet, last packet, frames)."""
-        if not self._packet_of_frame.size:
-            return []
+        index = self._index
         runs: list[tuple[int, int, list[int]]] = []
-        for last, frame in sorted((int(self._packet_of_frame[frame]), frame) for frame in wanted):
-            first, frames = int(self._first_packet_of_frame[frame]), [frame]
+        for last, frame in sorted((int(index.packet_of_frame[frame]), frame) for frame in wanted):
+            first, frames = int(index.first_packet_of_frame[frame]), [frame]
             while runs and first <= runs[-1][1] + 1:
                 first, frames = min(first, runs[-1][0]), runs.pop()[2] + frames
             runs.append((first, last, frames))
         return runs
 
-    def _run(self, first: int, last: int, needed: set[int]) -> Iterator["av.Packet"]:
-        """The packets from number `first` to number `last`; what no needed frame leans on will not be decoded."""
+    def _decode_group_by_group(self, wanted: list[int]) -> Generator[tuple[int, "av.VideoFrame"], None, list[int]]:
+        """`_decode` for runs in which something is damaged; returns the frames for which it is not enough."""
+        groups: dict[int, list[int]] = {}
+        for frame in wanted:
+            groups.setdefault(int(self._index.first_packet_of_frame[frame]), []).append(frame)
+        lost: list[int] = []
+        for first, frames in sorted(groups.items()):
+            packets = {frame: int(self._index.packet_of_frame[frame]) for frame in frames}
+            last = max(packets.values())
+            self._open(num_threads=1)  # with several threads, pictures near a damaged packet can get lost
+            # Damage to pictures on which no other leans is their own; any other is that of all that come after.
+            damage = yield from self._decode_strictly(first, self._run(first, last, needed=set()), [])
+            whole = min(damage, default=last + 1)
+            lost += [frame for frame in frames if packets[frame] >= whole]
+            if frames := [frame for frame in frames if packets[frame] < whole]:
+                self._open(num_threads=1)
+                damage = yield from self._decode_strictly(first, self._run(first, whole - 1, needed=None), frames)
+                lost += [frame for frame in frames if packets[frame] in damage]
+        return lost
+
+    def _decode_strictly(
+        self, first: int, run: Iterable[tuple[int, "av.Packet"]], wanted: list[int]
+    ) -> Generator[tuple[int, "av.VideoFrame"], None, set[int]]:
+        """Pictures of the wanted frames; returns the packets that are damaged, or whose picture does not come.
+
+        Not those that lean on packets before the `first` of this run, which no wanted frame leans on.
+        """
+        missing, damaged = set(wanted), set()
+        for number, packet in chain(run, [(-1, None)]):  # None: hand out what is still held back
+            try:
+                pictures = self._decode_packet(packet)
+            except av.FFmpegError:
+                if number < 0 or self._index.first_packet_of_packet[number] >= first:
+                    self._is_fresh = False
+                    damaged.add(number)
+                continue
+            for picture in pictures:
+                frame = self._index.frame_of_stamp.get(picture.pts, -1)
+                if frame in missing and not picture.is_corrupt:
+                    missing.remove(frame)
+                    yield frame, picture
+        return damaged | {int(self._index.packet_of_frame[frame]) for frame in missing}
+
+    def _run(self, first: int, last: int, needed: set[int] | None) -> Iterator[tuple[int, "av.Packet"]]:
+        """The packets from number `first` to `last`; what no needed picture leans on will not be decoded.
+
+        `needed` are those of the needed pictures; `None` stands for all.
+        """
         self._go_before(first)
         for number, packet in self._numbered_packets:
             self._last_read = number
             if number >= first:
-                self._codec.skip_frame = "DEFAULT" if number in needed else "NONREF"
-                yield packet
+                self._codec.skip_frame = "DEFAULT" if needed is None or number in needed else "NONREF"
+                yield number, packet
             if number >= last:
                 return
 
     def _go_before(self, first: int) -> None:
         """Let the next packet be number `first` or an earlier one."""
+        if not self._is_fresh:
+            self._open(num_threads=1)
         self._codec.flush_buffers()
-        if self._container.format.name in SEEKABLE:
-            shown, read, _ = self._packet_keys[first]
+        if self._number_of_packet:
+            shown, read = self._index.packets[first][:2]
             try:
                 self._container.seek(shown if read is None else read, stream=self._stream)
             except av.FFmpegError:
-                return self._open()
-            packets = ((self._number_of_packet.get((p.pts, p.dts, p.size), -1), p) for p in self._packets())
-            landed = next(packets, None)
-            if landed is None or landed[0] > first:
-                return self._open()
-            self._numbered_packets = chain([landed], packets)
+                return self._open(self._threads)
+            landed = next(read_packets(self._container, [self._stream]), None)
+            number = -1 if landed is None else self._number_of_packet.get(PacketFacts.of(landed).key, -1)
+            if not 0 <= number <= first:
+                return self._open(self._threads)
+            self._numbered_packets = number_packets(self._container, self._stream, self._index, [landed], number)
         elif self._last_read >= first:
-            self._open()
+            self._open(self._threads)
 
-    def _packets(self, sound_packets: "list[av.Packet] | None" = None) -> Iterator["av.Packet"]:
-        """The packets of the pictures; those of the sound, if it is asked for, go into `sound_packets`."""
-        streams = [self._stream]
-        if sound_packets is not None and self._sound_stream is not None:
-            streams.append(self._sound_stream)
-        for packet in read_packets(self._container, streams):
-            if packet.stream.index == self._stream.index:
-                yield packet
-            elif sound_packets is not None:
-                sound_packets.append(packet)
-
-    def _pictures(self, packets: Iterable["av.Packet"]) -> Iterator["av.VideoFrame"]:
-        """What decoding the packets gives, in the order in which it is shown. Damaged packets give nothing."""
-        for packet in chain(packets, [None]):  # None: hand out what is still held back
+    def _pictures(self) -> Iterator["av.VideoFrame"]:
+        """What decoding the whole file gives, in the order in which it is shown. Damaged packets give nothing."""
+        self._open(num_threads=1, strict=False)
+        for _, packet in chain(self._numbered_packets, [(-1, None)]):
             try:
-                yield from self._codec.decode(packet)
+                yield from self._decode_packet(packet)
             except av.FFmpegError:
                 continue
 
+    def _decode_packet(self, packet: "av.Packet | None") -> "list[av.VideoFrame]":
+        return self._codec.decode(packet)
+
     def _decode_in_order(self, wanted: list[int]) -> Iterator[tuple[int, "av.VideoFrame"]]:
         """Like `_decode`, by decoding everything up to the last wanted frame: for files that are damaged or odd."""
-        pictures: Iterable[av.VideoFrame] | None = self._counted
-        if pictures is None:
-            self._open(num_threads=1)  # with several threads, pictures near a damaged packet can get lost
-            pictures = self._pictures(self._packets())
         wanted = wanted[::-1]
         frame, shown = -1, None
-        for picture in pictures:
-            frame = self._frame_of_stamp.get(picture.pts, frame + 1)
+        for picture in self._pictures() if self._counted is None else self._counted:
+            frame = frame + 1 if self._index is None else self._index.frame_of_stamp.get(picture.pts, frame)
             while wanted and wanted[-1] < frame:
                 yield wanted.pop(), picture if shown is None else shown
             if wanted and wanted[-1] == frame:
@@ -401,66 +448,24 @@ class VideoFile:
                 yield index, shown
 
 
-class TorchcodecVideoFile:
-    """A video read with torchcodec; see `open_video`. Same methods as `VideoFile`."""
+class TorchcodecVideoFile(VideoFile):
+    """A video whose pictures are decoded by torchcodec; everything else is told as `VideoFile` tells it."""
 
     def __init__(
         self, source: MediaSource | OpenedSource, with_sound: bool = False, interval: Interval = (None, None)
     ):
-        if not is_torchcodec_usable(decode="video"):
-            raise ValueError(
-                "decoder='torchcodec' does not work here: torchcodec is not installed, does not fit the installed "
-                "torch, or finds no FFmpeg libraries (the log says which). decoder='pyav' needs none of it"
-            )
+        check_torchcodec()
+        super().__init__(source, with_sound, interval)
         try:
-            from torchcodec.decoders import VideoDecoder
-        except ImportError as error:
-            raise ValueError(f"decoder='torchcodec' does not work here: {error}") from error
-        self.name = describe_source(source)
-        self.sound: SoundTrack | None = None
-        self._sound_file: SoundFile | None = None
-        self._source = source if isinstance(source, OpenedSource) else OpenedSource(source)
-        try:
-            # torchcodec takes no list of what may be opened.
-            with open_container(self._source.rewound(), self.name) as container:
-                if (stream := container.streams.best("video")) is not None and stream.codec_context is not None:
-                    limit_pictures(self.name, stream.codec_context)
-            if with_sound:
-                self._sound_file = SoundFile(self._source, self.name)
-                self.sound = self._sound_file.sound
-            self._decoder = VideoDecoder(self._source.rewound(), num_ffmpeg_threads=torch.get_num_threads())
-            self._first, count, self.start, self.seconds = self._find(interval)
-        except (RuntimeError, ValueError) as error:
+            if self._index is None or self._index.jumps:
+                raise ValueError("its packets do not say when each picture is shown")
+            self._decoder = open_decoder(self._source.rewound(), len(self._index.times))
+        except ValueError as error:
             self.close()
-            if isinstance(error, (NoFrameError, UnreadableError)):
-                raise
-            raise ValueError(f"{self.name} cannot be read as a video: {error}") from error
-        header = self._decoder.metadata
-        self.metadata = VideoMetadata(
-            total_num_frames=count,
-            fps=float(header.average_fps),
-            width=header.width,
-            height=header.height,
-            duration=self.seconds,
-            video_backend="torchcodec",
-        )
-        if self.sound is not None:
-            self.sound.origin = self.start
-            self.sound.end = math.inf if interval == (None, None) else self.start + self.seconds
-
-    def __enter__(self) -> "TorchcodecVideoFile":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._sound_file is not None:
-            self._sound_file.close()
-        self._source.close()
-
-    def __len__(self) -> int:
-        return self.metadata.total_num_frames
+            raise ValueError(
+                f"{self.name} cannot be read as a video by torchcodec: {error}; decoder='pyav' reads it"
+            ) from error
+        self.metadata.video_backend = "torchcodec"
 
     def frames(
         self, indices: Sequence[int] | np.ndarray | None = None, each: Callable[[Tensor], Tensor] | None = None
@@ -470,51 +475,34 @@ class TorchcodecVideoFile:
         wanted, order = np.unique(indices, return_inverse=True)
         try:
             if each is None:
-                batch = self._decoder.get_frames_at((indices + self._first).tolist())
-                return batch.data, batch.pts_seconds.numpy()
-            batches = (self._decoder.get_frames_at([int(index) + self._first]) for index in wanted)
-            pictures, times = zip(*[(each(batch.data), batch.pts_seconds) for batch in batches], strict=True)
+                pixels = self._decoder.get_frames_at((indices + self._first).tolist()).data
+            else:
+                batches = (self._decoder.get_frames_at([int(index) + self._first]) for index in wanted)
+                pixels = torch.cat([each(batch.data) for batch in batches])[torch.from_numpy(order)]
         except RuntimeError as error:
-            raise ValueError(f"{self.name} cannot be decoded by torchcodec: {error}") from error
-        return torch.cat(pictures)[torch.from_numpy(order)], torch.cat(times).numpy()[order]
-
-    def _find(self, interval: Interval) -> tuple[int, int, float, float]:
-        """Of the interval: its first frame, how many there are, when that is shown on the file's clock, its length."""
-        header = self._decoder.metadata
-        first, stop, begin = 0, header.num_frames, float(header.begin_stream_seconds)
-        if interval == (None, None):
-            return first, stop, begin, float(header.duration_seconds)
-        start, end = interval
-        first = self._first_shown_from(start or 0)
-        if end is not None:
-            stop = self._first_shown_from(end)
-        if first >= stop:
-            raise empty_interval(self.name, interval, self._shown_at(header.num_frames - 1))
-        start = self._shown_at(first)
-        last = float(header.duration_seconds) if stop == header.num_frames else self._shown_at(stop)
-        return first, stop - first, begin + start, min(last, math.inf if end is None else end) - start
-
-    def _shown_at(self, index: int) -> float:
-        """When a frame is shown, in seconds from the first one. It takes decoding to know."""
-        return self._decoder.get_frame_at(index).pts_seconds - float(self._decoder.metadata.begin_stream_seconds)
-
-    def _first_shown_from(self, second: float) -> int:
-        """The first frame shown at `second` or later, or the number of frames."""
-        count, second = self._decoder.metadata.num_frames, second - ROUNDING
-        guess = math.ceil(second * self._decoder.metadata.average_fps)
-        if 0 < guess < count and self._shown_at(guess - 1) < second <= self._shown_at(guess):
-            return guess
-        return bisect_left(range(count), second, key=self._shown_at)
+            raise ValueError(
+                f"{self.name} cannot be decoded by torchcodec: {error}; decoder='pyav' reads what it can"
+            ) from error
+        return pixels, self.times[indices]
 
 
-class NoFrameError(ValueError):
-    """Nothing is shown in an interval."""
+def number_packets(
+    container: Any, stream: Any, index: Any, landed: Sequence = (), first: int = 0
+) -> Iterator[tuple[int, "av.Packet"]]:
+    """Packets of pictures with their numbers, from `first` on, the `landed` ones and those that come next.
+
+    With an `index` their clock does not jump.
+    """
+    for number, packet in enumerate(chain(landed, read_packets(container, [stream])), start=first):
+        if index is not None and index.jumps:
+            packet.pts += int(index.ticks[number])
+        yield number, packet
 
 
-def empty_interval(name: str, interval: Interval, last: float) -> NoFrameError:
+def empty_interval(name: str, interval: Interval, last: float) -> ValueError:
     start, end = interval
     until = "its end" if end is None else f"{end:g} s"
-    return NoFrameError(f"{name} shows no frame from {start or 0:g} s to {until}; its last one is at {last:g} s")
+    return ValueError(f"{name} shows no frame from {start or 0:g} s to {until}; its last one is at {last:g} s")
 
 
 def quarter_turns_and_flips(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:

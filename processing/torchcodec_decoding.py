@@ -1,0 +1,33 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""torchcodec as a decoder of pictures; it needs FFmpeg's libraries on the machine."""
+
+from typing import Any, BinaryIO
+
+import torch
+from transformers.utils import is_torchcodec_usable
+
+
+def check_torchcodec() -> None:
+    """Raise `ValueError` where torchcodec does not work."""
+    if not is_torchcodec_usable(decode="video"):
+        raise ValueError(
+            "decoder='torchcodec' does not work here: torchcodec is not installed, does not fit the installed "
+            "torch, or finds no FFmpeg libraries (the log says which). decoder='pyav' needs none of it"
+        )
+
+
+def open_decoder(file: str | BinaryIO, count: int) -> Any:
+    """A `torchcodec.decoders.VideoDecoder` that finds as many frames as we do; `ValueError` if it cannot be."""
+    check_torchcodec()
+    from torchcodec.decoders import VideoDecoder
+
+    try:
+        decoder = VideoDecoder(file, num_ffmpeg_threads=torch.get_num_threads())
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    if len(decoder) != count:
+        raise ValueError(f"it finds {len(decoder)} frames of {count}")
+    return decoder
+
+
+__all__ = ["check_torchcodec", "open_decoder"]
