@@ -24,8 +24,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from itertools import count, islice
+from functools import cache, partial
+from itertools import accumulate, count, islice
 from pathlib import Path
 
 import coverage
@@ -133,32 +133,39 @@ def in_a_fork(work: Callable[[], int], log: Path, limit: float) -> int:
     return process.exitcode
 
 
-def test_files_of(file: str) -> list[str]:
-    """Test files that name the module or something that it defines; those that carry its name come first."""
+@cache
+def test_files_of(file: str) -> tuple[list[str], list[str]]:
+    """Test files that carry the module's name or import from it, and further ones that name what it defines."""
     stem = Path(file).stem
-    body = ast.parse(Path(file).read_text()).body
-    names = [stem, *(node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef))]
-    word = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
-    found = [path for path in sorted(Path("tests").glob("test_*.py")) if word.search(path.read_text())]
     words = set(stem.split("_")) - {"modeling", "processing", "configuration", "holovid"}
-    return [path.name for path in sorted(found, key=lambda path: not words & set(path.stem.split("_")[1:]))]
+    module = re.compile(rf"\b{stem}\b")
+    body = ast.parse(Path(file).read_text()).body
+    names = [re.escape(node.name) for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    contents = re.compile(rf"\b({'|'.join(names)})\b")
+    own, others = [], []
+    for path in sorted(Path("tests").glob("test_*.py")):
+        text = path.read_text()
+        if words & set(path.stem.split("_")[1:]) or module.search(text):
+            own.append(path.name)
+        elif names and contents.search(text):
+            others.append(path.name)
+    return own, others
 
 
-def baseline(tree: Path, test_file: str, cache: Path) -> dict:
+@cache
+def baseline(test_file: str, tree: Path, records: Path) -> dict:
     """What each test of the file runs and takes; tests that fail without any change are told and left out."""
-    kept = cache / f"{test_file}.json"
+    kept, log = records / f"{test_file}.json", records / f"{test_file}.log"
+
+    def work() -> int:
+        recorder = Recorder(tree)
+        status = pytest.main([*PYTEST, f"tests/{test_file}"], plugins=[recorder])
+        recorder.save(tree, kept)
+        return status
+
+    status = in_a_fork(work, log, limit=1800)
     if not kept.exists():
-        log = cache / f"{test_file}.log"
-
-        def work() -> int:
-            recorder = Recorder(tree)
-            status = int(pytest.main([*PYTEST, f"tests/{test_file}"], plugins=[recorder]))
-            recorder.save(tree, kept)
-            return status
-
-        status = in_a_fork(work, log, limit=1800)
-        if not kept.exists():
-            raise RuntimeError(f"the tests of {test_file} do not run unchanged ({status}):\n{log.read_text()[-2000:]}")
+        raise RuntimeError(f"the tests of {test_file} do not run unchanged ({status}):\n{log.read_text()[-2000:]}")
     record = json.loads(kept.read_text())
     for test in record["failed"]:
         print(f"fails without any change, left out: {test}", flush=True)
@@ -202,34 +209,31 @@ def lines_around(file: str, line: int) -> list[range]:
     return [*sorted(around, key=len), range(1, 10**6)]
 
 
-def tests_of(place: Place, records: dict[str, dict], limit: float) -> list[str]:
-    """The tests that run the changed statement: those of the file's own tests first, then the quick ones."""
+def tests_of(place: Place, records: list[dict], limit: float) -> dict[str, float]:
+    """The tests that run the changed statement, the quickest first, and the seconds that each takes."""
     for lines in lines_around(place.file, place.line):
-        found, spent = [], 0.0
-        for rank, record in enumerate(records.values()):
-            runs = record["lines"].get(place.file, {})
-            tests = {test for number, tests in runs.items() if int(number) in lines for test in tests}
-            found += [(rank > 1, record["seconds"][test], test) for test in tests & record["seconds"].keys()]
+        found = {}
+        for record in records:
+            for number, tests in record["lines"].get(place.file, {}).items():
+                if int(number) in lines:
+                    found |= {test: record["seconds"][test] for test in tests if test in record["seconds"]}
         if found:
-            chosen = []
-            for _, seconds, test in sorted(found):
-                spent += seconds
-                if chosen and spent > limit:
-                    break
-                chosen.append(test)
-            return chosen
-    return []
+            quickest = sorted(found.items(), key=lambda item: item[1])
+            spent = accumulate(seconds for _, seconds in quickest)
+            return dict(quickest[: max(1, sum(seconds <= limit for seconds in spent))])
+    return {}
 
 
-def try_change(change: Change, tests: list[str], seconds: float, tree: Path, log: Path) -> bool:
-    """Whether the tests, which take so many seconds, notice it."""
+def fails(tests: dict[str, float], change: Change, tree: Path, log: Path) -> bool:
+    """Whether one of the tests notices the change."""
     path = tree / change.place.file
     whole = path.read_text()
     path.write_text(change.code)
     time_of_source = next(TIMES)
     os.utime(path, (time_of_source, time_of_source))
+    limit = START_SECONDS + SLOWER * sum(tests.values())
     try:
-        status = in_a_fork(partial(pytest.main, [*PYTEST, "-x", *tests]), log, START_SECONDS + SLOWER * seconds)
+        status = in_a_fork(partial(pytest.main, [*PYTEST, "-x", *tests]), log, limit)
     finally:
         path.write_text(whole)
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
@@ -237,10 +241,8 @@ def try_change(change: Change, tests: list[str], seconds: float, tree: Path, log
     return status != 0
 
 
-def run_file(file: str, options: argparse.Namespace, tree: Path, cache: Path) -> tuple[int, int, int, int]:
+def run_file(file: str, options: argparse.Namespace, tree: Path, records: Path) -> tuple[int, int, int, int]:
     """(places, tried, noticed, known as equivalent)"""
-    records = {name: baseline(tree, name, cache) for name in test_files_of(file)}
-    seconds = {test: took for record in records.values() for test, took in record["seconds"].items()}
     chance = random.Random(f"{options.seed} {file}")
     places = places_of(file)
     known = KNOWN.read_text() if KNOWN.exists() else ""
@@ -248,14 +250,18 @@ def run_file(file: str, options: argparse.Namespace, tree: Path, cache: Path) ->
     tried = noticed = equivalent = 0
     for changed in islice(filter(None, drawn), options.sample):
         tried += 1
-        tests = tests_of(changed.place, records, options.limit)
-        if tests and try_change(changed, tests, sum(seconds[test] for test in tests), tree, cache / "change.log"):
-            noticed += 1
-        elif str(changed) in known:
+        if str(changed) in known:
             equivalent += 1
+            continue
+        run = 0
+        for test_files in test_files_of(file):
+            tests = tests_of(changed.place, [baseline(name, tree, records) for name in test_files], options.limit)
+            run += len(tests)
+            if tests and fails(tests, changed, tree, records / "change.log"):
+                noticed += 1
+                break
         else:
-            why = f"{len(tests)} tests run it, none notices" if tests else "no test runs it"
-            print(f"* {changed}  (line {changed.place.line}; {why})", flush=True)
+            print(f"* {changed}  (line {changed.place.line}, which {run} tests run)", flush=True)
     print(f"{file}: {len(places)} places, {tried} changed, {noticed} noticed, {equivalent} equivalent", flush=True)
     return len(places), tried, noticed, equivalent
 
@@ -271,15 +277,15 @@ def main(arguments: list[str]) -> int:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = copy_of_checkout(Path(folder, "tree").resolve())
-        cache = Path(folder, "cache")
-        cache.mkdir()
+        records = Path(folder, "records")
+        records.mkdir()
         os.chdir(tree)
         sys.path[:] = [
             str(tree / "src"),
             *(entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent),
         ]
         os.environ["PYTHONPATH"] = str(tree / "src")
-        rows = {file: run_file(file, options, tree, cache) for file in options.files}
+        rows = {file: run_file(file, options, tree, records) for file in options.files}
     print("\n| file | places | changed | noticed | equivalent |\n|---|---:|---:|---:|---:|")
     for file, numbers in rows.items():
         print(f"| `{file}` | {' | '.join(map(str, numbers))} |")
