@@ -185,6 +185,29 @@ def test_what_it_cannot_take():
             HolovidFeatureExtractor(**options)
 
 
+def test_thresholds():
+    """Where something begins to count: a window of sound, the next row, any sound at all, the smallest sizes."""
+    extractor = HolovidFeatureExtractor(audio_frames=3)
+    filled = torch.tensor(extractor.mean / (2 * extractor.std)).neg()  # what a row after the end of the sound holds
+    for samples, rows in ((399, 0), (400, 1), (559, 1), (560, 2), (720, 3), (10_000, 3)):
+        features = extractor(noise(samples / RATE), sampling_rate=RATE, return_tensors="pt")
+        assert features.audio_mask.tolist() == [rows > 0], samples
+        heard = (features.input_values[0] != filled).any(dim=1).sum() if rows else 0
+        assert heard == rows, samples
+    one_click = np.zeros(720, dtype=np.float32)
+    one_click[200] = 1e-6
+    assert extractor(one_click, sampling_rate=RATE, return_tensors="pt").audio_mask.tolist() == [True]
+    silent_rows = log_mel(torch.zeros(560), mel_filters_of(8, RATE, 400), 400, 160)
+    assert (silent_rows == np.log(np.finfo(np.float32).eps)).all() and silent_rows.shape == (2, 8)
+    smallest = {"sampling_rate": 1000, "num_mel_bins": 1, "audio_frames": 1}
+    assert HolovidFeatureExtractor(**smallest).window_length == 25
+    for name, value in smallest.items():
+        with pytest.raises(ValueError, match=name):
+            HolovidFeatureExtractor(**smallest | {name: value - 1})
+    with pytest.raises(ValueError, match="center must be between 0 and 1"):
+        extractor(noise(1), sampling_rate=RATE, center=-0.01)
+
+
 def test_log_mel_can_be_exported():
     class LogMel(torch.nn.Module):
         def forward(self, waveform, filters):

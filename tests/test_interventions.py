@@ -5,7 +5,16 @@ import tiny_ca2st
 import tiny_xvit
 import torch
 
-from holovid.interventions import hold_still, mute, shuffle_frames, without_expert
+from holovid.data import seed_of
+from holovid.interventions import (
+    apply_interventions,
+    check_interventions,
+    hold_still,
+    intervened,
+    mute,
+    shuffle_frames,
+    without_expert,
+)
 
 CHANNELS, PIXELS = 3, (4, 5)
 
@@ -124,3 +133,55 @@ def test_an_error_inside_puts_the_expert_back():
 def test_no_such_expert(model, expert, message):
     with pytest.raises(ValueError, match=message), without_expert(model(), expert):
         pass
+
+
+def test_interventions_by_name_are_the_functions():
+    inputs = tiny_ca2st.clips(tiny_ca2st.tiny_config(experts=tiny_ca2st.CA2ST))
+    clips = [7, 3]
+    own = [torch.Generator().manual_seed(seed_of(5, clip)) for clip in clips]
+    expected = {
+        (): inputs,
+        ("hold_still",): hold_still(inputs),
+        ("shuffle_frames",): shuffle_frames(inputs, own),
+        ("mute",): mute(inputs),
+        ("mute", "hold_still"): mute(hold_still(inputs)),
+        ("without_time",): inputs,
+    }
+    for names, values in expected.items():
+        found = apply_interventions(names, inputs, clips, seed=5)
+        assert found.keys() == values.keys()
+        for name, value in values.items():
+            assert torch.equal(found[name], value), (names, name)
+    drawn = [
+        apply_interventions(["shuffle_frames"], inputs, clips, seed=seed)["pixel_values_videos"] for seed in (5, 5, 6)
+    ]
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+
+
+@torch.no_grad()
+def test_experts_are_taken_away_by_name():
+    model = tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST)
+    inputs = tiny_ca2st.clips(model.config)
+    whole = model(**inputs).logits
+    with without_expert(model, "time"):
+        expected = model(**inputs).logits
+    with intervened(model, ["hold_still", "without_time"]):
+        assert torch.equal(model(**inputs).logits, expected)
+    with intervened(model, ["hold_still", "mute"]):
+        assert torch.equal(model(**inputs).logits, whole)
+    assert not torch.allclose(expected, whole, atol=1e-3)
+
+
+def test_names_of_interventions_are_checked():
+    hearing, seeing = tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST), tiny_xvit.tiny()
+    check_interventions(["hold_still", "shuffle_frames", "mute", "without_space"], hearing)
+    check_interventions(["hold_still", "shuffle_frames"], seeing)
+    for model, name, sentence in (
+        (hearing, "hold_stil", "there is no intervention 'hold_stil'; did you mean 'hold_still'"),
+        (hearing, "zzz", "there is no intervention 'zzz'; there are hold_still, shuffle_frames, mute"),
+        (seeing, "mute", "there is no sound to mute"),
+        (seeing, "without_audio", "this model has no expert 'audio'; xvit has no experts"),
+        (hearing, "without_smell", "this model has no expert 'smell'; it has space, time, audio"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            check_interventions([name], model)
