@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from holovid.processing.clock_jumps import keep_sound_running
-from holovid.processing.media_containers import check_sampling, open_container
+from holovid.processing.media_containers import check_repeated, check_sampling, open_container
 from holovid.processing.media_source import MediaSource, OpenedSource, describe_source
 
 try:
@@ -29,6 +29,7 @@ except ImportError:
 
 RESAMPLING_REACH = 64  # samples, at the lower of two rates, beyond which one does not affect another
 DECODING_REACH = 0.5  # seconds to decode ahead: codecs lean on what came before; Opus asks for 0.08, MP3 for about 0.2
+MOST_CHANGE = 64  # times that the sampling rate may grow or shrink within a track
 MAX_CHANNELS = 64  # more are samples, in an array laid out the other way round
 
 
@@ -145,11 +146,15 @@ class SoundTrack(Sound):
         needed = np.flatnonzero((self._ends > first - DECODING_REACH) & (self._starts < last))
         begin = 0
         for frame in self._decode([self._packets[index] for index in needed]):
+            if frame.pts is not None:
+                begin = round((frame.pts * float(frame.time_base) - self.origin) * self.rate)
+            if begin >= stop + DECODING_REACH * self.rate:  # packets may say less than they decode to
+                break
+            if not 1 / MOST_CHANGE <= frame.sample_rate / self.rate <= MOST_CHANGE:
+                continue  # damaged, too
             values = mono(planes(frame))
             if frame.sample_rate != self.rate:
                 values = resample(values, frame.sample_rate, self.rate)
-            if frame.pts is not None:
-                begin = round((frame.pts * float(frame.time_base) - self.origin) * self.rate)
             low, high = max(begin, start), min(begin + len(values), stop)
             if low < high:
                 samples[low - start : high - start] = values[low - begin : high - begin]
@@ -221,10 +226,16 @@ def pick_sound(container: Any) -> Any:
 
 
 def read_packets(container: Any, streams: list) -> "Iterator[av.Packet]":
-    """The packets of the streams, up to where the file ends or breaks off."""
+    """The packets of the streams, up to where the file ends or breaks off.
+
+    Raises `UnreadableError` where they are the same bytes again and again.
+    """
+    total, size = 0, container.size
     try:
         for packet in container.demux(streams):
             if packet.size:
+                total += packet.size
+                check_repeated(total, size)
                 yield packet
     except (av.FFmpegError, IndexError):  # PyAV ends with an IndexError where damage looks like a new stream
         return

@@ -21,6 +21,8 @@ MOST_PIXELS = 2**26  # of a frame, 8192 x 8192; as RGB they take 200 MB
 LONGEST_SIDE = 2**15  # pixels of a frame
 MOST_CHANNELS = 64  # of a sound
 HIGHEST_RATE = 2**20  # samples a second; recorders of ultrasound take about half as many
+MOST_REPEATED = 16  # times that the packets of a file may hold the bytes of the file
+REPEATED_FREELY = 2**24  # bytes of packets that any file may have
 
 # FFmpeg's names of what it can read. What is not a medium of its own stays out: playlists ("hls", "dash", "concat",
 # "image2"), sessions ("sdp", "rtsp"), scripts ("lavfi", "sbg", "avisynth"), text that is drawn or subtitles, and raw
@@ -104,7 +106,7 @@ def open_container(
         source = Nameless(source)  # type: ignore[assignment]
     try:
         # Tags need not be UTF-8. The mode is said because PyAV would take it from the file object.
-        return av.open(
+        container: Any = av.open(
             source, mode="r", format=container_format, options=options, timeout=timeout, metadata_errors="replace"
         )
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -112,6 +114,11 @@ def open_container(
         reason = REFUSED if isinstance(error, av.ArgumentError) else error
         what = "sound" if kind == "sound" else f"a {kind}"
         raise UnreadableError(f"{name} cannot be read as {what}: {reason}") from error
+    most = max((stream.frames for stream in container.streams), default=0)
+    if 0 < (size := container.size) < most:  # of what comes live, the size is unknown
+        container.close()
+        raise UnreadableError(f"{name} says that {most:,} frames lie in its {size:,} bytes")
+    return container
 
 
 class Nameless:
@@ -119,6 +126,17 @@ class Nameless:
 
     def __init__(self, file: BinaryIO):
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def check_repeated(total: int, size: int) -> None:
+    """Raise `UnreadableError` if packets of `total` bytes come out of a file of `size`; 0 or less is unknown.
+
+    An index may name the same bytes any number of times.
+    """
+    if size > 0 and total > MOST_REPEATED * size + REPEATED_FREELY:
+        raise UnreadableError(
+            f"a file of {size:,} bytes cannot be read: its index repeats them more than {MOST_REPEATED} times"
+        )
 
 
 def limit_pictures(name: str, codec: Any) -> None:
@@ -159,6 +177,7 @@ __all__ = [
     "Nameless",
     "UnreadableError",
     "check_picture_size",
+    "check_repeated",
     "check_sampling",
     "limit_pictures",
     "no_frame",

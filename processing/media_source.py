@@ -67,7 +67,7 @@ class OpenedSource:
             if isinstance(source, io.TextIOBase):
                 raise ValueError(f"{describe_source(source, kind)} is open as text; open it with mode 'rb'")
             if not (hasattr(source, "seekable") and source.seekable()):
-                self._file, self._is_ours = io.BytesIO(source.read()), True
+                self._file, self._is_ours = self._read_everything(source), True
         else:
             raise ValueError(f"a {kind} is a path, a URL, bytes or a binary file object, got {type(source).__name__}")
 
@@ -82,6 +82,18 @@ class OpenedSource:
         if not os.path.isfile(path):
             raise ValueError(f"{path!r} is not a file")
         return os.path.abspath(path)  # FFmpeg takes what stands before a colon for a protocol
+
+    def _read_everything(self, source: BinaryIO) -> BinaryIO:
+        """A pipe or socket, which can be read once. They need not end."""
+        everything = io.BytesIO()
+        while piece := source.read(DECOMPRESSED_AT_ONCE):
+            everything.write(piece)
+            if everything.tell() > DOWNLOAD_BYTES:
+                raise ValueError(
+                    f"{self.name} cannot be read: it has more than {DOWNLOAD_BYTES:,} bytes "
+                    "(DOWNLOAD_BYTES in holovid.processing.media_source)"
+                )
+        return everything
 
     def rewound(self) -> str | BinaryIO:
         """A path, or a file that stands at its beginning."""

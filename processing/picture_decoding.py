@@ -6,7 +6,7 @@ They are read with Pillow. GIF is read with the other videos, as are files of ma
 
 import math
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -94,9 +94,8 @@ class PictureFile:
             if picture_format == "HEIC":
                 raise UnreadableError("HEIC is not read; save it as JPEG or PNG")
             found = source.rewound()
-            self._picture = PIL.Image.open(
-                found if isinstance(found, str) else Nameless(found), formats=[picture_format]
-            )
+            file: Any = found if isinstance(found, str) else Nameless(found)
+            self._picture = PIL.Image.open(file, formats=[picture_format])
             check_picture_size(self.name, *self._picture.size)
             self.is_animated = picture_format in ANIMATED and getattr(self._picture, "is_animated", False)
             self._latest: tuple[int, np.ndarray] = -1, np.empty(0)

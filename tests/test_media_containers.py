@@ -1,6 +1,7 @@
 """What is opened as a video or a sound: containers that we name, and nothing that a file names."""
 
 import io
+import struct
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,8 @@ import pytest
 from clips import write_clip
 
 from holovid.clip_tables import load_clips
-from holovid.processing.audio_decoding import SoundFile
+from holovid.processing import audio_decoding, media_containers, media_source
+from holovid.processing.audio_decoding import SoundFile, mono
 from holovid.processing.media_containers import CONTAINERS
 from holovid.processing.video_decoding import open_video
 from holovid.watching import LiveSource
@@ -284,3 +286,77 @@ def test_a_playlist_in_a_table_is_not_read(tmp_path):
     row = load_clips(tmp_path / "clips.csv")["train"][0]
     with pytest.raises(ValueError, match="cannot be read as a video"):
         open_video(row["video"])
+
+
+def wav(rate: int, channels: int, samples: bytes = bytes(4000)) -> bytes:
+    align = 2 * channels
+    form = struct.pack("<HHIIHH", 1, channels, rate, rate * align & 0xFFFFFFFF, align & 0xFFFF, 16)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples)) + samples
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(999_999_937, 1), (2**20 + 1, 1), (16_000, 65), (48_000, 200)])
+def test_rates_and_channels_that_no_sound_has(rate, channels):
+    with pytest.raises(ValueError, match=r"at most 64 channels and 1,048,576 Hz are read"):
+        SoundFile(wav(rate, channels))
+
+
+@pytest.mark.parametrize("rate", [1, 7, 999_983, 2**20])
+def test_odd_rates_take_no_more_than_was_asked_for(rate):
+    with SoundFile(wav(rate, 1, np.ones(2000, dtype=np.int16).tobytes())) as file:
+        assert file.sound.rate == rate and file.sound.num_samples == 2000
+        assert file.sound.read(100, 80_000, 16_000).shape == (80_000,)
+
+
+def atom(content: bytearray, name: bytes) -> int:
+    return content.index(name) + 8  # after version and flags
+
+
+def test_an_index_of_more_frames_than_there_are_bytes(tmp_path):
+    """FFmpeg would look for a key frame among them for hours."""
+    content = bytearray(write_clip(tmp_path / "clip.mp4").read_bytes())
+    count = 10_000_000
+    struct.pack_into(">II", content, atom(content, b"stsz"), 1000, count)
+    struct.pack_into(">III", content, atom(content, b"stts"), 1, count, 512)
+    struct.pack_into(">IIII", content, atom(content, b"stsc"), 1, 1, count, 1)
+    with pytest.raises(ValueError, match=r"says that 10,000,000 frames lie in its \d,\d+ bytes"):
+        open_video(bytes(content))
+
+
+def test_bytes_that_come_again_and_again(tmp_path, monkeypatch):
+    """An index may name the same bytes any number of times; here once is too often."""
+    path = write_clip(tmp_path / "clip.mp4")
+    monkeypatch.setattr(media_containers, "REPEATED_FREELY", 0)
+    with open_video(path) as video:
+        assert len(video) == 24
+    monkeypatch.setattr(media_containers, "MOST_REPEATED", 0.25)
+    with pytest.raises(ValueError, match=r"a file of \d,\d+ bytes cannot be read: its index repeats them"):
+        open_video(path)
+
+
+def test_sound_of_packets_that_decode_to_more_than_they_say(tmp_path, monkeypatch):
+    """All packets claim to be heard at once; only as much is decoded as was asked for."""
+    path = write_media(tmp_path / "clip.flac", *SOUNDS["flac"])
+    with SoundFile(path) as file:
+        expected = file.sound.read(0, 8000, 48000)
+        file.sound._starts[:] = 0
+        file.sound._ends[:] = 1
+        decoded = []
+        monkeypatch.setattr(audio_decoding, "mono", lambda samples: decoded.append(1) or mono(samples))
+        assert file.sound.read(0, 8000, 48000).equal(expected)
+        assert len(decoded) < len(file.sound._packets)
+
+
+def test_a_pipe_that_does_not_end(monkeypatch):
+    class Endless(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            buffer[:] = bytes(len(buffer))
+            return len(buffer)
+
+    monkeypatch.setattr(media_source, "DOWNLOAD_BYTES", 2**22)
+    for read in (open_video, SoundFile):
+        with pytest.raises(ValueError, match=r"cannot be read: it has more than 4,194,304 bytes"):
+            read(Endless())
