@@ -15,7 +15,7 @@ from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
 from holovid.configuration.class_names import NamedClasses
-from holovid.configuration.configuration_common import SavedWithSource
+from holovid.configuration.configuration_common import SavedConfiguration
 
 EXPERTS = ("space", "time", "audio")
 SOURCE_FIELDS = {"source", "revision", "sha256"}
@@ -23,7 +23,7 @@ ROUNDING = 1e-6  # so that a ratio of widths, w / D, gives back w: 49 * (1 / 49)
 
 
 @strict
-class CA2STConfig(NamedClasses, SavedWithSource, PreTrainedConfig):
+class CA2STConfig(NamedClasses, SavedConfiguration, PreTrainedConfig):
     r"""
     Args:
         experts (`list[str]`): two or three of "space" (CLIP image model), "time" (VideoMAE) and "audio" (AST), in this

@@ -1,9 +1,10 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
 """What configurations, models and processors share: saved ones come with the source code of the classes they name."""
 
+import os
 from importlib import import_module
 
-from transformers.utils import PushToHubMixin
+from transformers.utils import CONFIG_NAME, PushToHubMixin
 
 
 class UploadedWhole(PushToHubMixin):
@@ -30,12 +31,23 @@ class SavedWithSource(UploadedWhole):
 
     def save_pretrained(self, save_directory, **kwargs):
         hub = self._source_hub()
-        if hub:
-            hub.name_classes(self, save_directory)
-        saved = super().save_pretrained(save_directory, **kwargs)
-        if hub:
-            hub.write_source(self, save_directory)
+        if hub is None or os.path.isfile(save_directory):  # which transformers refuses
+            return super().save_pretrained(save_directory, **kwargs)
+        hub.name_classes(self, save_directory)
+        saved = hub.save_whole(super().save_pretrained, save_directory, **kwargs)
+        hub.write_source(self, save_directory)
         return saved
 
 
-__all__ = ["SavedWithSource", "UploadedWhole"]
+class SavedConfiguration(SavedWithSource):
+    """Mixin for configurations: one that is not there is an error, where transformers takes the defaults."""
+
+    @classmethod
+    def get_config_dict(cls, pretrained_model_name_or_path, **kwargs):
+        settings, kwargs = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+        if not settings:  # of a save that was killed, weights would load with the sizes of another model
+            raise OSError(f"{pretrained_model_name_or_path} has no {CONFIG_NAME}, or nothing is in it")
+        return settings, kwargs
+
+
+__all__ = ["SavedConfiguration", "SavedWithSource", "UploadedWhole"]

@@ -12,11 +12,11 @@ from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
 
 from holovid.configuration.class_names import NamedClasses
-from holovid.configuration.configuration_common import SavedWithSource
+from holovid.configuration.configuration_common import SavedConfiguration
 
 
 @strict
-class XViTConfig(NamedClasses, SavedWithSource, PreTrainedConfig):
+class XViTConfig(NamedClasses, SavedConfiguration, PreTrainedConfig):
     r"""
     Args:
         image_size (`int` or `[height, width]`): pixels of a frame; each side a multiple of `patch_size`.

@@ -139,7 +139,17 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
                 check_all_there(source, loading)
 
     def save_pretrained(self, save_directory, save_original_format: bool = False, **kwargs):
-        super().save_pretrained(save_directory, save_original_format=save_original_format, **kwargs)
+        """As in transformers, but the folder then holds this model, or the one that it held before, whoever is killed.
+
+        Raises `ValueError` when another process is saving to the folder, and `OSError` when there is no space.
+        """
+        kwargs["save_original_format"] = save_original_format
+        hub = self._source_hub()
+        writes_alone = kwargs.get("is_main_process", True) and not kwargs.get("distributed_checkpoint")
+        if hub is None or not writes_alone or os.path.isfile(save_directory):
+            super().save_pretrained(save_directory, **kwargs)
+        else:
+            hub.save_whole(super().save_pretrained, save_directory, **kwargs)
 
 
 __all__ = [

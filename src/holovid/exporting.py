@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,9 @@ def run_onnx(file: Path) -> Run:
 
 
 def write_torch(program: ExportedProgram, inputs: list[str], outputs: list[str], dynamic: bool, file: Path) -> None:
-    torch.export.save(program, file)
+    content = BytesIO()  # torch's own writer ends the process when there is no space
+    torch.export.save(program, content)
+    write_whole(file, content.getbuffer())
 
 
 def run_torch(file: Path) -> Run:

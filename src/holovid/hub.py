@@ -5,8 +5,8 @@ names itself and each model registered for it with an Auto class (a model is sav
 names itself. They lie flat in the folder, under one rewrite rule: `from holovid.<folder>.<file> import` becomes
 `from .<file> import`. Any other import of holovid is refused, before anything is written.
 
-`SavedWithSource`, which configurations and processors derive from, calls `name_classes` and `write_source`; and what
-`push_to_hub` is about to upload, `complete_upload`.
+`SavedWithSource`, which configurations and processors derive from, calls `name_classes`, `save_whole` and
+`write_source`; and what `push_to_hub` is about to upload, `complete_upload`.
 """
 
 import ast
@@ -25,6 +25,7 @@ from transformers.utils import CONFIG_NAME
 
 from holovid.configuration.configuration_common import SavedWithSource, UploadedWhole
 from holovid.files import write_whole
+from holovid.saving import save_whole as save_whole
 
 CARD = "README.md"
 TRAVELLING_MODULE = re.compile(r"holovid\.(?:configuration|modeling|processing)\.(\w+)")

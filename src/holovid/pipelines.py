@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader
 from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
+from holovid.saving import saved_whole
+
 
 class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     """[`~transformers.VideoClassificationPipeline`] for models with a video processor, of holovid or of transformers.
@@ -97,8 +99,9 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         return PipelineIterator(outputs, self.postprocess, postprocess_params)
 
     def save_pretrained(self, save_directory, **kwargs: Any):
-        super().save_pretrained(save_directory, **kwargs)
-        self.video_processor.save_pretrained(save_directory, **kwargs)
+        with saved_whole(save_directory) as folder:
+            super().save_pretrained(folder, **kwargs)
+            self.video_processor.save_pretrained(folder, **kwargs)
 
 
 def logits_of(outputs: Any) -> torch.Tensor:

@@ -32,6 +32,7 @@ from holovid.metrics.top_k_accuracy import TopKAccuracy
 from holovid.optimization import build_optimizer, build_schedule
 from holovid.publishing import publish
 from holovid.recipes import Recipe, get_recipe
+from holovid.saving import saved_whole
 from holovid.training_picture import save_training_picture
 
 PICTURE_NAME = "training.png"
@@ -251,6 +252,15 @@ class VideoTrainer(Trainer):
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
         if self.saving_below is None:  # else it is about to be renamed, and the upload takes its time
             super()._push_from_checkpoint(checkpoint_folder)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        """As Trainer does, but model and processor appear together, or the folder stays as it was."""
+        output_dir = output_dir or self.args.output_dir
+        if not self.args.should_save:
+            super()._save(output_dir, state_dict)
+            return
+        with saved_whole(output_dir) as folder:
+            super()._save(str(folder), state_dict)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """As Trainer does, but in a folder of another name until all of it is written."""
