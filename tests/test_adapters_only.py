@@ -32,8 +32,10 @@ from holovid.modeling.adapters_ca2st import content_hash
 from holovid.training import VideoTrainer
 
 MAKERS = {"space": tiny_clip, "time": tiny_videomae, "audio": tiny_ast}
-SOURCE = {"modeling_ca2st.py", "adapters_ca2st.py", "experts_ca2st.py", "layers_ca2st.py", "modeling_common.py",
-          "configuration_ca2st.py", "configuration_common.py", "weight_files.py"}  # fmt: skip
+SOURCE = {
+    "adapters_ca2st.py", "class_names.py", "configuration_ca2st.py", "configuration_common.py", "experts_ca2st.py",
+    "layers_ca2st.py", "model_inputs.py", "modeling_ca2st.py", "modeling_common.py", "weight_files.py",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
