@@ -235,3 +235,58 @@ def test_what_is_not_a_video_is_named(ours, clips, tmp_path):
 def test_model_without_a_video_processor_is_refused():
     with pytest.raises(ValueError, match="requires either a video processor"):
         VideoClassificationPipeline(tiny())
+
+
+@pytest.fixture
+def damaged(clips, tmp_path):
+    """Two good clips around two that cannot be read: one is no video, one is not there."""
+    (tmp_path / "broken.mp4").write_bytes(b"this is no video")
+    return [clips[0], str(tmp_path / "broken.mp4"), str(tmp_path / "nowhere.mp4"), clips[1]]
+
+
+class Paths(torch.utils.data.Dataset):
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, place):
+        return self.paths[place]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "kind", [list, lambda paths: (path for path in paths), Paths], ids=["list", "generator", "dataset"]
+)
+def test_broken_clips_are_skipped_with_their_reason(ours, damaged, batch_size, kind):
+    answers = list(ours(kind(damaged), batch_size=batch_size, on_broken="skip"))
+    assert [type(answer) for answer in answers] == [list, dict, dict, list]
+    assert "broken.mp4" in answers[1]["error"] and "nowhere.mp4" in answers[2]["error"]
+    for answer, clip in ((answers[0], damaged[0]), (answers[3], damaged[3])):
+        assert_close(answer, ours(clip))
+    assert len(ours(Paths(damaged), on_broken="skip")) == 4
+
+
+def test_broken_clips_alone(ours, damaged):
+    assert "broken.mp4" in ours(damaged[1], on_broken="skip")["error"]
+    assert [set(answer) for answer in ours(damaged[1:3], batch_size=2, on_broken="skip")] == [{"error"}] * 2
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_broken_clips_are_an_error_by_default(ours, damaged, workers):
+    """The same one from a worker, not its traceback."""
+    with pytest.raises(ValueError, match=r"broken\.mp4") as raised:
+        ours(damaged, num_workers=workers)
+    assert "Traceback" not in str(raised.value) and "\n" not in str(raised.value)
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.mp4"):
+        ours(damaged[2:], num_workers=workers)
+    assert len(ours(damaged, num_workers=workers, on_broken="skip")) == 4
+
+
+def test_choices_of_a_call(ours, clips):
+    with pytest.raises(ValueError, match="on_broken must be one of raise, skip, got 'ignore'"):
+        ours(clips[0], on_broken="ignore")
+    for top_k in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="top_k must be a number of labels from 1 on"):
+            ours(clips[0], top_k=top_k)

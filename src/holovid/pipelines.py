@@ -9,6 +9,9 @@ The stock class labels a video with our models as well. It takes videos one at a
 Alphabet: B clips, V views and crops of a clip, T frames, C channels, H, W pixels.
 """
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -18,6 +21,15 @@ from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
 from holovid.saving import saved_whole
+
+ON_BROKEN = ("raise", "skip")
+
+
+@dataclass
+class Unread:
+    """In the place of a video that cannot be read, what was raised."""
+
+    error: Exception
 
 
 class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
@@ -38,10 +50,12 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         function_to_apply ("softmax", "sigmoid" or "none"): makes scores of logits. Default: as `problem_type` asks.
         batch_size (`int`): videos that go through the model at once. Default 1.
         num_workers (`int`): processes that decode ahead, at most one of them for a generator. Default 0.
+        on_broken ("raise" or "skip"): what happens to a video that cannot be read: an error, or the reason stands in
+            the place of its answer, `{"error": str}`. Default "raise".
         **processor_options: go to the video processor, `num_frames=16` or `num_views=4, num_crops=3` for instance; by
             default it does what it was saved to do. The logits of several views are averaged, as the papers do.
 
-    Returns, for each video, a list of `{"score": float, "label": str}`.
+    Returns, for each video, a list of `{"score": float, "label": str}`; or, of one that is skipped, `{"error": str}`.
 
     Raises `ValueError` when a model of holovid was loaded from a checkpoint that lacks weights, when a model gives no
     logits or some that are not finite, when clips of one batch differ in size, and what the video processor raises.
@@ -54,9 +68,13 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         if hasattr(self.model, "check_loaded"):  # a model of holovid, which transformers may just have loaded
             self.model.check_loaded()
 
-    def _sanitize_parameters(self, top_k=None, function_to_apply=None, **processor_options):
+    def _sanitize_parameters(self, top_k=None, function_to_apply=None, on_broken=None, **processor_options):
+        if on_broken not in (None, *ON_BROKEN):
+            raise ValueError(f"on_broken must be one of {', '.join(ON_BROKEN)}, got {on_broken!r}")
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise ValueError(f"top_k must be a number of labels from 1 on, got {top_k!r}")
         _, _, postprocess = super()._sanitize_parameters(top_k=top_k, function_to_apply=function_to_apply)
-        return processor_options, {}, postprocess
+        return processor_options, {}, postprocess | ({} if on_broken is None else {"on_broken": on_broken})
 
     def __call__(self, inputs: Any, audio: Any = None, sampling_rate: int | None = None, **kwargs: Any):
         if isinstance(inputs, list) and not inputs:
@@ -73,6 +91,17 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
             video = video["video"]
         return self.video_processor(video, return_tensors="pt", **processor_options).to(self.dtype)
 
+    def read(self, video: Any, **processor_options: Any) -> dict[str, torch.Tensor] | Unread:
+        """What the model takes of a video, or why it cannot be read: a worker's error would come as a traceback."""
+        try:
+            return {**self.preprocess(video, **processor_options)}
+        except (ValueError, OSError) as error:
+            return Unread(error)
+
+    def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):
+        clip = join_readable([self.read(inputs, **preprocess_params)])
+        return self.postprocess(*self.forward(clip, **forward_params), **postprocess_params)
+
     def _forward(self, model_inputs):
         videos = model_inputs["pixel_values_videos"]
         if videos.ndim == 5:
@@ -81,27 +110,51 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         outputs = super()._forward({name: value.flatten(0, 1) for name, value in model_inputs.items()})
         return ImageClassifierOutput(logits=logits_of(outputs).unflatten(0, videos.shape[:2]).mean(1))
 
-    def postprocess(self, model_outputs: Any, *args: Any, **options: Any):
+    def forward(self, model_inputs, **forward_params):
+        """Of a batch of `join_readable`, the output of the model for each video, or why there is none."""
+        readable, unread = model_inputs
+        logits = iter(() if readable is None else super().forward(readable, **forward_params).logits[:, None])
+        return [ImageClassifierOutput(logits=next(logits)) if reason is None else reason for reason in unread]
+
+    def postprocess(self, model_outputs: Any, on_broken: str = "raise", **options: Any):
+        if isinstance(model_outputs, Unread):
+            if on_broken == "skip":
+                return {"error": str(model_outputs.error)}
+            raise model_outputs.error
         check_finite(model_outputs.logits)
-        return super().postprocess(model_outputs, *args, **options)
+        return super().postprocess(model_outputs, **options)
 
     def get_iterator(
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ):
         # Stock batching pads what a tokenizer or feature extractor made, and refuses to work without either.
         if hasattr(inputs, "__len__"):
-            videos = PipelineDataset(inputs, self.preprocess, preprocess_params)
+            videos = PipelineDataset(inputs, self.read, preprocess_params)
         else:
-            videos = PipelineIterator(inputs, self.preprocess, preprocess_params)
+            videos = PipelineIterator(inputs, self.read, preprocess_params)
             num_workers = min(num_workers, 1)  # every worker would run through the whole generator
-        batches = DataLoader(videos, num_workers=num_workers, batch_size=batch_size, collate_fn=join_batch)
-        outputs = PipelineIterator(batches, self.forward, forward_params, loader_batch_size=batch_size)
+        batches = DataLoader(videos, num_workers=num_workers, batch_size=batch_size, collate_fn=join_readable)
+        outputs = Flattened(PipelineIterator(batches, self.forward, forward_params), inputs)
         return PipelineIterator(outputs, self.postprocess, postprocess_params)
 
     def save_pretrained(self, save_directory, **kwargs: Any):
         with saved_whole(save_directory) as folder:
             super().save_pretrained(folder, **kwargs)
             self.video_processor.save_pretrained(folder, **kwargs)
+
+
+class Flattened:
+    """The outputs of batches one by one; as many as there are `inputs`, if they have a length."""
+
+    def __init__(self, batches: Iterable[list], inputs: Any):
+        self.batches = batches
+        self.inputs = inputs
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.batches)
 
 
 def logits_of(outputs: Any) -> torch.Tensor:
@@ -126,6 +179,15 @@ def pair(inputs: Any, audio: Any, sampling_rate: int | None) -> Any:
         got = f"{len(audio)} of them" if isinstance(audio, (list, tuple)) else type(audio).__name__
         raise ValueError(f"audio for {len(inputs)} videos must be a list of as many, got {got}")
     return [pair(video, sound, sampling_rate) for video, sound in zip(inputs, audio, strict=True)]
+
+
+def join_readable(
+    clips: list[dict[str, torch.Tensor] | Unread],
+) -> tuple[dict[str, torch.Tensor] | None, list[Unread | None]]:
+    """Inputs of the batch, of those that could be read (`None` without any); for each clip, why it could not be."""
+    unread = [clip if isinstance(clip, Unread) else None for clip in clips]
+    readable = [clip for clip in clips if not isinstance(clip, Unread)]
+    return join_batch(readable) if readable else None, unread
 
 
 def join_batch(clips: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
