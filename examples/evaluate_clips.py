@@ -12,17 +12,24 @@ here to measure something of your own.
 import argparse
 import json
 import sys
+from typing import NoReturn
 
-from accelerate import PartialState
-
-from holovid.evaluation import evaluate_clips
-from holovid.evaluation_report import public_command
-from holovid.evaluation_tasks import load_set
-from holovid.loading import load_classifier
+from holovid.cheap_checks import check_clips, check_model_name
+from holovid.command_line import run_script
 
 
 def main() -> None:
     args = parse_arguments()
+    check_model_name(args.model)
+    check_clips(args.data, args.target or ())
+
+    from accelerate import PartialState
+
+    from holovid.evaluation import evaluate_clips
+    from holovid.evaluation_report import public_command
+    from holovid.evaluation_tasks import load_set
+    from holovid.loading import load_classifier
+
     model, processor = load_classifier(args.model)
     clips = load_set(model, args.data, target=args.target, split=args.split, root=args.root)
     results = evaluate_clips(
@@ -50,8 +57,13 @@ def main() -> None:
     state.destroy_process_group()
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:  # in a sentence, without the usage
+        raise ValueError(message)
+
+
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="folder or Hub id")
     parser.add_argument("data", help="folder, table or Hub id of labelled clips")
     parser.add_argument("--split", help="default: the only one; or validation, or else test")
@@ -68,4 +80,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_script("evaluate_clips.py", main, "with --output, the same command goes on where it was"))

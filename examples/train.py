@@ -30,18 +30,25 @@ Not run by us, for want of such machines: several machines, and DeepSpeed (`pip 
 
 import sys
 
-from huggingface_hub.errors import StrictDataclassError
-from transformers.utils import logging
+from holovid.command_line import run_script
+from holovid.run_options import check_run
 
-from holovid.averaging import AVERAGE_NAME
-from holovid.checkpoints import resume_point
-from holovid.preparation import prepare
-from holovid.run_arguments import parse_arguments
-from holovid.training import VideoTrainer
-from holovid.training_record import record_of_trainer, write_record
+IF_STOPPED = "the same command with --resume_from_checkpoint true goes on from the newest checkpoint"
 
 
 def main(arguments: list[str]) -> None:
+    check_run(arguments)  # paths, names and spelling, before torch is imported
+
+    from transformers.utils import logging
+
+    from holovid.averaging import AVERAGE_NAME
+    from holovid.checkpoints import resume_point
+    from holovid.preparation import prepare
+    from holovid.run_arguments import parse_arguments
+    from holovid.training import VideoTrainer
+    from holovid.training_record import record_of_trainer, write_record
+
+    logging.disable_progress_bar()  # of writing files; that of training stays
     run, args = parse_arguments(arguments)
     checkpoint = resume_point(args, files=[] if run.ema_decay is None else [AVERAGE_NAME])
     parts = prepare(run, args.seed, args.data_seed, validate=args.eval_strategy != "no")
@@ -68,10 +75,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    logging.disable_progress_bar()  # of writing files; that of training stays
-    try:
-        main(sys.argv[1:])
-    except StrictDataclassError as error:  # a configuration's refusal, wrapped
-        sys.exit(f"train.py: {error.__cause__ or error}")
-    except (ValueError, OSError) as error:
-        sys.exit(f"train.py: {error}")
+    sys.exit(run_script("train.py", lambda: main(sys.argv[1:]), IF_STOPPED))

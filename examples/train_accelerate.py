@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from huggingface_hub.errors import StrictDataclassError
 from torch.utils.data import DataLoader, default_collate
 from tqdm.auto import tqdm
 from transformers import EvalPrediction
 
+from holovid.command_line import run_script
 from holovid.data import EpochSampler
 from holovid.optimization import build_optimizer, build_schedule
 from holovid.preparation import prepare
@@ -174,9 +174,6 @@ def last_state(folder: Path) -> Path | None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except StrictDataclassError as error:  # a configuration's refusal, wrapped
-        sys.exit(f"train_accelerate.py: {error.__cause__ or error}")
-    except (ValueError, OSError) as error:
-        sys.exit(f"train_accelerate.py: {error}")
+    sys.exit(
+        run_script("train_accelerate.py", lambda: main(sys.argv[1:]), "--resume goes on from the last whole epoch")
+    )

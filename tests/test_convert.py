@@ -249,3 +249,31 @@ def test_origin_of_a_conversion_is_recorded_without_its_place(case, reference, t
     convert(reference, "xvit", tmp_path / "of tensors", **settings(case))
     origin = json.loads((tmp_path / "of tensors" / "conversion.json").read_text())
     assert origin["source"] is None and origin["sha256"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors: {0: torch.zeros(1)}, "no state dict found: .*; found 0"),
+        (lambda tensors: tensors | {("a", 1): torch.zeros(1), None: torch.zeros(1)}, r"found \('a', 1\), None"),
+        (lambda tensors: {"model": tensors | {7: torch.zeros(1)}}, "found 7"),
+        (
+            lambda tensors: dict.fromkeys(tensors, torch.zeros(())),
+            "not a xvit checkpoint: its tensors have other shapes",
+        ),
+        (lambda tensors: tensors | {"new_fc.weight": torch.zeros(())}, "shape"),
+        (lambda tensors: tensors | {"base_model.blocks.0.attn.qkv.weight": torch.zeros(())}, "shape"),
+        (lambda tensors: tensors | {"base_model.norm.weight": torch.zeros(())}, "shape"),
+        (lambda tensors: tensors | {"base_model.norm.weight": torch.zeros(36, dtype=torch.int64)}, "holds int64"),
+        (
+            lambda tensors: tensors | {"base_model.norm.weight": torch.zeros(36, dtype=torch.complex64)},
+            "holds complex64",
+        ),
+    ],
+)
+def test_odd_names_and_tensors_are_one_sentence(tmp_path, change, message):
+    case = golden("xvit/tiny_avg.json")
+    torch.save(change(golden_weights(case)), tmp_path / "odd.pt")
+    with pytest.raises(ValueError, match=message) as raised:
+        from_reference(tmp_path / "odd.pt", "xvit", num_attention_heads=4)
+    assert "\n" not in str(raised.value)

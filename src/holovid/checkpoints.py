@@ -88,7 +88,10 @@ def checkpoint_faults(checkpoint: str | Path, processes: int = 1, files: Iterabl
             faults.append(f"it has no {kind}")
     index = checkpoint / SAFE_WEIGHTS_INDEX_NAME
     if index.is_file() and is_readable(index):
-        shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        content = json.loads(index.read_text())
+        if not isinstance(content, dict) or not isinstance(content.get("weight_map"), dict):
+            return [*faults, f"{index.name} has no weight_map"]
+        shards = sorted(set(map(str, content["weight_map"].values())))
         faults += [f"it has no {name}" for name in shards if not (checkpoint / name).is_file()]
     cut = [path.name for path in sorted(checkpoint.iterdir()) if path.is_file() and not is_readable(path)]
     return faults + [f"{name} is cut short" for name in cut]

@@ -1,41 +1,30 @@
 """The `holovid` command: one function a sub-command, each a thin wrapper of a function of the library.
 
 Whatever cannot be done ends as one sentence on stderr and exit status 2. Torch and transformers are imported by the
-commands that need them.
+commands that need them, after what is cheap to check: paths, names, columns.
 """
 
 import json
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
-from huggingface_hub.errors import StrictDataclassError
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
 from holovid.allocator import keep_memory
-from holovid.cli_options import named_values, split_names, whole_numbers
-from holovid.cli_tables import accuracy_table, answer_table
+from holovid.cheap_checks import check_clip, check_clips, check_device, check_folder, check_model_name
+from holovid.cli_group import PROGRAM, OneSentenceErrors
+from holovid.cli_options import named_values, names_of_lines, split_names, whole_numbers
+from holovid.cli_tables import accuracy_table, answer_record, answer_table
 
-
-class OneSentenceErrors(TyperGroup):
-    """A command group whose users see what was wrong with their input instead of a traceback."""
-
-    def invoke(self, ctx):
-        try:
-            return super().invoke(ctx)
-        except (ValueError, OSError, ImportError) as error:  # the last: a package that an extra would bring
-            # transformers and the Hub's client append lines of advice
-            print(f"holovid: {str(error).strip().splitlines()[0]}", file=sys.stderr)
-            raise typer.Exit(2) from error
-        except StrictDataclassError as error:  # a configuration's refusal, wrapped
-            print(f"holovid: {error.__cause__ or error}", file=sys.stderr)
-            raise typer.Exit(2) from error
-
-
+FAMILIES = ("xvit", "cast", "cava", "ca2st")  # of `convert`
+FORMATS = ("onnx", "torch")  # of `export`
+SKIPPED = 1  # exit status when some clips could not be read
+OnBroken = Literal["raise", "skip"]
 app = typer.Typer(
     cls=OneSentenceErrors,
     help="Space-time video transformers: label videos, evaluate, convert checkpoints, render data to try them on.",
@@ -46,11 +35,26 @@ data = typer.Typer(help="Make sets of clips.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
 
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"holovid {version('holovid')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+):
+    pass
+
+
 @data.command()
 def synth(
     output: Annotated[Path, typer.Argument(help="Folder to make; a complete set that is there already is kept.")],
-    train: Annotated[int, typer.Option(help="Clips to train on.")] = 960,
-    val: Annotated[int, typer.Option(help="Clips to validate on.")] = 320,
+    train: Annotated[int, typer.Option(min=0, help="Clips to train on.")] = 960,
+    val: Annotated[int, typer.Option(min=0, help="Clips to validate on.")] = 320,
     shapes: Annotated[str, typer.Option(help="Of disc, square, triangle, star, ring, bar.")] = "disc,triangle",
     motions: Annotated[
         str, typer.Option(help="Of right, left, down, up, grow, shrink, appear, vanish.")
@@ -58,10 +62,10 @@ def synth(
     sounds: Annotated[str, typer.Option(help="Of rise, fall, tone, noise.")] = "rise,fall",
     size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 112,
     seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 2.0,
-    frame_rate: Annotated[int, typer.Option(help="Frames a second.")] = 12,
+    frame_rate: Annotated[int, typer.Option(min=1, help="Frames a second.")] = 12,
     sampling_rate: Annotated[int, typer.Option(help="Sound samples a second.")] = 16_000,
-    seed: Annotated[int, typer.Option(help="Where all chance comes from.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Clips to render at a time; default: one a core.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Clips to render at a time; default: one a core.")] = None,
 ):
     """Render labelled mp4 clips: shape x motion x sound, drawn independently, motions in exact reversal pairs.
 
@@ -90,6 +94,9 @@ def classify(
     clips: Annotated[list[str], typer.Argument(help="Paths or URLs of videos.")],
     top_k: Annotated[int, typer.Option(min=1, help="Labels to show, best first.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    on_broken: Annotated[
+        OnBroken, typer.Option(help="At a clip that cannot be read: end (raise), or say why and go on, with status 1.")
+    ] = "raise",
     picture: Annotated[Path | None, typer.Option(help="Also draw what the model saw and said (.png, .jpg).")] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run model code that comes from the Hub.")
@@ -99,6 +106,13 @@ def classify(
 
     holovid classify my-model clip.mp4 --top-k 3 --picture sheet.png
     """
+    if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
+    check_model_name(model)
+    if on_broken == "raise":
+        for clip in clips:
+            check_clip(clip)
+
     from transformers import logging, pipeline
 
     from holovid import VideoClassificationPipeline
@@ -108,8 +122,6 @@ def classify(
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
     network, processor = load_classifier(model, trust_remote_code)
     classifier = pipeline(
         "video-classification",
@@ -117,22 +129,23 @@ def classify(
         video_processor=processor,
         pipeline_class=VideoClassificationPipeline,
     )
-    answers = [classifier(clip, top_k=top_k) for clip in clips]
+    answers = [classifier(clip, top_k=top_k, on_broken=on_broken) for clip in clips]
+    answered = [(clip, answer) for clip, answer in zip(clips, answers, strict=True) if "error" not in answer]
 
-    if picture is not None:
-        sheets = [
-            contact_sheet(classifier.video_processor, clip, answer, title=clip)
-            for clip, answer in zip(clips, answers, strict=True)
-        ]
+    if picture is not None and answered:
+        sheets = [contact_sheet(classifier.video_processor, clip, answer, title=clip) for clip, answer in answered]
         picture.parent.mkdir(parents=True, exist_ok=True)
         with new_file(picture) as unfinished:
             stack(sheets).save(unfinished)
     if as_json:
-        print(json.dumps([{"clip": clip, "answers": answer} for clip, answer in zip(clips, answers, strict=True)]))
+        print(json.dumps([answer_record(clip, answer) for clip, answer in zip(clips, answers, strict=True)]))
     else:
         Console().print(answer_table(clips, answers))
-        if picture is not None:
+        if picture is not None and answered:
             Console().print(f"Picture: {picture}", soft_wrap=True)
+    if len(answered) < len(clips):
+        print(f"{PROGRAM}: {len(clips) - len(answered)} of {len(clips)} clips could not be read", file=sys.stderr)
+        raise typer.Exit(SKIPPED)
 
 
 @app.command()
@@ -140,7 +153,7 @@ def watch(
     model: Annotated[str, typer.Argument(help="Folder or Hub id of an XViT that labels videos.")],
     source: Annotated[str, typer.Argument(help="File, camera such as /dev/video0, or URL that FFmpeg reads.")],
     stride: Annotated[
-        int | None, typer.Option(help="Frames of the source from one that the model is shown to the next.")
+        int | None, typer.Option(min=1, help="Frames of the source from one that the model is shown to the next.")
     ] = None,
     every: Annotated[
         float | None, typer.Option(help="The same in seconds. Default: as the model's processor samples.")
@@ -160,11 +173,15 @@ def watch(
 
     holovid watch my-model /dev/video0 --every 0.2 --output seen.mp4
     """
+    check_model_name(model)
+    check_device(device)
+
     from contextlib import ExitStack
 
     from transformers import logging
 
     from holovid.annotated_video import annotated_video
+    from holovid.devices import move_to
     from holovid.loading import load_classifier
     from holovid.watching import LabelLine, LiveSource, until_stopped
     from holovid.watching import watch as watch_source
@@ -179,7 +196,7 @@ def watch(
         is_stopped = stack.enter_context(until_stopped())
         has_answered = False
         for moment in watch_source(
-            classifier.eval().to(device),
+            move_to(classifier.eval(), device),
             processor,
             live,
             stride=stride,
@@ -203,7 +220,7 @@ def watch(
 def evaluate(
     model: Annotated[str, typer.Argument(help="Folder or Hub id of a video classifier.")],
     data: Annotated[list[str], typer.Argument(help="Folders, tables or Hub ids of labelled clips.")],
-    views: Annotated[int | None, typer.Option(help="Passes over a clip in time. Default: 1.")] = None,
+    views: Annotated[int | None, typer.Option(min=1, help="Passes over a clip in time. Default: 1.")] = None,
     crops: Annotated[int | None, typer.Option(help="1 or 3 of each. Default: 1.")] = None,
     ensemble: Annotated[
         str | None,
@@ -215,7 +232,7 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="Default: the only one; or validation, or else test.")] = None,
     target: Annotated[str | None, typer.Option(help="Column of classes. Default: label; or verb,noun.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder that paths in tables start from.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Views that go through the model at once.")] = 8,
+    batch_size: Annotated[int, typer.Option(min=1, help="Views that go through the model at once.")] = 8,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead.")] = 0,
     autocast: Annotated[str | None, typer.Option(help="bfloat16 or float16.")] = None,
     output: Annotated[
@@ -240,6 +257,16 @@ def evaluate(
 
     holovid evaluate xvit-ssv2 ssv2/validation.csv --root ssv2/videos --views 2 --crops 3 --output results
     """
+    from holovid.recipes import get_recipe
+
+    check_model_name(model)
+    known_recipe = None if recipe is None else get_recipe(recipe)
+    targets = () if target is None else split_names(target)
+    if target is not None and not targets:
+        raise ValueError("--target names a column of classes, or two as in verb,noun; got none")
+    for source in data:
+        check_clips(source, targets)
+
     from accelerate import PartialState
     from transformers import logging
 
@@ -247,7 +274,6 @@ def evaluate(
     from holovid.evaluation_report import public_command
     from holovid.evaluation_tasks import load_set
     from holovid.loading import load_classifier
-    from holovid.recipes import get_recipe
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -256,10 +282,10 @@ def evaluate(
     given = {"num_views": views, "num_crops": crops, "ensemble": ensemble}
     protocol = {name: value for name, value in given.items() if value is not None}
     classifier, processor = load_classifier(model, trust_remote_code)
-    if recipe is not None:
-        protocol = recipe_protocol(get_recipe(recipe), classifier.config) | protocol
+    if known_recipe is not None:
+        protocol = recipe_protocol(known_recipe, classifier.config) | protocol
     options: dict[str, Any] = protocol | {
-        "target": None if target is None else split_names(target),
+        "target": targets or None,
         "batch_size": batch_size,
         "num_workers": workers,
         "autocast": autocast,
@@ -300,29 +326,32 @@ def convert(
         str, typer.Option(help="How the processor picks frames: uniform, segments, dense or strided.")
     ] = "uniform",
     frame_stride: Annotated[
-        int, typer.Option(help="Frames between those picked, of --sampling dense and strided.")
+        int, typer.Option(min=1, help="Frames between those picked, of --sampling dense and strided.")
     ] = 1,
-    image_size: Annotated[int | None, typer.Option(help="Side of a frame in pixels.")] = None,
-    num_frames: Annotated[int | None, typer.Option(help="Frames of a clip.")] = None,
-    num_attention_heads: Annotated[int | None, typer.Option(help="Default: one for each 64 channels.")] = None,
-    temporal_num_attention_heads: Annotated[int | None, typer.Option(help="xvit: those of the temporal head.")] = None,
-    mix_group: Annotated[int | None, typer.Option(help="xvit: frames that are mixed with one another.")] = None,
-    mix_divisor: Annotated[int | None, typer.Option(help="xvit: 8 (Kinetics) or 4 (Something-Something).")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Side of a frame in pixels.")] = None,
+    num_frames: Annotated[int | None, typer.Option(min=1, help="Frames of a clip.")] = None,
+    num_attention_heads: Annotated[int | None, typer.Option(min=1, help="Default: one for each 64 channels.")] = None,
+    temporal_num_attention_heads: Annotated[
+        int | None, typer.Option(min=1, help="xvit: those of the temporal head.")
+    ] = None,
+    mix_group: Annotated[int | None, typer.Option(min=1, help="xvit: frames that are mixed with one another.")] = None,
+    mix_divisor: Annotated[
+        int | None, typer.Option(min=1, help="xvit: 8 (Kinetics) or 4 (Something-Something).")
+    ] = None,
     mix_layers: Annotated[str | None, typer.Option(help="xvit: layers that mix, as in 0,1,2.")] = None,
-    audio_frames: Annotated[int | None, typer.Option(help="cava, ca2st: rows of the spectrogram.")] = None,
-    audio_stride: Annotated[int | None, typer.Option(help="cava, ca2st: step of its patches.")] = None,
-    num_mel_bins: Annotated[int | None, typer.Option(help="cava, ca2st: its columns.")] = None,
+    audio_frames: Annotated[int | None, typer.Option(min=1, help="cava, ca2st: rows of the spectrogram.")] = None,
+    audio_stride: Annotated[int | None, typer.Option(min=1, help="cava, ca2st: step of its patches.")] = None,
+    num_mel_bins: Annotated[int | None, typer.Option(min=1, help="cava, ca2st: its columns.")] = None,
     exchange_order: Annotated[str | None, typer.Option(help="ca2st: sequential or parallel.")] = None,
 ):
     """Turn a released checkpoint into a folder that the Auto classes load.
 
     holovid convert checkpoint.pyth --family xvit --output xvit-k600 --num-frames 16 --mix-group 8
     """
-    from transformers import logging
-
-    from holovid.convert import convert
-
-    logging.disable_progress_bar()
+    if family not in FAMILIES:
+        raise ValueError(f"unknown family {family!r}; known are {', '.join(FAMILIES)}")
+    if not source.is_file():
+        raise ValueError(f"{source} is not a file")
     given = {
         "image_size": image_size,
         "num_frames": num_frames,
@@ -335,9 +364,15 @@ def convert(
         "audio_stride": audio_stride,
         "num_mel_bins": num_mel_bins,
         "exchange_order": exchange_order,
-        "id2label": None if labels is None else dict(enumerate(labels.read_text().splitlines())),
+        "id2label": None if labels is None else dict(enumerate(names_of_lines(labels))),
     }
     settings = {name: value for name, value in given.items() if value is not None}
+
+    from transformers import logging
+
+    from holovid.convert import convert
+
+    logging.disable_progress_bar()
     model = convert(source, family, output, {"sampling": sampling, "frame_stride": frame_stride}, **settings)
     Console().print(f"{model.num_parameters():,} parameters in {output}", soft_wrap=True)
 
@@ -358,6 +393,10 @@ def export(
 
     holovid export my-model my-model-onnx --format onnx
     """
+    check_model_name(model)
+    if format not in FORMATS:
+        raise ValueError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
+
     from transformers import logging
 
     from holovid.exporting import export as export_model
@@ -382,6 +421,8 @@ def info(
 
     holovid info demo-output/model
     """
+    check_model_name(model)
+
     from transformers import logging
 
     from holovid.facts import fact_lines, model_facts
@@ -410,6 +451,8 @@ def card(
 
     holovid card my-model --licence apache-2.0 --repo-id user/my-model
     """
+    check_folder(folder)
+
     from transformers import logging
 
     from holovid.cards import build_card, write_card
@@ -450,6 +493,9 @@ def push(
 
     holovid push my-model user/my-model --licence apache-2.0 --dry-run
     """
+    check_folder(folder)
+    experts = named_values("--expert", expert or [])
+
     from transformers import logging
 
     from holovid.publishing import publish
@@ -467,7 +513,7 @@ def push(
         message=message,
         max_shard_size=max_shard_size,
         adapters_only=adapters_only,
-        experts=named_values("--expert", expert or []),
+        experts=experts,
         include=include or (),
     )
     if as_json:

@@ -1,5 +1,7 @@
 """Options of the command line that hold several values in one."""
 
+from pathlib import Path
+
 
 def named_values(option: str, entries: list[str]) -> dict[str, str]:
     """["space=FOLDER"] -> {"space": "FOLDER"}."""
@@ -20,3 +22,15 @@ def whole_numbers(option: str, text: str) -> list[int]:
 def split_names(names: str) -> tuple[str, ...]:
     """ "right, left" -> ("right", "left")."""
     return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def names_of_lines(path: Path) -> list[str]:
+    """The names of classes that stand in a file, one a line, without blanks around them."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error}") from error
+    if not lines or not all(lines):
+        where = f"line {lines.index('') + 1} is empty" if lines else "it is empty"
+        raise ValueError(f"{path} must name a class in each line, and {where}")
+    return lines

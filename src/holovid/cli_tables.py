@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 
 def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> Table:
@@ -19,11 +20,19 @@ def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) 
     return table
 
 
-def answer_table(clips: list[str], answers: list[list[dict]]) -> Table:
+def answer_record(clip: str, answer: list[dict] | dict[str, str]) -> dict[str, Any]:
+    """What `classify --json` prints of a clip: its `answers`, or the `error` for which there are none."""
+    return {"clip": clip} | (answer if isinstance(answer, dict) else {"answers": answer})
+
+
+def answer_table(clips: list[str], answers: list[list[dict] | dict[str, str]]) -> Table:
     table = Table("clip", "label", "score")
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
     for clip, answer in zip(clips, answers, strict=True):
+        if isinstance(answer, dict):
+            table.add_row(clip, Text(f"not read: {answer['error']}"), "", style="dim", end_section=True)
+            continue
         for rank, entry in enumerate(answer):
             first, last = rank == 0, rank == len(answer) - 1
             score = f"{entry['score']:.3f}"

@@ -112,7 +112,8 @@ def find_clips(folder: str | os.PathLike) -> FoundClips:
     root = os.path.realpath(folder)
     found, others, repeats = [], [], []
     entered: set[str] = set()
-    folders, links = [(os.fspath(folder), root)], []
+    folders: list[tuple[str, str]] = [(os.fspath(folder), root)]
+    links: list[tuple[str, str]] = []
     while folders or links:  # a folder is known by its own name, and not by that of a link to it
         place, real_place = folders.pop() if folders else links.pop()
         if real_place in entered:
@@ -149,7 +150,7 @@ def is_around(folder: str, inner: str) -> bool:
 
 
 def visible(folder: str | os.PathLike) -> list[os.DirEntry]:
-    with os.scandir(folder) as entries:
+    with os.scandir(os.fspath(folder)) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]
 
 

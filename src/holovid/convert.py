@@ -52,8 +52,13 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
     accepted = list(inspect.signature(FAMILIES[family]).parameters)[1:]
     if unknown := settings.keys() - accepted:
         raise ValueError(f"{family} has no setting {some(sorted(unknown))}; it takes {', '.join(accepted)}")
-    model_class, config, names, state_dict = FAMILIES[family](state_dict, **settings)
-    return load(model_class, config, names, state_dict)
+    try:
+        model_class, config, names, state_dict = FAMILIES[family](state_dict, **settings)
+        return load(model_class, config, names, state_dict)
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        # sizes are read from the tensors, which may have other axes, or none, than those of the family
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"this is not a {family} checkpoint: its tensors have other shapes ({reason})") from error
 
 
 def convert(

@@ -22,10 +22,11 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from transformers import AutoProcessor, PreTrainedConfig, PreTrainedModel
 
+from holovid.cheap_checks import check_model_name
 from holovid.facts import check_ours, class_of
 from holovid.files import new_folder, write_whole
 from holovid.hub import is_ours
-from holovid.loading import check_model_name, load_whole, read_config, read_processor
+from holovid.loading import load_whole, read_config, read_processor
 
 TOLERANCE = 1e-4  # largest difference of a logit, in float32
 RECORD = "export.json"

@@ -17,7 +17,8 @@ from transformers import AutoModelForVideoClassification, AutoVideoProcessor, Pr
 from transformers.modeling_utils import PreTrainedModel
 
 import holovid
-from holovid.loading import architecture_of, check_model_name, read_config, read_processor
+from holovid.cheap_checks import check_model_name
+from holovid.loading import architecture_of, read_config, read_processor
 
 CA2ST_FAMILIES = {
     ("space", "time"): "CAST",

@@ -9,8 +9,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 from transformers import (
     AutoConfig,
     AutoModelForVideoClassification,
@@ -21,6 +19,7 @@ from transformers import (
 from transformers.utils import CONFIG_NAME
 
 import holovid
+from holovid.cheap_checks import check_model_name
 from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named, first_line, some
 
 ADAPTERS = "adapter_config.json"  # of PEFT
@@ -130,12 +129,3 @@ def architecture_of(config: PreTrainedConfig) -> str:
     """The name of the class that a model was saved as; empty where that is not known."""
     names = config.architectures
     return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
-
-
-def check_model_name(model: str | os.PathLike) -> None:
-    """Raise `ValueError` when `model` is neither a folder nor a possible name on the Hub."""
-    if not Path(model).is_dir():
-        try:
-            validate_repo_id(str(model))
-        except HFValidationError as error:
-            raise ValueError(f"there is no folder {str(model)!r}, and the Hub has no models of such names") from error

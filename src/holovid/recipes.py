@@ -12,9 +12,10 @@ published weights; both are then named beside the recipe. `small` is ours.
 
 import difflib
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from transformers import PreTrainedConfig
+if TYPE_CHECKING:  # what a recipe is called is known before torch is imported
+    from transformers import PreTrainedConfig
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Recipe:
         if not 0 <= self.warmup_epochs <= self.epochs:
             raise ValueError(f"warmup_epochs must be from 0 to epochs={self.epochs}, got {self.warmup_epochs}")
 
-    def check_model(self, config: PreTrainedConfig) -> None:
+    def check_model(self, config: "PreTrainedConfig") -> None:
         """Raise `ValueError` if the recipe is for another family of models."""
         if self.family not in ("any", config.model_type):
             fitting = [recipe.name for recipe in RECIPES.values() if recipe.family in ("any", config.model_type)]

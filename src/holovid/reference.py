@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
+from holovid.configuration.class_names import class_names
 from holovid.modeling.weight_files import some
 
 logger = logging.get_logger(__name__)
@@ -63,11 +64,12 @@ def unwrap(content: Mapping) -> dict[str, Tensor]:
         if isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
             break
-    strange = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
+    strange = [repr(name) for name in content if not isinstance(name, str)]
+    strange += [name for name, value in content.items() if isinstance(name, str) and not isinstance(value, Tensor)]
     if strange or not content:
         listed = ", ".join(strange[:5]) or "nothing"
         raise ValueError(
-            f"no state dict found: neither tensors at the top nor one of {', '.join(WRAPPERS)}; found {listed}"
+            f"no state dict found: neither tensors at the top nor one of {', '.join(WRAPPERS)}; found {listed[:500]}"
         )
     if all(name.startswith("module.") for name in content):
         return {name.removeprefix("module."): tensor for name, tensor in content.items()}
@@ -87,8 +89,11 @@ def load(
 
     tensors: dict[str, Tensor] = {}
     for reference, ours in names.ours.items():
+        if not state_dict[reference].is_floating_point():
+            kind = str(state_dict[reference].dtype).removeprefix("torch.")
+            raise ValueError(f"{reference} holds {kind}, and weights are floating-point numbers")
         tensor = names.reshape.get(reference, lambda same: same)(state_dict[reference].float())
-        if tensor.shape[0] % len(ours):
+        if tensor.ndim == 0 or tensor.shape[0] % len(ours):
             raise ValueError(f"{reference} of shape {tuple(tensor.shape)} cannot be cut into {len(ours)} parts")
         for name, part in zip(ours, tensor.chunk(len(ours)), strict=True):
             if part.shape != expected[name]:
@@ -121,6 +126,7 @@ def label_settings(num_labels: int | None, id2label: dict[int, str] | None) -> d
     """Configuration fields of a classifier with this many classes, which may have names."""
     if id2label is None:
         return {} if num_labels is None else {"num_labels": num_labels}
+    id2label = class_names(id2label)
     if len(id2label) != num_labels:
         raise ValueError(f"the checkpoint has {num_labels} classes, id2label names {len(id2label)}")
-    return {"id2label": id2label, "label2id": {label: index for index, label in id2label.items()}}
+    return {"id2label": id2label}

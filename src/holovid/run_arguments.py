@@ -5,61 +5,29 @@ what the recipe says, what transformers says.
 """
 
 import difflib
-import json
+import math
 import os
 from argparse import SUPPRESS
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import torch
-import yaml
 from transformers import HfArgumentParser, TrainingArguments
 
 from holovid.recipes import Recipe, get_recipe
+from holovid.run_options import RunArguments, with_file
 
 CLIPS_AT_ONCE = 8  # of the papers' sizes, on one device; the rest of a batch is accumulated
 
 
-@dataclass
-class RunArguments:
-    """
-    Args:
-        data: clips to train on: a folder (train/<label>/*.mp4, val/...), a table or a Hub id.
-        recipe: what a paper did, such as cast-ssv2; or small. It gives the defaults of the other arguments.
-        model: a family for new weights (xvit, cast, cava, ca2st), or a folder or Hub id: of a model of holovid, or of
-            an image ViT, from which an XViT starts.
-        experts: start from published experts: space=ID time=ID audio=ID, two or all of them.
-        freeze_experts: do not train the experts' own weights; default: true with --experts.
-        validation: clips to validate on, if they are not in --data.
-        target: column of labels; or verb noun.
-        num_frames: frames of a clip, in place of the recipe's.
-        image_size: side of a frame in pixels, in place of the model's.
-        flip: mirror half of the clips, which is not for labels that tell left from right; default: as the recipe does.
-        missing: what to do about clips that are not there.
-        on_broken: what to do about clips that cannot be read.
-        ema_decay: average the weights over the steps with this decay, such as 0.999.
-        adapters_only: save what is trained without the frozen experts, which loading fetches again; default: as the
-            model that training starts from was saved.
-        data_licence: licence of the clips, for the model's card.
-    """
-
-    data: str
-    recipe: str
-    model: str | None = None
-    experts: list[str] | None = None
-    freeze_experts: bool | None = None
-    validation: str | None = None
-    target: list[str] = field(default_factory=lambda: ["label"])
-    num_frames: int | None = None
-    image_size: int | None = None
-    flip: bool | None = None
-    missing: Literal["raise", "skip"] = "raise"
-    on_broken: Literal["raise", "skip"] = "raise"
-    ema_decay: float | None = None
-    adapters_only: bool | None = None
-    data_licence: str | None = None
+# What a number must be: at least this, and whole where this is.
+AT_LEAST: dict[str, float] = {
+    "num_frames": 1, "image_size": 1, "per_device_train_batch_size": 1, "per_device_eval_batch_size": 1,
+    "gradient_accumulation_steps": 1, "save_total_limit": 1, "seed": 0, "data_seed": 0, "dataloader_num_workers": 0,
+    "num_train_epochs": 0.0, "learning_rate": 0.0, "weight_decay": 0.0, "max_grad_norm": 0.0, "warmup_steps": 0.0,
+    "ema_decay": 0.0, "batch_size": 1, "accumulate": 1, "epochs": 1, "workers": 0,
+}  # fmt: skip
+LARGEST_SEED = 2**32 - 1  # that NumPy takes
 
 
 class Parser(HfArgumentParser):
@@ -77,7 +45,21 @@ class Parser(HfArgumentParser):
             options = [option for action in self._actions for option in action.option_strings]
             nearest = difflib.get_close_matches(unknown[0], options, n=1, cutoff=0)
             raise ValueError(f"there is no argument {unknown[0]!r}; did you mean {nearest[0]}?")
+        check_numbers(vars(known))
         return vars(known)
+
+
+def check_numbers(given: dict[str, Any]) -> None:
+    """Raise `ValueError` for numbers of which no run is made."""
+    for name, least in AT_LEAST.items():
+        value = given.get(name)
+        if value is not None and not least <= value < math.inf:
+            raise ValueError(f"--{name} must be a number from {least:g} on, got {value}")
+    for name in ("seed", "data_seed"):
+        if given.get(name) is not None and given[name] > LARGEST_SEED:
+            raise ValueError(f"--{name} must be at most {LARGEST_SEED}, got {given[name]}")
+    if given.get("ema_decay") is not None and not 0 < given["ema_decay"] < 1:
+        raise ValueError(f"--ema_decay must lie between 0 and 1, got {given['ema_decay']}")
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[RunArguments, TrainingArguments]:
@@ -85,30 +67,11 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[RunArguments, TrainingArg
 
     Raises `ValueError` that says what is wrong with which argument.
     """
-    if arguments and Path(arguments[0]).suffix in (".yaml", ".yml", ".json"):
-        arguments = [*arguments_of(Path(arguments[0])), *arguments[1:]]
     parser = Parser((RunArguments, TrainingArguments))
-    given = parser.given(arguments)
+    given = parser.given(with_file(arguments))
     recipe = get_recipe(given["recipe"])
     run, training = parser.parse_dict(training_defaults(recipe, given) | given)
     return run, training
-
-
-def arguments_of(file: Path) -> list[str]:
-    """A file of arguments as a command line, so that there is one way to read either.
-
-    YAML would take the 1e-3 of people for a word; on a command line everything is one.
-    """
-    entries = yaml.safe_load(file.read_text())  # which JSON is, too
-    if not isinstance(entries, dict):
-        raise ValueError(f"{file} must hold lines such as 'recipe: small', got {str(entries)[:60]!r}")
-    arguments = []
-    for name, value in entries.items():
-        if value is None:
-            continue
-        words = value if isinstance(value, list) else [json.dumps(value) if isinstance(value, dict) else value]
-        arguments += [f"--{name}", *map(str, words)]
-    return arguments
 
 
 def training_defaults(recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
@@ -145,3 +108,6 @@ def training_defaults(recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
         # without it, several processes on CPUs would each train alone
         "use_cpu": not torch.accelerator.is_available(),
     }
+
+
+__all__ = ["Parser", "RunArguments", "parse_arguments"]

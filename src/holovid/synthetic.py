@@ -67,6 +67,8 @@ MOTIONS = tuple(name for pair in REVERSED.items() for name in reversed(pair))
 SOUNDS = ("rise", "fall", "tone", "noise")
 SPLITS = {"train": "train", "val": "validation"}  # folder -> name in `datasets`
 COLUMNS = ("file_name", "label", "shape", "motion", "sound", "match")
+LARGEST_SIZE = 4096  # pixels; a clip is drawn in memory as a whole
+LONGEST = 3600  # seconds
 SAMPLING_RATES = av.Codec("aac", "w").audio_rates or ()
 
 
@@ -99,8 +101,10 @@ class ClipSet:
             object.__setattr__(self, field, tuple(names))
         if self.train < 0 or self.val < 0 or self.train + self.val == 0:
             raise ValueError(f"there must be clips to render, got train={self.train}, val={self.val}")
-        if self.size < 16 or self.size % 2:
-            raise ValueError(f"size must be an even number of pixels from 16 on, got {self.size}")
+        if not 16 <= self.size <= LARGEST_SIZE or self.size % 2:
+            raise ValueError(f"size must be an even number of pixels from 16 to {LARGEST_SIZE}, got {self.size}")
+        if not 0 < self.seconds <= LONGEST:
+            raise ValueError(f"seconds must be more than 0 and at most {LONGEST}, got {self.seconds}")
         if self.frame_rate < 1 or self.num_frames < 2:
             raise ValueError(f"a clip needs two frames, got {self.seconds} s at {self.frame_rate} frames a second")
         if self.sampling_rate not in SAMPLING_RATES:

@@ -1,0 +1,90 @@
+"""What can be known to be wrong before torch is imported: paths, names, columns and devices, within a second.
+
+Nothing here is the only check: what a function of the library takes, it checks itself.
+"""
+
+import csv
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+CONFIGURATIONS = ("config.json", "adapter_config.json")
+TABLES = (".csv", ".parquet", ".txt")
+LIST_LINE = re.compile(r".*\S[ \t]+-?[0-9]+\s*")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:[0-9]+)?")
+
+
+def check_model_name(model: str | os.PathLike) -> None:
+    """Raise `ValueError` when `model` is neither the folder of a model nor a possible name on the Hub."""
+    path = Path(model)
+    if path.is_dir():
+        if not any((path / name).is_file() for name in CONFIGURATIONS):
+            raise ValueError(f"{path} is not the folder of a model: it has no config.json")
+        return
+    if path.is_file():
+        raise ValueError(f"{path} is a file; a model is a folder with its config.json, or a name on the Hub")
+    try:
+        validate_repo_id(str(model))
+    except HFValidationError as error:
+        raise ValueError(f"there is no folder {str(model)!r}, and the Hub has no models of such names") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `ValueError` when there is no such folder, or no model in it."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder of a model")
+    check_model_name(folder)
+
+
+def check_clip(clip: str) -> None:
+    """Raise `FileNotFoundError` or `ValueError` for a path of no file."""
+    if clip.startswith(("http://", "https://", "file://")):
+        return
+    if os.path.isdir(clip):
+        raise ValueError(f"{clip!r} is a folder, not a video; `holovid evaluate` takes folders of clips")
+    if not os.path.exists(clip):
+        raise FileNotFoundError(f"there is no video at {clip!r}")
+
+
+def check_clips(source: str, columns: Sequence[str] = ()) -> None:
+    """Raise `ValueError` when there is no such folder or table, or a CSV file lacks one of `columns`."""
+    path = Path(source)
+    if not path.exists():
+        if path.suffix.lower() in TABLES or not HUB_ID.fullmatch(source):
+            raise ValueError(
+                f"there is no {source!r}; clips are a folder, a table ({', '.join(TABLES)}) or a data set of the Hub, "
+                "owner/name"
+            )
+        return
+    if path.is_file() and path.suffix.lower() not in TABLES:
+        raise ValueError(f"{path} cannot be read as a table of clips: a table ends in {', '.join(TABLES)}")
+    if path.is_dir() and not os.listdir(path):
+        raise ValueError(f"there are no clips in {path}: it is empty")
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        first = next((line for line in file if line.strip()), "")
+    if LIST_LINE.fullmatch(first.rstrip("\n")):
+        return
+    there = [name.strip() for name in next(csv.reader([first[:100_000]]), [])]
+    if missing := [column for column in columns if column not in there]:
+        raise ValueError(f"{path} has no column {missing[0]!r}{nearest(missing[0], there)}")
+
+
+def check_device(name: str) -> None:
+    """Raise `ValueError` for what is not the name of a device."""
+    if not DEVICE.fullmatch(name):
+        raise ValueError(f"there is no device {name!r}; devices are cpu, cuda, cuda:1, mps or xpu")
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """What to add to a sentence about a name that is not known."""
+    alike = difflib.get_close_matches(name, known, n=1)
+    listed = ", ".join(list(known)[:20])
+    return f"; did you mean {alike[0]!r}?" if alike else f"; there are {listed}"

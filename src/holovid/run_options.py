@@ -1,0 +1,173 @@
+"""What a training run may be asked for, as a user writes it; and what of that is checked before torch is imported."""
+
+import ast
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from holovid.cheap_checks import check_clips, check_model_name
+from holovid.recipes import get_recipe
+
+FAMILIES = ("xvit", "cast", "cava", "ca2st")  # of new weights
+RUN_FILES = (".yaml", ".yml", ".json")
+LARGEST_FILE = 2**20  # bytes; a page of arguments has a few thousand
+
+
+@dataclass
+class RunArguments:
+    """
+    Args:
+        data: clips to train on: a folder (train/<label>/*.mp4, val/...), a table or a Hub id.
+        recipe: what a paper did, such as cast-ssv2; or small. It gives the defaults of the other arguments.
+        model: a family for new weights (xvit, cast, cava, ca2st), or a folder or Hub id: of a model of holovid, or of
+            an image ViT, from which an XViT starts.
+        experts: start from published experts: space=ID time=ID audio=ID, two or all of them.
+        freeze_experts: do not train the experts' own weights; default: true with --experts.
+        validation: clips to validate on, if they are not in --data.
+        target: column of labels; or verb noun.
+        num_frames: frames of a clip, in place of the recipe's.
+        image_size: side of a frame in pixels, in place of the model's.
+        flip: mirror half of the clips, which is not for labels that tell left from right; default: as the recipe does.
+        missing: what to do about clips that are not there.
+        on_broken: what to do about clips that cannot be read.
+        ema_decay: average the weights over the steps with this decay, such as 0.999.
+        adapters_only: save what is trained without the frozen experts, which loading fetches again; default: as the
+            model that training starts from was saved.
+        data_licence: licence of the clips, for the model's card.
+    """
+
+    data: str
+    recipe: str
+    model: str | None = None
+    experts: list[str] | None = None
+    freeze_experts: bool | None = None
+    validation: str | None = None
+    target: list[str] = field(default_factory=lambda: ["label"])
+    num_frames: int | None = None
+    image_size: int | None = None
+    flip: bool | None = None
+    missing: Literal["raise", "skip"] = "raise"
+    on_broken: Literal["raise", "skip"] = "raise"
+    ema_decay: float | None = None
+    adapters_only: bool | None = None
+    data_licence: str | None = None
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML of names and values: no aliases, of which a page can stand for gigabytes, and no name twice."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.events.AliasEvent):
+            raise ValueError(f"line {self.peek_event().start_mark.line + 1} has an alias, and values are written out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            names = [key.value for key, _ in node.value if isinstance(key.value, str)]
+            twice = next((name for name in names if names.count(name) > 1), "a name")
+            raise ValueError(f"it gives {twice!r} more than once")
+        return mapping
+
+
+def with_file(arguments: Sequence[str]) -> list[str]:
+    """A command line, whose first word may be a file of arguments, as one without."""
+    if arguments and Path(arguments[0]).suffix.lower() in RUN_FILES:
+        return [*arguments_of(Path(arguments[0])), *arguments[1:]]
+    return list(arguments)
+
+
+def arguments_of(file: Path) -> list[str]:
+    """A YAML or JSON file of arguments as a command line, so that there is one way to read either.
+
+    YAML would take the 1e-3 of people for a word; on a command line everything is one. Raises `ValueError` for files
+    that hold something else, `OSError` for those that cannot be read.
+    """
+    if file.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"{file} is no file of arguments: it is larger than {LARGEST_FILE:,} bytes")
+    try:
+        entries = yaml.load(file.read_text(encoding="utf-8-sig"), Loader=PlainLoader)  # which JSON is, too
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        raise ValueError(f"{file} cannot be read: {reason}") from error
+    if not isinstance(entries, dict):
+        raise ValueError(f"{file} must hold lines such as 'recipe: small', got {str(entries)[:60]!r}")
+    arguments = []
+    for name, value in entries.items():
+        if value is None:
+            continue
+        words = value if isinstance(value, list) else [json.dumps(value) if isinstance(value, dict) else value]
+        arguments += [f"--{name}", *map(str, words)]
+    return arguments
+
+
+def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> None:
+    """Raise `ValueError` or `OSError` for what is wrong with a command line of a training script and cheap to see.
+
+    Args:
+        arguments: of the command line.
+        more: what there is beside `RunArguments`; by default the fields of transformers' `TrainingArguments`.
+    """
+    arguments = with_file(arguments)
+    if {"-h", "--help"} & set(arguments):
+        return
+    more = training_fields() if more is None else more
+    if more:
+        check_spelling(arguments, [*(each.name for each in fields(RunArguments)), *more])
+    given = values_of(arguments)
+    if missing := [name for name in ("data", "recipe") if name not in given]:
+        raise ValueError(f"the following arguments are required: {', '.join(f'--{name}' for name in missing)}")
+    for name in given.get("recipe", []):
+        get_recipe(name)
+    for name in given.get("model", []):
+        if name not in FAMILIES:
+            check_model_name(name)
+    for source in given.get("data", []) + given.get("validation", []):
+        check_clips(source, given.get("target", ["label"]))
+    for expert in given.get("experts", []):
+        if source := expert.partition("=")[2]:
+            check_model_name(source)
+
+
+def check_spelling(arguments: Sequence[str], known: Sequence[str]) -> None:
+    """Raise `ValueError` for an option that is none of `known`, nor the beginning of one."""
+    for argument in arguments:
+        name = argument.partition("=")[0].removeprefix("--").replace("-", "_")
+        if argument.startswith("--") and not any(each.startswith((name, name.removeprefix("no_"))) for each in known):
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            raise ValueError(f"there is no argument {argument!r}; did you mean --{nearest}?")
+
+
+def values_of(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """The words behind each option, of which the last one counts if it is given twice."""
+    values: dict[str, list[str]] = {}
+    words: list[str] = []
+    for argument in arguments:
+        if argument.startswith("--"):
+            name, _, value = argument[2:].partition("=")
+            words = values[name.replace("-", "_")] = [value] if value else []
+        else:
+            words.append(argument)
+    return values
+
+
+def training_fields() -> list[str]:
+    """The names of TrainingArguments' fields, read from its source: importing it would import torch."""
+    package: Any = find_spec("transformers")
+    source = Path(package.submodule_search_locations[0], "training_args.py")
+    if not source.is_file():
+        return []
+    classes = [node for node in ast.parse(source.read_text()).body if isinstance(node, ast.ClassDef)]
+    return [
+        line.target.id
+        for node in classes
+        if node.name == "TrainingArguments"
+        for line in node.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    ]
