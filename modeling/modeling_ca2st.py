@@ -102,7 +102,6 @@ class CA2STPreTrainedModel(ModelOfExperts):
     input_modalities = ("video", "audio")
     supports_gradient_checkpointing = True
     _no_split_modules = ["CA2STLayer"]  # noqa: RUF012
-    _keep_in_fp32_modules_strict = ["timestamps"]  # noqa: RUF012 (`CA2STTimestamps` says why)
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -156,6 +155,7 @@ class CA2STModel(CA2STPreTrainedModel):
         if "audio" in config.experts and config.audio_positions == "timestamps":
             names = ("frames",) if config.share_time_mlp else ("frames", "audio")
             self.timestamps.update({name: CA2STTimestamps(config) for name in names})
+            self._keep_in_fp32_modules_strict = ["timestamps"]  # `CA2STTimestamps` says why
         self.layers = nn.ModuleList(CA2STLayer(config, index) for index in range(config.num_hidden_layers))
         self.features = nn.ModuleDict({expert: FEATURES[expert](config) for expert in config.experts})
         self.post_init()

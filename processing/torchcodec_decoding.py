@@ -24,7 +24,7 @@ def open_decoder(file: str | BinaryIO, count: int) -> Any:
     try:
         decoder = VideoDecoder(file, num_ffmpeg_threads=torch.get_num_threads())
     except RuntimeError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error).splitlines()[0]) from error
     if len(decoder) != count:
         raise ValueError(f"it finds {len(decoder)} frames of {count}")
     return decoder

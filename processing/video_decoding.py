@@ -455,6 +455,7 @@ class TorchcodecVideoFile(VideoFile):
         self, source: MediaSource | OpenedSource, with_sound: bool = False, interval: Interval = (None, None)
     ):
         check_torchcodec()
+        self._decoder: Any = None
         super().__init__(source, with_sound, interval)
         try:
             if self._index is None or self._index.jumps:
@@ -466,6 +467,10 @@ class TorchcodecVideoFile(VideoFile):
                 f"{self.name} cannot be read as a video by torchcodec: {error}; decoder='pyav' reads it"
             ) from error
         self.metadata.video_backend = "torchcodec"
+
+    def close(self) -> None:
+        self._decoder = None
+        super().close()
 
     def frames(
         self, indices: Sequence[int] | np.ndarray | None = None, each: Callable[[Tensor], Tensor] | None = None

@@ -7,9 +7,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import json
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
+from lent_libraries import start_anew
+
+if TYPE_CHECKING:  # imported where it is needed, as pytest may start anew before
+    import torch
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -18,11 +22,13 @@ def golden(path: str) -> dict:
     return json.loads((GOLDEN / path).read_text())
 
 
-def golden_weights(case: dict) -> dict[str, torch.Tensor]:
+def golden_weights(case: dict) -> "dict[str, torch.Tensor]":
     """The reference's state dict, by the fill rule that each fixture states in words.
 
     Vectors called weight are gains of norms; tied tensors have the numbers of the one they are tied to.
     """
+    import torch
+
     tensors = {}
     for name, shape in case["state_dict"].items():
         canonical = case.get("tied", {}).get(name, name)
@@ -32,11 +38,19 @@ def golden_weights(case: dict) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def golden_input(case: dict) -> torch.Tensor:
+def golden_input(case: dict) -> "torch.Tensor":
+    import torch
+
     return torch.randn(case["input_shape"], generator=torch.Generator().manual_seed(case["input_seed"]))
 
 
+def pytest_configure(config):
+    start_anew(config)  # unless torchcodec finds FFmpeg's libraries
+
+
 def pytest_collection_modifyitems(items):
+    import torch
+
     if not torch.cuda.is_available():
         for item in items:
             if "gpu" in item.keywords:
@@ -45,4 +59,6 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def seeded():
+    import torch
+
     torch.manual_seed(0)

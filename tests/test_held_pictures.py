@@ -56,6 +56,11 @@ def written(path, *args, **options):
 )
 def test_the_sound_under_the_last_picture_is_heard(folder, decoder, name, shown_for, say_durations, seconds):
     path = written(folder / name, shown_for, tone(10, 8, 9), say_durations=say_durations)
+    if decoder == "torchcodec" and name in ("one.flv", "one.ts"):  # of which torchcodec gives no frame
+        message = r"cannot be (read as a video|decoded) by torchcodec: .*; decoder='pyav' reads"
+        with pytest.raises(ValueError, match=message), open_video(path, decoder) as video:
+            video.frames()
+        return
     with open_video(path, decoder, with_sound=True) as video:
         assert len(video) == len(shown_for)
         assert video.seconds == pytest.approx(seconds, abs=0.05)
