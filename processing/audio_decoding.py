@@ -29,6 +29,7 @@ except ImportError:
 
 RESAMPLING_REACH = 64  # samples, at the lower of two rates, beyond which one does not affect another
 DECODING_REACH = 0.5  # seconds to decode ahead: codecs lean on what came before; Opus asks for 0.08, MP3 for about 0.2
+LOUDEST = 2.0**16  # of samples that are floats; some files hold numbers of 16 bits as floats
 MOST_CHANGE = 64  # times that the sampling rate may grow or shrink within a track
 MAX_CHANNELS = 64  # more are samples, in an array laid out the other way round
 
@@ -242,8 +243,10 @@ def read_packets(container: Any, streams: list) -> "Iterator[av.Packet]":
 
 
 def planes(frame: "av.AudioFrame") -> np.ndarray:
-    """The samples of a decoded frame, (channels, samples)."""
+    """The samples of a decoded frame, (channels, samples). What no microphone gives is damage, and silent."""
     samples = frame.to_ndarray()
+    if samples.dtype.kind == "f" and not np.abs(samples).max(initial=0) <= LOUDEST:  # NaN too
+        samples = np.where(np.abs(samples) <= LOUDEST, samples, samples.dtype.type(0))
     return samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
 
 

@@ -9,8 +9,11 @@ Headers are believed up to the limits below. They are constants of this module, 
 larger media sets them before.
 """
 
+import os
 from collections.abc import Iterable
 from typing import Any, BinaryIO
+
+from holovid.processing.mp4_boxes import claimed_samples
 
 try:
     import av
@@ -21,6 +24,8 @@ MOST_PIXELS = 2**26  # of a frame, 8192 x 8192; as RGB they take 200 MB
 LONGEST_SIDE = 2**15  # pixels of a frame
 MOST_CHANNELS = 64  # of a sound
 HIGHEST_RATE = 2**20  # samples a second; recorders of ultrasound take about half as many
+SAMPLES_A_BYTE = 16  # of pictures or sound; the oldest codecs of QuickTime count each number of a sound as one
+SAMPLES_FREELY = 2**12  # that any file may claim
 MOST_REPEATED = 16  # times that the packets of a file may hold the bytes of the file
 REPEATED_FREELY = 2**24  # bytes of packets that any file may have
 
@@ -102,23 +107,39 @@ def open_container(
         "protocol_whitelist": ",".join(protocols) if isinstance(source, str) else "none",
         "max_pixels": str(MOST_PIXELS),
     }
-    if not isinstance(source, str):
-        source = Nameless(source)  # type: ignore[assignment]
     try:
+        check_claims(source, name)
+        if not isinstance(source, str):
+            source.seek(0)
+            source = Nameless(source)  # type: ignore[assignment]
         # Tags need not be UTF-8. The mode is said because PyAV would take it from the file object.
         container: Any = av.open(
             source, mode="r", format=container_format, options=options, timeout=timeout, metadata_errors="replace"
         )
+    except UnreadableError:
+        raise
     except (av.FFmpegError, OSError, ValueError) as error:
         # An ArgumentError is what FFmpeg says of a container that is not on the list.
         reason = REFUSED if isinstance(error, av.ArgumentError) else error
         what = "sound" if kind == "sound" else f"a {kind}"
         raise UnreadableError(f"{name} cannot be read as {what}: {reason}") from error
-    most = max((stream.frames for stream in container.streams), default=0)
+    most = max((stream.frames for stream in container.streams if stream.type == "video"), default=0)
     if 0 < (size := container.size) < most:  # of what comes live, the size is unknown
         container.close()
         raise UnreadableError(f"{name} says that {most:,} frames lie in its {size:,} bytes")
     return container
+
+
+def check_claims(source: str | BinaryIO, name: str) -> None:
+    """Raise `UnreadableError` for an MP4 that claims more samples than can lie in it; paths of no file are no MP4."""
+    if isinstance(source, str):
+        if os.path.isfile(source):
+            with open(source, "rb") as file:
+                check_claims(file, name)
+        return
+    size, claimed = source.seek(0, os.SEEK_END), claimed_samples(source)
+    if claimed > SAMPLES_A_BYTE * size + SAMPLES_FREELY:
+        raise UnreadableError(f"{name} says that {claimed:,} samples lie in its {size:,} bytes")
 
 
 class Nameless:

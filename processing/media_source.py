@@ -11,6 +11,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any, BinaryIO
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -43,10 +44,15 @@ def split_interval(source: Any) -> tuple[MediaSource, Interval]:
         raise ValueError(
             f"a source given as a dict has 'path', 'bytes', 'start' and 'end', got also {sorted(unknown)}"
         )
+    path, content = source.get("path"), source.get("bytes")
+    if path is None and content is None:
+        raise ValueError("a source given as a dict has 'path' or 'bytes', and the other is None; got neither")
     start, end = source.get("start"), source.get("end")
+    if odd := [second for second in (start, end) if second is not None and not isinstance(second, Real)]:
+        raise ValueError(f"an interval is given in seconds, as numbers, got {odd[0]!r}")
     if (start is not None and not start >= 0) or (end is not None and not end > (start or 0)):
         raise ValueError(f"an interval starts at 0 s or later and ends after that, got {start} s to {end} s")
-    return source["path"] if source["bytes"] is None else source["bytes"], (start, end)
+    return path if content is None else content, (start, end)
 
 
 class OpenedSource:
@@ -59,15 +65,21 @@ class OpenedSource:
         self.name = describe_source(source, kind)
         self._is_ours = True
         if isinstance(source, (bytes, bytearray, memoryview)):
-            self._file: str | BinaryIO = io.BytesIO(source)
+            # A memoryview need not lie in one piece.
+            self._file: str | BinaryIO = io.BytesIO(source if isinstance(source, bytes) else bytes(source))
         elif isinstance(source, (str, os.PathLike)):
             self._file = self._locate(os.fsdecode(source), kind)
         elif hasattr(source, "read"):
             self._file, self._is_ours = source, False
             if isinstance(source, io.TextIOBase):
-                raise ValueError(f"{describe_source(source, kind)} is open as text; open it with mode 'rb'")
-            if not (hasattr(source, "seekable") and source.seekable()):
-                self._file, self._is_ours = self._read_everything(source), True
+                raise ValueError(f"{self.name} is open as text; open it with mode 'rb'")
+            try:
+                if not (hasattr(source, "seekable") and source.seekable()):
+                    self._file, self._is_ours = self._read_everything(source), True
+                elif self.rewound() is source:
+                    source.read(1)
+            except (OSError, ValueError) as error:  # closed, or open for writing
+                raise ValueError(f"{self.name} cannot be read: {error}") from error
         else:
             raise ValueError(f"a {kind} is a path, a URL, bytes or a binary file object, got {type(source).__name__}")
 
@@ -90,8 +102,7 @@ class OpenedSource:
             everything.write(piece)
             if everything.tell() > DOWNLOAD_BYTES:
                 raise ValueError(
-                    f"{self.name} cannot be read: it has more than {DOWNLOAD_BYTES:,} bytes "
-                    "(DOWNLOAD_BYTES in holovid.processing.media_source)"
+                    f"it has more than {DOWNLOAD_BYTES:,} bytes (DOWNLOAD_BYTES in holovid.processing.media_source)"
                 )
         return everything
 

@@ -6,6 +6,7 @@ They are read with Pillow. GIF is read with the other videos, as are files of ma
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -38,16 +39,18 @@ STILL_RATE = 1.0  # frames a second, of one frame
 
 
 def picture_format(source: OpenedSource) -> str | None:
-    """Pillow's name of what a source is, if it is a picture that is read here; looks at its first bytes."""
+    """Pillow's name of what a source is, if it is a picture that is read here; looks at its first bytes.
+
+    Raises `ValueError` for what cannot be read at all.
+    """
     found = source.rewound()
-    file = open(found, "rb") if isinstance(found, str) else found  # noqa: SIM115 (closed below)
     try:
-        head = file.read(64)
-        if head.startswith(BEGINNINGS["JPEG"]):
-            return "JPEG" if is_one_jpeg(file) else None
-    finally:
-        if isinstance(found, str):
-            file.close()
+        with open(found, "rb") if isinstance(found, str) else nullcontext(found) as file:
+            head = file.read(64)
+            if head.startswith(BEGINNINGS["JPEG"]):
+                return "JPEG" if is_one_jpeg(file) else None
+    except OSError as error:
+        raise UnreadableError(f"{source.name} cannot be read: {error}") from error
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     if head[4:8] == b"ftyp":

@@ -319,7 +319,7 @@ def test_an_index_of_more_frames_than_there_are_bytes(tmp_path):
     struct.pack_into(">II", content, atom(content, b"stsz"), 1000, count)
     struct.pack_into(">III", content, atom(content, b"stts"), 1, count, 512)
     struct.pack_into(">IIII", content, atom(content, b"stsc"), 1, 1, count, 1)
-    with pytest.raises(ValueError, match=r"says that 10,000,000 frames lie in its \d,\d+ bytes"):
+    with pytest.raises(ValueError, match=r"says that 10,000,000 samples lie in its \d,\d+ bytes"):
         open_video(bytes(content))
 
 
@@ -360,3 +360,74 @@ def test_a_pipe_that_does_not_end(monkeypatch):
     for read in (open_video, SoundFile):
         with pytest.raises(ValueError, match=r"cannot be read: it has more than 4,194,304 bytes"):
             read(Endless())
+
+
+@pytest.mark.parametrize("name", ["stts", "stsz", "trun"])
+def test_claims_of_an_mp4_take_no_memory(tmp_path, name):
+    """FFmpeg makes room for as many samples as are claimed: 32 GB."""
+    options = {"movflags": "frag_keyframe+empty_moov"} if name == "trun" else {}
+    with av.open(str(tmp_path / "clip.mp4"), "w", options=options) as file:
+        stream = file.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 64, 48
+        file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), dtype=np.uint8))))
+        file.mux(stream.encode())
+    content = bytearray((tmp_path / "clip.mp4").read_bytes())
+    with open_video(bytes(content)) as video:
+        assert len(video) == 1
+    places = {"stts": 4, "stsz": 4, "trun": 0}
+    struct.pack_into(">I", content, atom(content, name.encode()) + places[name], 2**31 - 1)
+    for source in ways_to_name_content(tmp_path / "bomb.mp4", bytes(content)):
+        for read in (open_video, SoundFile):
+            with pytest.raises(ValueError, match=r"says that 2,147,483,647 samples lie in its [\d,]+ bytes"):
+                read(source)
+
+
+def ways_to_name_content(path: Path, content: bytes):
+    path.write_bytes(content)
+    yield from ways_to_name(path)
+
+
+def test_numbers_that_no_microphone_gives_are_silent(tmp_path):
+    samples = np.full(4000, 0.25, dtype=np.float32)
+    samples[[100, 200, 300, 400]] = [np.nan, np.inf, -np.inf, 1e38]
+    content = bytearray(wav(16_000, 1, samples.tobytes()))
+    struct.pack_into("<H", content, 20, 3)  # floats
+    struct.pack_into("<IHH", content, 28, 64_000, 4, 32)
+    with SoundFile(bytes(content)) as file:
+        heard = file.sound.read(0, 4000, 16_000)
+    assert heard[[100, 200, 300, 400]].tolist() == [0, 0, 0, 0] and (heard == 0.25).sum() == 3996
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4")
+    with open(path, "rb") as closed:
+        pass
+    for read in (open_video, SoundFile):
+        with pytest.raises(ValueError, match=r"file '.*clip.mp4' cannot be read: .*closed"):
+            read(closed)
+        with open(tmp_path / "new.mp4", "wb") as written, pytest.raises(ValueError, match=r"new.mp4' cannot be read"):
+            read(written)
+        with open("/proc/self/mem", "rb") as memory, pytest.raises(ValueError, match="cannot be read"):
+            read(memory)
+        with pytest.raises(ValueError, match="cannot be read"):
+            read("/proc/self/mem")
+    with open_video(memoryview(path.read_bytes())) as video:
+        assert len(video) == 24
+    doubled = np.repeat(np.frombuffer(path.read_bytes(), dtype=np.uint8), 2)
+    with open_video(memoryview(doubled)[::2]) as video:
+        assert len(video) == 24
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "has 'path' or 'bytes'"),
+        ({"path": "clip.mp4", "bytes": None, "start": "1"}, "in seconds, as numbers, got '1'"),
+        ({"path": "clip.mp4", "bytes": None, "start": float("nan")}, "starts at 0 s or later"),
+        ({"path": None, "bytes": None}, "got neither"),
+        ({"path": "clip.mp4", "bytes": None, "begin": 1}, "got also"),
+    ],
+)
+def test_dicts_that_name_nothing(source, message):
+    with pytest.raises(ValueError, match=message):
+        open_video(source)
