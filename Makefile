@@ -45,7 +45,7 @@ lock: $(BIN)/uv  ## write constraints.txt: the exact versions that everything el
 	echo "# Made by make lock: versions that are tested together. What constraints.in holds back, and why:" > .venv/constraints.new
 	grep -v "^# Read by" constraints.in | sed -e 's/^# //' -e 's/^/#   /' >> .venv/constraints.new
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-		--no-emit-find-links --constraints constraints.in --extra dev --extra int8 --extra torchcodec --extra mutants pyproject.toml \
+		--no-emit-find-links --constraints constraints.in --extra dev --extra int8 --extra mutants pyproject.toml \
 		>> .venv/constraints.new
 	mv .venv/constraints.new constraints.txt
 

@@ -1,7 +1,9 @@
 """constraints.txt names what the tests run on, and nothing of the machine that wrote it."""
 
+import ast
 import importlib.metadata
 import re
+import sys
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -67,3 +69,21 @@ def test_every_package_of_the_test_environment_is_named():
                 waiting.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
     names = {name for name, _ in found} - {"holovid"}
     assert "tokenizers" in names and not names - set(PINS)
+
+
+def test_what_is_imported_is_asked_for():
+    """Not left to others, who may stop to need it."""
+    asked = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    optional = {"onnxruntime", "torchcodec"}  # imported where they are used, with a sentence where they are not there
+    packages = importlib.metadata.packages_distributions()
+    imported = set()
+    for folder in ("src/holovid", "configuration", "modeling", "processing"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    imported.add(node.module.split(".")[0])
+    foreign = imported - set(sys.stdlib_module_names) - optional - {"holovid"}
+    names = {name: {canonicalize_name(each) for each in packages[name]} for name in foreign}
+    assert "torch" in names and not [name for name, those in names.items() if not those & asked]

@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import accumulate, count, islice
@@ -42,7 +43,6 @@ START_SECONDS, SLOWER = 60, 6  # a change may make tests slower, and the machine
 # `int | None` is an annotation far more often than a number, and an annotation that fails is noticed by anything
 LEFT_OUT = re.compile("BinaryOperator_BitOr_|VariableReplacer|VariableInserter")
 TIMES = count(1)  # Python tells compiled files by the second in which their source was written
-IMPORTED_ONCE = ("datasets", "evaluate", "timm", "transformers.pipelines", "transformers.trainer")
 PYTEST = shlex.split("-q -m 'not slow' -p no:cacheprovider -p no:xdist -W ignore::pytest.PytestAssertRewriteWarning")
 
 
@@ -99,7 +99,11 @@ class Recorder:
             name = str(Path(file).resolve().relative_to(tree))
             lines[name] = {line: sorted(filter(None, tests)) for line, tests in data.contexts_by_lineno(file).items()}
         seconds = {test: took for test, took in self.seconds.items() if test not in self.failed}
-        path.write_text(json.dumps({"seconds": seconds, "lines": lines, "failed": sorted(self.failed)}))
+        modules = [
+            name for name, module in sys.modules.items() if "site-packages" in str(getattr(module, "__file__", ""))
+        ]
+        record = {"seconds": seconds, "lines": lines, "failed": sorted(self.failed), "modules": sorted(modules)}
+        path.write_text(json.dumps(record))
 
 
 def copy_of_checkout(folder: Path) -> Path:
@@ -169,6 +173,9 @@ def baseline(test_file: str, tree: Path, records: Path) -> dict:
     record = json.loads(kept.read_text())
     for test in record["failed"]:
         print(f"fails without any change, left out: {test}", flush=True)
+    for name in record["modules"]:  # forks need not import them again
+        with suppress(ImportError):
+            importlib.import_module(name)
     return record
 
 
@@ -273,8 +280,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=40, help="seconds of tests for a change (%(default)s)")
     options = parser.parse_args(arguments)
-    for name in IMPORTED_ONCE:
-        importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = copy_of_checkout(Path(folder, "tree").resolve())
         records = Path(folder, "records")
