@@ -159,6 +159,7 @@ __all__ = [
     "check_weight_files",
     "damage_named",
     "first_line",
+    "leads_out",
     "shard_names",
     "some",
 ]

@@ -277,3 +277,14 @@ def test_odd_names_and_tensors_are_one_sentence(tmp_path, change, message):
     with pytest.raises(ValueError, match=message) as raised:
         from_reference(tmp_path / "odd.pt", "xvit", num_attention_heads=4)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_none_are_refused(value, tmp_path):
+    case = golden(f"xvit/{CASES[0]}.json")
+    weights = golden_weights(case)
+    name = sorted(weights)[3]
+    weights[name].flatten()[0] = value
+    with pytest.raises(ValueError, match=f"1 tensors of the checkpoint have numbers that are not finite: {name}"):
+        convert(weights, "xvit", tmp_path / "new", **settings(case))
+    assert not list(tmp_path.iterdir())

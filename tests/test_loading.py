@@ -22,6 +22,7 @@ from holovid import (
     VideoClassificationPipeline,
     XViTForVideoClassification,
 )
+from holovid.checkpoints import checkpoint_faults
 from holovid.cli import app
 from holovid.loading import load_classifier, read_config
 from holovid.recipes import get_recipe
@@ -351,3 +352,44 @@ def test_an_expert_is_whole(tmp_path, fault, sentence):
     (LACKING | DAMAGED)[fault][0](tmp_path / "space")
     with pytest.raises(ValueError, match=sentence):
         CA2STForVideoClassification.from_experts(space=str(tmp_path / "space"), time=str(tmp_path / "time"))
+
+
+def test_indices_of_checkpoints(folder):
+    for name in OUTSIDE:
+        (folder / INDEX).write_text(json.dumps(names_in_index(name)))
+        assert [fault for fault in checkpoint_faults(folder) if "which is no file of its folder" in fault]
+    (folder / INDEX).write_text("[]")
+    assert [fault for fault in checkpoint_faults(folder) if "no weight_map" in fault]
+
+
+@pytest.mark.parametrize("pattern", ["../../*", "..", "a/../../*", "/etc/*", "~/*", "C:/x", "..\\*", "//host/x", ""])
+def test_nothing_outside_is_published(folder, pattern):
+    (folder.parent / "secret.txt").write_text("of somebody")
+    command = ("push", folder, "me/model", "--licence", "mit", "--dry-run", "--include", pattern)
+    assert "by patterns without a root, ~, : and .." in said(*command)
+
+
+@pytest.mark.parametrize(
+    ("link", "options"), [("notes.txt", ("--include", "*.txt")), ("LICENSE", ()), ("sub", ("--include", "sub/*"))]
+)
+def test_links_do_not_publish_what_is_outside(folder, tmp_path, link, options):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.txt").write_text("of somebody")
+    (folder / link).symlink_to(tmp_path / "outside" / ("" if link == "sub" else "secret.txt"))
+    assert "a link out of" in said("push", folder, "me/model", "--licence", "mit", "--dry-run", *options)
+    (folder / link).unlink()
+    (folder / "own.txt").write_text("of the folder")
+    (folder / "LICENSE").symlink_to(folder / "own.txt")
+    result = CliRunner().invoke(app, ["push", str(folder), "me/model", "--licence", "mit", "--dry-run", "--json"])
+    assert result.exit_code == 0 and "LICENSE" in [file["path"] for file in json.loads(result.stdout)["files"]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_nothing_is_made_of_numbers_that_are_none(folder, whole, tmp_path, value):
+    change(folder, lambda tensors: tensors | {"classifier.bias": torch.full((5,), value)})
+    (tmp_path / "clips" / "left").mkdir(parents=True)
+    shutil.copy(whole.parent / "clip.mp4", tmp_path / "clips" / "left")
+    result = CliRunner().invoke(app, ["evaluate", str(folder), str(tmp_path / "clips")])  # which shows how far it is
+    assert result.exit_code == 2 and "holovid: the model's logits are not finite" in result.stderr
+    assert "logits are not finite" in said("export", folder, tmp_path / "new", "--format", "torch")
+    assert not (tmp_path / "new").exists()

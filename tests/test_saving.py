@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_xvit import tiny
+from transformers import TrainingArguments
 
 from holovid import HolovidProcessor, HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel
 from holovid.files import UNFINISHED, new_file, new_folder
+from holovid.prediction_log import PredictionLog
+from holovid.training import VideoTrainer
 
 TESTS = Path(__file__).parent
 SMALL = {"max_shard_size": "20kB"}
@@ -95,11 +98,11 @@ def test_a_save_that_is_killed_leaves_no_mixture(tmp_path, what):
 HOLDS = """
 import sys, time
 from pathlib import Path
-from holovid.files import added_files, new_file, new_folder
+from holovid import files
 
-how = {"new_folder": new_folder, "added_files": added_files, "new_file": new_file}[sys.argv[1]]
-with how(Path(sys.argv[2])) as unfinished:
-    (unfinished if sys.argv[1] == "new_file" else unfinished / "file").write_text("half")
+with getattr(files, sys.argv[1])(Path(sys.argv[2])) as unfinished:
+    if unfinished is not None:
+        (unfinished if sys.argv[1] == "new_file" else unfinished / "file").write_text("half")
     print("writing", flush=True)
     time.sleep(600)
 """
@@ -173,6 +176,25 @@ def test_files_of_killed_processes_are_swept(tmp_path, writer):
     names = [path.name for path in tmp_path.iterdir()]
     assert len(names) == 3 and {"a.json", ".1-elsewhere.a.json"} < {*names}
     assert [name for name in names if name.startswith(f".{living.pid}-")]
+
+
+def test_one_run_in_a_folder(tmp_path, writer):
+    other = writer("only_writer", tmp_path)
+    options = TrainingArguments(tmp_path, use_cpu=True, report_to="none", max_steps=1, per_device_train_batch_size=1)
+    trainer = VideoTrainer(tiny(), options, recipe="small", train_dataset=[{}])
+    with pytest.raises(ValueError, match="another process is writing"):
+        trainer.train()
+    other.kill()
+
+
+def test_an_evaluation_goes_on_after_a_kill(tmp_path, writer):
+    process = writer("new_file", tmp_path / "evaluation.json")
+    process.kill()
+    process.wait()
+    log = PredictionLog(tmp_path)
+    log.claim({"protocol": {}})
+    log.release()
+    assert (tmp_path / "evaluation.json").is_file()
 
 
 def with_little_space() -> None:

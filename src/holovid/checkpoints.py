@@ -14,6 +14,8 @@ from transformers import TrainingArguments
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
 
+from holovid.modeling.weight_files import shard_names
+
 logger = logging.get_logger(__name__)
 
 # One of each row must be there: of a plain run, of FSDP, of DeepSpeed.
@@ -88,11 +90,10 @@ def checkpoint_faults(checkpoint: str | Path, processes: int = 1, files: Iterabl
             faults.append(f"it has no {kind}")
     index = checkpoint / SAFE_WEIGHTS_INDEX_NAME
     if index.is_file() and is_readable(index):
-        content = json.loads(index.read_text())
-        if not isinstance(content, dict) or not isinstance(content.get("weight_map"), dict):
-            return [*faults, f"{index.name} has no weight_map"]
-        shards = sorted(set(map(str, content["weight_map"].values())))
-        faults += [f"it has no {name}" for name in shards if not (checkpoint / name).is_file()]
+        try:
+            faults += [f"it has no {name}" for name in shard_names(index) if not (checkpoint / name).is_file()]
+        except ValueError as error:
+            faults.append(str(error))
     cut = [path.name for path in sorted(checkpoint.iterdir()) if path.is_file() and not is_readable(path)]
     return faults + [f"{name} is cut short" for name in cut]
 

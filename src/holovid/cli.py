@@ -4,7 +4,6 @@ Whatever cannot be done ends as one sentence on stderr and exit status 2. Torch 
 commands that need them, after what is cheap to check: paths, names, columns.
 """
 
-import json
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from holovid.allocator import keep_memory
 from holovid.cheap_checks import check_clip, check_clips, check_device, check_folder, check_model_name
 from holovid.cli_group import PROGRAM, OneSentenceErrors
 from holovid.cli_options import named_values, names_of_lines, split_names, whole_numbers
-from holovid.cli_tables import accuracy_table, answer_record, answer_table
+from holovid.cli_tables import accuracy_table, answer_record, answer_table, print_json
 
 FAMILIES = ("xvit", "cast", "cava", "ca2st")  # of `convert`
 FORMATS = ("onnx", "torch")  # of `export`
@@ -138,7 +137,7 @@ def classify(
         with new_file(picture) as unfinished:
             stack(sheets).save(unfinished)
     if as_json:
-        print(json.dumps([answer_record(clip, answer) for clip, answer in zip(clips, answers, strict=True)]))
+        print_json([answer_record(clip, answer) for clip, answer in zip(clips, answers, strict=True)])
     else:
         Console().print(answer_table(clips, answers))
         if picture is not None and answered:
@@ -309,7 +308,7 @@ def evaluate(
     if not state.is_main_process:
         return
     if as_json:
-        print(json.dumps(results))
+        print_json(results)
     else:
         Console().print(accuracy_table(columns, means))
         if output is not None:
@@ -406,7 +405,7 @@ def export(
     given = None if inputs is None else split_names(inputs)
     exported = export_model(model, target, format=format, batch=batch, inputs=given)
     if as_json:
-        print(json.dumps(asdict(exported)))
+        print_json(asdict(exported))
         return
     for line in exported.lines():
         Console().print(line, soft_wrap=True, highlight=False, markup=False)
@@ -430,7 +429,7 @@ def info(
     logging.set_verbosity_error()
     facts = model_facts(model)
     if as_json:
-        print(json.dumps(facts.to_dict()))
+        print_json(facts.to_dict())
         return
     table = Table.grid(padding=(0, 2))
     for name, value in fact_lines(facts).items():
@@ -517,7 +516,7 @@ def push(
         include=include or (),
     )
     if as_json:
-        print(json.dumps(asdict(publication)))
+        print_json(asdict(publication))
         return
     table = Table("file", "size", "what it is")
     table.columns[1].justify = "right"

@@ -1,5 +1,6 @@
-"""What the commands print for people."""
+"""What the commands print, for people and for programs."""
 
+import json
 from typing import Any
 
 from rich.table import Table
@@ -23,6 +24,11 @@ def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) 
 def answer_record(clip: str, answer: list[dict] | dict[str, str]) -> dict[str, Any]:
     """What `classify --json` prints of a clip: its `answers`, or the `error` for which there are none."""
     return {"clip": clip} | (answer if isinstance(answer, dict) else {"answers": answer})
+
+
+def print_json(content: Any) -> None:
+    """Print what every reader of JSON takes. Raises `ValueError` for numbers that are not finite."""
+    print(json.dumps(content, allow_nan=False))
 
 
 def answer_table(clips: list[str], answers: list[list[dict] | dict[str, str]]) -> Table:

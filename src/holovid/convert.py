@@ -79,7 +79,7 @@ def convert(
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
         origin = describe_conversion(source, family, settings, processor_options or {})
-        (folder / CONVERSION_NAME).write_text(json.dumps(origin, indent=2, ensure_ascii=False) + "\n")
+        (folder / CONVERSION_NAME).write_text(json.dumps(origin, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return model
 
 

@@ -36,7 +36,7 @@ from holovid.fingerprints import fingerprint_model, fingerprint_processor, finge
 from holovid.interventions import apply_interventions, check_interventions, intervened
 from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.metrics.top_k_accuracy import label_ranks
-from holovid.pipelines import join_batch
+from holovid.pipelines import check_finite, join_batch
 from holovid.prediction_log import PredictionLog
 from holovid.processing.clip_features import ClipFeatures
 from holovid.recipes import Recipe
@@ -207,7 +207,9 @@ def evaluate_sets(
     means = {name: harmonic_mean([others[name] for others in metrics]) for name in shared}
     summary = {"sets": results, "harmonic_mean": means}
     if output is not None and PartialState().is_main_process:
-        write_whole(Path(output, "results.json"), json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        write_whole(
+            Path(output, "results.json"), json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        )
     return summary
 
 
@@ -253,6 +255,7 @@ def predictor(
             logits = view_logits(model, inputs, names, batch_size)
         lines: list[dict[str, Any]] = [{"clip": number} for number in numbers]
         for task, name in zip(tasks, names, strict=True):
+            check_finite(logits[name])
             scores = ensemble_views(logits[name], ensemble).cpu().numpy()
             for line, answer in zip(
                 lines, best_answers(scores, [task.labels[number] for number in numbers]), strict=True

@@ -27,6 +27,7 @@ from holovid.facts import check_ours, class_of
 from holovid.files import new_folder, write_whole
 from holovid.hub import is_ours
 from holovid.loading import load_whole, read_config, read_processor
+from holovid.pipelines import check_finite
 
 TOLERANCE = 1e-4  # largest difference of a logit, in float32
 RECORD = "export.json"
@@ -150,7 +151,9 @@ def export(
             differences=differences,
             versions={name: version(name) for name in ("holovid", "torch", "transformers", *kind.packages)},
         )
-        write_whole(folder / RECORD, json.dumps(asdict(exported) | {"file": file.name}, indent=2) + "\n")
+        write_whole(
+            folder / RECORD, json.dumps(asdict(exported) | {"file": file.name}, indent=2, allow_nan=False) + "\n"
+        )
     return exported
 
 
@@ -234,6 +237,8 @@ def trace(network: Logits, shapes: dict[str, tuple[int, ...]], batch: int | None
 @torch.no_grad()
 def largest_difference(network: Logits, run: Run, inputs: dict[str, Tensor]) -> float:
     want, got = network(**inputs), run(inputs)
+    for logits in want.values():
+        check_finite(logits)
     return max((got[name] - logits).abs().max().item() for name, logits in want.items())
 
 

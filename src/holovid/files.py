@@ -115,6 +115,26 @@ def workplace(place: Path, target: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def only_writer(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep other processes out of a folder that this one writes to all the time.
+
+    Raises `ValueError` when another one is in there.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(Path(folder, f"_{LOCK}"))  # names like this are not uploaded to the Hub
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise ValueError(f"another process is writing {folder}; wait for it, or name another folder") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+@contextmanager
 def new_file(target: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `target`, of the same suffix, that takes its place when the block ends well.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import filelock
 
-from holovid.files import write_whole
+from holovid.files import is_unfinished, write_whole
 
 HEADER = "evaluation.json"
 FORMAT = {"holovid_predictions": 1}
@@ -57,7 +57,8 @@ class PredictionLog:
     def _check(self, header: dict[str, Any]) -> None:
         path = self.folder / HEADER
         if not path.exists():
-            if others := sorted(entry.name for entry in self.folder.iterdir() if entry.name != ".lock"):
+            names = sorted(entry.name for entry in self.folder.iterdir())
+            if others := [name for name in names if name != ".lock" and not is_unfinished(name)]:
                 raise ValueError(
                     f"{self.folder} holds something else ({', '.join(others[:3])}); name a new or an empty folder"
                 )

@@ -39,6 +39,7 @@ from holovid.hub import CARD, card_metadata, complete_card, is_ours
 from holovid.leaks import find_leaks, forget_places
 from holovid.licences import check_licence
 from holovid.loading import ADAPTERS, architecture_of, load_whole, read_config, read_processor
+from holovid.modeling.weight_files import leads_out
 from holovid.repositories import Repository
 
 # Written afresh; what a repository has of the first two kinds and a new publication has not would be loaded with it.
@@ -147,7 +148,7 @@ def publish(
         adapters_only: write only what was trained beside the experts. Default: as the model was saved.
         experts: where the experts are of weights that come without, by name: folders, Hub ids or models. Default:
             the Hub, or what is left of it in the cache.
-        include: further files of the folder, as patterns.
+        include: further files of the folder, as patterns: nothing outside of it, through links neither.
 
     A card that was written by hand, in the folder or else in the repository, stays; what its metadata lacks is added.
     Raises `ValueError` for whatever must not or cannot be published, and `OSError` when the upload fails; the
@@ -253,11 +254,17 @@ def lacks_experts(model: PreTrainedModel, adapters_only: bool | None) -> bool:
 
 def take_along(source: Path, folder: Path, include: Sequence[str]) -> tuple[str, ...]:
     """Copy what is allowed by name, and what the user names; return the names of what was left out."""
-    patterns = [*TAKEN_ALONG, *include]
-    found = {path for pattern in patterns for path in source.glob(pattern) if path.is_file()}
-    for pattern in include:
-        if not any(path.is_file() for path in source.glob(pattern)):
+    if outside := [pattern for pattern in include if leads_out(pattern)]:
+        raise ValueError(f"--include {outside[0]}: name files of {source} by patterns without a root, ~, : and ..")
+    found: set[Path] = set()
+    for pattern in (*TAKEN_ALONG, *include):
+        files = [path for path in source.glob(pattern) if path.is_file()]
+        if pattern in include and not files:
             raise ValueError(f"--include {pattern}: {source} has no such file")
+        if links := [path for path in files if not lies_in(path, source)]:
+            name = links[0].relative_to(source).as_posix()
+            raise ValueError(f"{name} is or goes through a link out of {source}; copy the file there to publish it")
+        found |= {*files}
     taken = sorted(path.relative_to(source).as_posix() for path in found if path.name != prediction_log.HEADER)
     for name in taken:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -270,6 +277,14 @@ def take_along(source: Path, folder: Path, include: Sequence[str]) -> tuple[str,
         elif name not in taken and kind_of(name) not in WRITTEN.values():
             left_out.append(name)
     return tuple(left_out)
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a file is one of a folder, links followed; those of a snapshot in the Hub's cache are."""
+    place, folder = path.resolve(), folder.resolve()
+    return place.is_relative_to(folder) or (
+        folder.parent.name == "snapshots" and place.parent == folder.parents[1] / "blobs"
+    )
 
 
 def kind_of(path: str) -> str | None:

@@ -87,6 +87,8 @@ def load(
     with torch.device("meta"):
         expected = {name: tensor.shape for name, tensor in model_class(config).state_dict().items()}
 
+    if strange := sorted(name for name in names.ours if not state_dict[name].isfinite().all()):
+        raise ValueError(f"{len(strange)} tensors of the checkpoint have numbers that are not finite: {some(strange)}")
     tensors: dict[str, Tensor] = {}
     for reference, ours in names.ours.items():
         if not state_dict[reference].is_floating_point():

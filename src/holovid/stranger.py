@@ -66,12 +66,15 @@ def load_as_stranger(folder: str, **options: Any) -> PreTrainedModel:
         raise ValueError(f"AutoModel misses {', '.join(sorted(loading['missing_keys']))}")
     if type(base).__name__ == architecture:
         model = base
-    elif auto_class := auto_class_of(config, architecture):
-        model = getattr(transformers, auto_class).from_pretrained(folder, **options)
-    else:  # belongs to no task of transformers, like a model of verbs and nouns
-        module = config.auto_map["AutoModel"].rpartition(".")[0]
-        cls = get_class_from_dynamic_module(f"{module}.{architecture}", folder)
-        model = cls.from_pretrained(folder, **options)
+    else:
+        if auto_class := auto_class_of(config, architecture):
+            cls = getattr(transformers, auto_class)
+        else:  # belongs to no task of transformers, like a model of verbs and nouns
+            module = config.auto_map["AutoModel"].rpartition(".")[0]
+            cls = get_class_from_dynamic_module(f"{module}.{architecture}", folder)
+        model, loading = cls.from_pretrained(folder, output_loading_info=True, **options)
+    if loading["missing_keys"]:
+        raise ValueError(f"{architecture} misses {', '.join(sorted(loading['missing_keys']))}")
     if not type(model).__module__.startswith("transformers_modules."):
         raise ValueError(f"{architecture} comes from {type(model).__module__}, not from the folder")
     return model.eval()

@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from transformers.trainer_utils import rotate_checkpoints
 from holovid.averaging import WeightAverage
 from holovid.data import ClipDataset, EpochSampler
 from holovid.evaluation_tasks import check_classes
+from holovid.files import only_writer
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
 from holovid.optimization import build_optimizer, build_schedule
@@ -151,6 +153,11 @@ class VideoTrainer(Trainer):
         self.sampler: EpochSampler | None = None
         self.last_finite_loss: float | None = None
         self.saving_below: Path | None = None
+
+    def train(self, *args: Any, **options: Any) -> Any:
+        """As Trainer does. Raises `ValueError` when another run is writing to the same output folder."""
+        with only_writer(self.args.output_dir) if self.is_world_process_zero() else nullcontext():
+            return super().train(*args, **options)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:

@@ -79,4 +79,4 @@ def record_of_trainer(run: RunArguments, parts: Preparation, args: TrainingArgum
 
 def write_record(record: dict[str, Any], folder: str | os.PathLike) -> None:
     """Write training.json into a model's folder."""
-    write_whole(Path(folder, TRAINING_NAME), json.dumps(record, indent=2) + "\n")
+    write_whole(Path(folder, TRAINING_NAME), json.dumps(record, indent=2, allow_nan=False) + "\n")

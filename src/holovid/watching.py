@@ -339,9 +339,9 @@ class LabelLine:
         if self.as_json:
             told = {"seconds": round(moment.seconds, 3)}
             if moment.interruption:
-                self._print(json.dumps(told | {"interruption": moment.interruption}))
+                self._print(json.dumps(told | {"interruption": moment.interruption}, allow_nan=False))
             if moment.is_new:
-                self._print(json.dumps(told | {"answers": moment.answers}))
+                self._print(json.dumps(told | {"answers": moment.answers}, allow_nan=False))
             return
         if moment.interruption:
             self._print(f"{moment.seconds:8.2f} s  begins anew: {moment.interruption}")
