@@ -10,6 +10,7 @@ from clips import write_clip
 
 from holovid.clip_folders import SUFFIXES_OF, VIDEO_SUFFIXES
 from holovid.data import load_clips
+from holovid.processing.media_containers import VIDEO_CONTAINERS
 from holovid.processing.video_decoding import open_video
 
 # file -> encoder and muxer, as cameras, discs and web sites write them
@@ -59,8 +60,7 @@ def test_files_of_cameras_discs_and_the_web_are_clips(tmp_path, caplog):
 def test_every_suffix_stands_once():
     assert len(VIDEO_SUFFIXES) == sum(len(suffixes.split()) for suffixes in SUFFIXES_OF.values())
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in VIDEO_SUFFIXES)
-    for container in SUFFIXES_OF:
-        av.format.ContainerFormat(container, "r")  # raises where FFmpeg knows none
+    assert set(SUFFIXES_OF) <= VIDEO_CONTAINERS  # or they would be refused when they are opened
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ CHEAP = [  # and said without torch
     ("data synth {new} --seed -1", "'--seed'"),
     ("data synth {new} --train -1", "'--train'"),
     ("data synth {new} --workers 0", "'--workers'"),
+    ("data synth {new} --train 99999999999999999999", "1 to 10,000,000 clips are rendered"),
     ("data sinth {new}", "No such command 'sinth'"),
 ]
 WITH_TORCH = [
@@ -115,6 +116,7 @@ WITH_TORCH = [
     ("watch {model} {clip} --every nan", "every=nan"),
     ("watch {model} {clip} --every 0", "every=0"),
     ("evaluate {model} {clips} --crops 2", "num_crops must be one of"),
+    ("evaluate {model} {clips} --views 99999999999999999999", "larger than a computer counts"),
     ("evaluate {model} {clips} --autocast float8", "autocast must be one of"),
     ("evaluate {model} {other}", "no column 'label'"),
     ("convert {list} --family xvit --output {new}", "is not a checkpoint"),

@@ -35,6 +35,8 @@ def sentence(error: BaseException) -> str:
         return "there is not enough memory for this: take fewer or smaller clips at once, or a smaller model"
     if isinstance(error, RecursionError):
         return "something in what was given is nested too deeply to be read"
+    if isinstance(error, OverflowError):
+        return "a number that was given is larger than a computer counts"
     first = said.splitlines()[0] if said else type(error).__name__  # libraries append lines of advice
     if isinstance(error, ValueError | OSError | ImportError):
         return first

@@ -68,6 +68,7 @@ SOUNDS = ("rise", "fall", "tone", "noise")
 SPLITS = {"train": "train", "val": "validation"}  # folder -> name in `datasets`
 COLUMNS = ("file_name", "label", "shape", "motion", "sound", "match")
 LARGEST_SIZE = 4096  # pixels; a clip is drawn in memory as a whole
+MOST_CLIPS = 10_000_000
 LONGEST = 3600  # seconds
 SAMPLING_RATES = av.Codec("aac", "w").audio_rates or ()
 
@@ -99,8 +100,8 @@ class ClipSet:
                     f"{field} must be different ones of {', '.join(known)}, got {', '.join(names) or None}"
                 )
             object.__setattr__(self, field, tuple(names))
-        if self.train < 0 or self.val < 0 or self.train + self.val == 0:
-            raise ValueError(f"there must be clips to render, got train={self.train}, val={self.val}")
+        if self.train < 0 or self.val < 0 or not 0 < self.train + self.val <= MOST_CLIPS:
+            raise ValueError(f"1 to {MOST_CLIPS:,} clips are rendered, got train={self.train}, val={self.val}")
         if not 16 <= self.size <= LARGEST_SIZE or self.size % 2:
             raise ValueError(f"size must be an even number of pixels from 16 to {LARGEST_SIZE}, got {self.size}")
         if not 0 < self.seconds <= LONGEST:
