@@ -199,6 +199,8 @@ def test_thresholds():
     assert extractor(one_click, sampling_rate=RATE, return_tensors="pt").audio_mask.tolist() == [True]
     silent_rows = log_mel(torch.zeros(560), mel_filters_of(8, RATE, 400), 400, 160)
     assert (silent_rows == np.log(np.finfo(np.float32).eps)).all() and silent_rows.shape == (2, 8)
+    for window, spectrum in ((400, 512), (511, 512), (512, 512), (513, 1024)):  # the next power of two
+        assert len(mel_filters_of(8, 40 * window, window)) == spectrum // 2 + 1
     smallest = {"sampling_rate": 1000, "num_mel_bins": 1, "audio_frames": 1}
     assert HolovidFeatureExtractor(**smallest).window_length == 25
     for name, value in smallest.items():

@@ -21,7 +21,13 @@ from transformers.video_utils import VideoMetadata, default_sample_indices_fn
 
 from holovid import HolovidVideoProcessor, XViTConfig
 from holovid.processing import frame_sampling
-from holovid.processing.frame_sampling import dense_indices, sample_frame_indices, segment_indices, uniform_indices
+from holovid.processing.frame_sampling import (
+    checked_indices,
+    dense_indices,
+    sample_frame_indices,
+    segment_indices,
+    uniform_indices,
+)
 from holovid.processing.video_decoding import open_video
 
 SMALL = {"size": {"shortest_edge": 20}, "crop_size": {"height": 16, "width": 16}, "num_frames": 4}
@@ -164,6 +170,7 @@ class TestSampling:
             ({"sampling": "segments", "fps": 3, "video_fps": 9}, "pass num_frames, not fps"),
             ({"sampling": "dense", "num_frames": None}, "sampling='dense' needs num_frames"),
             ({"fps": -1, "video_fps": 9}, "fps must be positive, got -1"),
+            ({"fps": 0, "video_fps": 9}, "fps must be positive, got 0"),
             ({"fps": 3}, "needs the video's own rate"),
         ],
         ids=str,
@@ -171,6 +178,15 @@ class TestSampling:
     def test_wrong_arguments(self, wrong, message):
         with pytest.raises(ValueError, match=message):
             sample_frame_indices(**{"total_num_frames": 9, "sampling": "uniform", "num_frames": 4} | wrong)
+
+    def test_indices_that_are_asked_for(self):
+        assert checked_indices(None, 3, "it").tolist() == [0, 1, 2]
+        assert checked_indices([], 3, "it").tolist() == []
+        for indices in ([0], [2], [2, 0, 0], np.array([1, 1])):
+            assert checked_indices(indices, 3, "it").tolist() == list(indices)
+        for indices in ([-1], [3], [0, 3], [-1, 2]):
+            with pytest.raises(ValueError, match="it has frames 0 to 2, asked for"):
+                checked_indices(indices, 3, "it")
 
 
 class TestPixels:
