@@ -48,11 +48,16 @@ def split_interval(source: Any) -> tuple[MediaSource, Interval]:
     if path is None and content is None:
         raise ValueError("a source given as a dict has 'path' or 'bytes', and the other is None; got neither")
     start, end = source.get("start"), source.get("end")
-    if odd := [second for second in (start, end) if second is not None and not isinstance(second, Real)]:
-        raise ValueError(f"an interval is given in seconds, as numbers, got {odd[0]!r}")
+    if odd := [second for second in (start, end) if second is not None and not is_number_of_seconds(second)]:
+        raise ValueError(f"an interval is given in seconds, as numbers, got {odd[0]!r:.40}")
     if (start is not None and not start >= 0) or (end is not None and not end > (start or 0)):
         raise ValueError(f"an interval starts at 0 s or later and ends after that, got {start} s to {end} s")
     return path if content is None else content, (start, end)
+
+
+def is_number_of_seconds(value: Any) -> bool:
+    """Whether it is a number, and not a whole one that no float can hold."""
+    return isinstance(value, Real) and not (isinstance(value, int) and abs(value) > 2**53)
 
 
 class OpenedSource:

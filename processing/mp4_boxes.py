@@ -6,8 +6,9 @@ from typing import BinaryIO
 import numpy as np
 
 BEGINNINGS = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx", b"moof", b"uuid"}
-PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
-COUNTS = {b"stts": 4, b"stsz": 8, b"trun": 4}  # boxes of counts -> bytes of them before the first
+PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"edts"}
+# boxes of tables -> bytes of them before the number of their rows
+COUNTS = {b"stts": 4, b"stsz": 8, b"trun": 4, b"ctts": 4, b"stsc": 4, b"stco": 4, b"co64": 4, b"stss": 4, b"elst": 4}
 MOST_BOXES = 2**18  # looked at; a film in fragments of a second has some seven for each
 
 
@@ -43,7 +44,8 @@ def claimed_samples(file: BinaryIO) -> int:
                 count = int.from_bytes(file.read(4), "big")
                 if kind == b"stts":  # pairs of a number of samples and how long each is
                     room = min(8 * count, max(0, min(at + length, end) - begin - 8)) // 8 * 8
-                    count = int(np.frombuffer(file.read(room)[: room // 8 * 8], ">u4")[::2].sum(dtype=np.uint64))
+                    numbers = np.frombuffer(file.read(room)[:room], ">u4")[::2]
+                    count = max(count, int(numbers.sum(dtype=np.uint64)))
                 claimed = max(claimed, count)
             at += length
     return claimed

@@ -362,7 +362,7 @@ def test_a_pipe_that_does_not_end(monkeypatch):
             read(Endless())
 
 
-@pytest.mark.parametrize("name", ["stts", "stsz", "trun"])
+@pytest.mark.parametrize("name", ["stts", "stts ", "stsz", "stco", "trun"])
 def test_claims_of_an_mp4_take_no_memory(tmp_path, name):
     """FFmpeg makes room for as many samples as are claimed: 32 GB."""
     options = {"movflags": "frag_keyframe+empty_moov"} if name == "trun" else {}
@@ -374,8 +374,8 @@ def test_claims_of_an_mp4_take_no_memory(tmp_path, name):
     content = bytearray((tmp_path / "clip.mp4").read_bytes())
     with open_video(bytes(content)) as video:
         assert len(video) == 1
-    places = {"stts": 4, "stsz": 4, "trun": 0}
-    struct.pack_into(">I", content, atom(content, name.encode()) + places[name], 2**31 - 1)
+    places = {"stts": 4, "stts ": 0, "stsz": 4, "trun": 0, "stco": 0}
+    struct.pack_into(">I", content, atom(content, name.strip().encode()) + places[name], 2**31 - 1)
     for source in ways_to_name_content(tmp_path / "bomb.mp4", bytes(content)):
         for read in (open_video, SoundFile):
             with pytest.raises(ValueError, match=r"says that 2,147,483,647 samples lie in its [\d,]+ bytes"):
@@ -424,6 +424,7 @@ def test_files_that_cannot_be_read(tmp_path):
         ({}, "has 'path' or 'bytes'"),
         ({"path": "clip.mp4", "bytes": None, "start": "1"}, "in seconds, as numbers, got '1'"),
         ({"path": "clip.mp4", "bytes": None, "start": float("nan")}, "starts at 0 s or later"),
+        ({"path": "clip.mp4", "bytes": None, "end": 10**400}, r"in seconds, as numbers, got 1000"),
         ({"path": None, "bytes": None}, "got neither"),
         ({"path": "clip.mp4", "bytes": None, "begin": 1}, "got also"),
     ],
