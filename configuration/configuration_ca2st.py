@@ -16,6 +16,7 @@ from transformers.configuration_utils import PreTrainedConfig
 
 from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedConfiguration
+from holovid.configuration.field_checks import MOST, NoMisspeltFields, check_counts, check_numbers
 
 EXPERTS = ("space", "time", "audio")
 SOURCE_FIELDS = {"source", "revision", "sha256"}
@@ -23,7 +24,7 @@ ROUNDING = 1e-6  # so that a ratio of widths, w / D, gives back w: 49 * (1 / 49)
 
 
 @strict
-class CA2STConfig(NamedClasses, SavedConfiguration, PreTrainedConfig):
+class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrainedConfig):
     r"""
     Args:
         experts (`list[str]`): two or three of "space" (CLIP image model), "time" (VideoMAE) and "audio" (AST), in this
@@ -129,7 +130,7 @@ class CA2STConfig(NamedClasses, SavedConfiguration, PreTrainedConfig):
             self.feature_adapter_skip = "time" not in self.experts
         if self.share_projections is None:
             self.share_projections = len(self.experts) == 3
-        layers = list(range(self.num_hidden_layers))
+        layers = list(range(min(self.num_hidden_layers, MOST)))  # more are refused later
         late = layers[-3:] if len(self.experts) == 3 else layers
         default = {pair: late if "audio" in pair else layers for pair in self.pairs}
         self.exchange_layers = default | (self.exchange_layers or {})
@@ -218,13 +219,17 @@ class CA2STConfig(NamedClasses, SavedConfiguration, PreTrainedConfig):
                 raise ValueError(f"expert_sources[{expert!r}] must have source, revision and sha256, got {recorded}")
 
     def validate_architecture(self):
-        for name in (
+        check_numbers(self, ("bottleneck_ratio", "adapter_ratio"), most=64.0)
+        check_counts(self, (
             "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size", "patch_size",
             "num_channels", "num_frames", "tubelet_size", "audio_frames", "num_mel_bins", "audio_patch_size",
             "audio_stride", "bottleneck_size", "adapter_size", "num_verbs", "num_nouns",
-        ):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        ))  # fmt: skip
+        check_numbers(self, ("attention_probs_dropout_prob", "drop_path_rate", "classifier_dropout"), most=1.0)
+        eps = ("layer_norm_eps", "space_layer_norm_eps", "space_feature_layer_norm_eps")
+        check_numbers(self, eps, most=1.0, above=True)
+        check_numbers(self, ("initializer_range",), most=100.0, above=True)
+        check_numbers(self, ("feature_scale",), most=1e6, least=-1e6)
         for size, divisor in (
             ("hidden_size", "num_attention_heads"),
             ("bottleneck_size", "num_attention_heads"),

@@ -13,10 +13,11 @@ from transformers.configuration_utils import PreTrainedConfig
 
 from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedConfiguration
+from holovid.configuration.field_checks import MOST, NoMisspeltFields, check_activation, check_counts, check_numbers
 
 
 @strict
-class XViTConfig(NamedClasses, SavedConfiguration, PreTrainedConfig):
+class XViTConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrainedConfig):
     r"""
     Args:
         image_size (`int` or `[height, width]`): pixels of a frame; each side a multiple of `patch_size`.
@@ -139,27 +140,38 @@ class XViTConfig(NamedClasses, SavedConfiguration, PreTrainedConfig):
         later = 1 if self.mix_direction == "both" else -1
         return tuple(offset for step in range(1, self.mix_window + 1) for offset in (later * step, -step))
 
-    def validate_sizes(self):
-        for name in (
+    def validate_architecture(self):
+        self.check_sizes()
+        self.check_frame_size()
+        self.check_widths()
+        self.check_mixing()
+
+    def check_sizes(self):
+        check_counts(self, (
             "patch_size", "num_channels", "num_frames", "hidden_size", "num_hidden_layers", "num_attention_heads",
             "intermediate_size", "mix_divisor", "mix_window", "temporal_embedding_length",
             "temporal_num_hidden_layers", "temporal_num_attention_heads", "temporal_intermediate_size",
             "pooler_output_size",
-        ):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.num_summary_tokens < 0:
-            raise ValueError(f"num_summary_tokens must be 0 or more, got {self.num_summary_tokens}")
-        if self.mix_group is not None and self.mix_group < 1:
+        ))  # fmt: skip
+        if not 0 <= self.num_summary_tokens <= MOST:
+            raise ValueError(f"num_summary_tokens must be 0 or more, up to {MOST:,}, got {self.num_summary_tokens}")
+        if self.mix_group is not None and not 1 <= self.mix_group <= MOST:
             raise ValueError(f"mix_group must be at least 1, or None for the whole clip, got {self.mix_group}")
+        dropouts = ("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate", "classifier_dropout")
+        check_numbers(self, dropouts, most=1.0)
+        check_numbers(self, ("layer_norm_eps", "temporal_layer_norm_eps"), most=1.0, above=True)
+        check_numbers(self, ("initializer_range",), most=100.0, above=True)
+        check_activation("hidden_act", self.hidden_act)
 
-    def validate_frame_size(self):
+    def check_frame_size(self):
         if not isinstance(self.image_size, int) and len(self.image_size) != 2:
             raise ValueError(f"image_size must be one side or (height, width), got {self.image_size}")
+        if any(isinstance(side, bool) or side > MOST for side in self.frame_size):
+            raise ValueError(f"image_size is in pixels, at most {MOST:,} a side, got {self.image_size}")
         if any(side < self.patch_size or side % self.patch_size for side in self.frame_size):
             raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size {self.patch_size}")
 
-    def validate_architecture(self):
+    def check_widths(self):
         for name in ("num_attention_heads", "temporal_num_attention_heads"):
             if self.hidden_size % getattr(self, name):
                 raise ValueError(f"hidden_size {self.hidden_size} must be a multiple of {name} {getattr(self, name)}")
@@ -169,7 +181,7 @@ class XViTConfig(NamedClasses, SavedConfiguration, PreTrainedConfig):
                 f"got {self.pooler_output_size}"
             )
 
-    def validate_mixing(self):
+    def check_mixing(self):
         unknown = [layer for layer in self.mix_layers or () if not 0 <= layer < self.num_hidden_layers]
         if unknown:
             raise ValueError(

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers.integrations.accelerate import load_offloaded_parameter
 from transformers.modeling_utils import PreTrainedModel, load_state_dict
 
+from holovid.configuration.field_checks import check_field_names
 from holovid.modeling.experts_ca2st import (
     EXPERT_PARTS,
     Expert,
@@ -143,6 +144,7 @@ class ModelOfExperts(HolovidPreTrainedModel):
         Returns the model in evaluation mode, in float32; `config.expert_sources` says what it was made of. Raises
         `ValueError` when the experts do not go together, and for any tensor of theirs that has no place.
         """
+        check_field_names(cls.config_class, config_overrides)
         sources = {"space": space, "time": time, "audio": audio}
         experts = {expert: read_expert(expert, source) for expert, source in sources.items() if source is not None}
         settings = joint_settings({expert: read.config for expert, read in experts.items()}, config_overrides)

@@ -27,6 +27,7 @@ from transformers.utils.generic import can_return_tuple, merge_with_config_defau
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from holovid.configuration.configuration_xvit import XViTConfig
+from holovid.configuration.field_checks import check_field_names
 from holovid.modeling.model_inputs import check_pixels
 from holovid.modeling.modeling_common import (
     HolovidPreTrainedModel,
@@ -464,6 +465,7 @@ class XViTForVideoClassification(XViTPreTrainedModel):
 
         Copies patch embedding, class token, positions (resized when the grid differs), layers and final norm. Temporal
         embedding and head are new: the first is zero, so frames start out independent but for the mixing.
+        `HolovidProcessor.for_model(model, source=source)` prepares frames as the image model saw them.
 
         Args:
             source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
@@ -472,6 +474,7 @@ class XViTForVideoClassification(XViTPreTrainedModel):
         Raises `ValueError` when the source is not a ViT or lacks tensors of it, and when an override leaves a tensor
         without a place.
         """
+        check_field_names(XViTConfig, config_overrides)
         image_config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
         if image_config.model_type != "vit":
             raise ValueError(f"source must be a transformers ViT, got a {image_config.model_type} model")

@@ -18,7 +18,13 @@ import torch
 from torch import Tensor
 
 from holovid.processing.clock_jumps import keep_sound_running
-from holovid.processing.media_containers import check_repeated, check_sampling, open_container
+from holovid.processing.media_containers import (
+    HIGHEST_RATE,
+    MOST_CHANNELS,
+    check_repeated,
+    check_sampling,
+    open_container,
+)
 from holovid.processing.media_source import MediaSource, OpenedSource, describe_source
 
 try:
@@ -31,7 +37,7 @@ RESAMPLING_REACH = 64  # samples, at the lower of two rates, beyond which one do
 DECODING_REACH = 0.5  # seconds to decode ahead: codecs lean on what came before; Opus asks for 0.08, MP3 for about 0.2
 LOUDEST = 2.0**16  # of samples that are floats; some files hold numbers of 16 bits as floats
 MOST_CHANGE = 64  # times that the sampling rate may grow or shrink within a track
-MAX_CHANNELS = 64  # more are samples, in an array laid out the other way round
+LOUDEST = 16.0  # of floats; 1 is as loud as can be played, and gain and mixing add a little
 
 
 class Sound:
@@ -71,33 +77,77 @@ class Waveform(Sound):
     """A sound that is given as numbers, which starts with the clip.
 
     Args:
-        samples: (samples,) or (channels, samples), array, tensor or list; floats in [-1, 1], or integers, of which the
-            largest that their type holds is as loud. May be empty: a silent clip.
+        samples: (samples,) or (channels, samples), array, tensor or list; floats in [-1, 1], or integers of up to 32
+            bits, of which the largest that their type holds is as loud. May be empty: a silent clip.
         sampling_rate: of these, in Hz.
 
     Raises `ValueError` for anything else.
     """
 
     def __init__(self, samples: Any, sampling_rate: int):
-        samples = samples.detach().cpu().numpy() if isinstance(samples, Tensor) else np.asarray(samples)
-        if samples.ndim == 2:
-            if len(samples) > MAX_CHANNELS:
-                raise ValueError(f"a waveform is (samples,) or (channels, samples), got {samples.shape}")
-            samples = mono(samples)
-        if samples.ndim != 1 or samples.dtype.kind not in "fiu":
-            raise ValueError(
-                f"a waveform is numbers of shape (samples,) or (channels, samples), got {samples.dtype} of shape "
-                f"{samples.shape}"
-            )
-        if not sampling_rate >= 1 or sampling_rate != int(sampling_rate):
-            raise ValueError(f"sampling_rate must be a whole number of Hz, got {sampling_rate}")
-        self.rate = int(sampling_rate)
-        self._values = to_float(samples)
-        self.num_samples = len(samples)
+        self.rate = checked_rate(sampling_rate)
+        self._values = checked_samples(samples)
+        self.num_samples = len(self._values)
 
     def _samples(self, start: int, stop: int) -> np.ndarray:
         values = self._values[start:stop]
         return np.pad(values, (0, stop - start - len(values)))
+
+
+def checked_rate(rate: Any) -> int:
+    """A sampling rate as an integer. Raises `ValueError` unless it is a whole number of Hz that is read."""
+    number = rate.item() if isinstance(rate, (Tensor, np.ndarray)) and rate.ndim == 0 else rate
+    is_number = isinstance(number, (int, float, np.integer, np.floating)) and not isinstance(number, bool)
+    if not (is_number and 1 <= number <= HIGHEST_RATE and number == int(number)):
+        raise ValueError(f"sampling_rate must be a whole number of Hz from 1 to {HIGHEST_RATE:,}, got {rate!r}")
+    return int(number)
+
+
+def checked_samples(given: Any) -> np.ndarray:
+    """A waveform in any form that [`Waveform`] takes, as float32 (samples,).
+
+    Raises `ValueError` for what is none: other shapes and types, NaN, and floats that are far too loud.
+    """
+    if isinstance(given, Tensor):
+        given = (given.float() if given.is_floating_point() else given).detach().cpu().numpy()
+    try:
+        samples = np.asarray(given)
+    except (TypeError, ValueError) as error:  # lists of lists of different lengths
+        raise ValueError(f"a waveform is numbers of shape (samples,) or (channels, samples): {error}") from error
+    if samples.ndim not in (1, 2) or samples.dtype.kind not in "fiu":
+        raise ValueError(
+            f"a waveform is numbers of shape (samples,) or (channels, samples), got {samples.dtype} of shape "
+            f"{samples.shape}"
+        )
+    if samples.ndim == 2:
+        check_channels_first(samples.shape)
+        if len(samples) > MOST_CHANNELS:
+            raise ValueError(f"a waveform is (samples,) or (channels, samples), got {samples.shape}")
+    if samples.dtype.kind != "f" and samples.dtype.itemsize == 8:
+        raise ValueError(
+            f"{samples.dtype} does not say which number is loud; make a waveform int16 or int32, whichever it was "
+            "recorded as, or floats in [-1, 1]"
+        )
+    if samples.dtype.kind == "f" and samples.size:
+        low, high = float(samples.min()), float(samples.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError("a waveform has no samples that are NaN or infinite; this one does")
+        if max(-low, high) > LOUDEST:
+            raise ValueError(
+                f"a waveform of floats is in [-1, 1], this one goes from {low:g} to {high:g}; divide samples of 16 "
+                "bits by 32768, or pass them as int16"
+            )
+    return mono(samples) if samples.ndim == 2 else to_float(samples)
+
+
+def check_channels_first(shape: tuple[int, ...]) -> None:
+    """Raise `ValueError` for what two axes show to be (samples, channels), as soundfile reads it."""
+    rows, columns = shape
+    if 0 < columns <= MOST_CHANNELS < rows or (0 < columns < rows <= MOST_CHANNELS and columns <= 2):
+        raise ValueError(
+            "a waveform is (samples,) or (channels, samples), a batch of them (clips, samples); one of shape "
+            f"{tuple(shape)} looks like (samples, channels): transpose it, audio.T"
+        )
 
 
 class SoundTrack(Sound):
@@ -276,4 +326,15 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
-__all__ = ["Sound", "SoundFile", "SoundTrack", "Waveform", "mono", "pick_sound", "read_packets", "resample"]
+__all__ = [
+    "Sound",
+    "SoundFile",
+    "SoundTrack",
+    "Waveform",
+    "check_channels_first",
+    "checked_rate",
+    "mono",
+    "pick_sound",
+    "read_packets",
+    "resample",
+]

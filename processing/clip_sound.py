@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
 from holovid.processing.audio_decoding import Sound
-from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, open_sound
+from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
+from holovid.processing.given_sounds import open_sound
 
 
 @dataclass(frozen=True)

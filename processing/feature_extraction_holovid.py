@@ -12,20 +12,23 @@ from contextlib import ExitStack
 from functools import lru_cache
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 
 from holovid.configuration.configuration_common import SavedWithSource
-from holovid.processing.audio_decoding import Sound, SoundFile, Waveform
+from holovid.processing.audio_decoding import Sound, checked_rate
 from holovid.processing.clip_features import ClipFeatures
-from holovid.processing.media_source import is_media_source
+from holovid.processing.given_sounds import open_sound, split_sounds
+from holovid.processing.media_containers import HIGHEST_RATE
+from holovid.processing.options import check_names, check_number, check_whole_number, split_known
 
 WINDOW_MS, HOP_MS = 25, 10
 LOWEST_FREQUENCY = 20.0  # Hz
 PREEMPHASIS = 0.97
+MOST_MEL_BINS, MOST_ROWS = 2**12, 2**20  # the second is almost three hours
+SMALLEST_STD = 1e-6
 SMALLEST_ENERGY = torch.finfo(torch.float32).eps  # what Kaldi takes the logarithm of in place of zero
 
 
@@ -76,6 +79,10 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
     """
 
     model_input_names: ClassVar = ["input_values", "audio_mask", "audio_span"]
+    OPTIONS: ClassVar = (
+        "sampling_rate", "num_mel_bins", "audio_frames", "mean", "std", "feature_size", "padding_value",
+        "padding_side", "return_attention_mask", "feature_extractor_type", "processor_class", "auto_map",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -88,15 +95,26 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         padding_value: float = 0.0,
         **kwargs: Any,
     ):
+        check_names(kwargs, self.OPTIONS, "HolovidFeatureExtractor")
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
         self.num_mel_bins = num_mel_bins
         self.audio_frames = audio_frames
         self.mean = mean
         self.std = std
-        for name, least in (("sampling_rate", 1000), ("num_mel_bins", 1), ("audio_frames", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}")
+        check_whole_number("sampling_rate", sampling_rate, 1000, HIGHEST_RATE)
+        check_whole_number("num_mel_bins", num_mel_bins, 1, MOST_MEL_BINS)
+        check_whole_number("audio_frames", audio_frames, 1, MOST_ROWS)
+        check_number("mean", mean)
+        check_number("std", std, SMALLEST_STD)
+
+    @classmethod
+    def from_dict(cls, feature_extractor_dict: dict[str, Any], **kwargs: Any) -> "HolovidFeatureExtractor":
+        """What a file has that is not known here is kept; files of later versions load."""
+        known, others = split_known(feature_extractor_dict, cls.OPTIONS)
+        loaded = super().from_dict(known, **kwargs)
+        for name, value in others.items():
+            setattr(loaded[0] if isinstance(loaded, tuple) else loaded, name, value)
+        return loaded
 
     @property
     def window_length(self) -> int:
@@ -128,10 +146,10 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
     ) -> ClipFeatures:
         """
         Args:
-            audio: a waveform (samples,), path, URL, bytes, binary file, `{"array", "sampling_rate"}` or
-                `{"path", "bytes"}` (what `datasets.Audio` gives); a batch of those as a list, which may hold waveforms
-                (channels, samples) too, or as an array (B, samples) or (B, channels, samples). Channels are averaged.
-                `None` in a list, or an empty waveform, is a silent clip.
+            audio: a waveform (samples,), path, URL, bytes, binary file, or what `datasets.Audio` gives: torchcodec's
+                `AudioDecoder`, `{"array", "sampling_rate"}` or `{"path", "bytes"}`; a batch of those as a list, which
+                may hold waveforms (channels, samples) too, or as an array (B, samples) or (B, channels, samples).
+                Channels are averaged. `None` in a list, or an empty waveform, is a silent clip.
             sampling_rate: of waveforms that do not say it themselves, in Hz.
             center: which part of long sound is cut out, from 0 (its beginning) to 1 (its end); the middle by default.
             generator: draws `center` for each clip instead, for training.
@@ -144,6 +162,10 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         """
         if center is not None and generator is not None:
             raise ValueError("give center or generator: the generator draws where sound is cut")
+        if sampling_rate is not None:
+            checked_rate(sampling_rate)
+        if center is not None:
+            check_number("center", center, 0, 1)
         pieces, first_rows = [], []
         for item in split_sounds(audio):
             with ExitStack() as opened:
@@ -219,41 +241,4 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         }
 
 
-def split_sounds(audio: Any) -> list:
-    """The single sounds in `audio`: waveforms, files, dicts and `None`."""
-    if is_media_source(audio) or isinstance(audio, dict) or audio is None:
-        return [audio]
-    if isinstance(audio, (np.ndarray, Tensor)) and audio.ndim in (1, 2, 3):
-        return [audio] if audio.ndim == 1 else list(audio)
-    if isinstance(audio, (list, tuple)):
-        return [audio] if audio and all(isinstance(item, (int, float, np.number)) for item in audio) else list(audio)
-    raise ValueError(
-        "audio must be a waveform, a path, URL, bytes or binary file, or a list of those; got "
-        f"{type(audio).__name__}{f' of shape {tuple(audio.shape)}' if hasattr(audio, 'shape') else ''}"
-    )
-
-
-def open_sound(item: Any, sampling_rate: int | None, opened: ExitStack) -> Sound | None:
-    """One of `split_sounds`, to be read while `opened` is; `None` for a silent clip.
-
-    Raises `ValueError` for a file without a sound track: whoever names it expects one.
-    """
-    if item is None:
-        return None
-    if isinstance(item, dict):
-        if "array" in item:
-            return Waveform(item["array"], item["sampling_rate"])
-        if not item.keys() >= {"path", "bytes"}:
-            raise ValueError(f"a sound given as a dict has 'array' and 'sampling_rate', or 'path' and 'bytes': {item}")
-        item = item["path"] if item["bytes"] is None else item["bytes"]
-    if is_media_source(item):
-        file = opened.enter_context(SoundFile(item))
-        if file.sound is None:
-            raise ValueError(f"{file.name} has no sound track")
-        return file.sound
-    if sampling_rate is None:
-        raise ValueError("a waveform needs its rate: pass sampling_rate, in Hz")
-    return Waveform(item, sampling_rate)
-
-
-__all__ = ["HolovidFeatureExtractor", "log_mel", "mel_filters_of", "open_sound", "split_sounds"]
+__all__ = ["HolovidFeatureExtractor", "log_mel", "mel_filters_of"]

@@ -18,7 +18,9 @@ from transformers.image_utils import ChannelDimension
 from transformers.utils import logging
 from transformers.video_utils import VideoMetadata
 
+from holovid.processing.decoders import is_decoder
 from holovid.processing.media_source import is_media_source
+from holovid.processing.options import check_number, check_whole_number
 
 logger = logging.get_logger(__name__)
 
@@ -28,7 +30,24 @@ PIXELS = (torch.uint8, torch.int8, *FLOATS)
 # Other modes of PIL hold more than 8 bits, which its conversion to RGB cuts off, or cannot be converted.
 PICTURE_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV")
 AXES = {ChannelDimension.FIRST: -3, ChannelDimension.LAST: -1}
+MOST_GIVEN = 2**31
 ROUNDING = 1e-3  # of a level, left by whatever made the floats
+
+
+def check_facts(facts: VideoMetadata) -> None:
+    """Raise `ValueError` for what `video_metadata` says of given frames and cannot be: `frame_times` come from it."""
+    check_whole_number("total_num_frames of video_metadata", facts.total_num_frames, 1, MOST_GIVEN)
+    if facts.fps is not None:
+        check_number("fps of video_metadata", facts.fps)
+        if facts.fps <= 0:
+            raise ValueError(f"fps of video_metadata must be positive, got {facts.fps!r}")
+    if facts.frames_indices is not None:
+        try:
+            indices = np.asarray(facts.frames_indices)
+        except ValueError as error:
+            raise ValueError(f"frames_indices of video_metadata are numbers of frames: {error}") from error
+        if indices.ndim != 1 or indices.dtype.kind not in "iu":
+            raise ValueError(f"frames_indices of video_metadata are numbers of frames, got {facts.frames_indices!r}")
 
 
 @dataclass(frozen=True)
@@ -135,7 +154,7 @@ class FrameReading:
 
 def flatten_videos(videos: Any) -> list:
     """The single videos in `videos`: video sources, arrays (T, ., ., .), and lists of frames."""
-    if is_media_source(videos):
+    if is_media_source(videos) or is_decoder(videos, "VideoDecoder"):
         return [videos]
     if is_frame(videos):
         return [[videos]]
@@ -207,4 +226,4 @@ def wrong_type(dtype: Any) -> str:
     return f"frames are integers of 8 bits, or floats in 0..255, got {name}; bring them to 0..255 and make them uint8"
 
 
-__all__ = ["FrameReading", "flatten_videos", "pick_frames"]
+__all__ = ["FrameReading", "check_facts", "flatten_videos", "pick_frames"]

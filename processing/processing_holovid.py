@@ -6,15 +6,18 @@ hears also `frame_times` (B, T), `input_values` (B, rows, mel bins), `audio_mask
 seconds from the first frame of the video. What is heard of a clip: [`HolovidVideoProcessor`]. Alphabet: B clips.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
 
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
-from holovid.processing.video_processing_holovid import HolovidVideoProcessor, HolovidVideoProcessorKwargs
+from holovid.processing.options import check_names, check_options, plain
+from holovid.processing.source_preprocessing import sound_options, source_options
+from holovid.processing.video_processing_holovid import CHOICES, HolovidVideoProcessor, HolovidVideoProcessorKwargs
 
 
 class HolovidAudioKwargs(TypedDict, total=False):
@@ -52,21 +55,44 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
         super().__init__(video_processor)
 
     @classmethod
-    def for_model(cls, config: PreTrainedConfig, **options: Any) -> "HolovidProcessor":
-        """The processor for a model's configuration: its frames, their size and colours, and its spectrogram.
+    def for_model(
+        cls, model: PreTrainedModel | PreTrainedConfig, source: Any = None, **options: Any
+    ) -> "HolovidProcessor":
+        """The processor for a model or its configuration: its frames, their size and colours, and its spectrogram.
 
-        `options` are those of the video processor and take precedence; in `audio_config`, each of them does.
+        Args:
+            model: it, or its configuration.
+            source: where its weights come from, if that is an image model or experts: a folder or Hub id, a model
+                loaded from one, or an image processor; of experts, the name of each -> one of these. Mean, deviation,
+                size and resampling are then those of its preprocessor_config.json, and of an audio expert mean,
+                deviation and rate. A warning says when there is none, and what is assumed; where two experts, who see
+                one clip, differ, the configuration's own counts.
+            options: of the video processor, which take precedence; in `audio_config`, each of them does.
+
+        >>> from holovid import XViTForVideoClassification
+        >>> model = XViTForVideoClassification.from_image_model("google/vit-base-patch16-224")  # doctest: +SKIP
+        >>> HolovidProcessor.for_model(model, source="google/vit-base-patch16-224")  # doctest: +SKIP
+
+        Raises `ValueError` for options and files that cannot be, `OSError` where there is no source.
         """
+        config = getattr(model, "config", model)
+        if not hasattr(config, "frame_size"):
+            raise ValueError(f"for_model takes a model of holovid or its configuration, got {type(model).__name__}")
         height, width = config.frame_size
+        colours = {"image_mean": list(config.image_mean), "image_std": list(config.image_std)}
         fitting = {
             "num_frames": config.num_frames,
             "size": {"shortest_edge": max(height, width)},
             "crop_size": {"height": height, "width": width},
-            "image_mean": list(config.image_mean),
-            "image_std": list(config.image_std),
+            **colours,
         }
+        audio: dict[str, Any] = {}
+        if source is not None:
+            fitting |= source_options(source, (height, width), colours)
+            if isinstance(source, Mapping) and "audio" in source:
+                audio = sound_options(source["audio"])
         if "audio" in getattr(config, "experts", ()):
-            audio = {"audio_frames": config.audio_frames, "num_mel_bins": config.num_mel_bins}
+            audio |= {"audio_frames": config.audio_frames, "num_mel_bins": config.num_mel_bins}
             options["audio_config"] = audio | (options.get("audio_config") or {})
         return cls(HolovidVideoProcessor(**fitting | options))
 
@@ -110,10 +136,15 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
             )
         known = {"common_kwargs", *HolovidProcessorKwargs.__annotations__}
         known |= HolovidVideoProcessorKwargs.__annotations__.keys() | HolovidAudioKwargs.__annotations__.keys()
-        if unknown := kwargs.keys() - known:
-            raise ValueError(f"unknown options {sorted(unknown)}; there are {sorted(known)}")
+        check_names(kwargs, known, "HolovidProcessor")
+        if not isinstance(kwargs.get("videos_kwargs") or {}, Mapping):
+            raise ValueError(f"videos_kwargs must be a dict of options, got {type(kwargs['videos_kwargs']).__name__}")
+        # before they are merged, which is where transformers looks at types
+        for given in (kwargs, kwargs.get("videos_kwargs") or {}):
+            check_options(given, CHOICES)
+        kwargs = plain(kwargs)
         # Merging copies, and a copy of a generator would give the same numbers in each call.
-        holders = [kwargs, dict(kwargs.get("videos_kwargs") or {})]
+        holders = [kwargs, plain(kwargs.get("videos_kwargs") or {})]
         generators = [holder.pop("generator") for holder in holders if holder.get("generator") is not None]
         merged = self._merge_kwargs(**kwargs | ({"videos_kwargs": holders[1]} if holders[1] else {}))
         options = merged["videos_kwargs"] | ({"generator": generators[0]} if generators else {})

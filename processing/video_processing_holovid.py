@@ -25,12 +25,16 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata, make_batched_metadata
 
 from holovid.configuration.configuration_common import SavedWithSource
+from holovid.processing.audio_decoding import checked_rate
 from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.clip_sound import HeardClip, Listening
-from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor, split_sounds
+from holovid.processing.decoders import DecoderVideo, is_decoder
+from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
 from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
-from holovid.processing.given_frames import FrameReading, flatten_videos, pick_frames
+from holovid.processing.given_frames import FrameReading, check_facts, flatten_videos, pick_frames
+from holovid.processing.given_sounds import split_sounds
 from holovid.processing.media_source import is_media_source
+from holovid.processing.options import check_names, check_options, plain, split_known
 from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
 
@@ -44,6 +48,7 @@ CHOICES = {
 }
 
 
+NAMES_IN_FILES = ("video_processor_type", "image_processor_type", "processor_class", "auto_map")
 AUDIO_OPTIONS = ("audio_config", "audio_center", "load_audio_from_video")
 
 
@@ -153,7 +158,22 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     def __init__(self, **kwargs: Unpack[HolovidVideoProcessorKwargs]):
         if kwargs.pop("generator", None) is not None:
             raise ValueError("generator is an argument of the call: processor(videos, generator=generator)")
+        check_names(kwargs, self.known_names(), "HolovidVideoProcessor")
         super().__init__(**kwargs)
+
+    @classmethod
+    def known_names(cls) -> set[str]:
+        """Options, and what else stands in saved files."""
+        return {*cls.valid_kwargs.__annotations__, "pad_size", *NAMES_IN_FILES}
+
+    @classmethod
+    def from_dict(cls, video_processor_dict: dict[str, Any], **kwargs: Any):
+        """What a file has that is not known here is kept; files of later versions load."""
+        known, others = split_known(video_processor_dict, cls.known_names())
+        loaded = super().from_dict(known, **kwargs)
+        for name, value in others.items():
+            setattr(loaded[0] if isinstance(loaded, tuple) else loaded, name, value)
+        return loaded
 
     @property
     def audio_config(self) -> dict | None:
@@ -162,6 +182,10 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
 
     @audio_config.setter
     def audio_config(self, config: dict | None):
+        if not isinstance(config, dict | None):
+            raise ValueError(
+                f"audio_config must be a dict of the parameters of a HolovidFeatureExtractor, got {config!r}"
+            )
         self.feature_extractor = None if config is None else HolovidFeatureExtractor(**config)
 
     @property
@@ -202,6 +226,11 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         if "audio_config" in kwargs:
             raise ValueError("audio_config is not an argument of the call; set it on the processor")
         options = {name: kwargs.get(name, getattr(self, name, None)) for name in self.valid_kwargs.__annotations__}
+        check_names(kwargs, options, "HolovidVideoProcessor")
+        check_options(options, CHOICES)
+        kwargs = plain(kwargs)
+        if sampling_rate is not None:
+            checked_rate(sampling_rate)
         if not options["do_sample_frames"]:
             options["num_views"] = kwargs["num_views"] = 1
         decoder, reading = options["decoder"], FrameReading.of(options)
@@ -312,15 +341,22 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         frames, metadata = [], []
         for index, clip in enumerate(videos):
             video, heard = clip.video, clip.heard
-            if is_media_source(video):
+            is_decoded_column = is_decoder(video, "VideoDecoder")
+            if is_decoded_column or is_media_source(video):
                 with_sound = heard is not None and heard.wants_track
-                with open_video(video, clip.decoder, with_sound) as file:
+                opened: Any = (
+                    DecoderVideo(video, with_sound)
+                    if is_decoded_column
+                    else open_video(video, clip.decoder, with_sound)
+                )
+                with opened as file:
                     clip.reading.warn_of_levels()
                     decoded, facts, times = read_frames(file, sample_indices_fn, clip.shrink)
                     if heard is not None:
                         heard.listen(times, file.seconds, file.sound)
             else:
                 facts = clip.reading.describe(video) if given is None else dataclasses.replace(given[index])
+                check_facts(facts)
                 if do_sample_frames and sample_indices_fn is not None:
                     video, facts = pick_frames(video, facts, sample_indices_fn)
                 if heard is not None:
@@ -343,11 +379,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
 
     def _standardize_kwargs(self, **kwargs) -> dict:
         # Called with the options of the processor and with those of a call.
-        for name, choices in CHOICES.items():
-            if kwargs.get(name) not in (None, *choices):
-                raise ValueError(f"{name} must be one of {choices}, got {kwargs[name]!r}")
-        if kwargs.get("num_crops") == 3 and not kwargs.get("do_center_crop"):
-            raise ValueError("num_crops=3 needs do_center_crop=True")
+        check_options(kwargs, CHOICES)
         return super()._standardize_kwargs(**kwargs)
 
     def _preprocess(
@@ -441,4 +473,4 @@ def crop(frames: Tensor, size: SizeDict, num_crops: int) -> list[Tensor]:
     return [tvF.crop(frames, top, left, size.height, size.width) for top, left in offsets]
 
 
-__all__ = ["HolovidVideoProcessor", "HolovidVideoProcessorKwargs"]
+__all__ = ["CHOICES", "HolovidVideoProcessor", "HolovidVideoProcessorKwargs"]

@@ -29,14 +29,14 @@ from transformers.dynamic_module_utils import get_imports
 from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel, hub
 
 MODEL_SOURCE = {
-    "class_names.py", "configuration_common.py", "configuration_xvit.py", "model_inputs.py", "modeling_common.py",
-    "modeling_xvit.py", "weight_files.py",
+    "class_names.py", "configuration_common.py", "configuration_xvit.py", "field_checks.py", "model_inputs.py",
+    "modeling_common.py", "modeling_xvit.py", "weight_files.py",
 }  # fmt: skip
 PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",
-    "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "media_containers.py", "media_source.py",
-    "packet_index.py", "picture_decoding.py", "torchcodec_decoding.py", "video_decoding.py",
-    "video_processing_holovid.py",
+    "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
+    "media_containers.py", "media_source.py", "options.py", "packet_index.py", "picture_decoding.py",
+    "torchcodec_decoding.py", "video_decoding.py", "video_processing_holovid.py",
 }  # fmt: skip
 MODEL_FILES = MODEL_SOURCE | {"config.json", "model.safetensors"}
 PROCESSOR_FILES = PROCESSOR_SOURCE | {"video_preprocessor_config.json"}

@@ -22,17 +22,21 @@ LABELS = {0: "bark", 1: "knock", 2: "speech", 3: "rain", 4: "bell"}
 CLASSES = ["CA2STConfig", "CA2STModel", "CA2STForVideoClassification", "HolovidVideoProcessor", "HolovidProcessor"]
 MODEL_SOURCE = {
     "adapters_ca2st.py", "class_names.py", "configuration_ca2st.py", "configuration_common.py", "experts_ca2st.py",
-    "layers_ca2st.py", "model_inputs.py", "modeling_ca2st.py", "modeling_common.py", "weight_files.py",
+    "field_checks.py", "layers_ca2st.py", "model_inputs.py", "modeling_ca2st.py", "modeling_common.py",
+    "weight_files.py",
 }  # fmt: skip
 PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",
-    "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "media_containers.py", "media_source.py",
-    "packet_index.py", "picture_decoding.py", "processing_holovid.py", "torchcodec_decoding.py", "video_decoding.py",
+    "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
+    "media_containers.py", "media_source.py", "options.py", "packet_index.py", "picture_decoding.py",
+    "processing_holovid.py", "source_preprocessing.py", "torchcodec_decoding.py", "video_decoding.py",
     "video_processing_holovid.py",
 }  # fmt: skip
 MODEL_FILES = MODEL_SOURCE | {"config.json", "model.safetensors"}
 EVERYTHING = MODEL_FILES | PROCESSOR_SOURCE | {"processor_config.json"}
-VIDEO_PROCESSOR_FILES = PROCESSOR_SOURCE - {"processing_holovid.py"} | {"video_preprocessor_config.json"}
+VIDEO_PROCESSOR_FILES = PROCESSOR_SOURCE - {"processing_holovid.py", "source_preprocessing.py"} | {
+    "video_preprocessor_config.json"
+}
 CREATED = {".gitattributes", "README.md"}
 
 

@@ -194,10 +194,12 @@ def load_fitting(model: PreTrainedModel, source: str, keep_head: bool) -> None:
 def build_processor(
     start: StartingPoint, config: PreTrainedConfig, recipe: Recipe
 ) -> HolovidProcessor | HolovidVideoProcessor:
-    """The processor for a model: a checkpoint's own, picking frames as the recipe does."""
+    """The processor for a model: a checkpoint's own, or one that prepares frames as its source does; picking frames as
+    the recipe does."""
     picking = {name: value for name, value in recipe.processor_options().items() if name != "num_frames"}
     if start.kind != "checkpoint":
-        return HolovidProcessor.for_model(config, **picking)
+        source: Any = {"new": None, "image": start.sources.get("model"), "experts": start.sources}[start.kind]
+        return HolovidProcessor.for_model(config, source=source, **picking)
     processor = read_processor(AutoProcessor, start.sources["model"])
     for name, value in picking.items():
         setattr(getattr(processor, "video_processor", processor), name, value)

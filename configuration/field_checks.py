@@ -1,0 +1,95 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""What numbers and names in configurations have to be, so that a wrong one is a sentence before anything is built."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+MOST = 2**20  # of anything that is counted, which keeps a slip of the finger from taking all memory
+# of which transformers has more; whoever looks those up loads torch
+COMMON_ACTIVATIONS = ("gelu", "quick_gelu", "relu", "silu")
+# what transformers takes beside fields
+BESIDE_FIELDS = ("num_labels", "attn_implementation", "experts_implementation", "output_attentions", "torch_dtype")
+SIMILAR = 0.85  # from which on a name is a slip rather than another name
+
+
+def check_counts(config: Any, names: Iterable[str]) -> None:
+    """Raise `ValueError` unless these fields are whole numbers from 1 on; `None` is one that is not set."""
+    for name in names:
+        value = getattr(config, name)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value!r}")
+        if value > MOST:
+            raise ValueError(f"{name} must be at most {MOST:,}, got {value!r}")
+
+
+def check_numbers(config: Any, names: Iterable[str], most: float, least: float = 0.0, above: bool = False) -> None:
+    """Raise `ValueError` unless these fields are numbers in [least, most], or in (least, most] with `above`."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not (
+            math.isfinite(value) and least <= value <= most and (value > least or not above)
+        ):
+            bound = f"greater than {least:g} and at most {most:g}" if above else f"between {least:g} and {most:g}"
+            raise ValueError(f"{name} must be {bound}, got {value!r}")
+
+
+def check_activation(name: str, value: str) -> None:
+    """Raise `ValueError` for an activation that transformers does not have."""
+    if value in COMMON_ACTIVATIONS:
+        return
+    from transformers.activations import ACT2FN
+
+    if value not in ACT2FN:
+        raise ValueError(f"{name} must be one of {', '.join(sorted(ACT2FN))}, got {value!r}")
+
+
+def check_field_names(config_class: type, names: Iterable[str]) -> None:
+    """Raise `ValueError` for names that are no field of a configuration, with the nearest."""
+    known = {field.name for field in dataclasses.fields(config_class)} | {*BESIDE_FIELDS}  # type: ignore[arg-type]
+    if unknown := sorted(name for name in names if name not in known and not name.startswith("_")):
+        near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "its documentation lists the fields"
+        raise ValueError(f"{config_class.__name__} has no fields {unknown}; {hint}")
+
+
+class NoMisspeltFields:
+    """Mixin for configurations, in front of `PreTrainedConfig`: refuses a name that is almost one of its fields.
+
+    transformers takes any name, so that files of other versions load; these still do, whatever their names.
+    """
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        fields = own_fields(cls)
+        similar = {name: value for name, value in config_dict.items() if nearest(name, fields)}
+        known = {name: value for name, value in config_dict.items() if name not in similar}
+        loaded = super().from_dict(known, **kwargs)  # type: ignore[misc]
+        for name, value in similar.items():
+            setattr(loaded[0] if isinstance(loaded, tuple) else loaded, name, value)
+        return loaded
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        fields = own_fields(type(self))
+        for name in kwargs:
+            if near := nearest(name, fields):
+                raise ValueError(f"{type(self).__name__} has no field {name!r}; did you mean {near!r}?")
+        super().__post_init__(**kwargs)  # type: ignore[misc]
+
+
+def own_fields(config_class: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(config_class)]  # type: ignore[arg-type]
+
+
+def nearest(name: str, fields: list[str]) -> str | None:
+    """The field that `name` is almost, but not quite."""
+    if name in fields or name in BESIDE_FIELDS or name.startswith("_"):
+        return None
+    return next(iter(difflib.get_close_matches(name, fields, n=1, cutoff=SIMILAR)), None)
+
+
+__all__ = ["MOST", "NoMisspeltFields", "check_activation", "check_counts", "check_field_names", "check_numbers"]

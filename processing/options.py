@@ -1,0 +1,193 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Checks of what people set processors to, by hand or in JSON files: each slip is a sentence that names the option."""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict
+from transformers.utils import TensorType
+
+MOST_FRAMES = 2**16  # that are picked of a video
+MOST_VIEWS = 2**10
+LONGEST_STRIDE = 2**20
+LONGEST_SIDE = 2**14  # in pixels
+SIZES = ({"shortest_edge"}, {"shortest_edge", "longest_edge"}, {"height", "width"}, {"max_height", "max_width"})
+SWITCHES = (
+    "do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "do_sample_frames", "antialias",
+    "do_random_sampling", "load_audio_from_video", "return_metadata", "default_to_square",
+)  # fmt: skip
+COUNTS = {"num_frames": MOST_FRAMES, "num_views": MOST_VIEWS, "frame_stride": LONGEST_STRIDE}
+FLOATS = ("rescale_factor", "image_mean", "image_std", "audio_center")
+# torchvision has no other ones for tensors
+RESAMPLING = tuple(PILImageResampling(value) for value in (0, 1, 2, 3))
+
+
+def check_names(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raise `ValueError` for names that `what` does not have, with the nearest that it has."""
+    known = sorted(known)
+    if unknown := sorted(set(given) - set(known)):
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f"unknown options {unknown} of {what}; {hint}")
+
+
+def split_known(saved: Mapping[str, Any], known: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries of a saved file whose names are known, and the others."""
+    known = set(known)
+    return (
+        {name: value for name, value in saved.items() if name in known},
+        {name: value for name, value in saved.items() if name not in known},
+    )
+
+
+def check_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> None:
+    """Raise `ValueError` unless `value` is a finite number in [least, most]."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and least <= value <= most):
+        bounds = f"between {least:g} and {most:g}" if math.isfinite(most) else f"a number of at least {least:g}"
+        raise ValueError(f"{name} must be {bounds if math.isfinite(least) else 'a number'}, got {value!r}")
+
+
+def check_whole_number(name: str, value: Any, least: int, most: int) -> None:
+    """Raise `ValueError` unless `value` is an integer in [least, most]."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"{name} must be a whole number from {least:,} to {most:,}, got {value!r}")
+
+
+def check_choice(name: str, value: Any, choices: tuple) -> None:
+    if not isinstance(value, (str, int)) or isinstance(value, bool) or value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
+
+
+def check_options(options: Mapping[str, Any], choices: Mapping[str, tuple]) -> None:
+    """Raise `ValueError` for the first option of a video processor that cannot be; `None` is one that is not set.
+
+    `choices` are those of options that name one of a few things.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if name in choices:
+            check_choice(name, value, choices[name])
+        elif name in COUNTS:
+            check_whole_number(name, value, 1, COUNTS[name])
+        elif name in SWITCHES:
+            if not isinstance(value, (bool, np.bool_)):
+                raise ValueError(f"{name} must be True or False, got {value!r}")
+        elif name in CHECKS:
+            CHECKS[name](name, value)
+    if given.get("num_crops") == 3 and given.get("do_center_crop") is False:
+        raise ValueError("num_crops=3 needs do_center_crop=True")
+
+
+def plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options in the types that transformers asks for: integers and floats of Python, lists in place of arrays."""
+
+    def converted(name: str, value: Any) -> Any:
+        if isinstance(value, (np.generic, np.ndarray)):
+            value = value.tolist()
+        if name in FLOATS and isinstance(value, (list, tuple)):
+            return [converted(name, item) for item in value]
+        return float(value) if name in FLOATS and isinstance(value, int) else value
+
+    return {name: converted(name, value) for name, value in options.items()}
+
+
+def check_rate(name: str, value: Any) -> None:
+    check_number(name, value)
+    if value <= 0:
+        raise ValueError(f"{name} must be positive, got {value!r}")
+
+
+def check_factor(name: str, value: Any) -> None:
+    check_number(name, value)
+    if value == 0:
+        raise ValueError(f"{name} must not be 0, which makes all frames black")
+
+
+def check_share(name: str, value: Any) -> None:
+    check_number(name, value, 0, 1)
+
+
+def check_size(name: str, value: Any) -> None:
+    """A side, (height, width), or a dict of the sides that `SIZES` lists; of a crop, height and width."""
+    fitting = SIZES if name == "size" else ({"height", "width"},)
+    if isinstance(value, SizeDict):
+        value = {side: length for side, length in dict(value).items() if length is not None}
+    if isinstance(value, Mapping):
+        if set(value) not in fitting:
+            listed = " or ".join(str(dict.fromkeys(sorted(keys), "...")) for keys in fitting)
+            raise ValueError(f"{name} as a dict is {listed}, in pixels; got {dict(value)}")
+        sides = dict(value)
+    elif isinstance(value, (list, tuple)):
+        if len(value) != 2:
+            raise ValueError(f"{name} as a list is [height, width], got {value!r}")
+        sides = dict(zip(("height", "width"), value, strict=True))
+    else:
+        sides = {"": value}
+    for side, length in sides.items():
+        check_whole_number(f"{name}[{side!r}]" if side else name, length, 1, LONGEST_SIDE)
+
+
+def check_colour(name: str, value: Any) -> None:
+    """A number for all channels, or one for each: of grey, RGB or transparent frames."""
+    values = list(value) if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 else [value]
+    if len(values) not in (1, 3, 4):
+        raise ValueError(f"{name} is one number, or one for each of the 3 colours, got {value!r}")
+    for number in values:
+        check_number(name, number)
+        if name == "image_std" and number <= 0:
+            raise ValueError(f"image_std must be positive, it is divided by; got {value!r}")
+
+
+def check_resampling(name: str, value: Any) -> None:
+    value = getattr(PILImageResampling, str(getattr(value, "name", "")), value)  # torchvision's are called the same
+    if isinstance(value, bool) or not isinstance(value, int) or value not in tuple(map(int, RESAMPLING)):
+        listed = ", ".join(f"{int(filter)} ({filter.name.lower()})" for filter in RESAMPLING)
+        raise ValueError(f"{name} must be one of PIL's filters {listed}, got {value!r}")
+
+
+def check_layout(name: str, value: Any) -> None:
+    if value not in ("channels_first", "channels_last"):
+        raise ValueError(f"{name} must be 'channels_first' or 'channels_last', got {value!r}")
+    if name == "data_format" and value != ChannelDimension.FIRST:
+        raise ValueError("data_format='channels_last': what models take has its channels before height and width")
+
+
+def check_device(name: str, value: Any) -> None:
+    try:
+        torch.device(value)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a device of torch, such as 'cpu' or 'cuda:0', got {value!r}") from error
+
+
+def check_tensor_type(name: str, value: Any) -> None:
+    if value not in (TensorType.PYTORCH, TensorType.NUMPY):
+        raise ValueError(f"{name} must be 'pt' or 'np', got {value!r}")
+
+
+def check_generator(name: str, value: Any) -> None:
+    if not isinstance(value, torch.Generator):
+        raise ValueError(f"{name} must be a torch.Generator, got {type(value).__name__}")
+
+
+CHECKS = {
+    "fps": check_rate,
+    "rescale_factor": check_factor,
+    "audio_center": check_share,
+    "size": check_size,
+    "crop_size": check_size,
+    "image_mean": check_colour,
+    "image_std": check_colour,
+    "resample": check_resampling,
+    "input_data_format": check_layout,
+    "data_format": check_layout,
+    "device": check_device,
+    "return_tensors": check_tensor_type,
+    "generator": check_generator,
+}
+
+__all__ = ["check_names", "check_number", "check_options", "check_whole_number", "plain", "split_known"]
