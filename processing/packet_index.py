@@ -103,6 +103,11 @@ class PacketIndex:
         }
         self.until = self._find_end(container, stream, seconds, read + self.shifts, durations)
 
+    def frame_of_packet(self, number: int) -> int | None:
+        """The frame that a packet holds, if it is shown."""
+        stamp = self.packets[number].pts
+        return None if stamp is None else self.frame_of_stamp.get(stamp + int(self.ticks[number]))
+
     def _find_end(
         self, container: Any, stream: Any, shown: np.ndarray, read: np.ndarray, durations: np.ndarray
     ) -> float | None:

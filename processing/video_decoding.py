@@ -370,6 +370,7 @@ class VideoFile:
         Not those that lean on packets before the `first` of this run, which no wanted frame leans on.
         """
         missing, damaged = set(wanted), set()
+        key = self._index.frame_of_packet(first)  # on which all others lean
         for number, packet in chain(run, [(-1, None)]):  # None: hand out what is still held back
             try:
                 pictures = self._decode_packet(packet)
@@ -380,9 +381,13 @@ class VideoFile:
                 continue
             for picture in pictures:
                 frame = self._index.frame_of_stamp.get(picture.pts, -1)
+                if frame == key and not picture.is_corrupt:
+                    key = None
                 if frame in missing and not picture.is_corrupt:
                     missing.remove(frame)
                     yield frame, picture
+        if key is not None:
+            damaged.add(first)
         return damaged | {int(self._index.packet_of_frame[frame]) for frame in missing}
 
     def _run(self, first: int, last: int, needed: set[int] | None) -> Iterator[tuple[int, "av.Packet"]]:
