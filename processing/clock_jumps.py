@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 
+try:
+    from av.format import Flags
+except ImportError:
+    Flags = None  # type: ignore[assignment,misc]
+
 LEAP = 10.0  # seconds without a packet after which FFmpeg, too, takes it that a clock was set forward
 # FFmpeg's names of containers with one table of times for the whole file, whose clock cannot jump
 ONE_TABLE = {"avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2"}
@@ -16,8 +21,6 @@ ONE_TABLE = {"avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2"}
 
 def may_leap(container: Any) -> bool:
     """Whether the clock of such a file may be set forward, as in broadcasts. In other files a picture is held."""
-    from av.format import Flags
-
     return bool(container.format.flags & Flags.ts_discont.value)
 
 

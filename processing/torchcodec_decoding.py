@@ -19,8 +19,10 @@ def check_torchcodec() -> None:
 def open_decoder(file: str | BinaryIO, count: int) -> Any:
     """A `torchcodec.decoders.VideoDecoder` that finds as many frames as we do; `ValueError` if it cannot be."""
     check_torchcodec()
-    from torchcodec.decoders import VideoDecoder
-
+    try:  # transformers asks users of saved source for all that it imports, except in such a block
+        from torchcodec.decoders import VideoDecoder
+    except ImportError as error:
+        raise ValueError(f"decoder='torchcodec' does not work here: {error}") from error
     try:
         decoder = VideoDecoder(file, num_ffmpeg_threads=torch.get_num_threads())
     except RuntimeError as error:

@@ -26,16 +26,13 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
+from travelling_files import CA2ST_SOURCE
 
 from holovid import CA2STConfig, CA2STForActionRecognition, CA2STForVideoClassification, CA2STModel
 from holovid.modeling.adapters_ca2st import content_hash
 from holovid.training import VideoTrainer
 
 MAKERS = {"space": tiny_clip, "time": tiny_videomae, "audio": tiny_ast}
-SOURCE = {
-    "adapters_ca2st.py", "class_names.py", "configuration_ca2st.py", "configuration_common.py", "experts_ca2st.py",
-    "layers_ca2st.py", "model_inputs.py", "modeling_ca2st.py", "modeling_common.py", "weight_files.py",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +135,7 @@ def test_the_same_model_as_from_all_weights(folders, experts, model_class, tmp_p
     for name, parameter in model.named_parameters():
         assert (name in kept) == (id(parameter) not in of_experts or "position_embeddings" in name), name
     assert whole.keys() == dict(model.named_parameters()).keys()
-    assert {path.name for path in (tmp_path / "adapters").iterdir()} >= SOURCE
+    assert {path.name for path in (tmp_path / "adapters").iterdir()} >= CA2ST_SOURCE
 
 
 def test_adapters_of_cast_base_are_a_fifth():

@@ -25,21 +25,12 @@ from transformers import (
     ViTConfig,
 )
 from transformers.dynamic_module_utils import get_imports
+from travelling_files import VIDEO_PROCESSOR_SOURCE, XVIT_SOURCE
 
 from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel, hub
 
-MODEL_SOURCE = {
-    "class_names.py", "configuration_common.py", "configuration_xvit.py", "field_checks.py", "model_inputs.py",
-    "modeling_common.py", "modeling_xvit.py", "weight_files.py",
-}  # fmt: skip
-PROCESSOR_SOURCE = {
-    "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",
-    "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
-    "media_containers.py", "media_source.py", "options.py", "packet_index.py", "picture_decoding.py",
-    "torchcodec_decoding.py", "video_decoding.py", "video_processing_holovid.py",
-}  # fmt: skip
-MODEL_FILES = MODEL_SOURCE | {"config.json", "model.safetensors"}
-PROCESSOR_FILES = PROCESSOR_SOURCE | {"video_preprocessor_config.json"}
+MODEL_FILES = XVIT_SOURCE | {"config.json", "model.safetensors"}
+PROCESSOR_FILES = VIDEO_PROCESSOR_SOURCE | {"video_preprocessor_config.json"}
 AUTO_CLASSES = (AutoConfig, AutoModel, AutoModelForVideoClassification, AutoVideoProcessor, AutoProcessor)
 CLASSES = [XViTConfig, XViTModel, XViTForVideoClassification, HolovidVideoProcessor, HolovidVideoProcessor]
 AUTO_MAP = {
@@ -103,7 +94,7 @@ def test_auto_maps(work):
 
 def test_each_part_brings_only_its_own_source(tmp_path):
     tiny_config().save_pretrained(tmp_path / "config")
-    assert names(tmp_path / "config") == MODEL_SOURCE | {"config.json"}
+    assert names(tmp_path / "config") == XVIT_SOURCE | {"config.json"}
     XViTModel(tiny_config()).save_pretrained(tmp_path / "base model")
     assert names(tmp_path / "base model") == MODEL_FILES
     assert json.loads((tmp_path / "base model" / "config.json").read_text())["auto_map"] == AUTO_MAP
@@ -116,7 +107,7 @@ def test_processor_completes_a_folder_that_has_only_the_configuration(work, tmp_
     shutil.copy(work / "saved" / "config.json", tmp_path)
     (tmp_path / "modeling_common.py").write_text("of another release")
     HolovidVideoProcessor().save_pretrained(tmp_path)
-    assert names(tmp_path) == MODEL_SOURCE | PROCESSOR_FILES | {"config.json"}
+    assert names(tmp_path) == XVIT_SOURCE | PROCESSOR_FILES | {"config.json"}
     assert (tmp_path / "modeling_common.py").read_text() == "of another release"
     (tmp_path / "of another model").mkdir()
     ViTConfig().save_pretrained(tmp_path / "of another model")
@@ -152,7 +143,7 @@ def test_saving_options_keep_working(tmp_path):
     state = {name: torch.ones_like(tensor) for name, tensor in model.state_dict().items()}
     model.save_pretrained(tmp_path, state_dict=state, max_shard_size="40KB", variant="ones")
     weights = {name for name in names(tmp_path) if "safetensors" in name}
-    assert names(tmp_path) == MODEL_SOURCE | {"config.json"} | weights
+    assert names(tmp_path) == XVIT_SOURCE | {"config.json"} | weights
     assert "model.safetensors.index.ones.json" in weights and len(weights) > 2
     loaded = XViTForVideoClassification.from_pretrained(tmp_path, variant="ones")
     assert all((tensor == 1).all() for tensor in loaded.state_dict().values())

@@ -10,6 +10,7 @@ from sounding_clips import write_sounding_clip
 from strangers import computed_here, report_without_holovid
 from tiny_ca2st import CAVA, tiny
 from transformers import Trainer, TrainingArguments
+from travelling_files import CA2ST_SOURCE, PROCESSOR_SOURCE, VIDEO_PROCESSOR_SOURCE
 from typer.testing import CliRunner
 
 from holovid import CA2STForVideoClassification, HolovidProcessor, VideoClassificationPipeline
@@ -20,23 +21,9 @@ from holovid.publishing import publish
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 LABELS = {0: "bark", 1: "knock", 2: "speech", 3: "rain", 4: "bell"}
 CLASSES = ["CA2STConfig", "CA2STModel", "CA2STForVideoClassification", "HolovidVideoProcessor", "HolovidProcessor"]
-MODEL_SOURCE = {
-    "adapters_ca2st.py", "class_names.py", "configuration_ca2st.py", "configuration_common.py", "experts_ca2st.py",
-    "field_checks.py", "layers_ca2st.py", "model_inputs.py", "modeling_ca2st.py", "modeling_common.py",
-    "weight_files.py",
-}  # fmt: skip
-PROCESSOR_SOURCE = {
-    "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",
-    "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
-    "media_containers.py", "media_source.py", "options.py", "packet_index.py", "picture_decoding.py",
-    "processing_holovid.py", "source_preprocessing.py", "torchcodec_decoding.py", "video_decoding.py",
-    "video_processing_holovid.py",
-}  # fmt: skip
-MODEL_FILES = MODEL_SOURCE | {"config.json", "model.safetensors"}
+MODEL_FILES = CA2ST_SOURCE | {"config.json", "model.safetensors"}
 EVERYTHING = MODEL_FILES | PROCESSOR_SOURCE | {"processor_config.json"}
-VIDEO_PROCESSOR_FILES = PROCESSOR_SOURCE - {"processing_holovid.py", "source_preprocessing.py"} | {
-    "video_preprocessor_config.json"
-}
+VIDEO_PROCESSOR_FILES = VIDEO_PROCESSOR_SOURCE | {"video_preprocessor_config.json"}
 CREATED = {".gitattributes", "README.md"}
 
 
@@ -140,6 +127,6 @@ def test_what_is_published_is_used_elsewhere(work, hub):
         "me/saved-and-pushed": EVERYTHING | CREATED,
         "me/pipeline": MODEL_FILES | VIDEO_PROCESSOR_FILES | CREATED,
         "me/trained": EVERYTHING | CREATED | training,
-        "me/config-alone": MODEL_SOURCE | {"config.json"} | CREATED,
+        "me/config-alone": CA2ST_SOURCE | {"config.json"} | CREATED,
     }
     assert hub.unknown_requests == []

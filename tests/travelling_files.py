@@ -1,0 +1,17 @@
+"""Which files of ours lie beside a saved model and its processor: once, for all tests that look into saved folders."""
+
+SHARED_BY_MODELS = {
+    "class_names.py", "configuration_common.py", "field_checks.py", "model_inputs.py", "modeling_common.py",
+    "weight_files.py",
+}  # fmt: skip
+XVIT_SOURCE = SHARED_BY_MODELS | {"configuration_xvit.py", "modeling_xvit.py"}
+CA2ST_SOURCE = SHARED_BY_MODELS | {
+    "adapters_ca2st.py", "configuration_ca2st.py", "experts_ca2st.py", "layers_ca2st.py", "modeling_ca2st.py",
+}  # fmt: skip
+VIDEO_PROCESSOR_SOURCE = {
+    "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",
+    "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
+    "media_containers.py", "media_source.py", "mp4_boxes.py", "options.py", "packet_index.py", "picture_decoding.py",
+    "torchcodec_decoding.py", "video_decoding.py", "video_processing_holovid.py",
+}  # fmt: skip
+PROCESSOR_SOURCE = VIDEO_PROCESSOR_SOURCE | {"processing_holovid.py", "source_preprocessing.py"}
