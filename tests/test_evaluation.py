@@ -26,7 +26,7 @@ import holovid.evaluation
 from holovid import CA2STForActionRecognition, HolovidProcessor, HolovidVideoProcessor
 from holovid.data import BrokenClipError, load_clips
 from holovid.evaluation import ensemble_views, evaluate_clips, evaluate_sets, recipe_protocol
-from holovid.evaluation_tasks import load_set, match_tasks
+from holovid.evaluation_tasks import check_classes, load_set, match_tasks
 from holovid.interventions import without_expert
 from holovid.loading import load_classifier
 from holovid.metrics.action_accuracy import ActionAccuracy
@@ -518,6 +518,44 @@ def test_logs_that_cannot_be_trusted(tmp_path):
         log.read()
     log.release()
     PredictionLog(tmp_path).claim({"protocol": 1})
+
+
+def test_a_log_goes_on_after_its_last_whole_line(tmp_path):
+    log = PredictionLog(tmp_path)
+    log.claim({"protocol": 1})
+    log.add([{"clip": 0, "label": 2}])
+    log.release()
+    with open(tmp_path / "predictions.0.jsonl", "a") as file:
+        file.write('{"clip": 1, "la')
+    log.claim({"protocol": 1})
+    assert log.read() == {0: {"clip": 0, "label": 2}}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        log.add([{"clip": 1, "score": float("nan")}])
+    log.release()
+
+
+def test_classes_of_data_are_the_models_numbers():
+    named = tiny_xvit.tiny(num_labels=3, id2label=dict(enumerate("abc"))).config
+    unnamed = tiny_xvit.tiny(num_labels=3).config
+    actions = tiny_ca2st.tiny_actions(num_verbs=2, num_nouns=2, id2verb=dict(enumerate("ab"))).config
+    for config, names in (
+        (named, {"label": ["a", "b", "c"]}),
+        (named, {"motion": ["a", "b"]}),  # one column, whatever it is called
+        (named, {"label": ["0", "1", "2"]}),
+        (unnamed, {"label": ["b", "a"]}),
+        (actions, {"verb": ["a", "b"], "noun": ["x", "y"]}),
+    ):
+        check_classes(config, names)
+    for config, names in (
+        (named, {"label": ["b", "a", "c"]}),
+        (named, {"motion": ["b", "a"]}),
+        (named, {"label": ["a", "b", "c", "d"]}),
+        (unnamed, {"label": ["a", "b", "c", "d"]}),
+        (actions, {"verb": ["b", "a"], "noun": ["x", "y"]}),
+        (actions, {"verb": ["a", "b"], "noun": ["x", "y", "z"]}),
+    ):
+        with pytest.raises(ValueError, match="(of|in) the data"):
+            check_classes(config, names)
 
 
 @pytest.fixture
