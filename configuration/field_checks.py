@@ -50,7 +50,7 @@ def check_activation(name: str, value: str) -> None:
 
 def check_field_names(config_class: type, names: Iterable[str]) -> None:
     """Raise `ValueError` for names that are no field of a configuration, with the nearest."""
-    known = {field.name for field in dataclasses.fields(config_class)} | {*BESIDE_FIELDS}  # type: ignore[arg-type]
+    known = {field.name for field in dataclasses.fields(config_class)} | {*BESIDE_FIELDS}
     if unknown := sorted(name for name in names if name not in known and not name.startswith("_")):
         near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "its documentation lists the fields"
@@ -82,7 +82,7 @@ class NoMisspeltFields:
 
 
 def own_fields(config_class: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(config_class)]  # type: ignore[arg-type]
+    return [field.name for field in dataclasses.fields(config_class)]
 
 
 def nearest(name: str, fields: list[str]) -> str | None:

@@ -46,7 +46,7 @@ class DecoderVideo:
             duration=self.seconds,
             video_backend="torchcodec",
         )
-        source = getattr(decoder, "_hf_encoded", None)
+        source: Any = getattr(decoder, "_hf_encoded", None)
         if with_sound and source is None:
             raise ValueError(
                 "this model sees and hears, and a VideoDecoder that is not of datasets carries no sound: give audio "

@@ -31,8 +31,8 @@ def split_sounds(audio: Any) -> list:
     if isinstance(audio, (list, tuple)):
         if audio and all(isinstance(item, NUMBERS) for item in audio):
             return [audio]
-        lengths = {len(item) if is_numbers(item) else None for item in audio}
-        if len(lengths) == 1 and None not in lengths:
+        lengths = {len(item) if is_numbers(item) else -1 for item in audio}
+        if len(lengths) == 1 and lengths != {-1}:
             check_channels_first((len(audio), *lengths))
         return list(audio)
     raise ValueError(

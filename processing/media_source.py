@@ -44,10 +44,12 @@ def split_interval(source: Any) -> tuple[MediaSource, Interval]:
         raise ValueError(
             f"a source given as a dict has 'path', 'bytes', 'start' and 'end', got also {sorted(unknown)}"
         )
-    path, content = source.get("path"), source.get("bytes")
+    path: Any = source.get("path")
+    content: Any = source.get("bytes")
     if path is None and content is None:
         raise ValueError("a source given as a dict has 'path' or 'bytes', and the other is None; got neither")
-    start, end = source.get("start"), source.get("end")
+    start: Any = source.get("start")
+    end: Any = source.get("end")
     if odd := [second for second in (start, end) if second is not None and not is_number_of_seconds(second)]:
         raise ValueError(f"an interval is given in seconds, as numbers, got {odd[0]!r:.40}")
     if (start is not None and not start >= 0) or (end is not None and not end > (start or 0)):

@@ -225,7 +225,9 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         kwargs = {name: value for name, value in kwargs.items() if value is not None}  # None: the processor's own
         if "audio_config" in kwargs:
             raise ValueError("audio_config is not an argument of the call; set it on the processor")
-        options = {name: kwargs.get(name, getattr(self, name, None)) for name in self.valid_kwargs.__annotations__}
+        options: dict[str, Any] = {
+            name: kwargs.get(name, getattr(self, name, None)) for name in self.valid_kwargs.__annotations__
+        }
         check_names(kwargs, options, "HolovidVideoProcessor")
         check_options(options, CHOICES)
         kwargs = plain(kwargs)
