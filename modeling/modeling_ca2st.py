@@ -286,8 +286,10 @@ class CA2STModel(CA2STPreTrainedModel):
             inputs["audio"] = input_values.masked_fill(~audio_mask[:, None, None], 0.0)  # may hold anything, even NaN
         states = {expert: embeddings(inputs[expert]) for expert, embeddings in self.embeddings.items()}
         tokens = tuple(states.get(expert) for expert in EXPERTS)
-        timestamps = self.timestamp_vectors(states["space"].shape[0], frame_times, audio_span)
-        timestamps = tuple(None if vectors is None else vectors.to(states["space"].dtype) for vectors in timestamps)
+        timestamps = [
+            None if vectors is None else vectors.to(states["space"].dtype)
+            for vectors in self.timestamp_vectors(states["space"].shape[0], frame_times, audio_span)
+        ]
         for layer in self.layers:
             tokens = layer(*tokens, *timestamps, audio_mask, **kwargs)
         states = dict(zip(EXPERTS, tokens, strict=True))

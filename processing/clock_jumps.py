@@ -25,7 +25,13 @@ def may_leap(container: Any) -> bool:
 
 
 def find_picture_jumps(
-    container: Any, shown: np.ndarray, read: np.ndarray, ends: np.ndarray, is_key: np.ndarray, heard: np.ndarray
+    container: Any,
+    shown: np.ndarray,
+    read: np.ndarray,
+    ends: np.ndarray,
+    is_key: np.ndarray,
+    places: np.ndarray,
+    heard: np.ndarray,
 ) -> list[int]:
     """The packets of pictures, in the order of the file, at which the clock jumps.
 
@@ -34,14 +40,20 @@ def find_picture_jumps(
         shown, read, ends: (packets,) the seconds from which a picture is shown, in whose order packets are read (NaN
             if that is unknown), and until which it is shown.
         is_key: (packets,) whether decoding may start there.
-        heard: (n,) seconds at which there is sound: a picture before a gap in which there is some is held.
+        places: (packets,) where they lie in the file: how many packets of any kind come before.
+        heard: (n, 2) the same of sound, and the seconds at which it is heard: a picture is held if sound goes on
+            between it and the next one, there and then.
     """
     if container.format.name in ONE_TABLE:
         return []
     if may_leap(container):
         back = np.flatnonzero(read[1:] < read[:-1])
         gaps = np.flatnonzero(read[1:] > np.maximum(ends, read)[:-1] + LEAP)
-        leaps = [i for i in gaps if not ((heard > ends[i] + 1) & (heard < read[i + 1] - 1)).any()]
+        leaps = []
+        for gap in gaps:
+            between = heard[(heard[:, 0] > places[gap]) & (heard[:, 0] < places[gap + 1]), 1]
+            if not ((between > ends[gap] + 1) & (between < read[gap + 1] - 1)).any():
+                leaps.append(gap)
         return sorted({int(index) + 1 for index in (*back, *leaps)})
     # What is read before a key frame is shown before it.
     keys = np.flatnonzero(is_key)
@@ -93,8 +105,9 @@ def follow(
     borders = np.array([-np.inf, *(at[1:] + at[:-1]) / 2, np.inf])
     for number, jump in enumerate(picture_jumps):
         near = [own for own in jumps if borders[number] < places[own] <= borders[number + 1]]
-        first = min(near, key=lambda own, place=at[number]: abs(places[own] - place), default=None)
-        if first is None:
+        if near:
+            first = near[int(np.abs(places[near] - at[number]).argmin())]
+        else:
             first = int(np.searchsorted(places, at[number]))
         moved[first:] = shifts[jump]
     return moved

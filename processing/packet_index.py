@@ -54,7 +54,7 @@ class PacketIndex:
         packets: all of the pictures, in the order of the file, of which none lacks a time (`pts`) or shares it with
             another of the same stretch.
         container, stream: they are of these, of PyAV.
-        heard: (n,) seconds at which there is sound, if the clock may leap.
+        heard: (n, 2) places of packets of sound in the file and their seconds, if the clock may leap.
 
     Attributes:
         times: (frames,) seconds at which each is shown.
@@ -77,7 +77,8 @@ class PacketIndex:
         read = np.array([np.nan if packet.dts is None else packet.dts for packet in packets]) * tick
         ends = stamps * tick + np.where(durations > 0, durations, smallest_step(stamps * tick))
 
-        self.jumps = find_picture_jumps(container, stamps * tick, read, ends, is_key, heard)
+        places = np.array([packet.place for packet in packets])
+        self.jumps = find_picture_jumps(container, stamps * tick, read, ends, is_key, places, heard)
         self.shifts = run_on(stamps * tick, ends, self.jumps)
         self.ticks = np.round(self.shifts / tick).astype(np.int64)
         stamps = stamps + self.ticks
@@ -141,7 +142,7 @@ def index_packets(
     # AVI does not store when a picture is shown, and FFmpeg guesses it wrong for H.264 with B-frames.
     if container.format.name == "avi" and stream.codec_context.has_b_frames and stamps == sorted(stamps):  # type: ignore[type-var]
         return None
-    index = PacketIndex(packets, container, stream, np.empty(0) if heard is None else heard)
+    index = PacketIndex(packets, container, stream, np.empty((0, 2)) if heard is None else heard)
     return index if index.is_unambiguous else None
 
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
 """torchcodec as a decoder of pictures; it needs FFmpeg's libraries on the machine."""
 
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from transformers.utils import is_torchcodec_usable
@@ -16,8 +16,8 @@ def check_torchcodec() -> None:
         )
 
 
-def open_decoder(file: str | BinaryIO, count: int) -> Any:
-    """A `torchcodec.decoders.VideoDecoder` that finds as many frames as we do; `ValueError` if it cannot be."""
+def open_decoder(file: Any, count: int) -> Any:
+    """A `torchcodec.decoders.VideoDecoder` of a path or binary file that finds as many frames as we do; `ValueError` if it cannot be."""
     check_torchcodec()
     try:  # transformers asks users of saved source for all that it imports, except in such a block
         from torchcodec.decoders import VideoDecoder

@@ -115,6 +115,7 @@ class VideoFile:
         # by which packets are found again, where one can begin to read anywhere
         self._number_of_packet: dict[tuple, int] = {}
         self._until: float | None = None  # the last picture is shown
+        self._numbered_packets: Iterator[tuple[int, Any]] = iter(())
         self._source = source if isinstance(source, OpenedSource) else OpenedSource(source)
         try:
             self._open()
@@ -237,7 +238,10 @@ class VideoFile:
         self._last_read = len(pictures)
         if not pictures:
             raise ValueError(f"{self.name} has no frame that can be decoded: its video stream is empty")
-        heard = packet_times([packet for _, packet in sounds], self._sound_stream)
+        timed = [(place, packet) for place, packet in sounds if packet.pts is not None]
+        seconds = packet_times([packet for _, packet in timed], self._sound_stream)
+        heard = np.array([place for place, _ in timed][: len(seconds)], dtype=np.float64)
+        heard = np.stack([heard, seconds], axis=1)
         self._index = index_packets(pictures, self._container, self._stream, heard)
         if self._with_sound and self._sound_stream is not None:
             keep_sound_running(self._container, self._sound_stream, sounds, self._index)
