@@ -17,7 +17,10 @@ def check_torchcodec() -> None:
 
 
 def open_decoder(file: Any, count: int) -> Any:
-    """A `torchcodec.decoders.VideoDecoder` of a path or binary file that finds as many frames as we do; `ValueError` if it cannot be."""
+    """A `torchcodec.decoders.VideoDecoder` of a path or binary file, which finds as many frames as we do.
+
+    Raises `ValueError` if it does not, or cannot read the file.
+    """
     check_torchcodec()
     try:  # transformers asks users of saved source for all that it imports, except in such a block
         from torchcodec.decoders import VideoDecoder
