@@ -170,9 +170,10 @@ class SoundTrack(Sound):
         self.origin = origin
         self.end = math.inf
         self.use(stream)
-        self._packets = [packet for packet in packets if packet.pts is not None]
+        tick = float(stream.time_base or 0)  # without one, nothing says when any of it is heard
+        self._packets = [packet for packet in packets if packet.pts is not None and tick]
         spans = [(packet.pts, packet.pts + (packet.duration or 0)) for packet in self._packets]
-        self._starts, self._ends = np.array(spans, dtype=np.float64).reshape(-1, 2).T * float(stream.time_base)
+        self._starts, self._ends = np.array(spans, dtype=np.float64).reshape(-1, 2).T * tick
         self.rate = self._codec.sample_rate
         check_sampling(name, self.rate, self._codec.channels)
         if not self.rate:
@@ -197,7 +198,7 @@ class SoundTrack(Sound):
         needed = np.flatnonzero((self._ends > first - DECODING_REACH) & (self._starts < last))
         begin = 0
         for frame in self._decode([self._packets[index] for index in needed]):
-            if frame.pts is not None:
+            if frame.pts is not None and frame.time_base is not None:
                 begin = round((frame.pts * float(frame.time_base) - self.origin) * self.rate)
             if begin >= stop + DECODING_REACH * self.rate:  # packets may say less than they decode to
                 break

@@ -17,6 +17,7 @@ from holovid.processing.mp4_boxes import claimed_samples
 
 try:
     import av
+    from av.stream import Disposition
 except ImportError:
     av = None  # type: ignore[assignment]
 
@@ -142,6 +143,23 @@ def check_claims(source: str | BinaryIO, name: str) -> None:
         raise UnreadableError(f"{name} says that {claimed:,} samples lie in its {size:,} bytes")
 
 
+def pick_pictures(container: Any, name: str) -> Any:
+    """The stream of pictures that is seen: FFmpeg's choice if it can be decoded, or else the first that can.
+
+    Raises `ValueError` if there is none; the cover of a sound is none.
+    """
+    streams = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
+    ]
+    if not streams:
+        found = sorted({stream.type for stream in container.streams})
+        raise ValueError(f"{name} has no video stream that can be decoded; its streams: {found}")
+    best = container.streams.best("video")
+    return best if best in streams else streams[0]
+
+
 class Nameless:
     """A file object without the name from which FFmpeg would guess what it is."""
 
@@ -203,4 +221,5 @@ __all__ = [
     "limit_pictures",
     "no_frame",
     "open_container",
+    "pick_pictures",
 ]

@@ -33,7 +33,7 @@ from transformers.video_utils import VideoMetadata
 from holovid.processing.audio_decoding import SoundTrack, pick_sound, read_packets
 from holovid.processing.clock_jumps import LEAP, keep_sound_running, may_leap, packet_times
 from holovid.processing.frame_sampling import checked_indices
-from holovid.processing.media_containers import limit_pictures, no_frame, open_container
+from holovid.processing.media_containers import limit_pictures, no_frame, open_container, pick_pictures
 from holovid.processing.media_source import Interval, MediaSource, OpenedSource, describe_source, split_interval
 from holovid.processing.packet_index import PacketFacts, index_packets
 from holovid.processing.picture_decoding import PictureFile, picture_format
@@ -42,7 +42,6 @@ from holovid.processing.torchcodec_decoding import check_torchcodec, open_decode
 try:
     import av
     from av.sidedata.sidedata import Type as SideDataType
-    from av.stream import Disposition
     from av.video.reformatter import VideoReformatter
 except ImportError:
     av = None  # type: ignore[assignment]
@@ -203,11 +202,7 @@ class VideoFile:
         if self._container is not None:
             self._container.close()
         self._container = open_container(self._source.rewound(), self.name)
-        self._stream = self._container.streams.best("video")
-        is_cover = self._stream is not None and self._stream.disposition & Disposition.attached_pic
-        if self._stream is None or self._stream.codec_context is None or is_cover:
-            found = sorted({stream.type for stream in self._container.streams})
-            raise ValueError(f"{self.name} has no video stream that can be decoded; its streams: {found}")
+        self._stream = pick_pictures(self._container, self.name)
         self._codec = self._stream.codec_context
         limit_pictures(self.name, self._codec)
         # Decoding several frames at a time is quicker, and takes the memory of several.

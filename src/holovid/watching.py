@@ -31,7 +31,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 
 from holovid import VideoClassificationPipeline, XViTStream
 from holovid.processing.audio_decoding import read_packets
-from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container
+from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container, pick_pictures
 from holovid.processing.video_decoding import quarter_turns_and_flips, upright
 
 LONGEST_GAP = 3.5  # steps between frames; where more is missing the stream begins anew
@@ -116,11 +116,8 @@ class LiveSource:
             container_format=container_format,
             timeout=TIMEOUT,
         )
-        stream: Any = self._container.streams.best("video")
-        if stream is None or stream.codec_context is None:
-            self._container.close()
-            raise ValueError(f"{self.name!r} has no video stream that can be decoded")
         try:
+            stream = pick_pictures(self._container, repr(self.name))
             limit_pictures(repr(self.name), stream.codec_context)
         except ValueError:
             self._container.close()
