@@ -77,7 +77,12 @@ def open_video(
         raise ValueError(f"decoder must be 'pyav' or 'torchcodec', got {decoder!r}")
     source, interval = split_interval(source)
     opened = OpenedSource(source)
-    if (kind := picture_format(opened)) is not None:
+    try:
+        kind = picture_format(opened)
+    except OSError as error:  # a disk that fails, a file that may not be read
+        opened.close()
+        raise ValueError(f"{opened.name} cannot be read as a video: {error}") from error
+    if kind is not None:
         return PictureFile(opened, kind, interval)
     if decoder == "pyav":
         return VideoFile(opened, with_sound, interval)

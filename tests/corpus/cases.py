@@ -6,6 +6,7 @@
 what is right: an answer, a refusal, or either. Whatever else happens is a fault.
 """
 
+import dis
 import inspect
 import os
 import runpy
@@ -14,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
@@ -23,7 +25,12 @@ LONGEST_SENTENCE = 1200  # characters of a message
 SHORTEST_SENTENCE = 15
 PLAINLY_REFUSED = (ValueError, TypeError, OSError, FileNotFoundError, ImportError)  # and nothing derived from these
 OUT_OF_MEMORY = ("Cannot allocate memory", "not enough memory", "Unable to allocate", "DefaultCPUAllocator")
-OTHERS_WHO_REFUSE = ("transformers", "huggingface_hub", "typer")  # in sentences that we need not repeat
+OTHERS_WHO_REFUSE = (
+    "transformers",
+    "huggingface_hub",
+    "typer",
+    "torch.utils.data",
+)  # in sentences that we need not repeat
 
 
 @dataclass(frozen=True)
@@ -167,17 +174,26 @@ def flaw_of(error: BaseException) -> str | None:
 
 def raised_on_purpose(error: BaseException) -> bool:
     """Whether a `raise` of holovid, or of a library whose sentences reach users, made the error."""
-    frames = traceback.extract_tb(error.__traceback__)
-    said = bool(frames) and (frames[-1].line or "").startswith("raise")
-    return said and module_of(error).startswith(("holovid", "__main__", "corpus", *OTHERS_WHO_REFUSE))
+    place = origin(error)
+    if place is None:
+        return False
+    made_by = dis.opname[place.tb_frame.f_code.co_code[place.tb_lasti]]
+    return made_by == "RAISE_VARARGS" and module_of(error).startswith(
+        ("holovid", "__main__", "corpus", *OTHERS_WHO_REFUSE)
+    )
 
 
 def module_of(error: BaseException) -> str:
     """The module that raised."""
+    place = origin(error)
+    return "" if place is None else place.tb_frame.f_globals.get("__name__", "")
+
+
+def origin(error: BaseException) -> TracebackType | None:
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
-    return "" if place is None else place.tb_frame.f_globals.get("__name__", "")
+    return place
 
 
 def command(arguments: list) -> Ran:
