@@ -9,10 +9,6 @@ from corpus.runner import GROUPS, RIGHT, Corpus, cases_of
 EACH = 20  # every twentieth case of a group is tried by the fast tests, all by the slow ones
 # faults that are being mended
 WAITING = {
-    "media: a dict without bytes",
-    "media: a recording of MPEG-TS joined to an earlier one",
-    "media: a picture held for 9010 ms at the end of matroska",
-    "media: sound of pcm_f32le in wav, 5 bits turned over, 0",
     "arrays: a waveform at [16000] Hz",
     "options: xvit with patch_size=0",
     "options: xvit with num_attention_heads=0",
@@ -20,7 +16,6 @@ WAITING = {
     "options: ca2st with hidden_act='x'",
     "options: a feature extractor of {'num_mel_bins': 10000000}",
     "options: the pipeline with {'num_frame': 8}",
-    "options: train number.json",
 }
 
 
