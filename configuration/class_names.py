@@ -103,6 +103,8 @@ class NamedClasses:
         if self.id2label is None and self.label2id:
             self.id2label = inverse_of(self.label2id)
         count = kwargs.get("num_labels")
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
+            raise ValueError(f"num_labels must be a whole number, got {count!r}")
         if self.id2label is not None and count not in (None, len(self.id2label)):
             raise ValueError(f"num_labels is {count}, but id2label names {len(self.id2label)} classes")
         super().__post_init__(**kwargs)  # type: ignore[misc]

@@ -475,6 +475,8 @@ class XViTForVideoClassification(XViTPreTrainedModel):
         without a place.
         """
         check_field_names(XViTConfig, config_overrides)
+        if not isinstance(source, str | os.PathLike | PreTrainedModel):
+            raise ValueError(f"source must be a Hub id, a folder or a transformers ViT, got a {type(source).__name__}")
         image_config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
         if image_config.model_type != "vit":
             raise ValueError(f"source must be a transformers ViT, got a {image_config.model_type} model")

@@ -143,6 +143,13 @@ def check_colour(name: str, value: Any) -> None:
             raise ValueError(f"image_std must be positive, it is divided by; got {value!r}")
 
 
+def check_colours(channels: int, **colours: Any) -> None:
+    """Raise `ValueError` for means and deviations, by their names, that are not those of so many channels."""
+    for name, value in colours.items():
+        if np.ndim(value) == 1 and len(value) not in (1, channels):
+            raise ValueError(f"{name} has {len(value)} numbers, the frames have {channels} channels: {value!r}")
+
+
 def check_resampling(name: str, value: Any) -> None:
     value = getattr(PILImageResampling, str(getattr(value, "name", "")), value)  # torchvision's are called the same
     if isinstance(value, bool) or not isinstance(value, int) or value not in tuple(map(int, RESAMPLING)):
@@ -159,9 +166,11 @@ def check_layout(name: str, value: Any) -> None:
 
 def check_device(name: str, value: Any) -> None:
     try:
-        torch.device(value)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a device of torch, such as 'cpu' or 'cuda:0', got {value!r}") from error
+        torch.empty(0, device=value)  # that there is such a thing, and that it is here
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        raise ValueError(
+            f"{name} must be a device of torch that is here, such as 'cpu' or 'cuda:0', got {value!r}"
+        ) from error
 
 
 def check_tensor_type(name: str, value: Any) -> None:
@@ -190,4 +199,12 @@ CHECKS = {
     "generator": check_generator,
 }
 
-__all__ = ["check_names", "check_number", "check_options", "check_whole_number", "plain", "split_known"]
+__all__ = [
+    "check_colours",
+    "check_names",
+    "check_number",
+    "check_options",
+    "check_whole_number",
+    "plain",
+    "split_known",
+]

@@ -139,6 +139,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
         check_names(kwargs, known, "HolovidProcessor")
         if not isinstance(kwargs.get("videos_kwargs") or {}, Mapping):
             raise ValueError(f"videos_kwargs must be a dict of options, got {type(kwargs['videos_kwargs']).__name__}")
+        check_names(kwargs.get("videos_kwargs") or {}, HolovidVideoProcessorKwargs.__annotations__, "videos_kwargs")
         # before they are merged, which is where transformers looks at types
         for given in (kwargs, kwargs.get("videos_kwargs") or {}):
             check_options(given, CHOICES)

@@ -34,7 +34,7 @@ from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
 from holovid.processing.given_frames import FrameReading, check_facts, flatten_videos, pick_frames
 from holovid.processing.given_sounds import split_sounds
 from holovid.processing.media_source import is_media_source
-from holovid.processing.options import check_names, check_options, plain, split_known
+from holovid.processing.options import check_colours, check_names, check_options, plain, split_known
 from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
 
@@ -419,6 +419,8 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
                 frames = torch.stack([crop.unflatten(0, (num_views, -1)) for crop in crops], dim=1).flatten(0, 1)
             elif do_center_crop:
                 (frames,) = crop(frames, crop_size, num_crops)
+            if do_normalize:
+                check_colours(frames.shape[-3], image_mean=image_mean, image_std=image_std)
             frames = self.rescale_and_normalize(
                 frames, do_rescale, rescale_factor, do_normalize, image_mean, image_std
             )

@@ -7,16 +7,8 @@ import pytest
 from corpus.runner import GROUPS, RIGHT, Corpus, cases_of
 
 EACH = 20  # every twentieth case of a group is tried by the fast tests, all by the slow ones
-# faults that are being mended
-WAITING = {
-    "arrays: a waveform at [16000] Hz",
-    "options: xvit with patch_size=0",
-    "options: xvit with num_attention_heads=0",
-    "options: xvit with hidden_act='x'",
-    "options: ca2st with hidden_act='x'",
-    "options: a feature extractor of {'num_mel_bins': 10000000}",
-    "options: the pipeline with {'num_frame': 8}",
-}
+# faults that are known and not mended yet
+WAITING = {"media: 40 bits of ts turned over"}  # its last frame, read alone, is another one
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ what is right: an answer, a refusal, or either. Whatever else happens is a fault
 import dis
 import inspect
 import os
+import re
 import runpy
 import sys
 import traceback
@@ -25,6 +26,7 @@ LONGEST_SENTENCE = 1200  # characters of a message
 SHORTEST_SENTENCE = 15
 PLAINLY_REFUSED = (ValueError, TypeError, OSError, FileNotFoundError, ImportError)  # and nothing derived from these
 OUT_OF_MEMORY = ("Cannot allocate memory", "not enough memory", "Unable to allocate", "DefaultCPUAllocator")
+PROGRESS = re.compile(r"\w+ +\d+/\d+ ")  # a bar that was being drawn when the command ended
 OTHERS_WHO_REFUSE = (
     "transformers",
     "huggingface_hub",
@@ -223,8 +225,11 @@ def run_command(name: str, run: Callable[[], Any], arguments: list, refusals: tu
     out, err = (os.pread(number, 2**20, start).decode() for number, start in zip((1, 2), before, strict=True))
     if "Traceback" in err:
         raise Fault(f"{name} shows a traceback: {err[-1500:]}")
-    if status in refusals and (len(err.strip().splitlines()) == 1 or is_usage(err)):
-        raise CommandRefused(err.strip() if not is_usage(err) else " ".join(err.split())[-300:])
+    if status in refusals and is_usage(err):
+        raise CommandRefused(" ".join(err.split())[-300:])
+    lines = [line for line in err.strip().splitlines() if not PROGRESS.match(line)]
+    if status in refusals and len(lines) == 1:
+        raise CommandRefused(lines[0])
     if status in refusals:
         raise Fault(f"{name} complains in other than one line: {err!r}")
     return Ran(status, out, err)

@@ -87,12 +87,12 @@ def is_near(value: Any, right: Any) -> bool:
 
 
 def begins(greys: list[int], least: int = 1):
-    """A check: at least so many of the first of these greys; a damaged one may be any."""
+    """A check: at least so many of the first of these greys; those that lean on what is missing, two, may be any."""
 
     def is_right(seen: Seen) -> bool:
         if not least <= len(seen.greys) <= len(greys):
             return False
         right = [abs(one - other) <= NEAR for one, other in zip(seen.greys, greys, strict=False)]
-        return sum(not one for one in right) <= 1
+        return sum(not one for one in right) <= 2
 
     return described(is_right, f"the first of {greys}")
