@@ -119,8 +119,8 @@ def check_size(name: str, value: Any) -> None:
         value = {side: length for side, length in dict(value).items() if length is not None}
     if isinstance(value, Mapping):
         if set(value) not in fitting:
-            listed = " or ".join(str(dict.fromkeys(sorted(keys), "...")) for keys in fitting)
-            raise ValueError(f"{name} as a dict is {listed}, in pixels; got {dict(value)}")
+            listed = ", or ".join(" and ".join(map(repr, sorted(sides))) for sides in fitting)
+            raise ValueError(f"{name} as a dict has {listed}, in pixels; got {dict(value)}")
         sides = dict(value)
     elif isinstance(value, (list, tuple)):
         if len(value) != 2:
