@@ -295,7 +295,10 @@ def read_packets(container: Any, streams: list) -> "Iterator[av.Packet]":
 
 def planes(frame: "av.AudioFrame") -> np.ndarray:
     """The samples of a decoded frame, (channels, samples). What no microphone gives is damage, and silent."""
-    samples = frame.to_ndarray()
+    try:
+        samples = frame.to_ndarray()
+    except ValueError as error:  # a kind of numbers that NumPy has no name for here, such as integers of 64 bits
+        raise ValueError(f"sound whose samples are {frame.format.name!r} is not read: {error}") from error
     if samples.dtype.kind == "f" and not np.abs(samples).max(initial=0) <= LOUDEST:  # NaN too
         samples = np.where(np.abs(samples) <= LOUDEST, samples, samples.dtype.type(0))
     return samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T

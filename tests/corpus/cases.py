@@ -225,6 +225,8 @@ def run_command(name: str, run: Callable[[], Any], arguments: list, refusals: tu
     out, err = (os.pread(number, 2**20, start).decode() for number, start in zip((1, 2), before, strict=True))
     if "Traceback" in err:
         raise Fault(f"{name} shows a traceback: {err[-1500:]}")
+    if status in refusals and not err.strip() and is_usage(out):
+        raise CommandRefused(f"{name} shows its help")
     if status in refusals and is_usage(err):
         raise CommandRefused(" ".join(err.split())[-300:])
     lines = [line for line in err.strip().splitlines() if not PROGRESS.match(line)]
