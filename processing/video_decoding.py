@@ -341,7 +341,7 @@ class VideoFile:
         runs: list[tuple[int, int, list[int]]] = []
         for last, frame in sorted((int(index.packet_of_frame[frame]), frame) for frame in wanted):
             first, frames = int(index.first_packet_of_frame[frame]), [frame]
-            while runs and first <= runs[-1][1] + 1:
+            while runs and first <= runs[-1][1]:  # not what merely follows: a decoder may remember damage
                 first, frames = min(first, runs[-1][0]), runs.pop()[2] + frames
             runs.append((first, last, frames))
         return runs
@@ -413,6 +413,8 @@ class VideoFile:
         if not self._is_fresh:
             self._open(num_threads=1)
         self._codec.flush_buffers()
+        if self._last_read == first - 1:
+            return None
         if self._number_of_packet:
             shown, read = self._index.packets[first][:2]
             try:
