@@ -189,12 +189,12 @@ class CA2STModel(CA2STPreTrainedModel):
         if audio_mask is None:
             return
         check_tensor("audio_mask", audio_mask)
+        if audio_mask.shape != sound[:1]:
+            raise ValueError(f"audio_mask must be of shape {sound[:1]} (clips), got {tuple(audio_mask.shape)}")
         if audio_mask.is_floating_point():
             raise ValueError(
                 f"audio_mask must be True for clips with sound and False for others, got {audio_mask.dtype}"
             )
-        if audio_mask.shape != sound[:1]:
-            raise ValueError(f"audio_mask must be of shape {sound[:1]} (clips), got {tuple(audio_mask.shape)}")
 
     def timestamp_vectors(
         self, clips: int, frame_times: Tensor | None, audio_span: Tensor | None

@@ -121,7 +121,8 @@ def open_container(
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
         # An ArgumentError is what FFmpeg says of a container that is not on the list.
-        reason = REFUSED if isinstance(error, av.ArgumentError) else error
+        # As text: an exception that is kept keeps all that was going on, files too, until garbage is collected.
+        reason = REFUSED if isinstance(error, av.ArgumentError) else str(error)
         what = "sound" if kind == "sound" else f"a {kind}"
         raise UnreadableError(f"{name} cannot be read as {what}: {reason}") from error
     most = max((stream.frames for stream in container.streams if stream.type == "video"), default=0)

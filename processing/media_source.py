@@ -168,7 +168,7 @@ def download(url: str, most_bytes: int | None = None, most_seconds: float | None
                 alarm.cancel()
     except BaseException as error:
         file.close()
-        reason: object = error
+        reason = str(error)
         if is_late.is_set():
             reason = f"it takes longer than {most_seconds:g} s (see most_seconds of holovid.processing.media_source)"
         elif not isinstance(error, (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, zlib.error)):

@@ -116,7 +116,7 @@ WITH_TORCH = [
     ("watch {model} {clip} --every nan", "every=nan"),
     ("watch {model} {clip} --every 0", "every=0"),
     ("evaluate {model} {clips} --crops 2", "num_crops must be one of"),
-    ("evaluate {model} {clips} --views 99999999999999999999", "larger than a computer counts"),
+    ("evaluate {model} {clips} --views 99999999999999999999", "num_views must be a whole number from 1 to 1,024"),
     ("evaluate {model} {clips} --autocast float8", "autocast must be one of"),
     ("evaluate {model} {other}", "no column 'label'"),
     ("convert {list} --family xvit --output {new}", "is not a checkpoint"),
