@@ -50,6 +50,8 @@ def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Te
     check_tensor("labels", labels)
     if model.config.problem_type in (None, "single_label_classification") and logits.shape[-1] > 1:
         check_classes(labels, logits.shape[-1])
+        if not labels.is_floating_point() and labels.numel() != len(logits):
+            raise ValueError(f"labels number one class of each of {len(logits)} clips, got {tuple(labels.shape)}")
     if model.config.problem_type == "single_label_classification" and labels.is_floating_point():
         if labels.shape != logits.shape:
             raise ValueError(f"soft labels must have shape {tuple(logits.shape)}, got {tuple(labels.shape)}")

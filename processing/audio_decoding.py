@@ -109,6 +109,8 @@ def checked_samples(given: Any) -> np.ndarray:
     Raises `ValueError` for what is none: other shapes and types, NaN, and floats that are far too loud.
     """
     if isinstance(given, Tensor):
+        if given.is_meta or given.layout != torch.strided:
+            raise ValueError(f"a waveform is a plain tensor of numbers, got a {given.layout} one on {given.device}")
         given = (given.float() if given.is_floating_point() else given).detach().cpu().numpy()
     try:
         samples = np.asarray(given)

@@ -156,6 +156,8 @@ def flatten_videos(videos: Any) -> list:
     """The single videos in `videos`: video sources, arrays (T, ., ., .), and lists of frames."""
     if is_media_source(videos) or is_decoder(videos, "VideoDecoder"):
         return [videos]
+    if isinstance(videos, Tensor) and (videos.is_meta or videos.layout != torch.strided):
+        raise ValueError(f"frames are plain tensors that hold numbers, got a {videos.layout} one on {videos.device}")
     if is_frame(videos):
         return [[videos]]
     if isinstance(videos, (np.ndarray, Tensor)) and videos.ndim in (4, 5) and 0 not in videos.shape:

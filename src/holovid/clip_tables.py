@@ -82,6 +82,8 @@ def load_clips(
     """
     if missing not in ("raise", "skip", "ignore"):
         raise ValueError(f"missing must be 'raise', 'skip' or 'ignore', got {missing!r}")
+    if not isinstance(target, Sequence) or not all(isinstance(column, str) for column in target):
+        raise ValueError(f"target names one column of classes or more, got {target!r}")
     targets = [target] if isinstance(target, str) else list(target)
     if not targets:
         raise ValueError("target names one column of classes or more, got none")
@@ -188,8 +190,23 @@ def read_clips_below(folder: Path, root: str | os.PathLike | None, targets: list
     classes = find_classes(folder)
     videos = [{"path": path, "bytes": None} for paths in classes.values() for path in paths]
     labels = [label for label, paths in classes.items() for _ in paths]
+    if odd := [
+        name for name in (*classes, *(path for paths in classes.values() for path in paths)) if not is_text(name)
+    ]:
+        raise ValueError(
+            f"{str(folder)!a} has {first_of(map(ascii, odd), 'name')} that is no text in UTF-8; rename it"
+        )
     features = Features({"video": Video(decode=False), "label": Value("string")})
     return Dataset.from_dict({"video": videos, "label": labels}, features)
+
+
+def is_text(name: str) -> bool:
+    """Whether a name of a file can be written down: Linux has names of any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | None) -> dict[str, Dataset]:

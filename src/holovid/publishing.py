@@ -216,6 +216,8 @@ def load(source: Path, processor: Any, experts: Mapping[str, Any] | None) -> tup
     architecture = architecture_of(config)
     if architecture not in holovid.__all__:
         raise ValueError(f"{source} holds a {architecture or 'model without a class'}; publish it from where it runs")
+    if experts and not hasattr(config, "experts"):
+        raise ValueError(f"experts are of models that have some; an {config.model_type} model has none")
     options: dict[str, Any] = {"experts": experts} if getattr(config, "adapters_only", False) else {}
     model = load_whole(getattr(holovid, architecture), source, **options)
     if processor is None and any(source.glob("*processor_config.json")):

@@ -66,6 +66,8 @@ def unwrap(content: Mapping) -> dict[str, Tensor]:
             break
     strange = [repr(name) for name in content if not isinstance(name, str)]
     strange += [name for name, value in content.items() if isinstance(name, str) and not isinstance(value, Tensor)]
+    if any(isinstance(value, Tensor) and value.layout != torch.strided for value in content.values()):
+        raise ValueError("the checkpoint has sparse tensors; save it with dense ones: tensor.to_dense()")
     if strange or not content:
         listed = ", ".join(strange[:5]) or "nothing"
         raise ValueError(

@@ -48,6 +48,11 @@ def read_table(path: Path, root: str | os.PathLike | None, targets: list[str]) -
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError, NotImplementedError) as error:
         # arrow's own, and what `datasets` says about types and features that it does not know
         raise ValueError(f"{path} cannot be read as a table of clips: {one_line(error)}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # what arrow says of a damaged file
+        raise ValueError(f"{path} cannot be read as a table of clips: {one_line(error)}") from error
     return with_videos(rows, str(path), Path(root) if root is not None else path.parent)
 
 

@@ -37,7 +37,6 @@ BAD_CONFIGS: dict[str, dict[str, Any]] = {
     "pictures of three sides": {"image_size": [16, 16, 16]},
     "pictures of no sides": {"image_size": []},
     "pictures that are a text": {"image_size": "16"},
-    "pictures of a million pixels a side": {"image_size": 2**20},
     "no frames": {"num_frames": 0},
     "an unknown activation": {"hidden_act": "gelux"},
     "an activation that is a number": {"hidden_act": 3},
@@ -65,6 +64,7 @@ BAD_CONFIGS: dict[str, dict[str, Any]] = {
     "layers that mix and are words": {"mix_layers": ["a"]},
 }  # fmt: skip
 UNSURE_CONFIGS = {
+    "a type of model of transformers", "classes that are numbers", "an unknown quantisation",
     "labels that are a list", "labels that are numbers", "one label twice", "an unknown attention", "an unknown kind of problem",
     "a rate of dropout of 2", "a negative epsilon", "a class that is not there", "classes that are a text", "another type of ours",
 }  # fmt: skip
