@@ -113,7 +113,7 @@ def test_python_snippets_run(place):
     assert shapes["pixel_values_videos"] == (1, 16, 3, 32, 32) and shapes["input_values"] == (1, 400, 128)
     assert printed[8].startswith("[range(12, 20)] tensor([[")
     assert json.loads((place / "my-model" / "config.json").read_text())["mix_divisor"] == 4
-    saved = json.loads((place / "my-model" / "video_preprocessor_config.json").read_text())
+    saved = json.loads((place / "my-model" / "processor_config.json").read_text())["video_processor"]
     assert (saved["num_frames"], saved["sampling"]) == (16, "segments")
 
 
