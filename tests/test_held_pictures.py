@@ -75,6 +75,12 @@ def test_the_sound_under_the_last_picture_is_heard(folder, decoder, name, shown_
     assert 90 < loud < 110 if seconds > 8 else loud == 0
 
 
+def test_how_long_is_counted_from_where_a_clock_starts(folder):
+    with open_video(written(folder / "late.ts", [10_000], tone(10, 8, 9), start=100_000), with_sound=True) as video:
+        assert video.start >= 100
+        assert video.seconds == pytest.approx(10, abs=0.1)
+
+
 @pytest.mark.parametrize(("name", "seconds"), [("mp4", 10), ("mkv", 10), ("flv", 10), ("ts", 1.04)])
 def test_without_sound(folder, name, seconds):
     """A transport stream stores nowhere how long a picture is shown."""
