@@ -400,6 +400,8 @@ class VideoFile:
         `needed` are those of the needed pictures; `None` stands for all.
         """
         self._go_before(first)
+        if self._container.format.name not in SEEKABLE:
+            needed = None  # what was broadcast may be damaged, also in what says whether others lean on a picture
         for number, packet in self._numbered_packets:
             self._last_read = number
             if number >= first:

@@ -7,8 +7,6 @@ import pytest
 from corpus.runner import GROUPS, RIGHT, Corpus, cases_of
 
 EACH = 20  # every twentieth case of a group is tried by the fast tests, all by the slow ones
-# faults that are known and not mended yet
-WAITING = {"media: 40 bits of ts turned over"}  # its last frame, read alone, is another one
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +18,6 @@ def corpus():
 def parameters():
     for group in GROUPS:
         for number, name in enumerate(cases_of(group)):
-            if f"{group}: {name}" in WAITING:
-                continue
             marks = () if number % EACH == 0 else pytest.mark.slow
             yield pytest.param(group, name, id=f"{group}: {name}", marks=marks)
 
