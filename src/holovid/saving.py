@@ -42,7 +42,8 @@ def save_whole(save: Callable[..., Any], folder: str | os.PathLike, **options: A
         saved = save(unfinished, **given())
     if push_to_hub:
         with TemporaryDirectory(prefix="holovid-") as work:  # the repository is called like the folder unless named
-            save(Path(work, Path(folder).absolute().name), push_to_hub=True, **given())
+            named = os.path.join(work, Path(folder).absolute().name)  # a string: processors split it
+            save(named, push_to_hub=True, **given())
     if isinstance(saved, list):  # names of files
         return [os.path.join(folder, os.path.basename(name)) for name in saved]
     return saved
