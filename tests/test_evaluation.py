@@ -19,6 +19,7 @@ import pytest
 import tiny_ca2st
 import tiny_xvit
 import torch
+from datasets import Dataset, Features
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from PIL import Image
 
@@ -26,7 +27,7 @@ import holovid.evaluation
 from holovid import CA2STForActionRecognition, HolovidProcessor, HolovidVideoProcessor
 from holovid.data import BrokenClipError, load_clips
 from holovid.evaluation import ensemble_views, evaluate_clips, evaluate_sets, recipe_protocol
-from holovid.evaluation_tasks import check_classes, load_set, match_tasks
+from holovid.evaluation_tasks import LabelledSet, check_classes, load_set, match_tasks
 from holovid.interventions import without_expert
 from holovid.loading import load_classifier
 from holovid.metrics.action_accuracy import ActionAccuracy
@@ -457,6 +458,17 @@ def counted(monkeypatch):
     return seen
 
 
+def test_a_mistake_in_the_last_set_is_found_before_the_first_clip(seer, sight, folder, rows, tmp_path, counted):
+    first = load_set(seer, folder)
+    twice = LabelledSet("twice", "validation", rows.select([0, 1, 0]))
+    with pytest.raises(ValueError, match=r"the data holds 1 clip .* more than once"):
+        evaluate_sets(seer, sight, [first, twice], output=tmp_path, progress=False)
+    strange = LabelledSet("strange", "validation", rows.rename_column("label", "form"))
+    with pytest.raises(ValueError, match="the data has no classes in a column 'label'"):
+        evaluate_sets(seer, sight, [first, strange], output=tmp_path, progress=False)
+    assert counted == [] and not list(tmp_path.iterdir())
+
+
 def test_an_interrupted_evaluation_goes_on(seer, sight, rows, tmp_path, counted):
     whole = evaluate(seer, sight, rows, **VIEWS, output=tmp_path / "whole")
     assert sorted(counted) == list(range(17))
@@ -590,6 +602,19 @@ def test_broken_clips_are_listed(seer, sight, folder, damaged, tmp_path, counted
     (damaged / names[1]).write_bytes((folder / "val" / names[1]).read_bytes())
     again = evaluate(seer, sight, rows, output=output)
     assert counted == [1, 3] and again["counts"] == {"clips": 5, "evaluated": 4, "broken": 1}
+
+
+def test_a_reason_that_does_not_name_the_file_stands_alone(seer, sight, rows):
+    clips = rows.select_columns(["video", "label"]).to_list()
+    for number, clip in enumerate(clips):
+        clip["video"] = {"path": f"clip {number}", "bytes": Path(clip["video"]["path"]).read_bytes()}
+    clips[1]["video"]["bytes"] = b"not a video" * 9
+    rows = Dataset.from_list(clips, features=Features({name: rows.features[name] for name in clips[0]}))
+    (broken,) = evaluate(seer, sight, rows)["broken"]
+    assert broken["clip"] == "clip 1"
+    assert broken["reason"].startswith("the video of 99 bytes cannot be read as a video: ")
+    with pytest.raises(BrokenClipError, match=re.escape(f"clip 1: {broken['reason']}")):
+        evaluate(seer, sight, rows, on_broken="raise")
 
 
 def test_nothing_but_broken_clips(seer, sight, damaged):

@@ -241,3 +241,12 @@ def test_saved_and_loaded(tmp_path):
     assert loaded.to_dict() == extractor.to_dict()
     assert (tmp_path / "feature_extraction_holovid.py").is_file()
     assert not {"window", "mel_filters"} & extractor.to_dict().keys()
+
+
+def test_what_a_later_version_saved_is_kept_beside_the_unused_keywords():
+    later = {"num_mel_bins": 40, "window_of_later": "hann"}
+    extractor = HolovidFeatureExtractor.from_dict(later)
+    assert (extractor.num_mel_bins, extractor.window_of_later) == (40, "hann")
+    extractor, unused = HolovidFeatureExtractor.from_dict(later, return_unused_kwargs=True, revision="main")
+    assert (extractor.num_mel_bins, extractor.window_of_later) == (40, "hann")
+    assert unused == {"revision": "main"}

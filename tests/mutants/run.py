@@ -38,6 +38,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = ROOT / "docs" / "mutants.md"
 TRAVELLING = ("configuration", "modeling", "processing")
+NOT_TESTS = {"corpus", "golden", "upstream"}  # folders of tests
 NOTICED = 0.9  # of the changes that can be noticed
 START_SECONDS, SLOWER = 60, 6  # a change may make tests slower, and the machine may be busy
 # `int | None` is an annotation far more often than a number, and an annotation that fails is noticed by anything
@@ -138,36 +139,66 @@ def in_a_fork(work: Callable[[], int], log: Path, limit: float) -> int:
 
 
 @cache
-def test_files_of(file: str) -> tuple[list[str], list[str]]:
-    """Test files that carry the module's name or import from it, and further ones that name what it defines."""
-    stem = Path(file).stem
-    words = set(stem.split("_")) - {"modeling", "processing", "configuration", "holovid"}
-    module = re.compile(rf"\b{stem}\b")
+def imports_of(path: Path) -> set[str]:
+    """Full names of modules and of what is taken from them, wherever in the file."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def module_of(file: str) -> str:
+    return "holovid." + file.removeprefix("src/holovid/").removesuffix(".py").replace("/", ".")
+
+
+@cache
+def naming(file: str) -> list[set[str]]:
+    """Test files called as the file; that carry a word of its name or import from it; that name what it defines."""
+    words = set(Path(file).stem.split("_")) - {"holovid"}
+    rare = words - {"modeling", "processing", "configuration"}
     body = ast.parse(Path(file).read_text()).body
     names = [re.escape(node.name) for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     contents = re.compile(rf"\b({'|'.join(names)})\b")
-    own, others = [], []
-    for path in sorted(Path("tests").glob("test_*.py")):
-        text = path.read_text()
-        if words & set(path.stem.split("_")[1:]) or module.search(text):
-            own.append(path.name)
-        elif names and contents.search(text):
-            others.append(path.name)
-    return own, others
+    called, own, others = set(), set(), set()
+    for path in Path("tests").rglob("test_*.py"):
+        if not set(path.parts) & NOT_TESTS:
+            title = set(path.stem.split("_")[1:])
+            if words <= title:
+                called.add(str(path))
+            elif rare & title or module_of(file) in imports_of(path):
+                own.add(str(path))
+            elif names and contents.search(path.read_text()):
+                others.add(str(path))
+    return [called, own, others]
+
+
+@cache
+def test_files_of(file: str) -> list[list[str]]:
+    """Test files from the nearest to the farthest: the three kinds of `naming`, then those of each file of ours that
+    imports it: most tests of saving and loading name models only, not what these are made from."""
+    ours = [path for folder in ("src", *TRAVELLING) for path in Path(folder).rglob("*.py")]
+    users = [str(path) for path in ours if module_of(file) in imports_of(path)]
+    near = naming(file)
+    far = set().union(*(each for user in users for each in naming(user))).difference(*near)
+    return [sorted(each) for each in (*near, far)]
 
 
 @cache
 def baseline(test_file: str, tree: Path, records: Path) -> dict:
     """What each test of the file runs and takes; tests that fail without any change are told and left out."""
-    kept, log = records / f"{test_file}.json", records / f"{test_file}.log"
+    name = test_file.replace("/", ".")
+    kept, log = records / f"{name}.json", records / f"{name}.log"
 
     def work() -> int:
         recorder = Recorder(tree)
-        status = pytest.main([*PYTEST, f"tests/{test_file}"], plugins=[recorder])
+        status = pytest.main([*PYTEST, test_file], plugins=[recorder])
         recorder.save(tree, kept)
         return status
 
-    status = in_a_fork(work, log, limit=1800)
+    status = None if kept.exists() else in_a_fork(work, log, limit=1800)
     if not kept.exists():
         raise RuntimeError(f"the tests of {test_file} do not run unchanged ({status}):\n{log.read_text()[-2000:]}")
     record = json.loads(kept.read_text())
@@ -279,11 +310,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--sample", type=int, default=40, help="places a file, drawn at random (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=40, help="seconds of tests for a change (%(default)s)")
+    parser.add_argument("--records", type=Path, help="where to keep which lines tests run, as long as neither changes")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = copy_of_checkout(Path(folder, "tree").resolve())
-        records = Path(folder, "records")
-        records.mkdir()
+        records = (options.records or Path(folder, "records")).resolve()
+        records.mkdir(parents=True, exist_ok=True)
         os.chdir(tree)
         sys.path[:] = [
             str(tree / "src"),
