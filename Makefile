@@ -27,7 +27,7 @@ lint: .venv/ready
 
 # mypy cannot follow the renamed folders of an editable install, so it reads the built wheel
 types: .venv/ready
-	$(BIN)/python tests/wheel_of_ours.py
+	$(BIN)/python tests/support/wheel_of_ours.py
 
 upstream: .venv/ready  ## transformers' own common tests on our classes
 	$(BIN)/python tests/upstream/run.py

@@ -15,7 +15,7 @@ import sys
 from typing import NoReturn
 
 from holovid.cheap_checks import check_clips, check_model_name
-from holovid.command_line import run_script
+from holovid.commands.command_line import run_script
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
     from accelerate import PartialState
 
     from holovid.evaluation import evaluate_clips
-    from holovid.evaluation_report import public_command
-    from holovid.evaluation_tasks import load_set
+    from holovid.evaluation.report import public_command
+    from holovid.evaluation.tasks import load_set
     from holovid.loading import load_classifier
 
     model, processor = load_classifier(args.model)

@@ -17,12 +17,12 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here needs the network
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))  # where the fixtures and how to read them are
+sys.path.insert(0, str(ROOT / "tests" / "support"))  # where the fixtures and how to read them are
 
 import test_convert_ca2st as fixtures  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
-from conftest import golden, golden_weights  # noqa: E402
+from golden_numbers import golden, golden_weights  # noqa: E402
 from playground import CLIP, decode, fine_tune, tiny_ca2st, tiny_xvit  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 

@@ -24,8 +24,8 @@ from holovid import CA2STConfig, XViTConfig
 from holovid.data import ClipDataset
 from holovid.interventions import shuffle_frames
 from holovid.recipes import get_recipe
-from holovid.starting_points import TINY, class_settings
 from holovid.training import VideoTrainer
+from holovid.training.starting_points import TINY, class_settings
 
 NUM_FRAMES = 8  # of what the models see; clips are rendered with as many, 64 pixels wide
 CLIP = {"size": 64, "frame_rate": NUM_FRAMES, "seconds": 1.0}

@@ -30,8 +30,8 @@ Not run by us, for want of such machines: several machines, and DeepSpeed (`pip 
 
 import sys
 
-from holovid.command_line import run_script
-from holovid.run_options import check_run
+from holovid.commands.command_line import run_script
+from holovid.training.run_options import check_run
 
 IF_STOPPED = "the same command with --resume_from_checkpoint true goes on from the newest checkpoint"
 
@@ -41,12 +41,12 @@ def main(arguments: list[str]) -> None:
 
     from transformers.utils import logging
 
-    from holovid.averaging import AVERAGE_NAME
-    from holovid.checkpoints import resume_point
     from holovid.preparation import prepare
-    from holovid.run_arguments import parse_arguments
     from holovid.training import VideoTrainer
-    from holovid.training_record import record_of_trainer, write_record
+    from holovid.training.arguments import parse_arguments
+    from holovid.training.averaging import AVERAGE_NAME
+    from holovid.training.checkpoints import resume_point
+    from holovid.training.record import record_of_trainer, write_record
 
     logging.disable_progress_bar()  # of writing files; that of training stays
     run, args = parse_arguments(arguments)

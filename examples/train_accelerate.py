@@ -5,8 +5,8 @@
     accelerate launch --config_file examples/accelerate/ddp.yaml examples/train_accelerate.py ...    # copies
     accelerate launch --config_file examples/accelerate/fsdp2.yaml examples/train_accelerate.py ...  # shared out
 
-With the same arguments it takes the same steps as train.py, number for number (tests/test_train_scripts.py). After
-each epoch it saves its state; --resume goes on from there. In the output folder: the model and its processor,
+With the same arguments it takes the same steps as train.py, number for number: tests/training/test_train_scripts.py.
+After each epoch it saves its state; --resume goes on from there. In the output folder: the model and its processor,
 training.png and results.json.
 """
 
@@ -26,13 +26,13 @@ from torch.utils.data import DataLoader, default_collate
 from tqdm.auto import tqdm
 from transformers import EvalPrediction
 
-from holovid.command_line import run_script
+from holovid.commands.command_line import run_script
 from holovid.data import EpochSampler
 from holovid.optimization import build_optimizer, build_schedule
 from holovid.preparation import prepare
-from holovid.run_arguments import Parser, RunArguments
 from holovid.training import check_batch, measure
-from holovid.training_picture import save_training_picture
+from holovid.training.arguments import Parser, RunArguments
+from holovid.training.picture import save_training_picture
 
 LOGITS = {"labels": "logits", "verb_labels": "verb_logits", "noun_labels": "noun_logits"}
 

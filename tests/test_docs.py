@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 import torch
 from clips import write_clip
-from conftest import golden, golden_weights
+from golden_numbers import golden, golden_weights
 from hub_server import HubServer, Repository
+from places import ROOT
 from tiny_xvit import sharpen, tiny
 from transformers import (
     ASTConfig,
@@ -35,10 +36,9 @@ from transformers import (
 
 import holovid
 from holovid import CA2STConfig, CA2STForVideoClassification, HolovidProcessor, HolovidVideoProcessor
+from holovid.data.synthetic import ClipSet, render_clips
 from holovid.recipes import recipes_table
-from holovid.synthetic import ClipSet, render_clips
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
@@ -187,11 +187,11 @@ def test_pages_name_what_is_there():
         text = page.read_text()
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert (page.parent / target).exists(), (page.name, target)
-    modules = re.findall(
-        r"`(\w+)`", (ROOT / "docs" / "reference.md").read_text().partition("## Modules")[2].partition("##")[0]
-    )
-    for name in set(modules) & {path.stem for path in (ROOT / "src" / "holovid").glob("*.py")}:
-        importlib.import_module(f"holovid.{name}")
+    modules = (ROOT / "docs" / "reference.md").read_text().partition("## Modules")[2].partition("##")[0]
+    for names, contents in re.findall(r"^\| (`.*?) \| (.*) \|$", modules, re.MULTILINE):
+        packages = [importlib.import_module(f"holovid.{name}") for name in re.findall(r"`(\w+)`", names)]
+        for name in re.findall(r"`(\w+)`", contents):
+            assert any(hasattr(package, name) for package in packages), (names, name)
 
 
 @pytest.mark.slow

@@ -11,8 +11,7 @@ import tiny_ca2st
 import torch
 from clips import write_clip
 from safetensors.torch import load_file, save_file
-from test_from_image_model import image_model
-from tiny_xvit import tiny
+from tiny_xvit import image_model, tiny
 from transformers import pipeline
 from typer.testing import CliRunner
 
@@ -22,12 +21,12 @@ from holovid import (
     VideoClassificationPipeline,
     XViTForVideoClassification,
 )
-from holovid.checkpoints import checkpoint_faults
 from holovid.cli import app
 from holovid.loading import load_classifier, read_config
 from holovid.recipes import get_recipe
-from holovid.run_arguments import RunArguments
-from holovid.starting_points import build_model, find_start
+from holovid.training.arguments import RunArguments
+from holovid.training.checkpoints import checkpoint_faults
+from holovid.training.starting_points import build_model, find_start
 
 WEIGHTS, INDEX, PICKLED = "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"
 

@@ -7,33 +7,27 @@ import zipfile
 import pytest
 from wheel_of_ours import ROOT, build_wheel
 
-FOLDERS = {
-    "holovid": ROOT / "src/holovid",
-    "holovid/configuration": ROOT / "configuration",
-    "holovid/metrics": ROOT / "src/holovid/metrics",
-    "holovid/modeling": ROOT / "modeling",
-    "holovid/processing": ROOT / "processing",
-}
+TRAVELLING = ("configuration", "modeling", "processing")
+PACKED = (".py", ".pyi")
 
 
 @pytest.mark.slow
 def test_wheel_equals_the_tree(tmp_path):
     packed = {name for name in zipfile.ZipFile(build_wheel(tmp_path)).namelist() if ".dist-info/" not in name}
-    tree = {
-        f"{package}/{path.name}"
-        for package, folder in FOLDERS.items()
-        for path in folder.iterdir()
-        if path.suffix in (".py", ".pyi") or path.name == "py.typed"
+    folders = {"": ROOT / "src"} | {f"holovid/{name}/": ROOT / name for name in TRAVELLING}
+    assert packed == {
+        f"{package}{path.relative_to(folder).as_posix()}"
+        for package, folder in folders.items()
+        for path in folder.rglob("*")
+        if path.suffix in PACKED or path.name == "py.typed"
     }
-    assert packed == tree
 
 
-def test_folders_are_flat_and_file_names_unique():
-    """The Hub gets all files in one folder, and setuptools would leave out a folder that is not listed."""
+def test_what_travels_is_flat_and_file_names_unique():
+    """The Hub gets all files in one folder."""
     names = []
-    for folder in FOLDERS.values():
-        inside = [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
-        assert not [path for path in inside if path not in FOLDERS.values()]
+    for folder in (ROOT / name for name in TRAVELLING):
+        assert not [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
         names += [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
     assert len(names) == len(set(names))
 

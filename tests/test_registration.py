@@ -5,7 +5,6 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import tiny_ca2st
@@ -13,13 +12,13 @@ import tiny_xvit
 import torch
 import transformers
 from clips import write_clip
+from places import SUPPORT
 from torch.utils.data import DataLoader
 from transformers import AutoModel, AutoModelForVideoClassification
 
 import holovid
 from holovid import CA2STConfig, HolovidProcessor, HolovidVideoProcessor, XViTConfig
 
-HERE = Path(__file__).parent
 HEAVY = ("torch", "torchvision", "transformers", "av", "datasets", "matplotlib", "numpy", "timm")
 XVIT, CA2ST = "holovid.modeling.modeling_xvit", "holovid.modeling.modeling_ca2st"
 PROCESSING = "holovid.processing"
@@ -50,7 +49,7 @@ EVERY_AUTO_CLASS = (
 
 
 def in_fresh_process(script: str, *options: str) -> str:
-    done = subprocess.run([sys.executable, *options, "-c", script], capture_output=True, text=True, cwd=HERE)
+    done = subprocess.run([sys.executable, *options, "-c", script], capture_output=True, text=True, cwd=SUPPORT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -109,7 +108,7 @@ def folders(tmp_path_factory):
             f"{EVERY_AUTO_CLASS}, pipeline",
             "threads",
             "import holovid",
-            "import holovid.data",
+            "import holovid.data.dataset",
             "from holovid import XViTModel, HolovidProcessor, CA2STModel",
             "from holovid import HolovidProcessor, CA2STModel, XViTModel",
             "import holovid, transformers; transformers.AutoConfig.for_model('xvit')",
@@ -119,8 +118,8 @@ def folders(tmp_path_factory):
     ids=lambda item: item[0],
 )
 def test_auto_classes_find_ours(imports, folders):
-    command = [sys.executable, HERE / "fresh_imports.py", json.dumps(imports[1]), *folders]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=HERE)
+    command = [sys.executable, SUPPORT / "fresh_imports.py", json.dumps(imports[1]), *folders]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=SUPPORT)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == FOUND
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from holovid import CA2STForVideoClassification, HolovidProcessor, VideoClassificationPipeline
 from holovid.cli import app
-from holovid.publishing import publish
+from holovid.publishing.push import publish
 
 # huggingface_hub's own way to send a large file
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")

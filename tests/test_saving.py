@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from places import SUPPORT
 from tiny_xvit import tiny
 from transformers import TrainingArguments
 
 from holovid import HolovidProcessor, HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel
+from holovid.evaluation.prediction_log import PredictionLog
 from holovid.files import UNFINISHED, new_file, new_folder
-from holovid.prediction_log import PredictionLog
-from holovid.training import VideoTrainer
+from holovid.training.trainer import VideoTrainer
 
-TESTS = Path(__file__).parent
 SMALL = {"max_shard_size": "20kB"}
 
 
@@ -85,7 +85,7 @@ def test_a_save_that_breaks_off_leaves_no_mixture(tmp_path, monkeypatch, where):
     "what", ["one file over one file", "shards over one file", "one file over shards", "pipeline"]
 )
 def test_a_save_that_is_killed_leaves_no_mixture(tmp_path, what):
-    command = [sys.executable, TESTS / "kill_while_saving.py", tmp_path, what]
+    command = [sys.executable, SUPPORT / "kill_while_saving.py", tmp_path, what]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
@@ -205,7 +205,7 @@ SAVES = """
 import sys
 sys.path.insert(0, {tests!r})
 from tiny_xvit import tiny
-from holovid.exporting import export
+from holovid.inference.export import export
 try:
     tiny(hidden_size=144).save_pretrained(sys.argv[1])
 except OSError as error:
@@ -215,7 +215,7 @@ except OSError as error:
 
 def test_no_space_leaves_the_older_model(tmp_path):
     marked(0.25).save_pretrained(tmp_path / "model")
-    command = [sys.executable, "-c", SAVES.format(tests=str(TESTS)), tmp_path / "model"]
+    command = [sys.executable, "-c", SAVES.format(tests=str(SUPPORT)), tmp_path / "model"]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=with_little_space)
     assert done.returncode == 0, done.stderr
     assert "no space:" in done.stdout and "cannot be written, and is as it was" in done.stdout

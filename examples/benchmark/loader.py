@@ -24,8 +24,8 @@ from holovid import HolovidProcessor, XViTConfig, XViTForVideoClassification
 from holovid.augmentation import build_augmentation
 from holovid.data import ClipDataset, EpochSampler, load_clips
 from holovid.recipes import get_recipe
-from holovid.starting_points import TINY
 from holovid.synthetic import ClipSet, render_clips
+from holovid.training.starting_points import TINY
 
 WORKERS, BATCH, WANTED = 2, 16, 0.10
 MODELS = {"tiny": {}, "twice as deep": {"num_hidden_layers": 6}, "patches of 8": {"patch_size": 8}}

@@ -13,11 +13,11 @@ import torch
 from transformers import logging
 
 ROOT = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests"))  # where the fixtures and how to read them are
+sys.path.insert(0, str(ROOT / "tests" / "support"))  # where the fixtures and how to read them are
 
 import test_convert as xvit  # noqa: E402
 import test_convert_ca2st as ca2st  # noqa: E402
-from conftest import golden, golden_input, golden_weights  # noqa: E402
+from golden_numbers import golden, golden_input, golden_weights  # noqa: E402
 
 from holovid.convert import from_reference  # noqa: E402
 

@@ -30,7 +30,7 @@ from transformers import (
 from transformers.initialization import no_init_weights
 
 from holovid import CA2STConfig, CA2STForVideoClassification, XViTConfig, XViTForVideoClassification
-from holovid.starting_points import TINY
+from holovid.training.starting_points import TINY
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32, "num_frames": 4}
 SMALL_VJEPA2 = {

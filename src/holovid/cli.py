@@ -16,9 +16,9 @@ from rich.table import Table
 
 from holovid.allocator import keep_memory
 from holovid.cheap_checks import check_clip, check_clips, check_device, check_folder, check_model_name
-from holovid.cli_group import PROGRAM, OneSentenceErrors
-from holovid.cli_options import named_values, names_of_lines, split_names, whole_numbers
-from holovid.cli_tables import accuracy_table, answer_record, answer_table, print_json
+from holovid.commands.app import PROGRAM, OneSentenceErrors
+from holovid.commands.options import named_values, names_of_lines, split_names, whole_numbers
+from holovid.commands.tables import accuracy_table, answer_record, answer_table, print_json
 
 FAMILIES = ("xvit", "cast", "cava", "ca2st")  # of `convert`
 FORMATS = ("onnx", "torch")  # of `export`
@@ -70,7 +70,7 @@ def synth(
 
     holovid data synth clips --train 64 --val 16
     """
-    from holovid.synthetic import ClipSet, render_clips
+    from holovid.data.synthetic import ClipSet, render_clips
 
     clips = ClipSet(
         train=train,
@@ -116,8 +116,8 @@ def classify(
 
     from holovid import VideoClassificationPipeline
     from holovid.files import new_file
+    from holovid.inference.contact_sheet import contact_sheet, stack
     from holovid.loading import load_classifier
-    from holovid.visualize import contact_sheet, stack
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -179,11 +179,11 @@ def watch(
 
     from transformers import logging
 
-    from holovid.annotated_video import annotated_video
     from holovid.devices import move_to
+    from holovid.inference.annotated_video import annotated_video
+    from holovid.inference.watching import LabelLine, LiveSource, until_stopped
+    from holovid.inference.watching import watch as watch_source
     from holovid.loading import load_classifier
-    from holovid.watching import LabelLine, LiveSource, until_stopped
-    from holovid.watching import watch as watch_source
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -269,9 +269,9 @@ def evaluate(
     from accelerate import PartialState
     from transformers import logging
 
-    from holovid.evaluation import evaluate_clips, evaluate_sets, recipe_protocol
-    from holovid.evaluation_report import public_command
-    from holovid.evaluation_tasks import load_set
+    from holovid.evaluation.evaluate import evaluate_clips, evaluate_sets, recipe_protocol
+    from holovid.evaluation.report import public_command
+    from holovid.evaluation.tasks import load_set
     from holovid.loading import load_classifier
 
     logging.set_verbosity_error()
@@ -369,7 +369,7 @@ def convert(
 
     from transformers import logging
 
-    from holovid.convert import convert
+    from holovid.conversion.convert import convert
 
     logging.disable_progress_bar()
     model = convert(source, family, output, {"sampling": sampling, "frame_stride": frame_stride}, **settings)
@@ -398,7 +398,7 @@ def export(
 
     from transformers import logging
 
-    from holovid.exporting import export as export_model
+    from holovid.inference.export import export as export_model
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -454,8 +454,8 @@ def card(
 
     from transformers import logging
 
-    from holovid.cards import build_card, write_card
     from holovid.hub import CARD
+    from holovid.publishing.card import build_card, write_card
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -497,7 +497,7 @@ def push(
 
     from transformers import logging
 
-    from holovid.publishing import publish
+    from holovid.publishing.push import publish
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from conftest import golden, golden_weights
+from golden_numbers import golden, golden_weights
 from safetensors.torch import load_file, save_file
 
 from corpus import shared

@@ -28,7 +28,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-TESTS = Path(__file__).parent.parent
+TESTS = Path(__file__).parents[1]
 RIGHT = ("right", "clean error")
 GROUPS = ("media", "checkpoints", "tables", "arrays", "options")
 ADDRESS_SPACE = 3 * 2**30  # bytes beyond those of the process, so that a wish for more ends in a MemoryError
@@ -260,7 +260,7 @@ def watch_files(folder: str, network: bool) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    sys.path.insert(0, str(TESTS))
+    sys.path[:0] = [str(TESTS), str(TESTS / "support")]
     groups = {group: cases_of(group) for group in GROUPS}
     if "--list" in arguments:
         print(*(f"{group}: {name}" for group, cases in groups.items() for name in cases), sep="\n")

@@ -13,15 +13,6 @@ from tiny_ca2st import tiny as tiny_ca2st
 from tiny_xvit import tiny as tiny_xvit
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor, logging, pipeline  # noqa: F401
 
-import holovid.cli
-import holovid.convert
-import holovid.data
-import holovid.evaluation
-import holovid.exporting
-import holovid.facts
-import holovid.publishing
-import holovid.training
-import holovid.watching  # noqa: F401
 from corpus.rendering import render
 from holovid import HolovidProcessor
 

@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from corpus import shared
 from corpus.cases import Case, Fault, described, gives, gives_or_refuses, refused
-from holovid.data import load_clips
+from holovid.data.dataset import load_clips
 
 CLASSES = ("left", "right")
 

@@ -1,6 +1,7 @@
 """CAST, CAVA and CA²ST under transformers' common model, configuration and training tests.
 
-Upstream compiles only text models and tries flex attention only on a GPU; for those see tests/test_modeling_ca2st.py.
+Upstream compiles only text models and tries flex attention only on a GPU: for those see
+tests/modeling/test_modeling_ca2st.py.
 """
 
 import unittest

@@ -1,6 +1,7 @@
 """XViT under transformers' common model, configuration and training tests.
 
-Upstream compiles only text models and tries flex attention only on a GPU; for those see tests/test_modeling_xvit.py.
+Upstream compiles only text models and tries flex attention only on a GPU: for those see
+tests/modeling/test_modeling_xvit.py.
 """
 
 import unittest

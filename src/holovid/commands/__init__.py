@@ -1,0 +1,1 @@
+"""The commands of `holovid`: what they take, check and print."""

@@ -1,0 +1,106 @@
+"""Released checkpoints -> our models.
+
+    model = from_reference("checkpoint_epoch_00001.pyth", "xvit", num_frames=16, mix_group=8)
+
+A family is a function from a reference state dict to (model class, configuration, `Names`, state dict). What the
+tensors tell (sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments.
+"""
+
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from holovid.conversion.checkpoint import StateDict, load, read_checkpoint, some, unwrap
+from holovid.conversion.from_ca2st import ca2st_family
+from holovid.conversion.from_xvit import xvit
+from holovid.files import new_folder
+from holovid.processing.processing_holovid import HolovidProcessor
+
+CONVERSION_NAME = "conversion.json"
+
+FAMILIES: dict[str, Callable] = {"xvit": xvit} | {
+    family: partial(ca2st_family, family) for family in ("cast", "cava", "ca2st")
+}
+
+
+def from_reference(source: StateDict | str | os.PathLike, family: str, **settings) -> PreTrainedModel:
+    """Build the model a reference checkpoint holds.
+
+    Args:
+        source: a state dict with the reference's tensor names, or the path of a `.pth`, `.pt`, `.pyth`, `.bin` or
+            `.safetensors` file, in any of the layouts the reference's loaders accept.
+        family: one of `FAMILIES`.
+        settings: what the tensors do not tell. "xvit": `image_size` (positions are resized), `num_frames`,
+            `num_attention_heads`, `temporal_num_attention_heads`, `mix_group`, `mix_divisor`, `mix_layers`,
+            `id2label`. "cast", "cava", "ca2st": `num_attention_heads`, `exchange_order`, `id2label`, and of the sound
+            `audio_frames`, `audio_stride`, `num_mel_bins`, `audio_time_layout`.
+
+    Returns the model in evaluation mode, in float32. Raises `ValueError` for an unknown family or setting, a file that
+    is not a checkpoint, and for missing, unknown or misshapen tensors, each named.
+    """
+    if family not in FAMILIES:
+        raise ValueError(f"unknown family {family!r}; known are {', '.join(FAMILIES)}")
+    state_dict = unwrap(source if isinstance(source, Mapping) else read_checkpoint(source))
+    accepted = list(inspect.signature(FAMILIES[family]).parameters)[1:]
+    if unknown := settings.keys() - accepted:
+        raise ValueError(f"{family} has no setting {some(sorted(unknown))}; it takes {', '.join(accepted)}")
+    try:
+        model_class, config, names, state_dict = FAMILIES[family](state_dict, **settings)
+        return load(model_class, config, names, state_dict)
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        # sizes are read from the tensors, which may have other axes, or none, than those of the family
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"this is not a {family} checkpoint: its tensors have other shapes ({reason})") from error
+
+
+def convert(
+    source: StateDict | str | os.PathLike,
+    family: str,
+    output: str | os.PathLike,
+    processor_options: Mapping | None = None,
+    **settings,
+) -> PreTrainedModel:
+    """`from_reference`, saved with its processor to the new folder `output`, which appears complete or not at all.
+
+    `processor_options` are those of [`HolovidVideoProcessor`] that the checkpoint does not tell, `sampling` above all.
+    From which file the folder was made stands in its conversion.json.
+    """
+    model = from_reference(source, family, **settings)
+    processor = HolovidProcessor.for_model(model.config, **processor_options or {})
+    with new_folder(output) as folder:
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+        origin = describe_conversion(source, family, settings, processor_options or {})
+        (folder / CONVERSION_NAME).write_text(json.dumps(origin, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return model
+
+
+def describe_conversion(
+    source: StateDict | str | os.PathLike, family: str, settings: Mapping, processor_options: Mapping
+) -> dict[str, Any]:
+    """What conversion.json holds: the file by its name and hash, not by its place; `None` for tensors out of memory.
+
+    Names of classes are left out: they stand in the configuration.
+    """
+    name = digest = None
+    if not isinstance(source, Mapping):
+        name = Path(source).name
+        with open(source, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "holovid_conversion": 1,
+        "family": family,
+        "source": name,
+        "sha256": digest,
+        "settings": {key: value for key, value in settings.items() if key != "id2label"},
+        "processor": dict(processor_options),
+        "holovid": version("holovid"),
+    }

@@ -1,0 +1,275 @@
+"""Augmentation of training clips as the recipes name it: torchvision's transforms, with one draw for a whole clip.
+
+A clip is uint8 frames (T, C, H, W) as decoded, in; float frames (T, C, h, w), normalised and of the model's size, out.
+All transforms here see the clip as one batch of pictures, so that each frame gets the same crop, mirroring, colours
+and box. The policies AutoAugment and RandAugment are timm's, which the papers used. Everything is drawn from torch's
+global generator. Sizes in pixels are those of 224 x 224 crops, and grow and shrink with the crop of the processor.
+
+    augmentation = build_augmentation(get_recipe("cast-ek100"), processor)
+    ClipDataset(rows, processor, augmentation=augmentation)
+
+AutoAugment's "v0", which XViT's recipes name, blackens about 3 clips in 100: one of its pairs keeps too few bits.
+Departs: the reference of XViT draws bilinear or bicubic resampling inside AutoAugment frame by frame; here a clip has
+one of them. Alphabet: T frames, C channels.
+"""
+
+import copy
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from timm.data.auto_augment import auto_augment_transform, rand_augment_transform
+from torch import Tensor, nn
+from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms.v2 import functional as F
+
+from holovid.processing.processing_holovid import HolovidProcessor
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor
+from holovid.recipes import Recipe
+
+BILINEAR = {"interpolation": InterpolationMode.BILINEAR, "antialias": False}
+
+
+class ClipAugmentation:
+    """What happens to a clip in training: `__call__` to its frames, `spectrogram` to its sound.
+
+    Args:
+        frames: uint8 (T, C, H, W) -> float (T, C, h, w).
+        sound: log-mel (rows, mel bins) -> the same shape; `None` leaves sound as it is.
+    """
+
+    def __init__(self, frames: Callable[[Tensor], Tensor], sound: Callable[[Tensor], Tensor] | None = None):
+        self.frames, self.sound = frames, sound
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Raises `ValueError` for anything but uint8 colour frames (T, 3, H, W)."""
+        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8:
+            raise ValueError(f"frames to augment must be uint8 (T, 3, H, W), got {frames.dtype} {tuple(frames.shape)}")
+        return self.frames(frames)
+
+    def spectrogram(self, input_values: Tensor) -> Tensor:
+        return input_values if self.sound is None else self.sound(input_values)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(frames={self.frames}, sound={self.sound})"
+
+
+def build_augmentation(
+    recipe: Recipe, processor: HolovidProcessor | HolovidVideoProcessor, flip: bool | None = None
+) -> ClipAugmentation:
+    """The recipe's augmentation for the model of this processor.
+
+    Args:
+        recipe: its `augmentation`, `flip` and `spec_augment` count.
+        processor: says the size of crops, and how frames are normalised.
+        flip: whether half of the clips are mirrored, in place of the recipe's choice: switch it off for labels that
+            tell left from right.
+
+    "none" only resizes, crops the centre and normalises, as the processor does in evaluation. Policies see frames as
+    they are decoded, so large videos take long: store them with a short side near 256, as the papers do.
+    """
+    video_processor: Any = getattr(processor, "video_processor", processor)
+    size = crop_size(video_processor)
+    normalise = Normalise(video_processor)
+    mirror = [v2.RandomHorizontalFlip(0.5)] if (recipe.flip if flip is None else flip) else []
+    auto_augment = ClipPolicy(auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)}))
+    to_float = v2.ToDtype(torch.float32)
+    steps: dict[str, list[nn.Module]] = {
+        "xvit-kinetics": [
+            auto_augment,
+            MultiScaleCornerCrop(size),
+            to_float,
+            v2.Resize(size, **BILINEAR),
+            normalise,
+            *mirror,
+        ],
+        "xvit-ssv2": [
+            auto_augment,
+            normalise,
+            RandomShortSide(256 / 224 * max(size), 320 / 224 * max(size)),
+            v2.RandomCrop(size),
+            *mirror,
+            v2.RandomErasing(p=0.5, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value=0),
+        ],
+        "cast": [
+            ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
+            to_float,
+            v2.RandomResizedCrop(size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), **BILINEAR),
+            *mirror,
+            normalise,
+        ],
+        "none": [AsInEvaluation(video_processor), *mirror],
+    }
+    sound = None if recipe.spec_augment is None else SpecAugment(**recipe.spec_augment)
+    return ClipAugmentation(v2.Compose(steps[recipe.augmentation]), sound)
+
+
+def crop_size(processor: HolovidVideoProcessor) -> list[int]:
+    """(height, width) of the frames that the model sees. Raises `ValueError` if the processor does not say."""
+    sides: list[Any] = [getattr(processor.crop_size, side, None) for side in ("height", "width")]
+    if None in sides:
+        raise ValueError(f"the processor must have a crop_size with 'height' and 'width', got {processor.crop_size}")
+    return sides
+
+
+class ClipPolicy(nn.Module):
+    """A policy for pictures, applied with the same draws to every frame, uint8 (T, 3, H, W).
+
+    timm's policies draw from Python's and NumPy's global generators. Both are seeded afresh for each frame, with one
+    number from torch's, and put back afterwards.
+    """
+
+    def __init__(self, policy: Callable):
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, frames: Tensor) -> Tensor:
+        seed = int(torch.randint(2**32, ()))
+        states = random.getstate(), np.random.get_state()
+        try:
+            return torch.stack([self.augment(frame, seed) for frame in frames])
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+    def augment(self, frame: Tensor, seed: int) -> Tensor:
+        random.seed(seed)
+        np.random.seed(seed)
+        return F.pil_to_tensor(self.policy(F.to_pil_image(frame)))
+
+    def extra_repr(self) -> str:
+        return type(self.policy).__name__
+
+
+class MultiScaleCornerCrop(nn.Module):
+    """Cut (T, C, H, W) to one of several sizes, at one of 13 places.
+
+    Height and width are 1, 0.875, 0.75 or 0.66 of the short side, neighbours in this row or equal; those within two
+    pixels of the final `size` become it. The places are the corners, the centre, the middles of the edges and the four
+    points between the centre and the corners.
+    """
+
+    scales = (1.0, 0.875, 0.75, 0.66)
+    # quarters of the room left, (down, right)
+    places = (
+        (0, 0), (0, 4), (4, 0), (4, 4), (2, 2), (0, 2), (2, 0), (2, 4), (4, 2), (1, 1), (1, 3), (3, 1), (3, 3),
+    )  # fmt: skip
+
+    def __init__(self, size: list[int]):
+        super().__init__()
+        self.size = size
+
+    def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """(height, width) of all crops of such frames."""
+
+        def snapped(length: int, final: int, most: int) -> int:
+            return min(final, most) if abs(length - final) <= 2 else length
+
+        lengths = [int(min(height, width) * scale) for scale in self.scales]
+        return [
+            (snapped(down, self.size[0], height), snapped(right, self.size[1], width))
+            for row, down in enumerate(lengths)
+            for column, right in enumerate(lengths)
+            if abs(row - column) <= 1
+        ]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        height, width = frames.shape[-2:]
+        sizes = self.sizes(height, width)
+        down, right = sizes[int(torch.randint(len(sizes), ()))]
+        quarters = self.places[int(torch.randint(len(self.places), ()))]
+        top, left = (height - down) * quarters[0] // 4, (width - right) * quarters[1] // 4
+        return F.crop(frames, top, left, down, right)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}"
+
+
+class RandomShortSide(nn.Module):
+    """Resize (T, C, H, W) so that the short side is a whole number drawn evenly from `smallest` to `largest`."""
+
+    def __init__(self, smallest: float, largest: float):
+        super().__init__()
+        self.smallest, self.largest = smallest, largest
+
+    def forward(self, frames: Tensor) -> Tensor:
+        side = round(torch.empty(()).uniform_(self.smallest, self.largest).item())
+        return F.resize(frames, [side], **BILINEAR)
+
+    def extra_repr(self) -> str:
+        return f"{self.smallest:g} to {self.largest:g}"
+
+
+class Normalise(nn.Module):
+    """Pixels from 0 to 255 -> the processor's range, float32."""
+
+    def __init__(self, processor: HolovidVideoProcessor):
+        super().__init__()
+        self.processor = processor
+
+    def forward(self, frames: Tensor) -> Tensor:
+        own = self.processor
+        return own.rescale_and_normalize(
+            frames.to(torch.float32),
+            own.do_rescale,
+            own.rescale_factor,
+            own.do_normalize,
+            own.image_mean,
+            own.image_std,
+        )
+
+
+class AsInEvaluation(nn.Module):
+    """Resize, crop the centre and normalise by the processor itself."""
+
+    def __init__(self, processor: HolovidVideoProcessor):
+        super().__init__()
+        self.processor = copy.copy(processor)
+        self.processor.feature_extractor = None  # these are frames without their sound
+
+    def forward(self, frames: Tensor) -> Tensor:
+        inputs = self.processor(
+            frames, do_sample_frames=False, num_crops=1, input_data_format="channels_first", return_tensors="pt"
+        )
+        return inputs["pixel_values_videos"][0]
+
+
+class SpecAugment(nn.Module):
+    """Blank stripes of a normalised log-mel spectrogram (rows, mel bins): they become 0, its mean.
+
+    Args:
+        time_masks: how many stripes along time.
+        time_rows: the most rows that one takes; its height is drawn evenly from 0 to that, or to all there are.
+        frequency_masks, frequency_bins: the same of mel bins.
+    """
+
+    def __init__(self, time_masks: int = 2, time_rows: int = 70, frequency_masks: int = 2, frequency_bins: int = 20):
+        super().__init__()
+        for name, value in (
+            ("time_masks", time_masks), ("time_rows", time_rows),
+            ("frequency_masks", frequency_masks), ("frequency_bins", frequency_bins),
+        ):  # fmt: skip
+            if value < 0:
+                raise ValueError(f"{name} must be 0 or more, got {value}")
+        self.time_masks, self.time_rows = time_masks, time_rows
+        self.frequency_masks, self.frequency_bins = frequency_masks, frequency_bins
+
+    def forward(self, input_values: Tensor) -> Tensor:
+        if input_values.ndim != 2:
+            raise ValueError(f"a spectrogram must be (rows, mel bins), got shape {tuple(input_values.shape)}")
+        masked = input_values.clone()
+        masks = ((self.time_masks, self.time_rows), (self.frequency_masks, self.frequency_bins))
+        for axis, (count, most) in enumerate(masks):
+            length = masked.shape[axis]
+            for _ in range(count):
+                width = int(torch.randint(min(most, length) + 1, ()))
+                start = int(torch.randint(length - width + 1, ()))
+                masked.narrow(axis, start, width).zero_()
+        return masked
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.time_masks} x {self.time_rows} rows, {self.frequency_masks} x {self.frequency_bins} bins at most"
+        )

@@ -1,0 +1,295 @@
+"""Labelled clips for training and evaluation: tables that know where clips are, decoded when a row is asked for.
+
+    clips = load_clips("my_clips")  # my_clips/train/<label>/*.mp4, my_clips/val/<label>/*.mp4
+    dataset = ClipDataset(clips["train"], processor)
+    loader = DataLoader(dataset, batch_size=8, num_workers=4, sampler=EpochSampler(len(dataset)))
+
+Alphabet: V views and crops, T frames, C channels, H, W pixels.
+"""
+
+import json
+import os
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from datasets import ClassLabel, Dataset
+from torch import Tensor
+from torch.utils.data import Sampler
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging
+from transformers.video_utils import VideoMetadata
+
+from holovid.data.tables import load_clips
+from holovid.evaluation.tasks import check_classes
+
+logger = logging.get_logger(__name__)
+
+Row = dict[str, Tensor]
+Key = int | tuple[int, int]  # a clip, or an epoch and a clip
+IGNORED = -100  # the label that losses and metrics of transformers leave out
+
+# What an augmentation does in their place, and what makes every epoch see other frames.
+LEFT_TO_AUGMENTATION = {
+    "do_resize": False,
+    "do_center_crop": False,
+    "do_rescale": False,
+    "do_normalize": False,
+    "do_random_sampling": True,
+}
+
+
+class BrokenClip(NamedTuple):
+    """A clip that could not be read: where it is, and what was wrong."""
+
+    path: str
+    reason: str
+
+
+class BrokenClipError(ValueError):
+    """A clip could not be read: the one at `path`, because of `reason`.
+
+    Out of a worker of a `DataLoader` torch lets nothing but the message; the other two are then `None`.
+    """
+
+    def __init__(self, message: str, path: str | None = None, reason: str | None = None):
+        super().__init__(message, path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
+class ClipDataset(torch.utils.data.Dataset):
+    """Clips as a model takes them, one row each, for the stock collator to stack.
+
+    A row is what the processor gives of one clip, without the axis of clips: `pixel_values_videos` (T, C, H, W), or
+    (V, T, C, H, W) with several views or crops; for models that hear also `input_values`, `audio_mask`, `frame_times`
+    and `audio_span`. With them `labels`, int64 of no axes; of several targets one each, such as `verb_labels` and
+    `noun_labels`.
+
+    `dataset[5]` draws what is random from torch's generator. `dataset[epoch, 5]`, as `EpochSampler` asks for it,
+    depends on (seed, epoch, 5) alone: on no other clip, worker or process, so that a run can be resumed and spread.
+
+    Args:
+        rows: of `load_clips`: `video` {"path", "bytes"}, optionally `start` and `end` in seconds, and the targets.
+        processor: a `HolovidProcessor` or `HolovidVideoProcessor`, or what is called like one.
+        target: the column that becomes `labels`, or several columns, each of which becomes `<column>_labels`.
+        augmentation: called with frames uint8 (T, C, H, W) of any size, gives float (T, C, height, width) as the model
+            takes them; the processor then decodes and samples frames at random, and does nothing else to them. Its
+            `spectrogram`, if it has one, is called with `input_values` of clips that have sound. Both may draw from
+            torch's generator.
+        mixing: called with the rows of a batch and a `torch.Generator`; gives rows, such as those of mixup.
+        seed: see above.
+        on_broken: what happens to a clip that cannot be read. "raise": `BrokenClipError`. "skip": its batch goes
+            without it. "mask": zeros in its place, with labels -100, which keeps the shape of batches. Of the last two
+            each clip is logged once as a warning and listed by `broken()`.
+        model: the one that learns or answers these clips, or its configuration: its classes must be those of the rows
+            in the same order. A dataset that is not told cannot know, and stock Trainer does not tell it;
+            `VideoTrainer` looks for itself.
+        report: file to which broken clips are added, a line of JSON each; by default a temporary one, which goes with
+            the dataset. Several processes may share one.
+        processor_options: passed to each call of `processor`.
+
+    Raises `ValueError` for targets that are no columns of classes, classes that are not the model's, and options that
+    do not fit together; later, in place of a batch, when all of its clips are broken.
+    """
+
+    def __init__(
+        self,
+        rows: Dataset,
+        processor: Callable[..., Any],
+        *,
+        target: str | Sequence[str] = "label",
+        augmentation: Callable[[Tensor], Tensor] | None = None,
+        mixing: Callable[[list[Row], torch.Generator], list[Row]] | None = None,
+        seed: int = 0,
+        on_broken: str = "raise",
+        model: PreTrainedModel | PreTrainedConfig | None = None,
+        report: str | os.PathLike | None = None,
+        **processor_options: Any,
+    ):
+        if on_broken not in ("raise", "skip", "mask"):
+            raise ValueError(f"on_broken must be 'raise', 'skip' or 'mask', got {on_broken!r}")
+        if on_broken == "mask" and mixing is not None:
+            raise ValueError("on_broken='mask' leaves clips without a label, which cannot be mixed; use 'skip'")
+        columns = [target] if isinstance(target, str) else list(target)
+        for column in ["video", *columns]:
+            if column not in rows.features:
+                raise ValueError(f"the clips have no column {column!r}; there are {', '.join(sorted(rows.features))}")
+        self.names: dict[str, list[str]] = {}
+        for column in columns:
+            if not isinstance(rows.features[column], ClassLabel):
+                raise ValueError(
+                    f"column {column!r} does not hold classes: load_clips(..., target={column!r}) makes it"
+                )
+            self.names[column] = rows.features[column].names
+        if model is not None:
+            check_classes(getattr(model, "config", model), self.names)
+        self._label_keys = (
+            {"labels": target} if isinstance(target, str) else {f"{name}_labels": name for name in target}
+        )
+        self.rows = rows.with_format(None)
+        self.processor = processor
+        self.augmentation = augmentation
+        self.mixing = mixing
+        self.seed = seed
+        self.on_broken = on_broken
+        self.processor_options = (LEFT_TO_AUGMENTATION if augmentation else {}) | processor_options
+        self._report = Path(report) if report is not None else self._temporary_report()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Key) -> Row:
+        row = self._read_or_replace(key)
+        if row is None:  # there is no batch here which could go without it
+            return self.read(*reversed(key)) if isinstance(key, tuple) else self.read(key)
+        return row
+
+    def __getitems__(self, keys: list[Key]) -> list[Row]:
+        """The rows of a batch, mixed; this is what a `DataLoader` calls."""
+        rows = [row for row in map(self._read_or_replace, keys) if row is not None]
+        if not rows:
+            raise ValueError(
+                f"none of the {len(keys)} clips of a batch can be read: {'; '.join(map(describe, self.broken()[-3:]))}"
+            )
+        if self.mixing is None:
+            return rows
+        numbers = [number for key in keys for number in (key if isinstance(key, tuple) else ())]
+        seed = seed_of(self.seed, *numbers) if numbers else int(torch.randint(2**63 - 1, ()))
+        return self.mixing(rows, torch.Generator().manual_seed(seed))
+
+    def read(self, index: int, epoch: int | None = None) -> Row:
+        """One row; see the class for what `epoch` is for. Raises `BrokenClipError` whatever `on_broken` says."""
+        clip = self.rows[int(index)]
+        video = clip["video"] | {name: clip[name] for name in ("start", "end") if name in clip}
+        with nullcontext() if epoch is None else seeded(self.seed, int(epoch), int(index)):
+            try:
+                inputs = self.processor(video, return_tensors="pt", **self.processor_options)
+            except (ValueError, OSError) as error:
+                broken = BrokenClip(self.path(index), str(error))
+                raise BrokenClipError(describe(broken), *broken) from error
+            row = self._augmented({name: value[0] for name, value in inputs.items()})
+        return row | {key: torch.tensor(clip[column]) for key, column in self._label_keys.items()}
+
+    def path(self, index: int) -> str:
+        """Where a clip is, with its interval if it has one; for clips that come as bytes without a name, its row."""
+        clip = self.rows[int(index)]
+        path = clip["video"]["path"] or f"in row {index}"
+        start, end = clip.get("start"), clip.get("end")
+        if start is None and end is None:
+            return path
+        return f"{path} ({start or 0:g} s to {'its end' if end is None else f'{end:g} s'})"
+
+    def broken(self) -> list[BrokenClip]:
+        """The broken clips that were met so far, in workers too."""
+        if not self._report.exists():
+            return []
+        return [BrokenClip(**json.loads(line)) for line in self._report.read_text().splitlines()]
+
+    def _augmented(self, row: Row) -> Row:
+        if self.augmentation is None:
+            return row
+        row["pixel_values_videos"] = self.augmentation(row["pixel_values_videos"])
+        spectrogram = getattr(self.augmentation, "spectrogram", None)
+        if spectrogram is not None and "input_values" in row and row["audio_mask"].all():
+            row["input_values"] = spectrogram(row["input_values"])
+        return row
+
+    def _read_or_replace(self, key: Key) -> Row | None:
+        epoch, index = key if isinstance(key, tuple) else (None, key)
+        try:
+            return self.read(index, epoch)
+        except BrokenClipError as error:
+            if self.on_broken == "raise":
+                raise
+            self._note(BrokenClip(*error.args[1:]))
+            return self.blank_row() if self.on_broken == "mask" else None
+
+    def _note(self, clip: BrokenClip) -> None:
+        if any(known.path == clip.path for known in self.broken()):
+            return
+        logger.warning(f"a clip is left out: {describe(clip)}")
+        with open(self._report, "a") as file:  # one short write, so lines of several workers do not mix
+            file.write(json.dumps(clip._asdict()) + "\n")
+
+    def blank_row(self) -> Row:
+        """Zeros of the shapes that this processor gives, labels that do not count."""
+        processor: Any = getattr(self.processor, "video_processor", self.processor)
+        options = self.processor_options
+        sizes = (options.get(name, getattr(processor, name)) or 1 for name in ("num_frames", "frame_stride"))
+        frames = np.zeros((int(np.prod([*sizes])), 32, 32, 3), dtype=np.uint8)
+        hears = "input_values" in processor.model_input_names
+        sound = {"audio": [np.zeros(0)], "sampling_rate": 16_000} if hears else {}
+        facts = [VideoMetadata(len(frames), fps=25.0, width=32, height=32)]
+        inputs = self.processor([frames], video_metadata=facts, return_tensors="pt", **sound, **options)
+        row = self._augmented({name: value[0] for name, value in inputs.items()})
+        row = {name: torch.zeros_like(value) for name, value in row.items()}
+        return row | {key: torch.tensor(IGNORED) for key in self._label_keys}
+
+    def _temporary_report(self) -> Path:
+        handle, name = tempfile.mkstemp(prefix="broken_clips_", suffix=".jsonl")
+        os.close(handle)
+        weakref.finalize(self, remove_if_ours, name, os.getpid())
+        return Path(name)
+
+
+class EpochSampler(Sampler):
+    """Yields (epoch, index) for each of `num_clips` clips, in an order that depends on (seed, epoch) alone.
+
+    `set_epoch` is what transformers' Trainer and Accelerate call. Not shuffled, the order is that of the table.
+    """
+
+    def __init__(self, num_clips: int, seed: int = 0, shuffle: bool = True):
+        self.num_clips = num_clips
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.num_clips
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = torch.arange(self.num_clips)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch))
+            order = torch.randperm(self.num_clips, generator=generator)
+        return ((self.epoch, index) for index in order.tolist())
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = int(epoch)
+
+
+@contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Within the block, torch's CPU generator starts from `numbers`; afterwards it goes on as if nothing had been."""
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed, which would also restart the GPU's, from which a model draws its dropout.
+        torch.random.default_generator.manual_seed(seed_of(*numbers))
+        yield
+
+
+def describe(broken: BrokenClip) -> str:
+    """What is wrong with which clip; most reasons name it already."""
+    return broken.reason if broken.path in broken.reason else f"{broken.path}: {broken.reason}"
+
+
+def seed_of(*numbers: int) -> int:
+    """A seed that depends on all of the numbers, without neighbours being alike."""
+    return int(np.random.SeedSequence((len(numbers), *numbers)).generate_state(1, np.uint64)[0])
+
+
+def remove_if_ours(path: str, process: int) -> None:
+    """Remove a file, unless this is a fork of the process that made it."""
+    if os.getpid() == process:
+        Path(path).unlink(missing_ok=True)
+
+
+__all__ = ["BrokenClip", "BrokenClipError", "ClipDataset", "EpochSampler", "load_clips"]

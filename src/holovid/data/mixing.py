@@ -1,0 +1,171 @@
+"""Mixup and CutMix of clips with their sound, and label smoothing: rows of a batch -> rows with soft targets.
+
+A batch is mixed with itself in reverse order, all of it by one share: clip i becomes `share` of itself and `1 - share`
+of clip B - 1 - i, and so do its sound and its labels. `ClipDataset(..., mixing=...)` calls this on whole batches.
+The models take the soft targets as labels (XViT and CA²ST with `problem_type="single_label_classification"`).
+Alphabet: B clips, T frames, C channels, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holovid.recipes import Recipe
+
+Row = dict[str, Tensor]
+
+
+class ClipMixing:
+    """
+    Args:
+        num_classes: classes of each label: {"labels": 174}, or {"verb_labels": 97, "noun_labels": 300}.
+        label_smoothing: share of the target that is spread evenly over all classes.
+        mixup_alpha: mix whole clips, with a share drawn from Beta(alpha, alpha); 0 = never.
+        mixup_probability: of mixing a batch at all.
+        cutmix_alpha: replace a box of every frame instead, the same box in all frames; 0 = never. With both alphas,
+            each kind is chosen half of the time.
+        sound_mixing: "mixup" mixes the spectrograms by the share of the clips. "cutmix" replaces a box of that area in
+            them, and the labels then follow the box, which the spectrogram's border may have made smaller; but not
+            the labels of two silent clips.
+
+    Raises `ValueError` for values outside of these.
+    """
+
+    def __init__(
+        self,
+        num_classes: dict[str, int],
+        label_smoothing: float = 0.0,
+        mixup_alpha: float = 0.0,
+        mixup_probability: float = 1.0,
+        cutmix_alpha: float = 0.0,
+        sound_mixing: Literal["mixup", "cutmix"] = "mixup",
+    ):
+        if not num_classes or min(num_classes.values()) < 1:
+            raise ValueError(f"num_classes must name labels and their numbers of classes, got {num_classes}")
+        for name, value, limit in (
+            ("label_smoothing", label_smoothing, 1.0),
+            ("mixup_probability", mixup_probability, 1.0),
+            ("mixup_alpha", mixup_alpha, float("inf")),
+            ("cutmix_alpha", cutmix_alpha, float("inf")),
+        ):
+            if not 0 <= value <= limit:
+                raise ValueError(f"{name} must be from 0 to {limit}, got {value}")
+        if sound_mixing not in ("mixup", "cutmix"):
+            raise ValueError(f"sound_mixing must be 'mixup' or 'cutmix', got {sound_mixing!r}")
+        self.num_classes = dict(num_classes)
+        self.label_smoothing = label_smoothing
+        self.mixup_alpha, self.mixup_probability = mixup_alpha, mixup_probability
+        self.cutmix_alpha, self.sound_mixing = cutmix_alpha, sound_mixing
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe, num_classes: dict[str, int]) -> "ClipMixing | None":
+        """What the recipe asks for; `None` if it neither mixes clips nor softens labels."""
+        if not (recipe.label_smoothing or recipe.mixup_alpha or recipe.cutmix_alpha):
+            return None
+        return cls(
+            num_classes,
+            recipe.label_smoothing,
+            recipe.mixup_alpha,
+            recipe.mixup_probability,
+            recipe.cutmix_alpha,
+            recipe.sound_mixing,
+        )
+
+    def __call__(self, rows: Sequence[Row], generator: torch.Generator | None = None) -> list[Row]:
+        """Mix a batch.
+
+        Args:
+            rows: of single clips, with `pixel_values_videos` (T, C, H, W), for models that hear `input_values` (rows,
+                mel bins) and `audio_mask` (), and the labels, class numbers of shape ().
+            generator: source of randomness, `None` = torch's default one.
+
+        Returns new rows; labels are probabilities (K,). A mixed clip is heard if one that is in it is. `frame_times`
+        and `audio_span` stay those of the clip itself. A batch of one clip, and the middle one of an odd batch, has no
+        partner and stays itself. Raises `ValueError` for clips that differ in shape or in what they have, and for
+        labels that are not classes.
+        """
+        if not rows:
+            raise ValueError("a batch to mix must have clips in it, got none")
+        check_alike(rows)
+        targets = [{name: self.soften(name, row) for name in self.num_classes} for row in rows]
+        # numpy's generator, because torch draws from Beta only with its global one
+        draw = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))
+        alphas = {"mixup": self.mixup_alpha, "cutmix": self.cutmix_alpha}
+        kinds = [kind for kind, alpha in alphas.items() if alpha]
+        if not kinds or draw.random() >= self.mixup_probability:
+            return [row | target for row, target in zip(rows, targets, strict=True)]
+
+        kind = kinds[int(draw.integers(len(kinds)))]
+        drawn = float(draw.beta(alphas[kind], alphas[kind]))
+        clip_share, frame_mask = drawn, None
+        if kind == "cutmix":
+            clip_share, frame_mask = cut_box(rows[0]["pixel_values_videos"], drawn, draw)
+        share, sound_mask = clip_share, None  # of sound and labels
+        if self.sound_mixing == "cutmix" and "input_values" in rows[0]:
+            share, sound_mask = cut_box(rows[0]["input_values"], drawn, draw)
+
+        mixed = []
+        for row, partner, target, other in zip(rows, rows[::-1], targets, targets[::-1], strict=True):
+            heard = "audio_mask" not in row or bool(row["audio_mask"] | partner["audio_mask"])
+            label_share = share if heard else clip_share  # nobody hears a box in silence
+            mixed.append(
+                row
+                | {"pixel_values_videos": blend(row, partner, "pixel_values_videos", clip_share, frame_mask)}
+                | {name: torch.lerp(other[name], target[name], label_share) for name in target}
+            )
+            if "input_values" in row:
+                mixed[-1]["input_values"] = blend(row, partner, "input_values", share, sound_mask)
+            if "audio_mask" in row:
+                own, others = row["audio_mask"] & (share > 0), partner["audio_mask"] & (share < 1)
+                mixed[-1]["audio_mask"] = own | others
+        return mixed
+
+    def soften(self, name: str, row: Row) -> Tensor:
+        """The label of this name as probabilities (K,): (1 - e) for the class, e / K for every class."""
+        classes = self.num_classes[name]
+        if name not in row:
+            raise ValueError(f"rows to mix must have {name}; they have {', '.join(row)}")
+        label = torch.as_tensor(row[name])
+        if label.ndim or label.is_floating_point() or not 0 <= label < classes:
+            raise ValueError(
+                f"{name} to mix must be a class from 0 to {classes - 1}, got "
+                f"{label.item() if label.numel() == 1 else f'a tensor of shape {tuple(label.shape)}'}"
+            )
+        target = torch.full((classes,), self.label_smoothing / classes)
+        target[label] += 1 - self.label_smoothing
+        return target
+
+
+def check_alike(rows: Sequence[Row]) -> None:
+    """Raise `ValueError` unless all rows have the same tensors of the same shapes."""
+    first = {name: tuple(torch.as_tensor(value).shape) for name, value in rows[0].items()}
+    if "pixel_values_videos" not in first:
+        raise ValueError(f"rows to mix must have pixel_values_videos; they have {', '.join(first)}")
+    for row in rows[1:]:
+        shapes = {name: tuple(torch.as_tensor(value).shape) for name, value in row.items()}
+        if shapes != first:
+            raise ValueError(f"clips of a batch to mix must be alike; got {first} and {shapes}")
+
+
+def cut_box(picture: Tensor, share: float, draw: np.random.Generator) -> tuple[float, Tensor]:
+    """A box of about `1 - share` of the last two axes, in their proportions, centred anywhere and cut at the border.
+
+    Returns the share outside of it, and a mask (height, width) that is True inside.
+    """
+    mask = torch.zeros(picture.shape[-2:], dtype=torch.bool)
+    spans = []
+    for side in mask.shape:
+        half, centre = side * (1 - share) ** 0.5 / 2, draw.random() * side
+        spans.append(slice(round(max(centre - half, 0)), round(min(centre + half, side))))
+    mask[spans[0], spans[1]] = True
+    return 1 - float(mask.double().mean()), mask
+
+
+def blend(row: Row, partner: Row, name: str, share: float, mask: Tensor | None) -> Tensor:
+    """`share` of the row's tensor and the rest of its partner's; or the partner's inside of `mask`."""
+    if mask is None:
+        return torch.lerp(partner[name], row[name], share)  # exact where both are the same
+    return torch.where(mask, partner[name], row[name])

@@ -1,0 +1,185 @@
+"""One file -> a `datasets` table in which a row says where a clip is: CSV, Parquet, and the lists of papers.
+
+People write these files by hand and with every program there is, so whatever does not fit is named with the file, in
+one sentence.
+"""
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.parquet
+from datasets import Dataset, Value, Video
+
+from holovid.data.clip_folders import first_of
+
+TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
+PATH_COLUMNS = ("path", "file_name", "video")  # the first of them that a table has tells where its clips are
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?[0-9]+)\s*")
+LEADING_ZEROS = re.compile(r"^(-?)0+(?=[0-9])")
+LONGEST_HEADER = 100_000  # characters
+LONGEST_REASON = 300  # characters of what a library says
+
+
+def read_table(path: Path, root: str | os.PathLike | None, targets: list[str]) -> Dataset:
+    """A CSV or Parquet file, or a list of lines `clip label`, with a column `video`.
+
+    Args:
+        root: folder that relative paths start from; by default that of the file.
+        targets: columns of classes, which stay as they are written.
+
+    Raises `ValueError` that names the file and what is wrong with it, `OSError` if it cannot be opened.
+    """
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise ValueError(
+            f"{path} cannot be read as a table of clips: a table ends in {', '.join(sorted(TABLE_SUFFIXES))}"
+        )
+    try:
+        rows = Dataset(plain_table(path, targets))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} cannot be read as a table of clips: it is not text in UTF-8 ({error})") from error
+    except (pyarrow.ArrowException, ValueError, TypeError, KeyError, NotImplementedError) as error:
+        # arrow's own, and what `datasets` says about types and features that it does not know
+        raise ValueError(f"{path} cannot be read as a table of clips: {one_line(error)}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # what arrow says of a damaged file
+        raise ValueError(f"{path} cannot be read as a table of clips: {one_line(error)}") from error
+    return with_videos(rows, str(path), Path(root) if root is not None else path.parent)
+
+
+def plain_table(path: Path, targets: list[str]) -> pyarrow.Table:
+    """The file as it is, with the names of its columns checked and its text in one type."""
+    if path.suffix.lower() == ".parquet":
+        # not read_table, which takes a file apart as one of a data set, and fails on columns of the same name
+        table = with_plain_names(pyarrow.parquet.ParquetFile(path).read())
+        for place, field in enumerate(table.schema):
+            if pyarrow.types.is_string_view(field.type):
+                text = table.column(place).cast(pyarrow.string())
+                table = table.set_column(place, field.name, text)
+        return table
+    if LIST_LINE.fullmatch(first_line(path)):
+        return read_list(path)
+    # Names that look like numbers stay as they are written: "007".
+    types = dict.fromkeys([*PATH_COLUMNS, *targets], pyarrow.string())
+    types |= dict.fromkeys(("start", "end"), pyarrow.float64())
+    names = next(csv.reader([first_line(path)[:LONGEST_HEADER]]), [])
+    table = pyarrow.csv.read_csv(
+        path,
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types={name: types[name.strip()] for name in names if name.strip() in types}
+        ),
+    )
+    table = with_plain_names(table)
+    for column in PATH_COLUMNS:
+        if column in table.column_names:
+            text = pyarrow.compute.utf8_trim_whitespace(table.column(column))
+            table = table.set_column(table.column_names.index(column), column, text)
+    check_header(table, [*PATH_COLUMNS, *targets])
+    return table
+
+
+def with_plain_names(table: pyarrow.Table) -> pyarrow.Table:
+    """The same columns, whose names have no blanks at their ends; raises `ValueError` for two of one name."""
+    names = [name.strip() for name in table.column_names]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"it has {first_of(map(repr, twice), 'column')} more than once")
+    # renaming loses what `datasets` wrote about the columns
+    return table if names == table.column_names else table.rename_columns(names)
+
+
+def check_header(table: pyarrow.Table, known: list[str]) -> None:
+    """Raise `ValueError` when a row holds the names of the columns, as two files joined into one have it."""
+    written = [column for column in known if column in table.column_names]
+    if not written or not len(table):
+        return
+    same = [pyarrow.compute.equal(table.column(column), column).fill_null(False) for column in written]
+    repeated = same[0]
+    for other in same[1:]:
+        repeated = pyarrow.compute.and_(repeated, other)
+    if len(written) > 1 and (row := pyarrow.compute.index(repeated, True).as_py()) >= 0:
+        raise ValueError(f"row {row} repeats the header; a table has it once, in its first line")
+
+
+def read_list(path: Path) -> pyarrow.Table:
+    """Lines `clip label`, as the papers' code takes them; paths may hold blanks."""
+    columns: dict[str, list] = {"path": [], "label": []}
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if line.strip():
+            if (match := LIST_LINE.fullmatch(line)) is None:
+                raise ValueError(f"line {number} is not `clip label` with a number as the label: {line[:80]!r}")
+            columns["path"].append(match["path"])
+            columns["label"].append(LEADING_ZEROS.sub(r"\1", match["label"]))
+    return pyarrow.table(columns)
+
+
+def with_videos(rows: Dataset, name: str, root: Path | None) -> Dataset:
+    """Rows whose column `video` holds {"path", "bytes"}, made of the column of paths if need be."""
+    videos = [column for column, feature in rows.features.items() if isinstance(feature, Video)]
+    column = next((column for column in (*videos, *PATH_COLUMNS) if column in rows.features), None)
+    if column is None:
+        raise ValueError(
+            f"{name} has no column of clips ({', '.join(map(repr, PATH_COLUMNS))}); {what_there_is(rows)}"
+        )
+    if rows.features[column] in (Value("string"), Value("large_string")):
+        paths = rows.with_format(None)[column][:]
+        check_places(name, column, [bool(path) and "\0" not in path for path in paths])
+        places = [path if root is None or is_url(path) else os.path.join(root, path) for path in paths]
+        files = [{"path": place, "bytes": None} for place in places]
+        rows = rows.remove_columns("video") if "video" in rows.features else rows
+        return rows.add_column("video", files, feature=Video(decode=False))
+    wrong = f"column {column!r} of {name} holds {rows.features[column]}, which is no videos"
+    if column != "video":
+        if column not in videos:
+            raise ValueError(f"{wrong}; paths are text")
+        rows = rows.remove_columns("video") if "video" in rows.features else rows
+        rows = rows.rename_column(column, "video")
+    try:
+        rows = rows.cast_column("video", Video(decode=False))
+        found = rows.select_columns("video").with_format("arrow")[:]["video"]
+    except (TypeError, ValueError, KeyError, NotImplementedError, pyarrow.ArrowException) as error:
+        raise ValueError(wrong) from error
+    there = [pyarrow.compute.is_valid(pyarrow.compute.struct_field(found, part)) for part in ("path", "bytes")]
+    check_places(name, column, pyarrow.compute.or_(*there).to_pylist())
+    return rows
+
+
+def check_places(name: str, column: str, is_there: list[bool]) -> None:
+    if without := [f"row {row}" for row, found in enumerate(is_there) if not found]:
+        raise ValueError(f"{name} has {first_of(without, 'row')} without a {column!r}")
+
+
+def what_there_is(rows: Dataset, wanted: Sequence[str] = PATH_COLUMNS) -> str:
+    """The columns of a table, and why none of them may be what is wanted."""
+    names = sorted(rows.features)
+    there = f"there are {', '.join(names[:20])}{' and more' if len(names) > 20 else ''}"
+    for separator, plural in OTHER_SEPARATORS.items():
+        if len(names) == 1 and separator in names[0]:
+            return f"{there}: columns are separated by commas, not by {plural}"
+    if alike := [name for name in names if name.casefold() in map(str.casefold, wanted)]:
+        return f"{there}: capitals count, as in {alike[0]!r}"
+    return there
+
+
+def first_line(path: Path) -> str:
+    with open(path, encoding="utf-8-sig") as file:
+        return next((line.rstrip("\n") for line in file if line.strip()), "")
+
+
+def is_url(path: str) -> bool:
+    return path.startswith(("http://", "https://", "file://"))
+
+
+def one_line(error: Exception) -> str:
+    """What a library says, which may hold whole rows of the file."""
+    said = " ".join((str(error) or type(error).__name__).split())
+    return said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."

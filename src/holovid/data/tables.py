@@ -1,0 +1,353 @@
+"""Tables of labelled clips from what people have: folders, CSV, Parquet, lists of papers, data sets of the Hub.
+
+Everything becomes `datasets` tables in which a row says where a clip is, which part of it counts, and what it shows;
+nothing is decoded. All that can be wrong with a table is found here, before a training run starts.
+"""
+
+import math
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, Video, load_dataset
+from transformers.utils import logging
+
+from holovid.configuration.class_names import class_names as numbered_names
+from holovid.data.clip_folders import find_classes, first_of, visible
+from holovid.data.table_files import TABLE_SUFFIXES, is_url, read_table, what_there_is, with_videos
+
+logger = logging.get_logger(__name__)
+
+# Names of folders and tables -> name of the split.
+SPLIT_OF = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+NUMBER = re.compile(r"0|-?[1-9][0-9]*")  # and not "007", which is a name
+SECONDS = re.compile("u?int[0-9]+|float[0-9]+|null")  # types of columns that may hold them
+MOST_CLASSES = 1_000_000  # a label that is a larger number is a mistake
+LOOKS_AT_ONCE = 32  # files whose existence is asked for at a time: on a network disk each answer takes milliseconds
+LOOKS_EACH = 200
+
+Source: TypeAlias = str | os.PathLike | Dataset
+
+
+def load_clips(
+    source: Source | Mapping[str, Source],
+    *,
+    target: str | Sequence[str] = "label",
+    root: str | os.PathLike | None = None,
+    names: Mapping[str, Sequence[str]] | None = None,
+    missing: str = "raise",
+) -> DatasetDict:
+    """Labelled clips as `datasets` tables, split -> rows.
+
+    A row has `video` {"path", "bytes"}; `start` and `end` in seconds where the table has them, None being the clip's
+    own; each target as a class, with the same classes in all splits; and the other columns of the table as they are.
+    Of an interval only its frames and sound will be decoded, but all of the file is read: cut films of many minutes.
+
+    Args:
+        source: one of
+            - a folder: `train/<label>/*.mp4`, likewise for val (valid, validation, dev) and test; or without splits,
+              `<label>/*.mp4`, which is all called "train". Each file counts once, however many links lead to it; what
+              does not end as videos do is left out, and a warning says so. Where a folder of clips has a
+              `metadata.csv` or `.parquet` with a column `file_name`, that table says what there is. A folder with
+              train.csv, val.csv, ... is these tables;
+            - a table, .csv or .parquet: a column `path` (or `file_name`, `video`), the targets, optionally `start`
+              and `end`; or the lists of papers, .csv or .txt, of lines `clip label` without a header, where the label
+              is a number;
+            - a mapping of the name of a split to a folder or table of its own;
+            - the id of a data set of the Hub with a column of videos: `owner/name`.
+        target: the column, or columns, of classes.
+        root: folder that relative paths in tables start from; by default that of the table.
+        names: target -> names of its classes in the order of a model. By default they are those of the split "train"
+            (without one, of all splits), sorted. Labels that are numbers are the numbers of the classes, and their
+            names if there are no others.
+        missing: what happens to files that are not there. "raise": a `ValueError`; "skip": their rows are left out,
+            and a warning says which; "ignore": nobody looks, which saves a minute for a large set on a network disk.
+
+    Raises `ValueError` for a source that is none of these, a table without the columns or the classes that it takes,
+    empty folders of classes, intervals that end before they start, and classes that training does not have.
+    """
+    if missing not in ("raise", "skip", "ignore"):
+        raise ValueError(f"missing must be 'raise', 'skip' or 'ignore', got {missing!r}")
+    if not isinstance(target, Sequence) or not all(isinstance(column, str) for column in target):
+        raise ValueError(f"target names one column of classes or more, got {target!r}")
+    targets = [target] if isinstance(target, str) else list(target)
+    if not targets:
+        raise ValueError("target names one column of classes or more, got none")
+    if not isinstance(names, Mapping | None):
+        raise ValueError(f"names are those of each target, as in {{'label': ['run', 'walk']}}, got {names!r}")
+    if unknown := set(names or {}) - set(targets):
+        raise ValueError(f"names are those of targets, {targets}; got some for {sorted(unknown)}")
+    clips = read_source(source, root, targets)
+    for split, rows in clips.items():
+        if not len(rows):
+            raise ValueError(f"{source_name(source)} has no clips in the split {split!r}")
+        for column in targets:
+            if column not in rows.features:
+                raise ValueError(f"the clips have no column {column!r}; {what_there_is(rows, [column])}")
+    for column in targets:
+        clips = with_classes(clips, column, (names or {}).get(column))
+    for split, rows in clips.items():
+        check_intervals(split, rows)
+    clips = clips if missing == "ignore" else without_missing(clips, missing)
+    order = {column: place for place, column in enumerate(["video", "start", "end", *targets])}
+    return DatasetDict(
+        {
+            split: rows.select_columns(sorted(rows.column_names, key=lambda name: order.get(name, len(order))))
+            for split, rows in clips.items()
+        }
+    )
+
+
+def read_source(
+    source: Source | Mapping[str, Source], root: str | os.PathLike | None, targets: list[str]
+) -> dict[str, Dataset]:
+    """Split -> rows with a column `video`; targets are still what the table holds."""
+    if isinstance(source, Mapping):
+        tables = {}
+        for name, part in source.items():
+            split = SPLIT_OF.get(str(name).lower(), str(name))
+            if split in tables:
+                raise ValueError(f"{sorted(map(str, source))} name the split {split!r} twice")
+            found = read_source(part, root, targets)
+            if len(found) > 1:
+                raise ValueError(f"{source_name(part)}, given as {name!r}, has splits itself: {', '.join(found)}")
+            tables[split] = next(iter(found.values()))
+        if not tables:
+            raise ValueError("the mapping of splits to tables is empty")
+        return tables
+    if isinstance(source, Dataset):
+        return {"train": with_videos(source, "the table", None)}
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError(
+            f"clips are a folder, a table, a mapping of splits or a Dataset, got a {type(source).__name__}"
+        )
+    path = Path(source)
+    if path.is_dir():
+        return read_folder(path, root, targets)
+    if path.is_file():
+        return {"train": read_table(path, root, targets)}
+    if isinstance(source, str) and path.suffix.lower() not in TABLE_SUFFIXES and HUB_ID.fullmatch(source):
+        return read_hub(source)
+    raise ValueError(
+        f"there is no {source_name(source)}; clips are a folder, a table ({', '.join(sorted(TABLE_SUFFIXES))}) or a "
+        "data set of the Hub, owner/name"
+    )
+
+
+def read_hub(source: str) -> dict[str, Dataset]:
+    try:
+        clips = load_dataset(source)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"there is no folder or table {source!r} here, and as a data set of the Hub it cannot be loaded: {error}"
+        ) from error
+    return {SPLIT_OF.get(split, split): with_videos(rows, source, None) for split, rows in clips.items()}
+
+
+def read_folder(folder: Path, root: str | os.PathLike | None, targets: list[str]) -> dict[str, Dataset]:
+    """One of the layouts that `load_clips` describes."""
+    if metadata_of(folder) is None:
+        beside = visible(folder)
+        entries = [entry for entry in beside if entry.name.split(".")[0].lower() in SPLIT_OF]
+        folders = [entry for entry in entries if entry.is_dir()]
+        tables = [entry for entry in entries if Path(entry.name).suffix.lower() in TABLE_SUFFIXES]
+        for parts in (folders, tables):
+            splits: dict[str, Path] = {}
+            for part in sorted(parts, key=lambda entry: entry.name):
+                split = SPLIT_OF[part.name.split(".")[0].lower()]
+                if split in splits:
+                    both = f"{splits[split].name} and {part.name}"
+                    raise ValueError(f"{folder} has the split {split!r} twice: {both}")
+                splits[split] = Path(part.path)
+            if splits:
+                others = sorted(entry.name for entry in beside if entry.is_dir() and entry not in entries)
+                if others and parts is folders:
+                    logger.warning(f"{folder}: left out {first_of(others, 'folder')}, as no split is called so")
+                ordered = sorted(splits, key=list(SPLIT_OF.values()).index)
+                read = read_clips_below if parts is folders else read_table
+                return {split: read(splits[split], root, targets) for split in ordered}
+    return {"train": read_clips_below(folder, root, targets)}
+
+
+def read_clips_below(folder: Path, root: str | os.PathLike | None, targets: list[str]) -> Dataset:
+    """The clips of a split: those of its metadata table, or `<label>/*.mp4`, at any depth below the label."""
+    if (table := metadata_of(folder)) is not None:
+        return read_table(table, root, targets)
+    classes = find_classes(folder)
+    videos = [{"path": path, "bytes": None} for paths in classes.values() for path in paths]
+    labels = [label for label, paths in classes.items() for _ in paths]
+    if odd := [
+        name for name in (*classes, *(path for paths in classes.values() for path in paths)) if not is_text(name)
+    ]:
+        raise ValueError(
+            f"{str(folder)!a} has {first_of(map(ascii, odd), 'name')} that is no text in UTF-8; rename it"
+        )
+    features = Features({"video": Video(decode=False), "label": Value("string")})
+    return Dataset.from_dict({"video": videos, "label": labels}, features)
+
+
+def is_text(name: str) -> bool:
+    """Whether a name of a file can be written down: Linux has names of any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | None) -> dict[str, Dataset]:
+    """The same rows, whose column `target` is a `ClassLabel` with the same names in all splits."""
+    labels = {split: read_labels(split, rows, target) for split, rows in clips.items()}
+    plain = plain_names(set().union(*labels.values()), target)
+    labels = {split: [plain[label] for label in column] for split, column in labels.items()}
+    teaching = "train" if "train" in clips else next(iter(clips))
+    owner, feature = "the model", clips[teaching].features[target]
+    if names is None:
+        owner = "training"
+        learned = set(labels["train"]) if "train" in clips else set().union(*labels.values())
+        is_given = isinstance(feature, ClassLabel)
+        names = [*dict.fromkeys(map(plain_name, feature.names))] if is_given else class_names(learned, target)
+        known = set(names) if is_given else learned
+    else:
+        names = list(numbered_names(names, "names").values()) if isinstance(names, Mapping) else names
+        if isinstance(names, str):
+            raise ValueError(f"names of {target!r} are a list, got the text {names!r}")
+        names = [plain_name(str(name)) for name in names]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the classes of {target!r} must be different, got twice: {', '.join(twice)}")
+        known = set(names)
+    numbers = {name: number for number, name in enumerate(names)}
+    used = set().union(*labels.values())
+    if all(map(NUMBER.fullmatch, used)) and not used <= known and owner == "the model":
+        numbers = {str(number): number for number in range(len(names))}  # the classes go by their numbers
+        known = set(numbers)
+    made = {}
+    for split, rows in clips.items():
+        if foreign := sorted(set(labels[split]) - known):
+            raise ValueError(
+                f"{split} has {first_of(foreign, 'class')} of {target!r} that {owner} does not have; it has "
+                f"{first_of(sorted(known), 'class')}"
+            )
+        column = [numbers[label] for label in labels[split]]
+        made[split] = rows.remove_columns(target).add_column(target, column, feature=ClassLabel(names=names))
+    return made
+
+
+def read_labels(split: str, rows: Dataset, target: str) -> list[str]:
+    """The labels of a split, numbers as they are written."""
+    feature = rows.features[target]
+    values = rows.with_format(None)[target][:]
+    if isinstance(feature, ClassLabel):
+        if beyond := sorted({value for value in values if value is not None and value >= len(feature.names)}):
+            raise ValueError(f"{split} has {target!r} {beyond[-1]}, and there are {len(feature.names)} classes")
+        values = [None if value is None or value < 0 else feature.names[value] for value in values]
+    if without := [f"row {row}" for row, value in enumerate(values) if value is None or str(value).strip() == ""]:
+        raise ValueError(f"{split} has {first_of(without, 'row')} without a {target!r}")
+    if not (kinds := {type(value) for value in values}) <= {str, int}:
+        found = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"the classes of {target!r} in {split} must be names or whole numbers, got {found}")
+    return list(map(str, values))
+
+
+def plain_name(name: str) -> str:
+    """The name of a class without what nobody sees: blanks at its ends, and how its accents are put together.
+
+    >>> plain_name("run ")
+    'run'
+    """
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def plain_names(labels: set[str], target: str) -> dict[str, str]:
+    """Label as it is written -> the name of its class; says which names are not as they are written, or look alike."""
+    plain = {label: plain_name(label) for label in labels}
+    if odd := sorted(repr(label) for label, name in plain.items() if label != name):
+        logger.warning(f"classes of {target!r} are read without the blanks around them: {first_of(odd, 'class')}")
+    alike: dict[str, set[str]] = {}
+    for name in plain.values():
+        alike.setdefault(name.casefold(), set()).add(name)
+    if pairs := sorted(" and ".join(sorted(names)) for names in alike.values() if len(names) > 1):
+        logger.warning(f"different classes of {target!r}, by upper and lower case alone: {first_of(pairs, 'pair')}")
+    return plain
+
+
+def class_names(labels: set[str], target: str) -> list[str]:
+    """The names of the classes of which these are the labels: sorted; of numbers, 0 to the largest."""
+    if not all(map(NUMBER.fullmatch, labels)):
+        return sorted(labels)
+    if wrong := sorted(label for label in labels if len(label) > 18 or not 0 <= int(label) < MOST_CLASSES):
+        raise ValueError(f"labels of {target!r} that are numbers count classes from 0, got {first_of(wrong, 'label')}")
+    return [str(number) for number in range(max(map(int, labels)) + 1)]
+
+
+def check_intervals(split: str, rows: Dataset) -> None:
+    """`start` and `end` are seconds, and one comes before the other."""
+    columns = [column for column in ("start", "end") if column in rows.features]
+    for column in columns:
+        kind = getattr(rows.features[column], "dtype", rows.features[column])
+        if not SECONDS.fullmatch(str(kind)):
+            raise ValueError(f"column {column!r} of {split} must be seconds, got {kind}")
+    values = rows.with_format(None)
+    starts, ends = (values[column][:] if column in columns else [None] * len(rows) for column in ("start", "end"))
+    wrong = [
+        f"row {row}: {start} s to {end} s"
+        for row, (start, end) in enumerate(zip(starts, ends, strict=True))
+        if (start is not None and not 0 <= start < math.inf) or (end is not None and not (start or 0) < end < math.inf)
+    ]
+    if wrong:
+        raise ValueError(
+            f"{split} has {first_of(wrong, 'interval')}: they must start at 0 s or later, and end after "
+            "that; none is the clip's own"
+        )
+
+
+def without_missing(clips: dict[str, Dataset], missing: str) -> dict[str, Dataset]:
+    """The rows whose files exist; raises unless they are all, or `missing` is "skip"."""
+    places = {
+        split: [None if video["bytes"] is not None else video["path"] for video in rows.with_format(None)["video"]]
+        for split, rows in clips.items()
+    }
+    unique = sorted({place for column in places.values() for place in column if place and not is_url(place)})
+    parts = [unique[first : first + LOOKS_EACH] for first in range(0, len(unique), LOOKS_EACH)]
+    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+        absent = {place for part in pool.map(absent_of, parts) for place in part}
+    if not absent:
+        return clips
+    message = f"missing: {first_of(sorted(absent), 'clip')} of {len(unique)}"
+    if missing == "raise":
+        raise ValueError(f"{message}; root=... says where relative paths start, missing='skip' leaves them out")
+    logger.warning(f"{message}; their rows are left out")
+    kept = {
+        split: [row for row, place in enumerate(column) if place not in absent] for split, column in places.items()
+    }
+    if empty := [split for split, rows in kept.items() if not rows]:
+        raise ValueError(f"{message}, which leaves nothing of {', '.join(empty)}")
+    return {split: rows.select(kept[split]) for split, rows in clips.items()}
+
+
+def absent_of(places: Iterable[str]) -> list[str]:
+    return [place for place in places if not os.path.isfile(place)]
+
+
+def metadata_of(folder: Path) -> Path | None:
+    """The table that describes the clips of a folder, if it has one."""
+    tables = (folder / name for name in ("metadata.csv", "metadata.parquet"))
+    return next((table for table in tables if table.is_file()), None)
+
+
+def source_name(source: Any) -> str:
+    return repr(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "the table"

@@ -1,0 +1,397 @@
+"""Evaluation by the papers' protocols: several views and crops of each clip, in batches, over processes, resumable.
+
+    model, processor = load_classifier("xvit-k600")
+    clips = load_set(model, "kinetics/val.csv", root="kinetics/videos")
+    results = evaluate_clips(model, processor, clips.rows, num_views=2, num_crops=3, output="xvit-k600/evaluation")
+
+What a model is asked is a task: "label", or "verb" and "noun". Alphabet: B clips, V views and crops, K classes.
+"""
+
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import PretrainedConfig, PreTrainedModel
+
+from holovid.data.dataset import BrokenClip, BrokenClipError, ClipDataset, describe
+from holovid.evaluation.fingerprints import fingerprint_model, fingerprint_processor, fingerprint_table
+from holovid.evaluation.interventions import apply_interventions, check_interventions, intervened
+from holovid.evaluation.prediction_log import PredictionLog
+from holovid.evaluation.report import write_report
+from holovid.evaluation.tasks import LabelledSet, Task, list_clips, match_tasks
+from holovid.files import write_whole
+from holovid.inference.pipeline import check_finite, join_batch
+from holovid.metrics.harmonic_mean import harmonic_mean
+from holovid.metrics.top_k_accuracy import label_ranks
+from holovid.processing.clip_features import ClipFeatures
+from holovid.recipes import Recipe
+
+ENSEMBLES = ("logits", "probabilities")
+AUTOCAST = {None: None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+TOP = 5  # predictions of a clip that are kept
+PATIENCE = timedelta(days=7)  # processes may finish hours apart
+
+
+def evaluate_clips(
+    model: PreTrainedModel,
+    processor: Any,
+    rows: Dataset,
+    *,
+    target: str | Sequence[str] | None = None,
+    num_views: int = 1,
+    num_crops: int = 1,
+    ensemble: str | None = None,
+    batch_size: int = 8,
+    num_workers: int = 0,
+    output: str | os.PathLike | None = None,
+    intervention: str | Sequence[str] = (),
+    on_broken: str = "skip",
+    autocast: str | None = None,
+    csv: bool = False,
+    about: Mapping[str, str] | None = None,
+    progress: bool = True,
+    **processor_options: Any,
+) -> dict[str, Any]:
+    """Measure how well a model labels clips.
+
+    Started by `torchrun`, each process takes its share of the clips, and all return the same results. In a folder that
+    holds a part of the same evaluation, that part is not done again.
+
+    Args:
+        model: with `logits` of labels, or with `verb_logits` and `noun_logits`. It is moved to Accelerate's device.
+        processor: a `HolovidProcessor` or `HolovidVideoProcessor`.
+        rows: of `load_clips`. Classes are matched with those of the model by name; with a model whose classes have no
+            names, by number.
+        target: the column of classes; for a model of verbs and nouns, the columns of both. Default "label" or "verb"
+            and "noun".
+        num_views: passes over a clip in time.
+        num_crops: 1 or 3 of each.
+        ensemble: what is averaged over views and crops: "logits" (XViT) or "probabilities" (CAST, CAVA, CA²ST).
+            Default: as the model's paper does.
+        batch_size: views that go through the model at once; those of one clip may be cut into several batches.
+        num_workers: processes that decode ahead, for each process that evaluates.
+        output: folder for predictions and results: predictions.*.jsonl (while running, and for resuming),
+            results.json, predictions.parquet, and confusion.png (or confusion_verb.png and confusion_noun.png).
+            Several processes need one that all of them see.
+        intervention: what is taken away, names of `holovid.evaluation.interventions.INTERVENTIONS`.
+        on_broken: what happens at a clip that cannot be read. "skip": it is left out, counted and listed with the
+            reason. "raise": `BrokenClipError`.
+        autocast: "bfloat16" or "float16", precision of the matrix products.
+        csv: also write predictions.csv.
+        about: `model`, `dataset`, `split` and `command` as they shall be called in the results.
+        progress: show a bar.
+        processor_options: that differ from the processor's own, such as `num_frames`.
+
+    Returns what results.json holds:
+        `metrics`: `top1`, `top5`, `mean_class_accuracy`; for verbs and nouns `verb_top1`, `noun_top1`, `action_top1`
+        and so on, an action being right when both are. All in 0..1. Top-5 is left out where there are no more than
+        five classes. `per_class`, `most_confused`: for each task. `counts`: `clips`, `evaluated`, `broken`. `broken`:
+        which, and why. `protocol`, `model`, `dataset`, `versions`, `date`; `seconds` over all processes and runs, and
+        `clips_per_second` of one process.
+
+    Raises `ValueError` when classes of the data are not the model's, a clip occurs twice, the folder holds another
+    evaluation, there are more processes than clips, no clip could be read, or options do not fit together.
+    """
+    video_processor = getattr(processor, "video_processor", processor)
+    ensemble = ensemble or ("probabilities" if model.config.model_type == "ca2st" else "logits")
+    interventions = (intervention,) if isinstance(intervention, str) else tuple(intervention)
+    options = processor_options | {"num_views": num_views, "num_crops": num_crops, "do_random_sampling": False}
+    check_options(video_processor, options, ensemble=ensemble, autocast=autocast, on_broken=on_broken)
+    check_interventions(interventions, model)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    tasks, clips = match_tasks(model, rows, target), list_clips(rows)
+    dataset = ClipDataset(rows, processor, target=[task.column for task in tasks], **options)
+    dataset.blank_row()  # what no clip can be read with is said at once
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+    if state.num_processes > 1 and output is None:
+        raise ValueError("several processes meet in a folder: name one (output)")
+    if state.num_processes > len(clips):
+        raise ValueError(f"{state.num_processes} processes are too many for {len(clips)} clips")
+    protocol = describe_protocol(video_processor, options, ensemble, interventions, autocast)
+    fingerprints = {
+        "model": fingerprint_model(model),
+        "data": fingerprint_table(clips, tasks),
+        "processor": fingerprint_processor(video_processor, options),
+    }
+
+    with ExitStack() as stack:
+        folder = Path(output or stack.enter_context(tempfile.TemporaryDirectory(prefix="holovid_evaluation_")))
+        log = PredictionLog(folder, state.process_index)
+        if state.is_main_process:
+            log.claim({"protocol": protocol, "fingerprints": fingerprints})
+            stack.callback(log.release)
+        state.wait_for_everyone()
+        done = {number for number, line in log.read().items() if "broken" not in line}
+        state.wait_for_everyone()  # nobody adds to what others still read
+
+        left = [number for number in range(len(clips)) if number not in done]
+        share = left[state.process_index :: state.num_processes]
+        at_once = max(1, batch_size // (num_views * num_crops))
+        numbered = NumberedClips(dataset, share)
+        loader = DataLoader(numbered, batch_size=at_once, num_workers=num_workers, collate_fn=list)
+        predict = stack.enter_context(
+            predictor(model, state.device, tasks, ensemble, interventions, autocast, batch_size)
+        )
+        advance = stack.enter_context(progress_bar(len(share), progress and state.is_local_main_process))
+        start = time.perf_counter()
+        for batch in loader:
+            broken = [{"clip": number, "broken": inputs} for number, inputs in batch if isinstance(inputs, str)]
+            if broken and on_broken == "raise":
+                clip = BrokenClip(dataset.path(broken[0]["clip"]), broken[0]["broken"])
+                raise BrokenClipError(describe(clip), *clip)
+            read = [(number, inputs) for number, inputs in batch if not isinstance(inputs, str)]
+            lines = predict(read) if read else []
+            now = time.perf_counter()
+            log.add(broken + [line | {"seconds": (now - start) / len(lines)} for line in lines])
+            advance(len(batch))
+            start = now
+
+        state.wait_for_everyone()
+        if state.is_main_process:
+            facts = name_things(model, rows, about or {}) | {"protocol": protocol, "fingerprints": fingerprints}
+            write_report(folder, clips, tasks, log.read(), facts, csv)
+        state.wait_for_everyone()
+        return json.loads((folder / "results.json").read_text())
+
+
+def evaluate_sets(
+    model: PreTrainedModel,
+    processor: Any,
+    sets: Sequence[LabelledSet],
+    *,
+    target: str | Sequence[str] | None = None,
+    output: str | os.PathLike | None = None,
+    about: Mapping[str, str] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Measure how well a model labels the clips of several sets, and overall.
+
+    Args:
+        model, processor, target, about, options: as in [`evaluate_clips`].
+        sets: of `load_set`, with different names.
+        output: folder for a folder of each set, by its name, and results.json.
+
+    Returns what that file holds: `sets`, the results of each by its name; `harmonic_mean` of each metric over sets.
+    Raises what `evaluate_clips` raises; if that can be known, before the first clip.
+    """
+    if len({each.name for each in sets}) < len(sets):
+        raise ValueError(f"sets of clips need different names, got {', '.join(each.name for each in sets)}")
+    for each in sets:
+        match_tasks(model, each.rows, target)
+        list_clips(each.rows)
+    results = {}
+    for each in sets:
+        folder = None if output is None else Path(output, each.name.replace("/", "__"))
+        named = {**(about or {}), "dataset": each.name, "split": each.split}
+        results[each.name] = evaluate_clips(
+            model, processor, each.rows, target=target, output=folder, about=named, **options
+        )
+    metrics = [each["metrics"] for each in results.values()]
+    shared = [name for name in metrics[0] if all(name in others for others in metrics)]
+    means = {name: harmonic_mean([others[name] for others in metrics]) for name in shared}
+    summary = {"sets": results, "harmonic_mean": means}
+    if output is not None and PartialState().is_main_process:
+        write_whole(
+            Path(output, "results.json"), json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        )
+    return summary
+
+
+class NumberedClips(torch.utils.data.Dataset):
+    """Pairs of the number of a clip and what a model takes of it; or, if it cannot be read, why not."""
+
+    def __init__(self, dataset: ClipDataset, numbers: Sequence[int]):
+        self.dataset = dataset
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> tuple[int, dict[str, Tensor] | str]:
+        number = self.numbers[place]
+        try:
+            row = self.dataset.read(number, epoch=0)
+        except BrokenClipError as error:
+            return number, error.reason or str(error)
+        return number, {name: value for name, value in row.items() if not name.endswith("labels")}
+
+
+@contextmanager
+def predictor(
+    model: PreTrainedModel,
+    device: torch.device,
+    tasks: list[Task],
+    ensemble: str,
+    interventions: Sequence[str],
+    autocast: str | None,
+    batch_size: int,
+) -> Iterator[Callable[[list[tuple[int, dict[str, Tensor]]]], list[dict[str, Any]]]]:
+    """What turns numbered inputs of clips into predictions, while the model stands on `device`, in evaluation mode."""
+    names = ("logits",) if len(tasks) == 1 else tuple(f"{task.name}_logits" for task in tasks)
+    dtype = AUTOCAST[autocast]
+    precision = nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+    def predict(clips: list[tuple[int, dict[str, Tensor]]]) -> list[dict[str, Any]]:
+        numbers = [number for number, _ in clips]
+        inputs = join_batch([{name: value[None] for name, value in inputs.items()} for _, inputs in clips])
+        inputs = apply_interventions(interventions, inputs, numbers)
+        with torch.inference_mode(), precision:
+            logits = view_logits(model, inputs, names, batch_size)
+        lines: list[dict[str, Any]] = [{"clip": number} for number in numbers]
+        for task, name in zip(tasks, names, strict=True):
+            check_finite(logits[name])
+            scores = ensemble_views(logits[name], ensemble).cpu().numpy()
+            for line, answer in zip(
+                lines, best_answers(scores, [task.labels[number] for number in numbers]), strict=True
+            ):
+                line[task.name] = answer
+        return lines
+
+    training = model.training
+    model.eval().to(device)
+    try:
+        with intervened(model, interventions):
+            yield predict
+    finally:
+        model.train(training)
+
+
+def view_logits(
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], names: Sequence[str], batch_size: int
+) -> dict[str, Tensor]:
+    """Logits (B, V, K) of each of `names`, of inputs (B, ...) or (B, V, ...), at most `batch_size` views at a time."""
+    videos = inputs["pixel_values_videos"]
+    views = videos.shape[:2] if videos.ndim == 6 else (len(videos), 1)
+    flat = {name: value.flatten(0, 1) if videos.ndim == 6 else value for name, value in inputs.items()}
+    pieces = []
+    for start in range(0, views[0] * views[1], batch_size):
+        piece = ClipFeatures({name: value[start : start + batch_size] for name, value in flat.items()})
+        piece.to(model.device, model.dtype)
+        outputs = model(**piece)
+        pieces.append({name: outputs[name].float() for name in names})
+    return {name: torch.cat([piece[name] for piece in pieces]).unflatten(0, views) for name in names}
+
+
+def ensemble_views(logits: Tensor, ensemble: str) -> Tensor:
+    """Logarithms of probabilities (B, K) of logits (B, V, K): logarithms, because far probabilities would all be 0."""
+    if ensemble == "logits":
+        return logits.mean(dim=1).log_softmax(dim=-1)
+    return logits.log_softmax(dim=-1).logsumexp(dim=1) - math.log(logits.shape[1])
+
+
+def best_answers(scores: np.ndarray, labels: Sequence[int]) -> list[dict[str, Any]]:
+    """For each clip the best classes, their probabilities, and how many classes come before the right one.
+
+    Args:
+        scores: logarithms of probabilities (B, K).
+        labels: the right classes.
+
+    Raises `ValueError` for scores that are not numbers.
+    """
+    ranks = label_ranks(scores, np.asarray(labels))
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+    probabilities = np.exp(np.take_along_axis(scores, best, axis=1).astype(np.float64))
+    return [
+        {"rank": int(rank), "top": top.tolist(), "scores": [round(score, 6) for score in shares.tolist()]}
+        for rank, top, shares in zip(ranks, best, probabilities, strict=True)
+    ]
+
+
+def check_options(video_processor: Any, options: Mapping[str, Any], **choices: str | None) -> None:
+    """Raise `ValueError` for options that no clip could be read with."""
+    allowed = {"ensemble": ENSEMBLES, "autocast": tuple(AUTOCAST), "on_broken": ("skip", "raise")}
+    for name, value in choices.items():
+        if value not in allowed[name]:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, allowed[name]))}, got {value!r}")
+    known = video_processor.valid_kwargs.__annotations__
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"the video processor has no options {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+
+
+def recipe_protocol(recipe: Recipe, config: PretrainedConfig) -> dict[str, Any]:
+    """Arguments of `evaluate_clips` that evaluate as the source of a recipe did, with as many frames as the model has.
+
+    Raises `ValueError` if the recipe is for another family of models.
+    """
+    recipe.check_model(config)
+    options = recipe.processor_options() | recipe.evaluation_options() | {"ensemble": recipe.ensemble}
+    return {name: value for name, value in options.items() if name != "num_frames"}
+
+
+def describe_protocol(
+    video_processor: Any,
+    options: Mapping[str, Any],
+    ensemble: str,
+    interventions: Sequence[str],
+    autocast: str | None,
+) -> dict[str, Any]:
+    """What one has to know to compare results with others, as JSON holds it."""
+
+    def option(name: str) -> Any:
+        return options[name] if options.get(name) is not None else getattr(video_processor, name)
+
+    size = dict(option("crop_size") if option("do_center_crop") else option("size"))
+    size = {name: value for name, value in size.items() if value is not None}
+    return {
+        "views": option("num_views"),
+        "crops": option("num_crops"),
+        "ensemble": ensemble,
+        "frames": option("num_frames"),
+        "sampling": option("sampling"),
+        "frame_stride": option("frame_stride"),
+        "fps": option("fps"),
+        "resolution": size,
+        "autocast": autocast,
+        "intervention": list(interventions),
+    }
+
+
+def name_things(model: PreTrainedModel, rows: Dataset, about: Mapping[str, str]) -> dict[str, Any]:
+    """`model`, `dataset` and `command`, by names that say nothing about the disk."""
+    if unknown := sorted(set(about) - {"model", "dataset", "split", "command"}):
+        raise ValueError(f"about takes model, dataset, split and command, got {', '.join(unknown)}")
+    origin = str(about.get("model") or model.config._name_or_path or type(model).__name__)
+    return {
+        "model": {
+            "name": Path(origin).name if Path(origin).is_dir() or os.path.isabs(origin) else origin,
+            "class": type(model).__name__,
+            "model_type": model.config.model_type,
+            "revision": getattr(model.config, "_commit_hash", None),
+            "parameters": model.num_parameters(),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": torch.cuda.get_device_name() if model.device.type == "cuda" else model.device.type,
+        },
+        "dataset": {
+            "name": about.get("dataset") or rows.info.dataset_name or "clips",
+            "split": about.get("split") or (str(rows.split) if rows.split is not None else None),
+        },
+        "command": about.get("command"),
+    }
+
+
+@contextmanager
+def progress_bar(total: int, show: bool) -> Iterator[Callable[[int], None]]:
+    """Yields what is told how many clips are done; on stderr, so that results can be piped."""
+    bar = Progress(
+        TextColumn("Evaluating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), disable=not show,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("clips", total=total)
+        yield lambda count: bar.advance(task, count)

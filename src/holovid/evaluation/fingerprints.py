@@ -1,0 +1,52 @@
+"""Short texts that are equal for equal models, processors and data: has anything changed since the last run?"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from holovid.data.table_files import is_url
+from holovid.evaluation.tasks import Clips, Task
+
+# Of saved settings, what says nothing about what is computed.
+VOLATILE = {
+    "_attn_implementation_internal",
+    "_commit_hash",
+    "_name_or_path",
+    "architectures",
+    "auto_map",
+    "dtype",
+    "transformers_version",
+}
+
+
+def fingerprint_model(model: PreTrainedModel) -> str:
+    """Equal for the same configuration with the same weights; for a billion of them it takes some seconds."""
+    digest = hashlib.sha256(plain(model.config.to_dict()))
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+def fingerprint_processor(video_processor: Any, options: Mapping[str, Any]) -> str:
+    """Equal for the same settings with the same options of a call."""
+    return hashlib.sha256(plain(video_processor.to_dict() | {"options of a call": dict(options)})).hexdigest()[:16]
+
+
+def fingerprint_table(clips: Clips, tasks: Sequence[Task]) -> str:
+    """Equal for the same clips with the same answers in the same order, wherever the command is run from."""
+    places = [place if place is None or is_url(place) else os.path.abspath(place) for place in clips.places]
+    answers = [[task.name, task.classes, task.labels] for task in tasks]
+    return hashlib.sha256(plain([places, clips.names, clips.starts, clips.ends, answers])).hexdigest()[:16]
+
+
+def plain(settings: Any) -> bytes:
+    """JSON with sorted keys."""
+    if isinstance(settings, dict):
+        settings = {name: value for name, value in settings.items() if name not in VOLATILE}
+    return json.dumps(settings, sort_keys=True, default=str).encode()

@@ -1,0 +1,137 @@
+"""What does a model use? Take it away: the order of the frames, the motion, the sound, one of the experts.
+
+The functions take what a processor gives of a batch and return the same with something missing; the one of experts
+acts on the model. Alphabet: B clips, V views, T frames, C channels, H, W pixels.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from holovid.data.dataset import seed_of
+
+Inputs = dict[str, Tensor]
+# Names, as an evaluation knows them: of what happens to inputs, and of experts.
+INTERVENTIONS = ("hold_still", "shuffle_frames", "mute", "without_space", "without_time", "without_audio")
+
+
+def shuffle_frames(
+    inputs: Mapping[str, Tensor], generator: torch.Generator | Sequence[torch.Generator] | None = None
+) -> Inputs:
+    """Put the frames of each clip, and of each of its views, into a random order of its own.
+
+    The times of the frames (`frame_times`) stay where they are: the clip now claims to have happened in that order.
+
+    Args:
+        inputs: with `pixel_values_videos` (B, T, C, H, W) or (B, V, T, C, H, W).
+        generator: source of randomness for all clips; or one for each, so that what happens to a clip does not depend
+            on its batch. Default: torch's own.
+    """
+    videos = inputs["pixel_values_videos"]
+    generators = generator if isinstance(generator, Sequence) else [generator] * len(videos)
+    if len(generators) != len(videos):
+        raise ValueError(f"{len(videos)} clips need as many generators, got {len(generators)}")
+    shuffled = torch.empty_like(videos)
+    for clip, (frames, own) in enumerate(zip(videos, generators, strict=True)):
+        views = frames.unflatten(0, (1, -1)) if frames.ndim == 4 else frames
+        orders = [torch.randperm(views.shape[1], generator=own) for _ in views]
+        views = torch.stack([view[order] for view, order in zip(views, orders, strict=True)])
+        shuffled[clip] = views.view_as(frames)
+    return {**inputs, "pixel_values_videos": shuffled}
+
+
+def hold_still(inputs: Mapping[str, Tensor]) -> Inputs:
+    """Show the middle frame (of T, number T // 2) all the time: a photograph as long as the clip."""
+    videos = inputs["pixel_values_videos"]
+    middle = videos.shape[-4] // 2
+    still = videos.narrow(-4, middle, 1).expand_as(videos).contiguous()
+    return {**inputs, "pixel_values_videos": still}
+
+
+def mute(inputs: Mapping[str, Tensor]) -> Inputs:
+    """Take the sound away, as of a clip without a sound track.
+
+    Raises `ValueError` when there is none to take: the model does not hear.
+    """
+    if "input_values" not in inputs:
+        raise ValueError("there is no sound to mute: this model sees and does not hear")
+    values = inputs["input_values"]
+    silent = torch.zeros(values.shape[:-2], dtype=torch.bool, device=values.device)
+    return {**inputs, "input_values": torch.zeros_like(values), "audio_mask": silent}
+
+
+@contextmanager
+def without_expert(model: PreTrainedModel, expert: str) -> Iterator[PreTrainedModel]:
+    """Inside the block, an expert of a model of the CA²ST family perceives nothing.
+
+    "audio" hears silence: nothing of it reaches the others. "space" and "time" see grey (zeros, which is what the mean
+    colour is after normalisation); what they make of that goes on. The weights are not touched.
+
+    Raises `ValueError` when the model has no such expert.
+    """
+    experts = list(getattr(model.config, "experts", ()))
+    if expert not in experts:
+        having = f"it has {', '.join(experts)}" if experts else f"{model.config.model_type} has no experts"
+        raise ValueError(f"this model has no expert {expert!r}; {having}")
+    if expert == "audio":
+        hook = model.register_forward_pre_hook(_in_silence, with_kwargs=True)
+    else:
+        hook = model.base_model.embeddings[expert].register_forward_pre_hook(_in_grey)
+    try:
+        yield model
+    finally:
+        hook.remove()
+
+
+def check_interventions(names: Sequence[str], model: PreTrainedModel) -> None:
+    """Raise `ValueError` for names that are not in `INTERVENTIONS`, and for what this model does not have anyway."""
+    for name in names:
+        if name not in INTERVENTIONS and not name.startswith("without_"):
+            near = difflib.get_close_matches(name, INTERVENTIONS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(INTERVENTIONS)}"
+            raise ValueError(f"there is no intervention {name!r}; {hint}")
+    experts = getattr(model.config, "experts", ())
+    if "mute" in names and "audio" not in experts:
+        raise ValueError("there is no sound to mute: this model sees and does not hear")
+    with intervened(model, names):
+        pass
+
+
+def apply_interventions(
+    names: Sequence[str], inputs: Mapping[str, Tensor], clips: Sequence[int], seed: int = 0
+) -> Inputs:
+    """Those of the interventions that act on inputs, in the order of `INTERVENTIONS`.
+
+    What is random depends on `seed` and the number of a clip, one of `clips` for each clip of the batch.
+    """
+    inputs = dict(inputs)
+    if "hold_still" in names:
+        inputs = hold_still(inputs)
+    if "shuffle_frames" in names:
+        inputs = shuffle_frames(inputs, [torch.Generator().manual_seed(seed_of(seed, clip)) for clip in clips])
+    return mute(inputs) if "mute" in names else inputs
+
+
+@contextmanager
+def intervened(model: PreTrainedModel, names: Sequence[str]) -> Iterator[PreTrainedModel]:
+    """Inside the block, those of the interventions that act on the model."""
+    with ExitStack() as stack:
+        for name in dict.fromkeys(names):
+            if name.startswith("without_"):
+                stack.enter_context(without_expert(model, name.removeprefix("without_")))
+        yield model
+
+
+def _in_silence(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    positions = ("pixel_values_videos", "input_values", "audio_mask", "frame_times", "audio_span")
+    inputs = dict(zip(positions, args, strict=False)) | kwargs
+    videos = inputs["pixel_values_videos"]
+    return (), inputs | {"audio_mask": torch.zeros(len(videos), dtype=torch.bool, device=videos.device)}
+
+
+def _in_grey(module: nn.Module, args: tuple) -> tuple:
+    return (torch.zeros_like(args[0]), *args[1:])

@@ -1,0 +1,212 @@
+"""What an evaluation asks: which clips, and of each which questions with which right answers, in a model's numbers.
+
+A question is a task: "label", or "verb" and "noun". Everything that does not fit together is found here, before a clip
+is decoded.
+"""
+
+import difflib
+import inspect
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from datasets import ClassLabel, Dataset
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from holovid.data.clip_folders import first_of
+from holovid.data.table_files import PATH_COLUMNS
+from holovid.data.tables import load_clips, plain_name
+
+COUNTS = {"label": "num_labels", "verb": "num_verbs", "noun": "num_nouns"}  # task -> how many classes it has
+NO_NAME = re.compile(r"LABEL_\d+")  # what transformers calls a class whose name it does not know
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question about all clips.
+
+    Args:
+        name: "label", "verb" or "noun".
+        column: of the data, where the answers stand.
+        classes: names of the model's classes.
+        labels: number of the right class of each clip.
+    """
+
+    name: str
+    column: str
+    classes: list[str]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The clips of a table: `places` (paths, URLs, or None), `names` as the table has them, intervals in seconds."""
+
+    places: list[str | None]
+    names: list[str]
+    starts: list[float | None]
+    ends: list[float | None]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def public_names(self) -> list[str]:
+        """Names that say nothing about the disk: absolute ones start from the folder that all have in common."""
+        private = [os.path.isabs(name) or name.startswith("..") for name in self.names]
+        if not any(private):
+            return self.names
+        if not all(private):
+            return [os.path.basename(name) if hide else name for name, hide in zip(self.names, private, strict=True)]
+        common = os.path.commonpath([os.path.dirname(os.path.abspath(name)) for name in self.names])
+        return [os.path.relpath(name, common) for name in self.names]
+
+
+class LabelledSet(NamedTuple):
+    """Rows of `load_clips`, and what their set and split are called."""
+
+    name: str
+    split: str
+    rows: Dataset
+
+
+def load_set(
+    model: PreTrainedModel,
+    source: str | os.PathLike,
+    *,
+    target: str | Sequence[str] | None = None,
+    split: str | None = None,
+    root: str | os.PathLike | None = None,
+) -> LabelledSet:
+    """Labelled clips to evaluate a model on.
+
+    Args:
+        source, root: as in `load_clips`.
+        target: columns of classes, see `match_tasks`.
+        split: default the only one; or "validation", or else "test".
+
+    Raises `ValueError` when there is no such split, and what `load_clips` raises.
+    """
+    splits = load_clips(source, target=list(task_columns(model, target).values()), root=root)
+    choices = [split] if split is not None else [*splits] if len(splits) == 1 else ["validation", "test"]
+    if not (found := [name for name in choices if name in splits]):
+        raise ValueError(f"the data has no split {' or '.join(map(repr, choices))}; it has {', '.join(splits)}")
+    path = Path(source)
+    name = path.resolve().stem if path.exists() else str(source)
+    return LabelledSet(name, found[0], splits[found[0]])
+
+
+def list_clips(rows: Dataset) -> Clips:
+    """Raises `ValueError` when a clip, or the same part of one, is there twice."""
+    plain = rows.with_format(None)
+    places = [video["path"] for video in plain["video"]]
+    column = next((name for name in PATH_COLUMNS if name != "video" and name in rows.features), None)
+    given = plain[column][:] if column is not None else places
+    names = [str(name or place or f"row {row}") for row, (name, place) in enumerate(zip(given, places, strict=True))]
+    starts: list[float | None] = plain["start"][:] if "start" in rows.features else [None] * len(places)
+    ends: list[float | None] = plain["end"][:] if "end" in rows.features else [None] * len(places)
+    counts = Counter(zip(places, starts, ends, strict=True))
+    if twice := [clip[0] for clip, count in counts.items() if count > 1 and clip[0] is not None]:
+        raise ValueError(f"the data holds {first_of(twice, 'clip')} more than once")
+    return Clips(places, names, starts, ends)
+
+
+def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[str] | None = None) -> list[Task]:
+    """What this model can be asked about these clips.
+
+    Args:
+        model: with `config.num_labels` classes; or, if it has a head for verbs and one for nouns, with
+            `config.num_verbs` and `config.num_nouns`.
+        rows: of `load_clips`.
+        target: columns with the answers; default "label", or "verb" and "noun".
+
+    Classes are matched by name with those of the model (`config.id2label`). Where the model has no names, or the
+    classes of the data are numbers, they are matched by number.
+
+    Raises `ValueError` when there are no such columns, or the model does not know a class.
+    """
+    tasks, config = [], model.config
+    for name, column in task_columns(model, target).items():
+        if not isinstance(rows.features.get(column), ClassLabel):
+            classes = [other for other, feature in rows.features.items() if isinstance(feature, ClassLabel)]
+            there = f"there are {', '.join(classes)}" if classes else "there are none"
+            raise ValueError(f"the data has no classes in a column {column!r} ({there}); load_clips makes them")
+        count = getattr(config, COUNTS[name])
+        known = class_names(config, name, count)
+        numbers = rows.with_format(None)[column][:]
+        tasks.append(Task(name, column, *match_classes(column, rows.features[column].names, numbers, known, count)))
+    return tasks
+
+
+def task_columns(model: PreTrainedModel, target: str | Sequence[str] | None = None) -> dict[str, str]:
+    """Name of each task of a model -> the column of data that holds its answers."""
+    acts = "verb_labels" in inspect.signature(type(model).forward).parameters
+    names = ("verb", "noun") if acts else ("label",)
+    columns = names if target is None else (target,) if isinstance(target, str) else tuple(target)
+    if len(columns) != len(names):
+        answers = "a verb and a noun, in two columns" if acts else "one label, in one column"
+        raise ValueError(f"the model gives {answers}; got the target {', '.join(columns)}")
+    return dict(zip(names, columns, strict=True))
+
+
+def class_names(config, task: str, count: int) -> list[str] | None:
+    """Names of the classes that a model was trained with, if it knows them."""
+    names = getattr(config, f"id2{task}", None) or {}
+    known = [plain_name(str(names.get(number, names.get(str(number), f"LABEL_{number}")))) for number in range(count)]
+    return None if any(map(NO_NAME.fullmatch, known)) else known
+
+
+def check_classes(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> None:
+    """Raise `ValueError` unless labels of data, whose classes are `names` by column, are a model's numbers.
+
+    Of a model whose classes have no names, and of data whose classes are numbers, only the count is known.
+    """
+    for column, given in names.items():
+        task = "label" if len(names) == 1 else column
+        count = getattr(config, COUNTS[task], None) if task in COUNTS else None
+        if count is None:
+            continue
+        known = class_names(config, task, count)
+        if len(given) > count:
+            raise ValueError(f"{column!r} of the data has {len(given)} classes, and the model has {count}")
+        if known is None or list(given) == list(map(str, range(len(given)))):
+            continue
+        differing = [pair for pair in zip(range(count), given, known, strict=False) if pair[1] != pair[2]]
+        if differing:
+            number, theirs, ours = differing[0]
+            raise ValueError(
+                f"class {number} of {column!r} is {theirs!r} in the data and {ours!r} in the model: "
+                f"load_clips(..., names={{{column!r}: list(model.config.id2{task}.values())}}) takes the model's order"
+            )
+
+
+def match_classes(
+    column: str, names: list[str], numbers: list[int], known: list[str] | None, count: int
+) -> tuple[list[str], list[int]]:
+    """Names of the model's classes, and the labels of clips in the model's numbers."""
+    used = sorted(set(numbers))
+    if -1 in used or None in used:
+        raise ValueError(f"some clips have no class in the column {column!r}")
+    places = {name: number for number, name in enumerate(known or [])}
+    foreign = [names[number] for number in used if names[number] not in places]
+    if known is not None and not foreign:
+        return known, [places[names[number]] for number in numbers]
+    if names == [str(number) for number in range(len(names))]:
+        if used[-1] >= count:
+            raise ValueError(f"the model has {count} classes, and {column!r} of the data has number {used[-1]}")
+        return known or [str(number) for number in range(count)], numbers
+    if known is not None:
+        near = difflib.get_close_matches(foreign[0], known, 1)
+        hint = f"is {foreign[0]!r} its {near[0]!r}?" if near else f"it has {first_of(known, 'class')}"
+        raise ValueError(
+            f"{column!r} of the data has {first_of(foreign, 'class')} that the model does not know; {hint}"
+        )
+    if len(names) != count:
+        raise ValueError(
+            f"the model has {count} classes without names, and {column!r} of the data has {len(names)} others; "
+            "load_clips(names=...) puts the names of data into the order of a model"
+        )
+    return names, numbers

@@ -1,0 +1,1 @@
+"""Models at work: the pipeline, streams, exported files, and pictures of what a model saw."""

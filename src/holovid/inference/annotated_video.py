@@ -1,0 +1,104 @@
+"""Writing the frames of a video with what a model says of them as an mp4."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from holovid.files import new_file
+from holovid.inference.contact_sheet import shorten
+
+TICKS = 90_000  # in a second, as in MPEG streams: a multiple of usual frame rates
+SHADE, INK, BAR = (0, 0, 0, 150), "#ffffff", "#2f6fde"
+
+
+@contextmanager
+def annotated_video(path: str | os.PathLike, frame_rate: float | None = None) -> Iterator["AnnotatedVideo"]:
+    """An mp4 that appears under its name when the block ends well, and not at all otherwise.
+
+    Args:
+        path: where; ends in .mp4.
+        frame_rate: of the frames that will be written, as far as known. When each is shown is said with it.
+
+    Raises `ValueError` for another ending, and when the block has written nothing.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".mp4":
+        raise ValueError(f"annotated videos end in .mp4, got {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with new_file(path) as unfinished, av.open(str(unfinished), "w") as container:
+        video = AnnotatedVideo(container, frame_rate)
+        yield video
+        video.finish()
+
+
+class AnnotatedVideo:
+    """What `annotated_video` yields."""
+
+    def __init__(self, container: Any, frame_rate: float | None):
+        self.frame_rate = Fraction(frame_rate or 25).limit_denominator(1001)
+        self._container = container
+        self._stream: Any = None
+        self._last, self._shift = -1, 0
+
+    def write(self, pixels: Tensor, seconds: float, answers: Sequence[Mapping[str, Any]]) -> None:
+        """Add a frame, uint8 (C, H, W), that is shown at `seconds`; where these go back, the video goes on.
+
+        Frames of another size than the first are scaled to it.
+        """
+        picture = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
+        if self._stream is None:
+            self._open(picture)
+        size = self._stream.width, self._stream.height
+        if picture.size != size:
+            picture = picture.resize(size)
+        frame = av.VideoFrame.from_image(annotate(picture, answers))
+        ticks = round(seconds * TICKS)
+        if ticks + self._shift <= self._last:
+            self._shift = self._last + round(TICKS / self.frame_rate) - ticks
+        self._last = ticks + self._shift
+        frame.pts, frame.time_base = self._last, Fraction(1, TICKS)
+        self._container.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        if self._stream is None:
+            raise ValueError("there is no frame to write")
+        self._container.mux(self._stream.encode(None))
+
+    def _open(self, picture: Image.Image) -> None:
+        self._stream = self._container.add_stream("libx264", rate=self.frame_rate)
+        # the encoder wants even sides
+        self._stream.width, self._stream.height = (side + side % 2 for side in picture.size)
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = Fraction(1, TICKS)
+
+
+def annotate(picture: Image.Image, answers: Sequence[Mapping[str, Any]]) -> Image.Image:
+    """The picture with labels and bars of their scores at its lower edge."""
+    if not answers:
+        return picture
+    line = max(12, picture.height // 16)
+    text = ImageFont.load_default(size=line * 0.75)
+    top = picture.height - line * len(answers)
+    shade = Image.new("RGBA", picture.size)
+    draw = ImageDraw.Draw(shade)
+    draw.rectangle((0, top, *picture.size), SHADE)
+    picture = Image.alpha_composite(picture.convert("RGBA"), shade).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    right = picture.width // 3
+    for index, answer in enumerate(answers):
+        middle = top + line * index + line // 2
+        score = min(1.0, max(0.0, float(answer["score"])))
+        draw.rectangle((0, middle - line // 3, round(score * right), middle + line // 3), BAR)
+        words = f"{answer['label']} {float(answer['score']):.2f}"
+        draw.text(
+            (right + line // 2, middle), shorten(words, text, picture.width - right - line), INK, text, anchor="lm"
+        )
+    return picture

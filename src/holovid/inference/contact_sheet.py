@@ -1,0 +1,121 @@
+"""A picture of what a model saw and said: the frames of a clip, its labels and their scores."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+from transformers import BaseVideoProcessor
+
+INK, FAINT, PAPER, BAR, TRACK = "#1b1f24", "#6a737d", "#ffffff", "#2f6fde", "#e9edf2"
+WIDTH, MARGIN, GAP, LINE = 960, 24, 8, 34
+
+
+def contact_sheet(
+    processor: BaseVideoProcessor, video: Any, answers: Sequence[Mapping[str, Any]], title: str = ""
+) -> Image.Image:
+    """Draw what `processor` shows the model of a video, and below it what the model answered.
+
+    Args:
+        processor: the model's video processor; it must give the same frames each time it is asked.
+        video: whatever the processor reads.
+        answers: `{"label": str, "score": float in 0..1}`, best first, as pipelines give them.
+        title: a line above the frames.
+
+    Raises what the processor raises.
+    """
+    return draw_sheet(*seen_frames(processor, video), answers, title)
+
+
+def seen_frames(processor: BaseVideoProcessor, video: Any) -> tuple[Tensor, list[float] | None]:
+    """The frames (T, C, H, W) in 0..1 that the model is shown, of the first view; their times in seconds, if known."""
+    inputs = processor(video, return_tensors="pt", return_metadata=True)
+    frames, metadata = inputs["pixel_values_videos"][0], inputs["video_metadata"][0]
+    if frames.ndim == 5:
+        frames = frames[0]
+    if processor.do_normalize:
+        mean, std = torch.tensor(processor.image_mean), torch.tensor(processor.image_std)
+        frames = frames * std.view(-1, 1, 1) + mean.view(-1, 1, 1)
+    return frames, metadata.timestamps[: len(frames)] if metadata.fps else None
+
+
+def draw_sheet(
+    frames: Tensor,
+    times: Sequence[float] | None,
+    answers: Sequence[Mapping[str, Any]],
+    title: str = "",
+    columns: int | None = None,
+) -> Image.Image:
+    """Draw frames in reading order with the scores of the labels below.
+
+    Args:
+        frames: (T, C, H, W) in 0..1, one or three colour channels.
+        times: seconds from the start of the clip, written below each frame.
+        answers, title: as in `contact_sheet`.
+        columns: frames in a row, by default all, up to eight.
+
+    Raises `ValueError` when there is nothing to draw, or `times` are not as many as the frames.
+    """
+    if frames.ndim != 4 or frames.shape[0] == 0 or frames.shape[1] not in (1, 3):
+        raise ValueError(f"frames must be (frames, 1 or 3, height, width), got {tuple(frames.shape)}")
+    if times is not None and len(times) != len(frames):
+        raise ValueError(f"there are {len(frames)} frames but {len(times)} times")
+    columns = columns or min(len(frames), 8)
+    rows = math.ceil(len(frames) / columns)
+    width = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) // columns
+    height = round(width * frames.shape[2] / frames.shape[3])
+    row_height = height + (22 if times is not None else 0) + GAP
+
+    title_height = LINE if title else 0
+    sheet_height = MARGIN + title_height + rows * row_height + GAP + LINE * len(answers) + MARGIN - GAP
+    sheet = Image.new("RGB", (WIDTH, sheet_height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    text, small = ImageFont.load_default(size=18), ImageFont.load_default(size=13)
+    if title:
+        draw.text((MARGIN, MARGIN - 4), shorten(title, text, WIDTH - 2 * MARGIN), INK, text)
+
+    for index, frame in enumerate(frames):
+        x = MARGIN + index % columns * (width + GAP)
+        y = MARGIN + title_height + index // columns * row_height
+        # small frames are enlarged with their pixels left visible: that is what the model sees
+        picture = to_pil_image(frame.float().clamp(0, 1)).convert("RGB")
+        enlarged = picture.width < width
+        sheet.paste(
+            picture.resize((width, height), Image.Resampling.NEAREST if enlarged else Image.Resampling.BOX), (x, y)
+        )
+        if times is not None:
+            draw.text((x + width / 2, y + height + 4), f"{times[index]:.2f} s", FAINT, small, anchor="ma")
+
+    label_width = min(WIDTH // 2, 16 + math.ceil(max((text.getlength(str(a["label"])) for a in answers), default=0)))
+    left, right = MARGIN + label_width, WIDTH - MARGIN - 76
+    for index, answer in enumerate(answers):
+        middle = MARGIN + title_height + rows * row_height + GAP + LINE * index + LINE // 2
+        score = float(answer["score"])
+        draw.text((MARGIN, middle), shorten(str(answer["label"]), text, label_width - 16), INK, text, anchor="lm")
+        draw.rounded_rectangle((left, middle - 9, right, middle + 9), 4, TRACK)
+        if score > 0.005:
+            draw.rounded_rectangle((left, middle - 9, left + max(8, score * (right - left)), middle + 9), 4, BAR)
+        draw.text((WIDTH - MARGIN, middle), f"{score:.1%}", INK if index == 0 else FAINT, text, anchor="rm")
+    return sheet
+
+
+def shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """Cut the middle out of `text` until it is at most `width` pixels wide."""
+    kept, shown = len(text), text
+    while kept and font.getlength(shown) > width:
+        kept -= 1
+        shown = text[: kept - kept // 2] + "\N{HORIZONTAL ELLIPSIS}" + text[len(text) - kept // 2 :]
+    return shown
+
+
+def stack(sheets: Sequence[Image.Image]) -> Image.Image:
+    """One picture out of several, top to bottom."""
+    picture = Image.new("RGB", (max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)), PAPER)
+    top = 0
+    for sheet in sheets:
+        picture.paste(sheet, (0, top))
+        top += sheet.height
+    return picture

@@ -1,0 +1,298 @@
+"""Trained classifiers as files that run without holovid: `model.onnx` for ONNX runtimes, `model.pt2` for torch alone.
+
+    exported = export("demo-output/model", "xvit-onnx")
+    exported.inputs, exported.outputs, exported.differences
+
+The file stands in a folder with the settings, the labels and the processor, as ONNX users of transformers know it.
+What it computes is compared with the model before the folder appears.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from transformers import AutoProcessor, PreTrainedConfig, PreTrainedModel
+
+from holovid.cheap_checks import check_model_name
+from holovid.facts import check_ours, class_of
+from holovid.files import new_folder, write_whole
+from holovid.hub import is_ours
+from holovid.inference.pipeline import check_finite
+from holovid.loading import load_whole, read_config, read_processor
+
+TOLERANCE = 1e-4  # largest difference of a logit, in float32
+RECORD = "export.json"
+BATCH = "batch"  # what the size of a dynamic batch is called in files
+TRACED = 2  # clips that a dynamic batch is traced with; sizes 0 and 1 would be taken for constants
+CHECKED = (1, 3)  # clips it is checked with: other numbers than that
+
+Run = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Export:
+    """
+    Args:
+        file: path of the exported file, in a folder with `config.json`, the processor and this as `export.json`.
+        format: "onnx" or "torch".
+        model: folder name or Hub id of what was exported, and `model_class` as transformers calls it.
+        inputs: name -> shape, whose first size is "batch" where that is dynamic. All are float32 but `audio_mask`.
+        outputs: names of the logits.
+        differences: clips in a batch -> largest difference from the model's own logits.
+        versions: of the packages that made the file.
+    """
+
+    file: str
+    format: str
+    model: str
+    model_class: str
+    inputs: dict[str, list[int | str]]
+    outputs: list[str]
+    differences: dict[int, float]
+    versions: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """For people."""
+        sizes = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in self.inputs.items())
+        checked = " and ".join(f"{difference:.1e} ({clips})" for clips, difference in self.differences.items())
+        return [
+            f"{self.file}: {Path(self.file).stat().st_size:,} bytes",
+            f"takes {sizes}",
+            f"gives {', '.join(self.outputs)}; largest difference from the model's, by clips at once: {checked}",
+        ]
+
+
+class Logits(nn.Module):
+    """What is exported of a classifier: inputs by name -> its logits by name."""
+
+    def __init__(self, model: PreTrainedModel):
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        pixel_values_videos: Tensor,
+        input_values: Tensor | None = None,
+        audio_mask: Tensor | None = None,
+        frame_times: Tensor | None = None,
+        audio_span: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        sound = {
+            "input_values": input_values,
+            "audio_mask": audio_mask,
+            "frame_times": frame_times,
+            "audio_span": audio_span,
+        }
+        given = {name: tensor for name, tensor in sound.items() if tensor is not None}
+        outputs = self.model(pixel_values_videos, **given, return_dict=True)
+        return {name: value for name, value in outputs.items() if name.endswith("logits")}
+
+
+def export(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    format: str = "onnx",
+    batch: int | None = None,
+    inputs: Iterable[str] | None = None,
+) -> Export:
+    """Write a model as one file, with its settings and processor, to the new folder `target`.
+
+    It computes in float32 on frames as the processor gives them: their number and size are fixed.
+
+    Args:
+        source: folder or Hub id of a classifier of holovid, with its processor.
+        target: appears when all is written and checked, or not at all.
+        format: "onnx", or "torch" for `torch.export`.
+        batch: clips that it takes at once; any number by default.
+        inputs: which inputs it takes. Default: all that the model reads; for those left out, such as `audio_mask`,
+            the model's defaults hold.
+
+    Raises `ValueError` when `source` is no classifier of holovid with its processor, is quantised, `target` is taken,
+    or the file computes something else than the model does; and `ImportError` when a package is missing.
+    """
+    check_request(format, batch)
+    model, processor = load(source)
+    shapes = input_shapes(model.config, processor, inputs)
+    network = Logits(model).eval()
+    kind = FORMATS[format]
+    with new_folder(target) as folder:
+        file = folder / kind.file
+        program = trace(network, shapes, batch)
+        outputs = list(program.call_spec.out_spec.context)  # the keys of the dictionary
+        kind.write(program, list(shapes), outputs, batch is None, file)
+        run = kind.run(file)
+        differences = {
+            clips: largest_difference(network, run, example(shapes, clips))
+            for clips in ((batch,) if batch else CHECKED)
+        }
+        wrong = {clips: difference for clips, difference in differences.items() if not difference <= TOLERANCE}
+        if wrong:
+            found = ", ".join(f"{difference:.1e} for {clips} clips" for clips, difference in wrong.items())
+            raise ValueError(f"{file.name} was not written: its logits differ from the model's by {found}")
+        model.config.save_pretrained(folder)
+        processor.save_pretrained(folder)
+        exported = Export(
+            file=str(Path(target) / file.name),
+            format=format,
+            model=Path(source).name if Path(source).is_dir() else str(source),
+            model_class=type(model).__name__,
+            inputs={name: [batch or BATCH, *shape] for name, shape in shapes.items()},
+            outputs=outputs,
+            differences=differences,
+            versions={name: version(name) for name in ("holovid", "torch", "transformers", *kind.packages)},
+        )
+        write_whole(
+            folder / RECORD, json.dumps(asdict(exported) | {"file": file.name}, indent=2, allow_nan=False) + "\n"
+        )
+    return exported
+
+
+def check_request(format: str, batch: int | None) -> None:
+    if format not in FORMATS:
+        raise ValueError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch must be a number of clips from 1 on, got {batch}")
+    missing = [name for name in FORMATS[format].packages if not find_spec(name)]
+    if missing:
+        raise ImportError(f"format {format} needs {', '.join(missing)}: pip install 'holovid[{format}]'")
+
+
+def load(source: str | os.PathLike) -> tuple[PreTrainedModel, Any]:
+    """A classifier in float32, and its processor."""
+    check_model_name(source)
+    config = read_config(source)
+    check_ours(config, str(source))
+    model_class = class_of(config, str(source))
+    if getattr(config, "quantization_config", None):
+        raise ValueError(f"{source} is quantised; export the model that it was made of")
+    # what flash attention and others compute cannot be written down
+    model = load_whole(model_class, source, dtype=torch.float32, attn_implementation="sdpa")
+    return model.eval(), load_processor(source)
+
+
+def load_processor(source: str | os.PathLike) -> Any:
+    lacking = f"{source} has no processor of holovid: save one beside it, such as HolovidProcessor.for_model(config)"
+    try:
+        processor = read_processor(AutoProcessor, source)
+    except ValueError as error:
+        raise ValueError(lacking) from error
+    if not is_ours(type(processor)):
+        raise ValueError(lacking)
+    return processor
+
+
+def input_shapes(
+    config: PreTrainedConfig, processor: Any, inputs: Iterable[str] | None = None
+) -> dict[str, tuple[int, ...]]:
+    """Name -> shape behind the batch, of those inputs of a model that a file is to take.
+
+    Raises `ValueError` for inputs that it does not read, and when one is left out that it cannot do without.
+    """
+    frames = getattr(processor, "video_processor", processor).num_frames or config.num_frames
+    shapes: dict[str, tuple[int, ...]] = {"pixel_values_videos": (frames, config.num_channels, *config.frame_size)}
+    needed = ["pixel_values_videos"]
+    if "audio" in getattr(config, "experts", ()):
+        needed.append("input_values")
+        shapes |= {"input_values": (config.audio_frames, config.num_mel_bins), "audio_mask": ()}
+        if config.audio_positions == "timestamps":
+            shapes |= {"frame_times": (frames,), "audio_span": (2,)}
+    if inputs is None:
+        return shapes
+    inputs = list(inputs)
+    if not set(needed) <= set(inputs) <= set(shapes):
+        optional = [name for name in shapes if name not in needed]
+        takes = f"inputs must have {' and '.join(needed)}"
+        takes += f", and may have {', '.join(optional)}" if optional else " and nothing else"
+        raise ValueError(f"{takes}; got {', '.join(inputs) or 'none'}")
+    return {name: shape for name, shape in shapes.items() if name in inputs}
+
+
+def example(shapes: dict[str, tuple[int, ...]], clips: int) -> dict[str, Tensor]:
+    """Noise of these shapes, always the same; of several clips the second is silent."""
+    generator = torch.Generator().manual_seed(clips)
+    tensors = {name: torch.randn(clips, *shape, generator=generator) for name, shape in shapes.items()}
+    if "audio_mask" in tensors:
+        tensors["audio_mask"] = torch.arange(clips) != 1
+    for name in {"frame_times", "audio_span"} & set(tensors):  # seconds, which go up
+        tensors[name] = tensors[name].abs().cumsum(dim=1)
+    return tensors
+
+
+@torch.no_grad()
+def trace(network: Logits, shapes: dict[str, tuple[int, ...]], batch: int | None) -> ExportedProgram:
+    sizes = {name: None if batch else {0: Dim(BATCH)} for name in shapes}
+    return torch.export.export(network, (), example(shapes, batch or TRACED), dynamic_shapes=sizes, strict=False)
+
+
+@torch.no_grad()
+def largest_difference(network: Logits, run: Run, inputs: dict[str, Tensor]) -> float:
+    want, got = network(**inputs), run(inputs)
+    for logits in want.values():
+        check_finite(logits)
+    return max((got[name] - logits).abs().max().item() for name, logits in want.items())
+
+
+def write_onnx(program: ExportedProgram, inputs: list[str], outputs: list[str], dynamic: bool, file: Path) -> None:
+    # the program knows its sizes; this only names one of them, and a name that is given twice is a warning
+    first, *others = inputs
+    names = {first: {0: BATCH}} | {name: {0: Dim.DYNAMIC} for name in others} if dynamic else None
+    torch.onnx.export(
+        program,
+        f=file,
+        external_data=False,  # up to 2 GB; larger models have their weights in model.onnx.data
+        dynamo=True,
+        verbose=False,
+        input_names=inputs,
+        output_names=outputs,
+        dynamic_shapes=names,
+    )
+
+
+def run_onnx(file: Path) -> Run:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    outputs = [output.name for output in session.get_outputs()]
+
+    def run(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        logits = session.run(outputs, {name: tensor.numpy() for name, tensor in inputs.items()})
+        return {name: torch.from_numpy(values) for name, values in zip(outputs, logits, strict=True)}
+
+    return run
+
+
+def write_torch(program: ExportedProgram, inputs: list[str], outputs: list[str], dynamic: bool, file: Path) -> None:
+    content = BytesIO()  # torch's own writer ends the process when there is no space
+    torch.export.save(program, content)
+    write_whole(file, content.getbuffer())
+
+
+def run_torch(file: Path) -> Run:
+    module = torch.export.load(file).module()
+    return lambda inputs: module(**inputs)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a kind of file is called, written, and run again; `packages` beyond holovid's own that this needs."""
+
+    file: str
+    packages: tuple[str, ...]
+    write: Callable[[ExportedProgram, list[str], list[str], bool, Path], None]
+    run: Callable[[Path], Run]
+
+
+FORMATS = {
+    "onnx": Format("model.onnx", ("onnx", "onnxscript", "onnxruntime"), write_onnx, run_onnx),
+    "torch": Format("model.pt2", (), write_torch, run_torch),
+}

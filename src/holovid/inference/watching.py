@@ -1,0 +1,356 @@
+"""Labels for a video while it comes in: a file, a camera or a URL, read in order and shown to an XViT.
+
+    with LiveSource("/dev/video0") as source:
+        for moment in watch(model, processor, source):
+            moment.seconds, moment.answers
+
+Frames are taken as far apart as the model's processor takes them, go through that processor, and into an `XViTStream`:
+a model with `mix_direction="past"` answers after each of them, one with groups after each group, others after as many
+as they see at a time.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import av
+import torch
+from av.video.reformatter import VideoReformatter
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from torch import Tensor
+from transformers import BaseVideoProcessor, PreTrainedModel
+from transformers.modeling_outputs import ImageClassifierOutput
+
+from holovid import VideoClassificationPipeline, XViTStream
+from holovid.processing.audio_decoding import read_packets
+from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container, pick_pictures
+from holovid.processing.video_decoding import quarter_turns_and_flips, upright
+
+LONGEST_GAP = 3.5  # steps between frames; where more is missing the stream begins anew
+TIMEOUT = 15.0  # seconds that a source may take to open, and between two pieces of it
+ROUNDING = 1e-3  # seconds by which times of frames may be rounded
+CAMERAS = "/dev/video"  # how Linux calls them
+# What FFmpeg may open, by the beginning of a URL. A server may send on from http to https, never to a file.
+WEB = ("http", "https", "httpproxy", "tcp", "tls")
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "file": ("file",),
+    "http": WEB,
+    "https": WEB,
+    "rtsp": ("rtp", "udp", "tcp"),
+    "rtsps": ("rtp", "srtp", "udp", "tcp", "tls"),
+    "rtmp": ("rtmp", "tcp"),
+    "rtmps": ("rtmps", "tcp", "tls"),
+    "rtp": ("rtp", "udp"),
+    "udp": ("udp",),
+    "tcp": ("tcp",),
+    "srt": ("srt",),
+}
+LIVE_CONTAINERS = frozenset({"rtsp", "rtp", "mpjpeg"})  # how cameras in a network send
+PLAYLISTS = frozenset({"hls", "dash", "concat"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """A frame of the source and what is known when it is shown.
+
+    Args:
+        seconds: when it is shown; the first frame is at 0.
+        picture: the frame, whose pixels `LiveSource.pixels` gives.
+        answers: `{"label": str, "score": float}`, best first; empty until there are any.
+        is_new: whether the answers came with this frame.
+        interruption: why what was seen before was forgotten at this frame, if it was.
+    """
+
+    seconds: float
+    picture: "av.VideoFrame"
+    answers: list[dict[str, Any]]
+    is_new: bool
+    interruption: str | None
+
+
+class LiveSource:
+    """Frames in the order in which they come, with PyAV. To be used in a `with` statement.
+
+    Args:
+        name: path of a file or of a camera (`/dev/video0`), or a URL that FFmpeg reads.
+        container_format: FFmpeg's name of what it is, where it cannot tell: "avfoundation" or "dshow" for cameras
+            elsewhere than on Linux.
+        allow_playlists: whether a playlist (HLS, DASH) is followed to the files and addresses that it names.
+
+    Raises `ValueError` for what cannot be opened or has no pictures, `FileNotFoundError` for a path of nothing.
+    """
+
+    def __init__(self, name: str, container_format: str | None = None, allow_playlists: bool = False):
+        self.name = name
+        scheme = name.split("://")[0] if "://" in name else None
+        is_file = os.path.isfile(name)
+        if name.startswith(CAMERAS) and container_format is None:
+            container_format = "v4l2"
+        if is_file:
+            name, scheme = os.path.abspath(name), "file"  # FFmpeg takes what stands before a colon for a protocol
+        elif scheme is None and container_format is None:
+            raise FileNotFoundError(f"there is no video at {self.name!r}")
+        elif scheme is not None and scheme not in PROTOCOLS:
+            raise ValueError(f"{self.name!r} cannot be watched: a URL starts with one of {', '.join(PROTOCOLS)}")
+        if container_format in PLAYLISTS and not allow_playlists:
+            raise ValueError(f"{container_format!r} is a playlist, which is followed only with --allow-playlists")
+        containers, protocols = CONTAINERS | LIVE_CONTAINERS, PROTOCOLS[scheme or "file"]
+        if container_format is not None:
+            containers |= {container_format}
+        if allow_playlists:
+            containers |= PLAYLISTS
+            protocols = tuple({*protocols, *PROTOCOLS["https"], "crypto", "data"})
+        self._container = open_container(
+            name,
+            repr(self.name),
+            containers=containers,
+            protocols=protocols,
+            container_format=container_format,
+            timeout=TIMEOUT,
+        )
+        try:
+            stream = pick_pictures(self._container, repr(self.name))
+            limit_pictures(repr(self.name), stream.codec_context)
+        except ValueError:
+            self._container.close()
+            raise
+        # decoding several frames at a time is quicker, and each comes out some frames late
+        stream.thread_type = "AUTO" if is_file else "SLICE"
+        self._stream = stream
+        rate = stream.average_rate or stream.guessed_rate
+        self.frame_rate = float(rate) if rate else None
+        self._to_rgb = VideoReformatter()
+
+    def __enter__(self) -> "LiveSource":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._container.close()
+
+    def frames(self) -> Iterator[tuple[float, "av.VideoFrame"]]:
+        """(seconds since the first, frame), until the source ends or breaks off. Damaged frames are left out.
+
+        Seconds are counted at the frame rate where the source does not say any.
+        """
+        start: float | None = None
+        for index, picture in enumerate(self._pictures()):
+            # not `picture.time`, which is unknown for what was held back
+            if picture.pts is None or self._stream.time_base is None:
+                time = index / (self.frame_rate or 25)
+            else:
+                time = float(picture.pts * self._stream.time_base)
+            start = time if start is None else start
+            yield time - start, picture
+
+    def _pictures(self) -> Iterator["av.VideoFrame"]:
+        for packet in chain(read_packets(self._container, [self._stream]), [None]):  # None: hand out what is held back
+            try:
+                yield from self._stream.codec_context.decode(packet)
+            except av.FFmpegError:
+                continue
+
+    def pixels(self, picture: "av.VideoFrame") -> Tensor:
+        """uint8 RGB (C, H, W) of a frame, upright."""
+        rgb = self._to_rgb.reformat(picture, format="rgb24").to_ndarray()
+        return upright(torch.from_numpy(rgb).permute(2, 0, 1), quarter_turns_and_flips(picture))
+
+
+class FramePicker:
+    """Which frames of a source a model is shown: every `stride`-th, or one every so many `seconds`."""
+
+    def __init__(self, stride: int | None, seconds: float | None, frame_rate: float | None):
+        self.stride, self.seconds = stride, seconds or 0.0
+        frame = 1 / frame_rate if frame_rate else 0.0
+        step = max(self.seconds, frame) if stride is None else stride * frame
+        self.longest = LONGEST_GAP * step or math.inf
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """The next frame is taken, and not compared with those before it."""
+        self.count = 0
+        self.last: float | None = None
+        self.due: float | None = None
+
+    def gap(self, seconds: float) -> str | None:
+        """What is missing before a frame that is shown then; `None` if nothing is."""
+        if self.last is None or 0 <= seconds - self.last <= self.longest:
+            return None
+        if seconds < self.last:
+            return f"time goes back from {self.last:.2f} s to {seconds:.2f} s"
+        return f"nothing was seen from {self.last:.2f} s to {seconds:.2f} s"
+
+    def takes(self, seconds: float) -> bool:
+        """Whether the next frame is shown to the model; asked once for each."""
+        if self.stride is not None:
+            taken = self.count % self.stride == 0
+            self.count += 1
+        else:
+            due = seconds if self.due is None else self.due
+            taken = seconds >= due - ROUNDING
+            if taken:
+                due += self.seconds
+            # where frames come late, nothing is made up for
+            self.due = due if due > seconds or not taken else seconds + self.seconds
+        if taken:
+            self.last = seconds
+        return taken
+
+
+def frame_step(processor: BaseVideoProcessor) -> tuple[int | None, float | None]:
+    """How far apart a model is used to see frames: (in frames of the source, in seconds), one of them `None`.
+
+    Raises `ValueError` for a processor that spreads its frames over a whole video, however long that is.
+    """
+    sampling, fps = getattr(processor, "sampling", "uniform"), processor.fps
+    if sampling in ("dense", "strided"):
+        return (processor.frame_stride, None) if fps is None else (None, processor.frame_stride / fps)
+    if sampling == "uniform" and fps is not None:
+        return None, 1 / fps
+    raise ValueError(
+        "the model's processor spreads its frames over a whole video, so it does not tell how far apart those of a "
+        "stream are: say it with --stride (in frames) or --every (in seconds)"
+    )
+
+
+def watch(
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    source: LiveSource,
+    *,
+    stride: int | None = None,
+    every: float | None = None,
+    top_k: int = 5,
+) -> Iterator[Moment]:
+    """Yield all frames of a source as they come, with what the model makes of those that it is shown.
+
+    Args:
+        model: an [`XViTForVideoClassification`], in eval mode.
+        processor: its video processor. All its options count but how it samples frames; the centre is looked at.
+        stride, every: how far apart the frames are that the model is shown, in frames of the source or in seconds; by
+            default as the processor samples.
+        top_k: answers, at most one for each label.
+
+    The stream begins anew, and the moment says why, when more than three steps between frames are missing, time goes
+    back, or the source changes the size of its pictures.
+
+    Raises `ValueError` for arguments out of range, a processor that does not tell how far apart frames are, and what
+    [`XViTStream`] raises.
+    """
+    if stride is not None and every is not None:
+        raise ValueError(
+            f"frames are either so many frames or so many seconds apart, got stride={stride}, every={every}"
+        )
+    if (stride is not None and stride < 1) or (every is not None and not 0 < every < math.inf):
+        raise ValueError(f"frames are at least 1 frame or some seconds apart, got stride={stride}, every={every}")
+    if stride is None and every is None:
+        stride, every = frame_step(processor)
+    stream = XViTStream(model, processor.num_frames)
+    scores = VideoClassificationPipeline(model=model, video_processor=processor)
+    picker = FramePicker(stride, every, source.frame_rate)
+    waiting: list[Tensor] = []
+    answers: list[dict[str, Any]] = []
+    size = None
+    for seconds, picture in source.frames():
+        interruption = picker.gap(seconds)
+        if size not in (None, (picture.width, picture.height)):
+            interruption = f"pictures change from {size[0]}x{size[1]} to {picture.width}x{picture.height}"
+        size = picture.width, picture.height
+        if interruption:
+            picker.begin_anew()
+            stream.reset()
+            waiting, answers = [], []
+        is_new = False
+        if picker.takes(seconds):
+            waiting.append(source.pixels(picture))
+        if len(waiting) == stream.step:
+            logits = stream(processed(processor, waiting, model.device)).logits
+            waiting = []
+            if logits is not None:
+                answers, is_new = scores.postprocess(ImageClassifierOutput(logits=logits.float()), top_k=top_k), True
+        yield Moment(seconds, picture, answers, is_new, interruption)
+
+
+def processed(processor: BaseVideoProcessor, frames: list[Tensor], device: torch.device) -> Tensor:
+    """Frames (C, H, W) -> what the model is given of them, (1, t, C, H', W')."""
+    return processor(
+        torch.stack(frames),
+        do_sample_frames=False,
+        num_crops=1,
+        input_data_format="channels_first",
+        device=device,
+        return_tensors="pt",
+    )["pixel_values_videos"]
+
+
+@contextmanager
+def until_stopped() -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether Ctrl-C was pressed, or the process asked to end. Pressed again, it ends."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield lambda: stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class LabelLine:
+    """Tells what is seen: in a terminal as a line that keeps up, elsewhere a line whenever the first label changes.
+
+    Args:
+        as_json: instead a JSON object a line, for all new answers and all interruptions.
+    """
+
+    def __init__(self, console: Console, as_json: bool = False):
+        self.console, self.as_json = console, as_json
+        self._label: str | None = None
+        self._live = Live(console=console, transient=False) if console.is_terminal and not as_json else None
+
+    def __enter__(self) -> "LabelLine":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, moment: Moment) -> None:
+        if self.as_json:
+            told = {"seconds": round(moment.seconds, 3)}
+            if moment.interruption:
+                self._print(json.dumps(told | {"interruption": moment.interruption}, allow_nan=False))
+            if moment.is_new:
+                self._print(json.dumps(told | {"answers": moment.answers}, allow_nan=False))
+            return
+        if moment.interruption:
+            self._print(f"{moment.seconds:8.2f} s  begins anew: {moment.interruption}")
+            self._label = None
+        line = f"{moment.seconds:8.2f} s  " + ", ".join(
+            f"{answer['label']} {answer['score']:.3f}" for answer in moment.answers
+        )
+        if self._live:
+            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))
+        elif moment.is_new and moment.answers[0]["label"] != self._label:
+            self._label = moment.answers[0]["label"]
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,5 @@
+"""Models on the Hub: their cards, and what is checked before others see them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

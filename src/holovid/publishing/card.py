@@ -1,0 +1,192 @@
+"""Model cards out of facts: what the folder says of the model, and nothing else.
+
+    card = build_card("my-model", licence="apache-2.0", repo_id="user/my-model")
+    write_card(card, "my-model/README.md")
+
+A figure in a card was measured by `holovid evaluate`, or stands apart with the paper it is from. The same folder gives
+the same card, byte for byte. What is in which file of the folder: card_records.py.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from transformers import AutoConfig
+from transformers.utils import CONFIG_NAME, PROCESSOR_NAME
+
+import holovid
+from holovid.evaluation.fingerprints import fingerprint_model
+from holovid.facts import ModelFacts, model_facts
+from holovid.files import write_whole
+from holovid.loading import load_classifier
+from holovid.publishing.card_snippets import write_snippets
+from holovid.publishing.card_text import METRICS, Subject, body, views
+from holovid.publishing.licences import LICENCES, check_licence, is_hub_id
+from holovid.records import TRAINING_NAME, Records, origins, read_records
+
+MARK = "<!-- Made by `holovid card`, which will replace it. To keep what you write here, remove this line. -->"
+TASK = "video-classification"
+
+
+def build_card(
+    folder: str | os.PathLike,
+    *,
+    licence: str,
+    repo_id: str | None = None,
+    licence_name: str | None = None,
+    licence_link: str | None = None,
+) -> ModelCard:
+    """The card of the model in a folder.
+
+    Args:
+        folder: a classifier of holovid with its processor.
+        licence: one that the Hub knows; "other" with `licence_name` and `licence_link`.
+        repo_id: "user/name", what the model will be loaded by. Default: the name of the folder.
+
+    Raises `ValueError` for a licence that is unknown or that promises more than those of the experts, for evaluations
+    of other weights, and for what is no folder of a classifier of ours.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG_NAME).is_file():
+        raise ValueError(f"{folder} is no folder of a model: it has no {CONFIG_NAME}")
+    if repo_id is not None and not is_hub_id(repo_id):
+        raise ValueError(f"repo_id must be user/name, got {repo_id!r}")
+    records = read_records(folder)
+    facts = model_facts(folder)
+    made_of = origins(facts, records)
+    check_licence(licence, licence_name, licence_link, made_of)
+    check_measured(folder, facts, records)
+    name = repo_id or folder.resolve().name
+    module = getattr(holovid, facts.model_class).__module__.rpartition(".")[2]
+    auto_processor = "AutoProcessor" if (folder / PROCESSOR_NAME).is_file() else "AutoVideoProcessor"
+    subject = Subject(
+        name=name,
+        config=AutoConfig.from_pretrained(folder),
+        facts=facts,
+        records=records,
+        origins=made_of,
+        licence=f"[{licence_name}]({licence_link})" if licence == "other" else licence,
+        snippets=write_snippets(facts, name, module, auto_processor),
+    )
+    data = metadata(subject, licence, licence_name, licence_link)
+    card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{MARK}\n\n{body(subject)}")
+    check_metadata(card)
+    return card
+
+
+def write_card(card: ModelCard, path: str | os.PathLike) -> None:
+    """Write a card. Raises `ValueError` when a file is there that somebody has written."""
+    path = Path(path)
+    if path.is_file() and is_by_hand(path.read_text(encoding="utf-8")):
+        raise ValueError(f"{path} was not made by holovid card; name another file (--output), or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, str(card))
+
+
+def is_by_hand(text: str) -> bool:
+    """Whether a card is somebody's own, rather than what `build_card` made."""
+    return MARK not in text
+
+
+def check_measured(folder: Path, facts: ModelFacts, records: Records) -> None:
+    """Raise `ValueError` when evaluations are about other weights or another configuration than those in the folder.
+
+    Not known of a checkpoint of adapters only, which was measured together with its experts.
+    """
+    fingerprints = {each["fingerprints"]["model"] for each in records.evaluations}
+    if not fingerprints or facts.adapters_only:
+        return
+    if fingerprints != {fingerprint_model(load_classifier(folder)[0])}:
+        raise ValueError(
+            f"results in {folder} were measured with other weights or another configuration than it holds; evaluate "
+            "again, or remove them"
+        )
+
+
+def metadata(
+    subject: Subject, licence: str, licence_name: str | None = None, licence_link: str | None = None
+) -> ModelCardData:
+    """What the Hub reads of a card."""
+    facts, records = subject.facts, subject.records
+    training = records.training or {}
+    sources = unique(origin.source for origin in subject.origins)
+    data = unique([(training.get("data") or {}).get("source")])
+    results = eval_results(records)
+    more: dict[str, Any] = {}
+    if facts.adapters_only:
+        more["base_model_relation"] = "adapter"
+    if training.get("co2_eq_grams") is not None:
+        more["co2_eq_emissions"] = {"emissions": training["co2_eq_grams"], "source": TRAINING_NAME}
+        if training.get("hardware"):
+            more["co2_eq_emissions"]["hardware_used"] = training["hardware"]
+    return ModelCardData(
+        license=licence,
+        license_name=licence_name,
+        license_link=licence_link,
+        library_name="transformers",
+        pipeline_tag=TASK,
+        tags=list(
+            dict.fromkeys(
+                [TASK, "action-recognition", facts.model_type, facts.family.replace("²", "2").lower(), "custom_code"]
+            )
+        ),
+        base_model=sources or None,
+        datasets=data or None,
+        metrics=["accuracy"] if results else None,
+        model_name=subject.name.rpartition("/")[2] if results else None,
+        eval_results=results or None,
+        **more,
+    )
+
+
+def unique(names: Any) -> list[str]:
+    """Hub ids among names, each once."""
+    return list(dict.fromkeys(name for name in names if is_hub_id(name)))
+
+
+def eval_results(records: Records) -> list[EvalResult]:
+    """What was measured of the whole model, for the model-index; ablations are no results of it."""
+    results = []
+    for each in records.evaluations:
+        protocol, dataset = each["protocol"], each["dataset"]
+        if protocol["intervention"]:
+            continue
+        asked = {name: protocol[name] for name in ("views", "crops", "ensemble", "frames", "sampling", "autocast")}
+        for metric, value in each["metrics"].items():
+            results.append(
+                EvalResult(
+                    task_type=TASK,
+                    task_name="Video Classification",
+                    dataset_type=dataset["name"] if is_hub_id(dataset["name"]) else slug(dataset["name"]),
+                    dataset_name=dataset["name"],
+                    dataset_config=views(protocol),
+                    dataset_split=dataset["split"],
+                    metric_type="accuracy",
+                    metric_name=METRICS[metric],
+                    metric_value=round(value, 4),
+                    metric_args={name: value for name, value in asked.items() if value is not None},
+                )
+            )
+    return results
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "clips"
+
+
+def check_metadata(card: ModelCard) -> None:
+    """Raise `ValueError` unless a card's metadata are such as the Hub takes, and read back as they were written."""
+    written = card.data.to_dict()
+    if ModelCard(str(card)).data.to_dict() != written:
+        raise ValueError("the metadata of the card cannot be read back")
+    if written.get("license") not in LICENCES:
+        raise ValueError(f"the metadata of the card name no licence that the Hub knows: {written.get('license')!r}")
+    for key in ("library_name", "pipeline_tag"):
+        if not isinstance(written.get(key), str):
+            raise ValueError(f"{key} in the metadata of the card must be text, got {written.get(key)!r}")
+    for key in ("tags", "base_model", "datasets", "metrics"):
+        values = written.get(key, [])
+        if not (isinstance(values, list) and all(isinstance(value, str) for value in values)):
+            raise ValueError(f"{key} in the metadata of the card must be a list of texts, got {values!r}")

@@ -1,0 +1,299 @@
+"""The text of a card, section by section. What is not known is said to be unknown; what cannot apply is left out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+from holovid.facts import ModelFacts, input_lines
+from holovid.publishing.card_snippets import NEEDS, Snippets
+from holovid.publishing.licences import Origin, is_non_commercial
+from holovid.publishing.papers import PAPERS, PARITY, PARITY_BOUND, PARITY_COMMAND, reported
+from holovid.records import Records
+
+METRICS = {
+    f"{prefix}{name}": f"{words}{title}"
+    for prefix, words in (("", ""), ("verb_", "verb "), ("noun_", "noun "), ("action_", "action "))
+    for name, title in (("top1", "top-1"), ("top5", "top-5"), ("mean_class_accuracy", "mean class accuracy"))
+}
+WHAT = {
+    "XViT": "an image transformer whose keys and values are mixed with those of the frames before and after",
+    "CAST": "an expert of space (as CLIP) and one of time (as VideoMAE), which read one another through narrow "
+    "cross-attention",
+    "CAVA": "an expert of space (as CLIP) and one of sound (as AST), which read one another through narrow "
+    "cross-attention",
+    "CA²ST": "experts of space (as CLIP), of time (as VideoMAE) and of sound (as AST), which read one another through "
+    "narrow cross-attention",
+}
+# what evaluations take away, as the column of a table says it
+INTERVENTIONS = {"shuffle_frames": "frames shuffled", "hold_still": "one frame held", "mute": "muted"}
+UNKNOWN = "not recorded"
+NAMED_CLASSES = 12
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a card is about; `name` is what the model is loaded by, `licence` as the text shows it."""
+
+    name: str
+    config: PreTrainedConfig
+    facts: ModelFacts
+    records: Records
+    origins: list[Origin]
+    licence: str
+    snippets: Snippets
+
+
+def body(subject: Subject) -> str:
+    """All sections, ready to be published."""
+    sections = [
+        introduction(subject),
+        use(subject),
+        section("Input", table(("", ""), input_lines(subject.facts.inputs).items())),
+        results(subject),
+        published(subject),
+        parity(subject),
+        size(subject),
+        training(subject),
+        provenance(subject),
+        limitations(subject),
+        citation(subject),
+    ]
+    return "\n\n".join(text for text in sections if text) + "\n"
+
+
+def section(title: str, *paragraphs: str) -> str:
+    return "\n\n".join([f"## {title}", *(text for text in paragraphs if text)])
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell(value) for value in line)} |" for line in lines)
+
+
+def cell(value: Any) -> str:
+    return str(value).replace("|", r"\|").replace("\n", " ")
+
+
+def code(text: str, language: str = "python") -> str:
+    return f"```{language}\n{text.strip()}\n```"
+
+
+def introduction(subject: Subject) -> str:
+    facts, config = subject.facts, subject.config
+    papers = " and ".join(f"[{paper.title}]({paper.address})" for paper in PAPERS[facts.family])
+    does = "sees and hears" if facts.inputs.sound else "sees"
+    counts = " and one of ".join(f"{count} {task}s" for task, count in facts.classes.items())
+    text = (
+        f"A {facts.family} that {does} a short video and says which one of {counts} it shows: {WHAT[facts.family]} "
+        f"({papers}). {config.num_hidden_layers} layers of width {config.hidden_size}."
+    )
+    names = list(config.id2label.values()) if "label" in facts.classes else []
+    if names and names[0] == "LABEL_0":
+        named = "Its classes have no names."
+    elif names:
+        more = f" and {len(names) - NAMED_CLASSES} more" if len(names) > NAMED_CLASSES else ""
+        named = f"Its classes: {', '.join(names[:NAMED_CLASSES])}{more}."
+    else:
+        named = ""
+    return "\n\n".join(part for part in (f"# {subject.name}", text, named, conversion(subject)) if part)
+
+
+def conversion(subject: Subject) -> str:
+    found = subject.records.conversion
+    if found is None:
+        return ""
+    source = f"`{found['source']}` (sha256 `{found['sha256']}`)" if found["source"] else "tensors out of memory"
+    settings = ", ".join(f"{name} {value}" for name, value in found["settings"].items() if value is not None)
+    given = f" Given beside it, as the file does not tell: {settings}." if settings else ""
+    return (
+        f"**Converted** by `holovid convert` from {source}, a checkpoint as the released {subject.facts.family} code "
+        f"writes them. Its tensors are copied under other names.{given}"
+    )
+
+
+def use(subject: Subject) -> str:
+    snippets = subject.snippets
+    parts = [f"The repository carries the code of the model, which `trust_remote_code=True` runs. `{NEEDS}`, then:"]
+    if subject.facts.adapters_only:
+        parts.append(
+            "These are the adapters only: loading fetches the experts and checks that they are the same. To take them "
+            'from elsewhere, add `experts={"space": folder, ...}` to `from_pretrained`.'
+        )
+    if snippets.label:
+        parts.append(code(snippets.label))
+    parts += ["Step by step:", code(snippets.classify), "Fine-tune it on classes of your own:"]
+    return section("Use", *parts, code(snippets.fine_tune))
+
+
+def views(protocol: Mapping[str, Any]) -> str:
+    return f"{protocol['views']} x {protocol['crops']} views"
+
+
+def results(subject: Subject) -> str:
+    """Only what `holovid evaluate` has measured."""
+    found = subject.records.evaluations
+    title = "Results, measured"
+    if not found:
+        return section(title, "None: this model has not been evaluated.")
+    names = [name for name in METRICS if any(name in each["metrics"] for each in found)]
+    rows = []
+    for each in found:
+        protocol, counts = each["protocol"], each["counts"]
+        taken = [INTERVENTIONS.get(name, name.replace("_", " ")) for name in protocol["intervention"]]
+        data = " ".join(part for part in (each["dataset"]["name"], each["dataset"]["split"]) if part)
+        scores = [percent(each["metrics"].get(name)) for name in names]
+        how = f"{protocol['frames'] or 'all'} {protocol['sampling']}"
+        asked = (views(protocol), how, protocol["ensemble"], ", ".join(taken) or "nothing")
+        rows.append((data, counts["evaluated"], counts["broken"], *asked, *scores))
+    head = ("data", "clips", "broken", "time x space", "frames", "averaged", "taken away")
+    means = [
+        f"Harmonic mean of {sets}: {', '.join(f'{METRICS[name]} {percent(value)}' for name, value in values.items())}."
+        for sets, values in subject.records.means.items()
+    ]
+    commands = dict.fromkeys(each["command"] for each in found if each.get("command"))
+    return section(
+        title,
+        "Accuracies in percent, by `holovid evaluate`, of the weights in this repository.",
+        table((*head, *(METRICS[name] for name in names)), rows),
+        *means,
+        code("\n".join(commands), "sh") if commands else "",
+    )
+
+
+def percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"
+
+
+def published(subject: Subject) -> str:
+    """What papers report of such a model, if it was converted from one."""
+    config = subject.config
+    if subject.records.conversion is None:
+        return ""
+    found = reported(subject.facts, config.hidden_size, config.num_hidden_layers)
+    if not found:
+        return ""
+    return section(
+        "Results, published",
+        "Reported by others of a released model of this kind and size with as many classes and frames; not measured "
+        "here, and whether with this file cannot be told from it.",
+        table(
+            ("data", "accuracy in %", "time x space", "source"),
+            [(figure.dataset, figure.accuracy, figure.views, figure.source) for figure in found],
+        ),
+    )
+
+
+def parity(subject: Subject) -> str:
+    if subject.records.conversion is None:
+        return ""
+    family = subject.facts.family
+    return section(
+        "Equal to the released code",
+        f"In {PARITY[family]} tiny {family} models with random weights, no logit differs from what the released code "
+        f"computed by more than {PARITY_BOUND} of the largest; `{PARITY_COMMAND}` in a checkout of holovid prints "
+        "the differences. This file itself was not run through the released code.",
+    )
+
+
+def size(subject: Subject) -> str:
+    facts = subject.facts
+    share = f"{facts.tuned_parameters:,} ({facts.tuned_parameters / facts.parameters:.0%})"
+    rows = [
+        ("parameters", f"{facts.parameters:,}"),
+        ("of which training tunes", share + (" when the experts are frozen" if facts.experts else "")),
+        ("one view", f"{facts.gflop:.4g} GFLOP, which are {facts.gflop / 2:.4g} GMAC"),
+    ]
+    if facts.adapters_only:
+        rows.insert(1, ("in this repository", "the adapters; the experts are fetched"))
+    return section("Size and cost", table(("", ""), rows))
+
+
+def training(subject: Subject) -> str:
+    found = subject.records.training
+    if found is None:
+        if subject.records.conversion:
+            text = "By the makers of the converted file; how, on what data and under which licence of it is not in it."
+        else:
+            text = f"How, on what data, under which licence of the data and on what hardware: {UNKNOWN}."
+        return section("Training", text)
+    if found.get("steps") == 0:
+        return section(
+            "Training", f"None: the weights are as they were drawn, with seed {found.get('seed', UNKNOWN)}."
+        )
+    data = found.get("data") or {}
+    source = data.get("source")
+    named = " ".join(str(data[key]) for key in ("name", "split") if data.get(key)) or UNKNOWN
+    rows = [
+        ("started from", found.get("starting_point") or ("the experts below" if subject.origins else "new weights")),
+        ("data", named + (f" ([{source}](https://huggingface.co/datasets/{source}))" if source else "")),
+        ("clips", f"{data['clips']:,}" if data.get("clips") is not None else UNKNOWN),
+        ("licence of the data", data.get("licence") or UNKNOWN),
+    ]
+    names = {
+        "recipe": "recipe", "tuned": "tuned", "epochs": "epochs", "steps": "steps", "seed": "seed",
+        "total_batch_size": "clips a step", "learning_rate": "learning rate", "precision": "precision",
+    }  # fmt: skip
+    rows += [(words, found[key]) for key, words in names.items() if found.get(key) is not None]
+    hours, grams = found.get("hours"), found.get("co2_eq_grams")
+    rows += [
+        ("hardware", found.get("hardware") or UNKNOWN),
+        ("hours", f"{hours:g}" if hours is not None else UNKNOWN),
+        ("carbon", f"{grams:g} g of CO₂ equivalents" if grams is not None else UNKNOWN),
+    ]
+    command = found.get("command")
+    return section("Training", table(("", ""), rows), code(command, "sh") if command else "")
+
+
+def provenance(subject: Subject) -> str:
+    """Licence, and whose weights these are."""
+    parts = [f"The model is under {subject.licence}; its code under apache-2.0."]
+    if not subject.origins:
+        made = "experts" if subject.facts.experts else "weights"
+        parts.append(f"Where its {made} come from: {UNKNOWN}." if subject.records.training is None else "")
+        return section("Licence and provenance", *parts)
+    rows = [
+        (
+            origin.part,
+            f"[{origin.source}](https://huggingface.co/{origin.source})" if origin.source else UNKNOWN,
+            f"`{origin.revision}`" if origin.revision else UNKNOWN,
+            f"`{origin.sha256}`" if origin.sha256 else UNKNOWN,
+            origin.licence or "unknown",
+        )
+        for origin in subject.origins
+    ]
+    bound = [f"the {origin}" for origin in subject.origins if is_non_commercial(origin.licence)]
+    if bound:
+        parts.append(f"**Not for commercial use**, because of {' and '.join(bound)}.")
+    if any(origin.licence is None for origin in subject.origins):
+        parts.append("Licences that are unknown here have to be looked up before the model is used.")
+    return section("Licence and provenance", *parts, table(("part", "from", "revision", "sha256", "licence"), rows))
+
+
+def limitations(subject: Subject) -> str:
+    facts, inputs = subject.facts, subject.facts.inputs
+    points = [
+        "It answers with one of its classes whatever the video shows, and its scores are not calibrated.",
+        "It sees "
+        + (f"{inputs.num_frames} frames" if inputs.num_frames else "some frames")
+        + " of a video, however long that is: what happens between them is not seen. It is for clips of one action, "
+        "not for finding actions in long films.",
+        "It repeats what its data got wrong: who is seen in them, where, and doing what.",
+    ]
+    if inputs.sound:
+        points.append(
+            f"It hears {inputs.sound.seconds:g} seconds of a clip, of a longer one a part. It is told where there is "
+            "no sound, and then knows less."
+        )
+    if (subject.records.training or {}).get("steps") == 0:
+        points.insert(0, "It has not been trained: its answers mean nothing.")
+    elif not subject.records.evaluations:
+        points.append("How well it works has not been measured.")
+    if facts.adapters_only:
+        points.append("It does not load without the experts that it names.")
+    return section("Limitations", "\n".join(f"- {point}" for point in points))
+
+
+def citation(subject: Subject) -> str:
+    return section("Citation", code("\n\n".join(paper.bibtex for paper in PAPERS[subject.facts.family]), "bibtex"))

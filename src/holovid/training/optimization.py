@@ -1,0 +1,152 @@
+"""Optimisers and schedules of the recipes: which parameters decay, how fast each layer learns, and when.
+
+    optimizer = build_optimizer(model, recipe, learning_rate=recipe.scaled_learning_rate(total_batch_size))
+    schedule = build_schedule(optimizer, recipe, num_steps, learning_rate)     # one step() after each of the optimiser
+
+A plain Accelerate loop leaves the schedule out of `accelerator.prepare`, which would step it once for every process.
+Alphabet: L layers.
+"""
+
+import math
+import re
+
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from holovid.recipes import Recipe
+
+# XViT's reference leaves biases out of decay in modules called "head" or "new_fc": these, by our names. What comes
+# after "classifier" is there when peft has wrapped it.
+HEAD_BIAS = re.compile(r"(^|\.)(classifier|pooler\.(layernorm|dense))\.(.*\.)?bias$")
+
+
+def parameter_groups(model: nn.Module, recipe: Recipe, weight_decay: float | None = None) -> list[dict]:
+    """The parameters that are trained, grouped by how they decay and how fast they learn.
+
+    - `recipe.no_decay="head_biases"`: all are decayed, norms, positions and biases too, but for the biases of the
+      classification head (in XViT's attention pooling that is its norm and dense layer, and the classifier).
+    - "vectors_and_positions": only the matrices of linear layers and convolutions are. Tokens and tables of positions
+      are not, also those of the exchanges with sound, which the reference's list of names forgets.
+    - `recipe.layer_decay` d: the rate is scaled by d ** (L + 1 - l), where l = 0 for embeddings, i + 1 for layer i and
+      L + 1 for everything else.
+
+    Args:
+        model: one of ours, plain or wrapped (by DistributedDataParallel, `torch.compile`, peft).
+        weight_decay: in place of the recipe's.
+
+    Returns groups with "params", "weight_decay", "learning_rate_scale" and "name", from the embeddings upwards. Raises
+    `ValueError` when nothing is trained, and for layer decay on a model without embeddings and layers.
+    """
+    decay = recipe.weight_decay if weight_decay is None else weight_decay
+    undecayed = head_biases(model) if recipe.no_decay == "head_biases" else vectors_and_positions(model)
+    places = layer_places(model) if recipe.layer_decay is not None else {}
+    top = max(places.values(), default=0) + 1
+    groups: dict[tuple[int, bool], dict] = {}
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            continue
+        place, decayed = places.get(id(parameter), top), id(parameter) not in undecayed
+        if (place, decayed) not in groups:
+            where = "embeddings" if place == 0 else f"layer {place - 1}" if place < top else "head"
+            groups[place, decayed] = {
+                "params": [],
+                "weight_decay": decay if decayed else 0.0,
+                "learning_rate_scale": 1.0 if recipe.layer_decay is None else recipe.layer_decay ** (top - place),
+                "name": f"{where if places else 'all'}, {'decayed' if decayed else 'not decayed'}",
+            }
+        groups[place, decayed]["params"].append(parameter)
+    if not groups:
+        raise ValueError("no parameter of this model is trained: all have requires_grad=False")
+    return [groups[key] for key in sorted(groups)]
+
+
+def head_biases(model: nn.Module) -> set[int]:
+    """Ids of the biases in the classification head."""
+    return {id(parameter) for name, parameter in model.named_parameters() if HEAD_BIAS.search(name)}
+
+
+def vectors_and_positions(model: nn.Module) -> set[int]:
+    """Ids of everything but matrices that are the weight of a module: tokens and tables have names of their own."""
+    return {
+        id(parameter)
+        for name, parameter in model.named_parameters()
+        if parameter.ndim < 2 or name.rpartition(".")[2] != "weight"
+    }
+
+
+def layer_places(model: nn.Module) -> dict[int, int]:
+    """Id of each parameter below the base model's `embeddings` (0) or in its layer i (i + 1) -> that place."""
+    for module in model.modules():
+        children = dict(module.named_children())
+        if {"embeddings", "layers"} <= children.keys():
+            break
+    else:
+        raise ValueError(f"layer decay needs a model with embeddings and layers; {type(model).__name__} has none")
+    stages = [children["embeddings"], *children["layers"].children()]
+    return {id(parameter): place for place, stage in enumerate(stages) for parameter in stage.parameters()}
+
+
+def build_optimizer(
+    model: nn.Module, recipe: Recipe, learning_rate: float, weight_decay: float | None = None
+) -> Optimizer:
+    """The recipe's optimiser, its groups at `learning_rate` times their scale.
+
+    `learning_rate` is the peak for the batch in use: `recipe.scaled_learning_rate(total_batch_size)`. Raises what
+    [`parameter_groups`] raises.
+    """
+    groups = parameter_groups(model, recipe, weight_decay)
+    for group in groups:
+        group["lr"] = learning_rate * group["learning_rate_scale"]
+    if recipe.optimizer == "sgd":
+        return SGD(groups, lr=learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    return AdamW(groups, lr=learning_rate, betas=recipe.betas, eps=recipe.eps)
+
+
+def learning_rate_at(
+    recipe: Recipe, step: int, num_steps: int, learning_rate: float, warmup_steps: int | None = None
+) -> float:
+    """The rate of step `step` (from 0) out of `num_steps`, before layers' scales; at the end and after, the last one.
+
+    The recipe's first and last rates are those at its own rate: they are scaled as `learning_rate`, the peak, is.
+
+    >>> from holovid.recipes import get_recipe
+    >>> [round(learning_rate_at(get_recipe("xvit-k400"), epoch, 30, 0.03), 5) for epoch in (0, 5, 15, 30)]
+    [0.01, 0.02799, 0.015, 0.0]
+    """
+    if num_steps < 1:
+        raise ValueError(f"a schedule needs at least one step, got num_steps={num_steps}")
+    if warmup_steps is None:
+        warmup_steps = round(num_steps * recipe.warmup_epochs / recipe.epochs)
+    if not 0 <= warmup_steps <= num_steps:
+        raise ValueError(f"warmup_steps must be from 0 to num_steps={num_steps}, got {warmup_steps}")
+    batch_scale = learning_rate / recipe.learning_rate
+    start, final = recipe.warmup_start_rate * batch_scale, recipe.final_rate * batch_scale
+    step = min(step, num_steps)
+
+    def cosine(step: int) -> float:
+        first = warmup_steps if recipe.cosine_from == "warmup" else 0
+        part = (step - first) / max(num_steps - first, 1)
+        return final + (learning_rate - final) * (1 + math.cos(math.pi * part)) / 2
+
+    if step >= warmup_steps:
+        return cosine(step)
+    return start + (cosine(warmup_steps) - start) * step / warmup_steps
+
+
+def build_schedule(
+    optimizer: Optimizer, recipe: Recipe, num_steps: int, learning_rate: float, warmup_steps: int | None = None
+) -> LambdaLR:
+    """The recipe's schedule: every group at its scale times [`learning_rate_at`] the step.
+
+    Args:
+        optimizer: from [`build_optimizer`], with the same `learning_rate`.
+        num_steps: of the optimiser, in the whole run.
+        learning_rate: the peak.
+        warmup_steps: in place of the share that warm-up has in the recipe.
+    """
+
+    def factor(step: int) -> float:
+        return learning_rate_at(recipe, step, num_steps, learning_rate, warmup_steps) / learning_rate
+
+    return LambdaLR(optimizer, factor)

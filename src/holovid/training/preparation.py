@@ -1,0 +1,113 @@
+"""What a training run is made of: model, processor and clips from what a user asks for, checked before it starts.
+
+run, args = parse_arguments(sys.argv[1:])
+parts = prepare(run, args)
+VideoTrainer(parts.model, args, recipe=parts.recipe, train_dataset=parts.train, eval_dataset=parts.validation)
+"""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel, TrainingArguments, set_seed
+
+from holovid import HolovidProcessor, HolovidVideoProcessor
+from holovid.data.augmentation import build_augmentation
+from holovid.data.dataset import ClipDataset, load_clips
+from holovid.data.mixing import ClipMixing
+from holovid.recipes import Recipe, get_recipe
+from holovid.training.arguments import RunArguments
+from holovid.training.starting_points import build_model, build_processor, class_names, find_start
+
+
+@dataclass
+class Preparation:
+    """What goes into a `VideoTrainer` or a loop of one's own."""
+
+    model: PreTrainedModel
+    processor: HolovidProcessor | HolovidVideoProcessor
+    recipe: Recipe
+    train: ClipDataset
+    validation: ClipDataset | None
+
+    def summary(self, args: TrainingArguments) -> str:
+        """A few lines for people: what is trained, on what, and how."""
+        trained = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+        total = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        classes = ", ".join(f"{len(names)} of {target}" for target, names in self.train.names.items())
+        return (
+            f"{type(self.model).__name__}: {trained:,} of {self.model.num_parameters():,} parameters are trained\n"
+            f"{len(self.train):,} clips to train on, {len(self.validation or ()):,} to validate; classes: {classes}\n"
+            f"recipe {self.recipe.name}: {args.num_train_epochs:g} epochs, {total} clips a step "
+            f"({args.per_device_train_batch_size} x {args.gradient_accumulation_steps} accumulated x "
+            f"{args.world_size} processes), {self.recipe.optimizer} with a peak rate of {args.learning_rate:g}"
+        )
+
+
+def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate: bool = True) -> Preparation:
+    """Model, processor and data sets of a run.
+
+    Args:
+        run: what a user asks for.
+        seed: of new weights. Torch's, NumPy's and Python's generators start from it.
+        data_seed: of all chance in clips; by default `seed`.
+        validate: whether there must be clips to validate on.
+
+    Raises `ValueError` for whatever is known to be wrong by then: a recipe of another family, a model or data that do
+    not fit what is asked, and what `load_clips` finds; `OSError` for models and data that are not there.
+    """
+    recipe = get_recipe(run.recipe)
+    columns = run.target
+    if len(columns) > 1 and sorted(columns) != ["noun", "verb"]:
+        raise ValueError(f"--target is one column of labels, or verb noun; got {' '.join(columns)}")
+    target = columns[0] if len(columns) == 1 else columns
+    start = find_start(run, recipe)
+    recipe.check_model(start.config)
+
+    sources = {"train": run.data, "validation": run.validation} if run.validation else run.data
+    rows = load_clips(sources, target=target, missing=run.missing)
+    if "train" not in rows:
+        raise ValueError(f"{run.data} has no clips to train on; it has {', '.join(rows)}")
+    if "validation" not in rows and validate:
+        raise ValueError(f"{run.data} has no clips to validate on: give --validation, or --eval_strategy no")
+    names = {column: rows["train"].features[column].names for column in columns}
+    known = class_names(start.config, columns)
+    if names != known and {column: sorted(some) for column, some in names.items()} == {
+        column: sorted(some) for column, some in known.items()
+    }:  # the classes of the model in another order: its own, so that its head stays right
+        rows, names = load_clips(sources, target=target, names=known, missing=run.missing), known
+
+    set_seed(seed)  # new weights are the same in each run and each process
+    model = build_model(start, names)
+    if run.freeze_experts or (run.freeze_experts is None and run.experts):
+        if not hasattr(model, "freeze_experts"):
+            raise ValueError("--freeze_experts is for models that have experts; an XViT has none")
+        model.freeze_experts()
+    before = getattr(model.config, "adapters_only", False)
+    if before if run.adapters_only is None else run.adapters_only:
+        if not hasattr(model, "check_experts"):
+            raise ValueError("--adapters_only is for models that have experts; an XViT has none")
+        if any(weight.requires_grad for module in model.expert_modules() for weight in module.parameters()):
+            raise ValueError(
+                "saving adapters only leaves the experts out, so these must not be trained: give --freeze_experts, or "
+                "--adapters_only false"
+            )
+        model.check_experts()
+        model.config.adapters_only = True
+    elif before:
+        model.merge_experts()
+    processor = build_processor(start, model.config, recipe)
+    data_seed = seed if data_seed is None else data_seed
+    keys = {"labels": columns[0]} if len(columns) == 1 else {f"{column}_labels": column for column in columns}
+    train = ClipDataset(
+        rows["train"],
+        processor,
+        target=target,
+        augmentation=build_augmentation(recipe, processor, flip=run.flip),
+        mixing=ClipMixing.from_recipe(recipe, {key: len(names[column]) for key, column in keys.items()}),
+        seed=data_seed,
+        on_broken=run.on_broken,
+    )
+    validation = None
+    if "validation" in rows:
+        on_broken = "mask" if run.on_broken == "skip" else "raise"
+        validation = ClipDataset(rows["validation"], processor, target=target, seed=data_seed, on_broken=on_broken)
+    return Preparation(model, processor, recipe, train, validation)

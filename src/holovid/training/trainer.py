@@ -1,0 +1,365 @@
+"""`VideoTrainer`: transformers' Trainer with a recipe's optimiser and schedule, on clips that any run repeats exactly.
+
+    trainer = VideoTrainer(model, args, recipe="xvit-ssv2", train_dataset=clips, eval_dataset=others)
+    trainer.train(resume_from_checkpoint=newest_checkpoint(args.output_dir))
+
+What differs from Trainer, each for a reason that stands where it is done: the optimiser and its schedule, the order of
+clips, checkpoints that are whole or not there, an error for a loss that is not a number, how fast clips are and how
+long they were waited for, and `training.png`. Distributed training, precision, compilation, logging and the rest are
+Trainer's. `prepare` in preparation.py makes model, arguments and data sets from what a user asks for.
+"""
+
+import math
+import os
+import shutil
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import ConcatDataset, Subset
+from transformers import EvalPrediction, PreTrainedConfig, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import rotate_checkpoints
+
+from holovid.data.dataset import ClipDataset, EpochSampler
+from holovid.evaluation.tasks import check_classes
+from holovid.files import only_writer
+from holovid.metrics.action_accuracy import ActionAccuracy
+from holovid.metrics.top_k_accuracy import TopKAccuracy
+from holovid.publishing.push import publish
+from holovid.recipes import Recipe, get_recipe
+from holovid.saving import saved_whole
+from holovid.training.averaging import WeightAverage
+from holovid.training.optimization import build_optimizer, build_schedule
+from holovid.training.picture import save_training_picture
+
+PICTURE_NAME = "training.png"
+# What a recipe decides: a value of one's own would not be looked at, so it is refused.
+OF_THE_RECIPE = (
+    "optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon", "lr_scheduler_type", "lr_scheduler_kwargs",
+    "label_smoothing_factor", "train_sampling_strategy",
+)  # fmt: skip
+
+
+@dataclass
+class Stopwatch:
+    """Seconds and clips of training alone, without evaluation and saving, since it was last read."""
+
+    clips: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    started: float | None = None
+
+    def start(self) -> None:
+        self.started = time.perf_counter()
+
+    def stop(self) -> float:
+        """Count the seconds since `start`, and return them."""
+        passed = 0.0 if self.started is None else time.perf_counter() - self.started
+        self.started = None
+        self.seconds += passed
+        return passed
+
+    def read(self) -> dict[str, float]:
+        """`clips_per_second`, and the share of time in which there was nothing to do but wait for clips."""
+        seconds = max(self.seconds, 1e-9)
+        measured = {"clips_per_second": self.clips / seconds, "data_wait_share": self.waited / seconds}
+        self.clips, self.seconds, self.waited = 0, 0.0, 0.0
+        return measured
+
+
+class Housekeeping(TrainerCallback):
+    """Between steps the clock stands still; the picture of the run is drawn; each epoch has its own order of clips."""
+
+    def __init__(self, trainer: "VideoTrainer"):
+        self.trainer = trainer
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        # Where a run is resumed the batches are wrapped once more, and behind that accelerate does not find the
+        # sampler of several processes.
+        if self.trainer.sampler is not None:
+            self.trainer.sampler.set_epoch(int(state.epoch))
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.trainer.stopwatch.stop()
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        control.should_log = True  # also where an epoch has fewer steps than there are between two logs
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        self.draw(args, state)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.draw(args, state)
+
+    def draw(self, args, state) -> None:
+        if state.is_world_process_zero and state.log_history:
+            save_training_picture(state.log_history, Path(args.output_dir, PICTURE_NAME))
+
+
+class VideoTrainer(Trainer):
+    """
+    Args:
+        model, args, and all else: as for Trainer. `args.learning_rate` is the peak for the total batch in use, see
+            `Recipe.scaled_learning_rate`; `args.weight_decay` is used as it is; `args.warmup_steps` of 0 means the
+            share that warm-up has in the recipe.
+        recipe: a [`Recipe`] or the name of one.
+        ema_decay: average the weights with this decay; evaluation and what is left at the end of training then have
+            the averaged ones.
+
+    Raises `ValueError` for a recipe of another family, for arguments that a recipe decides (`optim`,
+    `lr_scheduler_type`, ...), for a `ClipDataset` whose classes are not the model's, for more processes than clips and
+    batches larger than the training set, for `ema_decay` with FSDP, for FSDP on CPUs, and while training when the loss
+    is not a finite number.
+    """
+
+    optimizer: Any  # which accelerate wraps
+    lr_scheduler: Any
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: TrainingArguments,
+        *,
+        recipe: Recipe | str,
+        ema_decay: float | None = None,
+        **options: Any,
+    ):
+        self.recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
+        self.recipe.check_model(model.config)
+        check_arguments(args, options.get("train_dataset"))
+        for dataset in (options.get("train_dataset"), options.get("eval_dataset")):
+            check_dataset(model.config, dataset)
+        if args.ddp_find_unused_parameters is None:
+            # Every parameter that is trained gets a gradient in every step (of zeros, if it cannot change anything),
+            # so there are none to find, and looking for them takes time.
+            args.ddp_find_unused_parameters = False
+        options.setdefault("compute_metrics", measure)
+        super().__init__(model, args, **options)
+        if args.fsdp and not self.is_fsdp_enabled:
+            raise ValueError("FSDP needs GPUs: on CPUs accelerate would copy the model instead; leave --fsdp out")
+        self.average: WeightAverage | None = None
+        if ema_decay is not None:
+            if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+                raise ValueError("ema_decay needs all weights on each device; it does not go with FSDP and DeepSpeed")
+            self.average = WeightAverage(self.model, ema_decay)
+            self.add_callback(self.average)
+        self.stopwatch = Stopwatch()
+        self.add_callback(Housekeeping(self))
+        self.sampler: EpochSampler | None = None
+        self.last_finite_loss: float | None = None
+        self.saving_below: Path | None = None
+
+    def train(self, *args: Any, **options: Any) -> Any:
+        """As Trainer does. Raises `ValueError` when another run is writing to the same output folder."""
+        with only_writer(self.args.output_dir) if self.is_world_process_zero() else nullcontext():
+            return super().train(*args, **options)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            model = self.model if model is None else model
+            self.optimizer = build_optimizer(model, self.recipe, self.args.learning_rate, self.args.weight_decay)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        if self.lr_scheduler is None:
+            warmup = self.args.get_warmup_steps(num_training_steps) if self.args.warmup_steps else None
+            self.lr_scheduler = build_schedule(
+                optimizer or self.optimizer, self.recipe, num_training_steps, self.args.learning_rate, warmup
+            )
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        self.sampler = EpochSampler(len(dataset), seed=seed)
+        return self.sampler
+
+    def _get_learning_rate(self) -> float:
+        return float(
+            max(self.lr_scheduler.get_last_lr())
+        )  # of the head; with layer decay the first group learns slowest
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list, Any]:
+        self.stopwatch.start()
+        batches, num_items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self.stopwatch.waited += self.stopwatch.stop()
+        self.stopwatch.start()
+        clips = sum(len(next(iter(batch.values()))) for batch in batches)
+        self.stopwatch.clips += clips * self.accelerator.num_processes
+        return batches, num_items
+
+    def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch: Any = None) -> torch.Tensor:
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        value = loss.item() * self.current_gradient_accumulation_steps
+        if not math.isfinite(value):
+            before = "there was none before" if self.last_finite_loss is None else f"before: {self.last_finite_loss:g}"
+            raise ValueError(
+                f"the loss became {value} at step {self.state.global_step + 1}, learning rate "
+                f"{self._get_learning_rate():g} ({before}). The weights are still those of the step before; a lower "
+                "--learning_rate, --max_grad_norm 1 or --bf16 in place of --fp16 often cure it."
+            )
+        self.last_finite_loss = value
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        super().log(logs | self.stopwatch.read() if "loss" in logs else logs, start_time)
+
+    def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:
+        # Loaders draw from torch's generator: without the fork, whether a resumed run evaluates once more or less
+        # would change the dropout of all later steps.
+        with torch.random.fork_rng(devices=[]):
+            if self.average is None or not self.is_in_train:
+                return super().evaluate(*args, **options)
+            with self.average.applied():
+                return super().evaluate(*args, **options)
+
+    def push_to_hub(
+        self, commit_message: str | None = "End of training", *args: Any, license: str | None = None, **options: Any
+    ) -> Any:
+        """With a `license`, publish the output folder as `holovid push` does: the card of facts, one checked commit.
+
+        Args:
+            license: as the Hub calls it, such as "apache-2.0". Without one, Trainer's own upload of the whole folder.
+            args, options: as for Trainer; with a `license` those of `publish`, `private` and `token` for two.
+
+        Returns a `Publication`, on the first process, or what Trainer does. Raises what `publish` raises.
+        """
+        if license is None:
+            return super().push_to_hub(commit_message, *args, **options)
+        repo_id = self.hub_model_id or self.args.hub_model_id
+        if repo_id is None:
+            raise ValueError("name the repository: hub_model_id='user/name' in TrainingArguments")
+        self.save_model(_internal_call=True)
+        self.accelerator.wait_for_everyone()
+        if not self.is_world_process_zero():
+            return None
+        self._finish_current_push()
+        defaults = {"private": self.args.hub_private_repo, "token": self.args.hub_token, "message": commit_message}
+        return publish(self.args.output_dir, repo_id, licence=license, **defaults | options)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.average is not None:
+            self.average.load(resume_from_checkpoint)
+
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        if self.average is not None:
+            self.average.load(self.state.best_model_checkpoint)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return super()._get_output_dir(trial) if self.saving_below is None else str(self.saving_below)
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        if self.saving_below is None:  # else it is about to be renamed, and the upload takes its time
+            super()._push_from_checkpoint(checkpoint_folder)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        """As Trainer does, but model and processor appear together, or the folder stays as it was."""
+        output_dir = output_dir or self.args.output_dir
+        if not self.args.should_save:
+            super()._save(output_dir, state_dict)
+            return
+        with saved_whole(output_dir) as folder:
+            super()._save(str(folder), state_dict)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """As Trainer does, but in a folder of another name until all of it is written."""
+        run, name = Path(self._get_output_dir(trial)), f"checkpoint-{self.state.global_step}"
+        writes = self.args.should_save
+        below = run / "_unfinished"  # names like this are not uploaded to the Hub
+        if writes:
+            shutil.rmtree(below, ignore_errors=True)  # left by a process that was killed
+        self.accelerator.wait_for_everyone()
+        self.saving_below = below
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.saving_below = None
+        if writes and self.average is not None:
+            self.average.save(below / name)
+        if writes and self.state.best_global_step == self.state.global_step:
+            self.state.best_model_checkpoint = str(run / name)
+            self.state.save_to_json(str(below / name / TRAINER_STATE_NAME))
+        self.accelerator.wait_for_everyone()
+        if writes:
+            shutil.rmtree(run / name, ignore_errors=True)  # of a run that was resumed from an earlier step
+            (below / name).rename(run / name)
+            below.rmdir()
+            rotate_checkpoints(str(run), self.args.save_total_limit, self.state.best_model_checkpoint, use_mtime=True)
+        self.accelerator.wait_for_everyone()
+        if self.args.push_to_hub:
+            self._push_from_checkpoint(str(run / name))
+
+
+def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
+    """What can be known to be wrong before anything starts; see [`VideoTrainer`]."""
+    defaults = {field.name: field.default for field in fields(TrainingArguments)}
+    if given := [name for name in OF_THE_RECIPE if getattr(args, name) != defaults[name]]:
+        raise ValueError(
+            f"{', '.join(given)}: the recipe decides; take another one, or a changed one with dataclasses.replace"
+        )
+    started = int(os.environ.get("WORLD_SIZE", args.world_size))
+    if started != args.world_size:
+        raise ValueError(
+            f"{started} processes were started, and this one knows of {args.world_size}; on CPUs give --use_cpu true"
+        )
+    if train_dataset is not None:
+        devices, clips = args.world_size * max(1, args.n_gpu), args.per_device_train_batch_size
+        check_batch(len(train_dataset), devices, clips, args.gradient_accumulation_steps)
+
+
+def check_dataset(config: PreTrainedConfig, dataset: Any) -> None:
+    """Raise `ValueError` if the labels of a `ClipDataset`, or of those in a wrapper of torch, are not the model's."""
+    if isinstance(dataset, ClipDataset):
+        check_classes(config, dataset.names)
+    elif isinstance(dataset, dict):
+        for each in dataset.values():
+            check_dataset(config, each)
+    elif isinstance(dataset, Subset):
+        check_dataset(config, dataset.dataset)
+    elif isinstance(dataset, ConcatDataset):
+        for each in dataset.datasets:
+            check_dataset(config, each)
+
+
+def check_batch(clips: int, devices: int, per_device: int, accumulated: int) -> None:
+    """Raise `ValueError` if there are not enough clips for one step."""
+    if devices > clips:
+        raise ValueError(f"{devices} processes cannot share {clips} clips; start at most {clips}")
+    batch = devices * per_device * accumulated
+    if batch > clips:
+        raise ValueError(
+            f"a batch of {batch} clips ({per_device} on each of {devices} devices, accumulated {accumulated} times) "
+            f"is larger than the {clips} clips to train on; take fewer at once, or accumulate fewer"
+        )
+
+
+def measure(prediction: EvalPrediction) -> dict[str, float]:
+    """Accuracies, and the loss of exactly the clips that they are of.
+
+    Trainer's own `eval_loss` gives way to it: with several processes that one counts clips twice that fill up the last
+    batch. Clips labelled -100, which could not be read, count nowhere.
+    """
+    scores, labels = prediction.predictions, prediction.label_ids
+    if not isinstance(scores, tuple):
+        scores, labels = (scores,), (labels,)
+    loss = sum(
+        nn.functional.cross_entropy(torch.from_numpy(logits).float(), torch.from_numpy(classes)).item()
+        for logits, classes in zip(scores, labels, strict=True)
+    )
+    if len(scores) == 1:
+        k = (1, 5) if scores[0].shape[1] > 5 else 1
+        return {"loss": loss} | TopKAccuracy(keep_in_memory=True).compute(
+            predictions=scores[0], references=labels[0], k=k
+        )
+    named: dict[str, Any] = {}
+    for task, logits, classes in zip(("verb", "noun"), scores, labels, strict=True):
+        named |= {f"{task}_predictions": logits, f"{task}_references": classes}
+    return {"loss": loss} | ActionAccuracy(keep_in_memory=True).compute(**named)

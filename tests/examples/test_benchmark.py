@@ -1,0 +1,311 @@
+"""examples/benchmark: every question is answered with tiny models, and the arithmetic is that of a hand-made case.
+
+How fast anything is cannot be tested; that a ratio is the one that its docstring promises can.
+"""
+
+import importlib
+import importlib.util
+import json
+
+import pytest
+import torch
+from places import BENCHMARK
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Imports a script as running it would."""
+    monkeypatch.syspath_prepend(BENCHMARK)
+    return importlib.import_module
+
+
+@pytest.fixture
+def answer(script, capsys):
+    """Runs a question with tiny models; returns what its line of JSON holds."""
+
+    def run(question: str, *options: str) -> dict:
+        script(question).main(["--quick", "--repeat", "2", *options])
+        *table, line = capsys.readouterr().out.splitlines()
+        found = json.loads(line)
+        assert found["question"] == question and found["title"].endswith("?")
+        assert any(found["headings"][0].split()[0] in row for row in table)
+        assert all(len(row) == len(found["headings"]) for row in found["cells"])
+        assert {"torch", "transformers", "cpu", "threads", "gpu"} <= found["versions"].keys()
+        return found
+
+    return run
+
+
+def test_no_script_hides_a_library():
+    specs = {path: importlib.util.find_spec(path.stem) for path in BENCHMARK.glob("*.py")}
+    assert not [path.name for path, spec in specs.items() if spec and spec.origin != str(path)]
+
+
+def test_ratio_is_to_the_limits_around_a_repetition(script):
+    # 100 GFLOP in 2 s and in 4 s, while the machine does 60, 40 and 80 GFLOP/s: 50 of 50, and 25 of 60
+    timing = script("limit").Timing(100.0, seconds=[2.0, 4.0], limits=[60.0, 40.0, 80.0])
+    assert timing.ratios == pytest.approx([1.0, 25 / 60])
+
+
+def test_limit_is_the_rate_that_the_fastest_product_keeps_up(script, monkeypatch):
+    limit = script("limit")
+    assert limit.Limit("cpu", "bf16", ((8, 8, 8),))._outputs[0].dtype == torch.bfloat16
+    operations = []
+
+    def stopwatch(call, device):
+        operations.append(2 * call().numel() * 10)
+        return next(seconds)
+
+    monkeypatch.setattr(limit, "stopwatch", stopwatch)
+    # twice 2 calls of the one in 1.0 s, and 1 of the other in 0.5 s; both do as much in a second, the other twice
+    seconds = iter([0.4, 0.6, 0.5] * 2 + [0.2, 0.1, 0.3])
+    measured = limit.Limit(products=((10, 10, 10), (20, 10, 10)))
+    assert measured() == pytest.approx(3 * 4e-6 / 0.6) and operations[-3:] == [4000] * 3
+
+
+class Clock:
+    """A limit of 10 GFLOP/s, and calls that take as many seconds as one says."""
+
+    device, dtype = "cpu", "fp32"
+
+    def __init__(self, *seconds: float):
+        self.seconds, self.calls = iter(seconds), 0
+
+    def __call__(self) -> float:
+        return 10.0
+
+    def stopwatch(self, call, device):
+        self.calls += 1
+        return next(self.seconds)
+
+
+@pytest.mark.parametrize(
+    "taken, counted",
+    [
+        ([1.0, 2.0, 2.0, 2.0], [2.0, 2.0, 2.0]),  # the first warms up
+        ([4.0, 5.0, 5.0], [4.0, 5.0, 5.0]),  # what takes long has no need to
+        ([12.0, 13.0], [12.0, 13.0]),  # within 20 s
+        ([30.0], [30.0]),
+    ],
+)
+def test_repetitions(script, monkeypatch, taken, counted):
+    limit, clock = script("limit"), Clock(*taken)
+    monkeypatch.setattr(limit, "stopwatch", clock.stopwatch)
+    row = limit.timed(lambda: None, 20.0, clock, repeat=3)
+    assert row["seconds"] == counted and clock.calls == len(taken)
+    assert row["ratios"] == pytest.approx([20.0 / second / 10.0 for second in counted])
+    assert len(row["limits"]) == len(counted) + 1
+
+
+def test_what_would_take_too_long_is_left_out(script, monkeypatch):
+    limit, clock = script("limit"), Clock()
+    monkeypatch.setattr(limit, "stopwatch", clock.stopwatch)
+    row = limit.timed(lambda: None, 1500.0, clock, patience=100.0)
+    assert row["outcome"] == "left out: about 5 minutes" == limit.outcome(row) and clock.calls == 0
+
+
+def test_operations_are_counted_as_by_hand(script):
+    subjects = script("subjects")
+    from transformers import VideoMAEConfig
+
+    from holovid.facts import model_facts
+
+    subject = subjects.SUBJECTS["ca2st"]
+    config = subject.make_config(quick=True)
+    assert subjects.count_gflop(subject, config) == model_facts(config).gflop
+
+    # two layers on T / 2 * (32 / 16)² = 8 tokens of width 32, intermediate size 64, and a classifier of 2 classes
+    config = VideoMAEConfig(**subjects.SMALL | {"intermediate_size": 64})
+    embeddings = 8 * 32 * (3 * 2 * 16 * 16)
+    layer = 8 * 4 * 32 * 32 + 2 * 8 * 8 * 32 + 2 * 8 * 32 * 64
+    forward = 2e-9 * (embeddings + 2 * layer + 32 * 2)
+    assert subjects.count_gflop(subjects.SUBJECTS["videomae"], config) == pytest.approx(forward)
+    # twice as much again for the backward pass, but that the pixels need no gradient
+    training = 3 * forward - 2e-9 * embeddings
+    assert subjects.count_gflop(subjects.SUBJECTS["videomae"], config, training=True) == pytest.approx(training)
+
+
+def test_frozen_experts_cost_no_gradient_of_theirs(script):
+    subjects = script("subjects")
+    subject = subjects.SUBJECTS["cast"]
+    config = subject.make_config(quick=True)
+    forward, training = (subjects.count_gflop(subject, config, training) for training in (False, True))
+    assert forward < training < 2.7 * forward
+
+
+def test_rows_for_which_there_is_no_time_are_left_out(answer):
+    rows = answer("forward", "--models", "xvit-8", "cast", "--dtypes", "fp32", "--seconds", "0")["rows"]
+    assert [row["outcome"] for row in rows if row["device"] == "cpu"] == ["left out: no time"] * 3
+
+
+def test_best_batch_is_found_before_memory_ends(script):
+    rounds, asked = script("rounds"), []
+
+    def row_at(batch: int, compiled: bool) -> dict:
+        asked.append((batch, compiled))
+        if batch > 8:
+            raise torch.OutOfMemoryError("no more")
+        return {"batch": batch, "compiled": compiled, "ratios": [{1: 0.2, 4: 0.6, 8: 0.5}[batch]]}
+
+    rows = rounds.best_batch(row_at, (1, 4, 8, 16, 32))
+    assert [(row["batch"], row["compiled"]) for row in rows] == [(4, False), (4, True)]
+    assert asked == [(1, False), (4, False), (8, False), (16, False), (4, True)]
+    with pytest.raises(ValueError, match="not even a batch of 16 fits"):
+        rounds.best_batch(row_at, (16, 32))
+
+
+@pytest.mark.parametrize("question", ["forward", "training_step"])
+def test_models_answer(answer, question):
+    found = answer(question, "--models", "xvit-8", "ca2st", "timesformer", "--dtypes", "fp32")
+    rows = [row for row in found["rows"] if row["device"] == "cpu"]
+    assert {row["model"] for row in rows} == {"XViT-B/16", "CA²ST-B/16", "TimeSformer-B/16"}
+    assert [row["batch"] for row in rows] == ([1, 4, 1, 1] if question == "forward" else [1, 1, 1])
+    for row in rows:
+        assert len(row["ratios"]) == 2 and row["gflop"] == row["gflop_a_clip"] * row["batch"]
+        assert row["attention"] == ("eager" if row["model"].startswith("TimeSformer") else "sdpa")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what is said without a GPU")
+def test_without_a_gpu_it_is_said(answer):
+    for question in ("limit", "frames", "decoding"):
+        assert any("not run: no CUDA" in row for row in answer(question)["cells"])
+    assert "not run: no CUDA" in answer("forward", "--models", "xvit-8", "--dtypes", "bf16")["cells"][-1]
+    assert "not run: no CUDA" in answer("bfloat16", "--clips", "1")["cells"][-1]
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_with_a_gpu_there_are_rows_of_it(answer):
+    for question in ("forward", "training_step"):
+        found = answer(question, "--models", "xvit-8", "--dtypes", "bf16")
+        rows = [row for row in found["rows"] if row["device"] == "cuda"]
+        assert [row["compiled"] for row in rows] == [False, True] and "ms" in found["cells"][-1][-1]
+    assert any(row["device"] == "cuda" for row in answer("memory", "--models", "xvit-8")["rows"])
+
+
+def test_frames_are_over_those_of_eight(answer):
+    rows = {row["frames"]: row for row in answer("frames")["rows"] if row["device"] == "cpu"}
+    assert list(rows) == [4, 8, 16, 32, 64] and rows[8]["ratios"] == [1.0, 1.0]
+    assert rows[32]["gflop_ratio"] == pytest.approx(4.0, rel=0.01)
+    fours, eights = rows[4]["seconds"], rows[8]["seconds"]
+    assert rows[4]["ratios"] == [four / eight for four, eight in zip(fours, eights, strict=True)]
+
+
+def test_bfloat16_rounds_a_model_that_is_sharp(answer):
+    row = answer("bfloat16", "--clips", "3")["rows"][0]
+    assert 1e-4 < row["difference"] < 0.1 and 0 <= row["agreement"] <= 1 and len(row["speedups"]) == 3
+
+
+def test_reading_is_a_part_of_recognising(answer, script, tmp_path):
+    rows = [row for row in answer("decoding")["rows"] if row["device"] == "cpu"]
+    assert [(row["model"], row["hears"]) for row in rows] == [("XViT-B/16", False), ("CA²ST-B/16", True)]
+    from holovid.processing.video_decoding import open_video
+
+    with open_video(str(script("decoding").render(tmp_path / "clip.mp4", seconds=1)), with_sound=True) as video:
+        facts = video.metadata
+        assert (facts.total_num_frames, facts.fps, facts.width, facts.height) == (30, 30, 340, 256)
+        assert video.sound.rate == 44_100
+
+
+@pytest.mark.slow
+def test_memory_is_that_of_a_process_of_its_own(answer):
+    (row,) = answer("memory", "--models", "xvit-8")["rows"]
+    assert 0 < row["weights"] < row["inference"] < row["training"]
+
+
+@pytest.mark.slow
+def test_compiling_is_whole_and_once(answer, script):
+    rows = answer("compiling")["rows"]
+    assert [(row["graph_breaks"], row["recompilations"], row["without_flash"]) for row in rows] == [(0, 0, False)] * 4
+
+    class Broken(torch.nn.Module):
+        def forward(self, values):
+            print(end="")
+            return values[:3] + 1 if values.shape[0] > 3 else values
+
+    inputs = [{"values": torch.ones(size)} for size in (2, 3, 8)]
+    assert script("compiling").graphs(Broken(), inputs)[1] == 1
+
+
+def hand_made_answers() -> dict:
+    def forward(frames: int, ratios: list[float], **fields) -> dict:
+        return {"model": "XViT-B/16", "frames": frames, "device": "cpu", "dtype": "fp32", "ratios": ratios, **fields}
+
+    answers = {
+        "forward": {
+            "title": "How fast?",
+            "versions": {"torch": "2", "cpu": "avx512_bf16 yes", "gpu": "none"},
+            "headings": ["model", "of the limit"],
+            "cells": [["XViT-B/16", "0.91"]],
+            "rows": [forward(8, [0.80, 0.91, 0.95], batch=1), forward(8, [0.87], batch=4)],
+        },
+        "frames": {"failed": "left out: no time"},
+        "training_memory": {
+            "versions": {"gpu": "none"},
+            "headings": ["way"],
+            "cells": [["all"]],
+            "rows": [
+                {"way": "everything is trained", "peak": 1000.0},
+                {"way": "experts frozen, activation checkpointing", "peak": 250.0},
+            ],
+        },
+    }
+    return {question: answer | {"date": "2026-01-31", "minutes": 4.1} for question, answer in answers.items()}
+
+
+def test_targets_are_judged_by_the_answers(script):
+    verdicts = {row[0]: row[1:] for row in (target.judge(hand_made_answers()) for target in script("targets").TARGETS)}
+    assert verdicts["XViT-B/16, 8 x 224², fp32, a clip: of the limit (the released code: 0.79)"] == [
+        "≥ 0.90", "0.910", "reached"
+    ]  # fmt: skip
+    assert verdicts["the same, 4 clips (the released code: 0.72)"] == ["≥ 0.88", "0.870", "**missed**"]
+    assert verdicts["the same, with activation checkpointing"] == ["≤ 0.3", "0.25", "reached"]
+    assert verdicts["XViT-B/16: time of 32 frames over 8"] == ["≤ 4.1", "left out: no time", ""]
+    assert verdicts["XViT-B/16, bf16 on a GPU: inference, of the limit"] == ["≥ 0.60", "not run: no CUDA", ""]
+    assert verdicts["XViT-B/16, bf16 on a GPU: training, of the limit"] == ["≥ 0.45", "not asked", ""]
+
+
+def test_gpu_targets_take_the_better_row(script):
+    rows = [
+        {"model": "XViT-B/16", "frames": 8, "device": "cuda", "dtype": "bf16", "compiled": compiled, "ratios": [ratio]}
+        for compiled, ratio in ((False, 0.5), (True, 0.7))
+    ]
+    answers = {"forward": {"rows": rows, "versions": {"gpu": "a GPU"}}}
+    targets = {target.what: target.judge(answers)[2:] for target in script("targets").TARGETS}
+    assert targets["XViT-B/16, bf16 on a GPU: inference, of the limit"] == ["0.700", "reached"]
+    assert targets["CAST-B/16, bf16 on a GPU: inference, of the limit"] == ["not measured", ""]
+
+
+def test_results_hold_targets_and_tables(script):
+    page = script("run").results(hand_made_answers(), "make bench")
+    assert "| XViT-B/16 | 0.91 |" in page and "## How fast?" in page and "`make bench`, 12 minutes; torch 2" in page
+    assert "## frames\n\n`examples/benchmark/frames.py`, 2026-01-31, 4.1 minutes\n\nleft out: no time" in page
+
+
+@pytest.mark.slow
+def test_run_asks_and_writes(script, tmp_path, monkeypatch, capfd):
+    run = script("run")
+    with pytest.raises(SystemExit):
+        run.main(["--quick"])
+    assert "measures nothing worth keeping" in capfd.readouterr().err
+    output = tmp_path / "RESULTS.md"
+    options = ["--quick", "--output", str(output), "--threads", "1"]
+    assert run.main([*options, "--questions", "limit"]) == 0
+    assert "How fast does this machine multiply matrices?" in output.read_text()
+    assert json.loads(capfd.readouterr().out.strip().splitlines()[-1])["question"] == "limit"
+    assert run.main([*options, "--questions", "frames", "--add"]) == 0  # other answers stay
+    page = output.read_text()
+    assert page.index("How fast does this machine") < page.index("What does a longer clip cost")
+
+    # scripts that fail, or for which there is no time, are said to
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    (folder / "limit.py").write_text("raise SystemExit(3)")
+    monkeypatch.setattr(run, "HERE", folder)
+    assert run.main([*options, "--questions", "limit"]) == 1
+    assert "failed, with status 3" in output.read_text()
+    assert run.main([*options, "--questions", "limit", "--minutes", "0"]) == 1
+    assert "left out: no time" in output.read_text()
+    (folder / "limit.py").write_text("import time; time.sleep(60)")
+    assert run.main([*options, "--questions", "limit", "--minutes", "0.005"]) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["RESULTS.json", "RESULTS.md", "scripts"]

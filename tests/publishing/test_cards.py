@@ -1,0 +1,440 @@
+"""Model cards: their snippets run where holovid is absent, their figures are those of files, their licences hold."""
+
+import ast
+import dataclasses
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny_ca2st
+import torch
+import yaml
+from golden_numbers import converter_settings, golden, golden_weights
+from hub_server import HubServer, Repository
+from huggingface_hub import ModelCard, ModelCardData
+from places import ROOT
+from safetensors.torch import save_file
+from sounding_clips import clicks, write_sounding_clip
+from tiny_xvit import tiny
+from transformers import AutoConfig
+from typer.testing import CliRunner
+
+from holovid import CA2STConfig, CA2STForVideoClassification, HolovidProcessor, HolovidVideoProcessor, XViTConfig
+from holovid.cli import app
+from holovid.conversion.convert import convert
+from holovid.data.dataset import load_clips
+from holovid.data.synthetic import ClipSet, render_clips
+from holovid.evaluation.evaluate import evaluate_clips, evaluate_sets
+from holovid.evaluation.tasks import load_set
+from holovid.facts import model_facts
+from holovid.loading import load_classifier
+from holovid.publishing.card import MARK, build_card, check_metadata, is_by_hand, write_card
+from holovid.publishing.card_text import METRICS, Subject, published
+from holovid.publishing.leaks import find_leaks
+from holovid.publishing.licences import LICENCES, Origin, check_licence, licence_of
+from holovid.publishing.papers import PARITY, PARITY_BOUND
+from holovid.records import Records, origins, read_records
+
+WITHOUT_HOLOVID = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+from without_holovid import Absent
+sys.meta_path.insert(0, Absent("holovid"))
+for folder, snippets in json.loads(sys.argv[2]).items():
+    os.chdir(folder)
+    print("in", folder)
+    for snippet in snippets:
+        exec(compile(snippet, folder, "exec"), {"__name__": "__main__"})
+"""
+
+
+def save(folder: Path, model, **options) -> Path:
+    model.save_pretrained(folder)
+    HolovidProcessor.for_model(model.config, **options).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips") / "shapes"
+    render_clips(folder, ClipSet(train=8, val=9, size=32, seconds=0.5), progress=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hearing(tmp_path_factory, clips):
+    """A model that hears, with labels of the clips."""
+    torch.manual_seed(0)
+    names = load_clips(clips)["train"].features["label"].names
+    model = tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST, num_labels=8, id2label=dict(enumerate(names)))
+    return save(tmp_path_factory.mktemp("cards") / "hearing", model)
+
+
+@pytest.fixture
+def copy(hearing, tmp_path):
+    """A folder of the same model that a test may add to."""
+    folder = tmp_path / "hearing"
+    folder.mkdir()
+    for path in hearing.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def python_of(card: ModelCard) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", card.content, re.DOTALL | re.MULTILINE)
+
+
+def make_model(kind: str, folder: Path) -> Path:
+    if kind == "sees, video processor only":
+        tiny(id2label=dict(enumerate(["a", "b", "c", "d", "e"]))).save_pretrained(folder)
+        HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6).save_pretrained(folder)
+        return folder
+    if kind == "hears":
+        return save(folder, tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST))
+    if kind == "adapters only":
+        made = {"space": tiny_ca2st.tiny_clip(), "time": tiny_ca2st.tiny_videomae()}
+        for expert, model in made.items():
+            model.save_pretrained(folder.parent.parent / "hub" / "lab" / expert)
+        model = CA2STForVideoClassification.from_experts(**made, num_labels=5, adapters_only=True)
+        for expert, source in model.config.expert_sources.items():
+            source["source"] = f"lab/{expert}"
+        torch.nn.init.normal_(model.classifier.bias)  # before training all labels are equally likely
+        return save(folder, model)
+    return save(folder, tiny_ca2st.tiny_actions(experts=tiny_ca2st.CA2ST))
+
+
+@pytest.mark.slow
+def test_snippets_run_where_holovid_is_absent(tmp_path):
+    """Pasted as they are, beside the model and clips of the names that they show."""
+    pasted = {}
+    for kind in ("sees, video processor only", "hears", "verbs and nouns", "adapters only"):
+        folder = tmp_path / kind
+        card = build_card(make_model(kind, folder / "user" / "name"), licence="apache-2.0", repo_id="user/name")
+        for name in ("clip", "left", "right"):
+            write_sounding_clip(folder / f"{name}.mp4", sound=clicks(2, (0.5,)))
+        pasted[str(folder)] = python_of(card)
+        assert len(python_of(card)) == (2 if kind == "verbs and nouns" else 3)
+        assert "holovid" not in "".join(python_of(card))
+    command = [sys.executable, "-c", WITHOUT_HOLOVID, str(ROOT / "tests"), json.dumps(pasted)]
+    with HubServer() as server:
+        for folder in (tmp_path / "adapters only" / "hub" / "lab").iterdir():
+            repository = server.repositories[f"lab/{folder.name}"] = Repository()
+            repository.commit({path.name: path.read_bytes() for path in folder.iterdir()})
+        online = {"HF_ENDPOINT": server.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "cache")}
+        done = subprocess.run(command, env={**os.environ, **online}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    _, *printed = re.split("^in .*\n", done.stdout, flags=re.MULTILINE)
+    for (folder, snippets), text in zip(pasted.items(), printed, strict=True):
+        config = AutoConfig.from_pretrained(Path(folder, "fine-tuned"))
+        if len(snippets) == 3:
+            answers, label = text.splitlines()[:2]
+            assert len(ast.literal_eval(answers)) == 3 and label == ast.literal_eval(answers)[0]["label"]
+            assert config.id2label == {0: "left", 1: "right"}
+        else:
+            assert re.match(r"verb \d noun \d\n", text)
+            assert (config.num_verbs, config.num_nouns) == (2, 2)
+        assert ("tensor(" in text) == folder.endswith(("hears", "verbs and nouns"))  # what was given other sound
+        assert any(Path(folder, "fine-tuned").glob("*processor_config.json"))
+
+
+def test_a_card_says_what_the_folder_says(hearing):
+    card = build_card(hearing, licence="mit", repo_id="user/name")
+    facts = model_facts(hearing)
+    for part in (
+        "# user/name", "which one of 8 labels", "disc-left-fall",
+        f"{facts.parameters:,}", f"{facts.tuned_parameters:,}",
+        "| sound | 0.4 s at 16,000 Hz: 40 rows of 24 mel bins |", "| frames | 8, sampling uniform |",
+        "None: this model has not been evaluated", "on what hardware: not recorded", "2503.23447",
+        "Where its experts come from: not recorded",
+    ):  # fmt: skip
+        assert part in card.content, part
+    for absent in ("Converted", "published", "Equal to the released code", "Not for commercial use"):
+        assert absent not in card.content, absent
+    assert card.data.to_dict() == {
+        "license": "mit",
+        "library_name": "transformers",
+        "pipeline_tag": "video-classification",
+        "tags": ["video-classification", "action-recognition", "ca2st", "custom_code"],
+    }
+    assert "# hearing\n" in build_card(hearing, licence="mit").content
+
+
+def test_the_same_folder_gives_the_same_card(hearing):
+    first, second = (str(build_card(hearing, licence="mit")) for _ in range(2))
+    assert first == second
+
+
+def measured(folder: Path, clips: Path, output: Path, **options) -> dict:
+    model, processor = load_classifier(folder)
+    return evaluate_clips(
+        model, processor, load_clips(clips)["validation"], output=output, progress=False,
+        about={"model": "hearing", "dataset": "user/shapes", "split": "validation", "command": "holovid evaluate x y"},
+        **options,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_measured_results_and_their_protocols(copy, clips):
+    results = measured(copy, clips, copy / "evaluation", num_views=2, num_crops=3)
+    muted = measured(copy, clips, copy / "evaluation" / "muted", intervention="mute")
+    (copy / "results.json").write_text(json.dumps(results))  # the same twice is one row
+    (copy / "evaluation" / "other.json").write_text('{"top1": 0.99}')  # not of holovid evaluate
+    card = build_card(copy, licence="apache-2.0", repo_id="user/name")
+    top1, top5 = (f"{100 * results['metrics'][name]:.2f}" for name in ("top1", "top5"))
+    assert (
+        f"| user/shapes validation | 9 | 0 | 2 x 3 views | 8 uniform | probabilities | nothing | {top1} | {top5} |"
+    ) in card.content
+    assert (
+        f"| 1 x 1 views | 8 uniform | probabilities | muted | {100 * muted['metrics']['top1']:.2f} |" in card.content
+    )
+    assert card.content.count("| user/shapes validation |") == 2 and "99.00" not in card.content
+    assert card.content.count("holovid evaluate x y") == 1
+    assert "has not been measured" not in card.content
+
+    # the model-index has the whole model only, and comes back as it was
+    (index,) = card.data.to_dict()["model-index"]
+    assert index["name"] == "name" and len(index["results"]) == 1
+    found = index["results"][0]
+    assert found["dataset"] == {
+        "name": "user/shapes", "type": "user/shapes", "config": "2 x 3 views", "split": "validation",
+    }  # fmt: skip
+    assert [each["name"] for each in found["metrics"]] == [METRICS[name] for name in results["metrics"]]
+    assert found["metrics"][0]["value"] == pytest.approx(results["metrics"]["top1"], abs=5e-5)
+    assert found["metrics"][0]["args"]["views"] == 2
+    again = ModelCard(str(card))
+    assert again.data.eval_results == card.data.eval_results and again.data.to_dict() == card.data.to_dict()
+    front = yaml.safe_load(str(card).split("---\n")[1])
+    assert ModelCardData(**front).to_dict() == card.data.to_dict()
+
+
+@pytest.mark.slow
+def test_results_of_other_weights_are_refused(copy, clips):
+    measured(copy, clips, copy / "evaluation")
+    build_card(copy, licence="apache-2.0")
+    torch.manual_seed(1)
+    tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST, num_labels=8).save_pretrained(copy)
+    with pytest.raises(ValueError, match="were measured with other weights"):
+        build_card(copy, licence="apache-2.0")
+
+
+@pytest.mark.slow
+def test_several_sets_and_their_mean(copy, clips):
+    model, processor = load_classifier(copy)
+    sets = [load_set(model, clips, split="validation"), load_set(model, clips / "train", split="train")]
+    results = evaluate_sets(model, processor, sets, output=copy / "evaluation", progress=False)
+    card = build_card(copy, licence="apache-2.0")
+    assert f"Harmonic mean of shapes and train: top-1 {100 * results['harmonic_mean']['top1']:.2f}" in card.content
+    assert len(card.data.eval_results) == 2 * len(METRICS.keys() & results["harmonic_mean"].keys())
+
+
+def test_incomplete_or_broken_records_are_named(copy):
+    (copy / "results.json").write_text('{"holovid_evaluation": 1, "metrics": {"top1": 1}}')
+    with pytest.raises(ValueError, match=r"results\.json is not a whole evaluation: it lacks counts, dataset"):
+        build_card(copy, licence="mit")
+    (copy / "results.json").write_text("{")
+    with pytest.raises(ValueError, match=r"results\.json is not JSON"):
+        build_card(copy, licence="mit")
+    (copy / "results.json").unlink()
+    (copy / "training.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"training\.json is none of holovid's: it lacks 'holovid_training'"):
+        build_card(copy, licence="mit")
+
+
+def test_training_is_told_as_far_as_it_is_recorded(copy):
+    record = {
+        "holovid_training": 1,
+        "starting_point": "google/vit-base-patch16-224-in21k",
+        "recipe": "xvit-ssv2",
+        "seed": 3,
+        "data": {"name": "/home/anna/ssv2", "source": "user/ssv2", "clips": 1234, "licence": "research only"},
+        "hardware": "1 x NVIDIA H200",
+        "hours": 2.5,
+        "co2_eq_grams": 812.0,
+        "command": "python examples/train.py --recipe xvit-ssv2",
+    }
+    (copy / "training.json").write_text(json.dumps(record))
+    card = build_card(copy, licence="mit")
+    for part in (
+        "| started from | google/vit-base-patch16-224-in21k |", "| recipe | xvit-ssv2 |", "| seed | 3 |",
+        "| data | ssv2 ([user/ssv2](https://huggingface.co/datasets/user/ssv2)) |", "| clips | 1,234 |",
+        "| licence of the data | research only |", "| hours | 2.5 |", "| carbon | 812 g of CO₂ equivalents |",
+        "python examples/train.py --recipe xvit-ssv2", "| apache-2.0 |",
+    ):  # fmt: skip
+        assert part in card.content, part
+    assert "anna" not in card.content
+    data = card.data.to_dict()
+    assert data["base_model"] == ["google/vit-base-patch16-224-in21k"] and data["datasets"] == ["user/ssv2"]
+    assert data["co2_eq_emissions"]["emissions"] == 812.0
+    (copy / "training.json").write_text('{"holovid_training": 1}')
+    card = build_card(copy, licence="mit")
+    for row in ("data", "clips", "licence of the data", "hardware", "hours", "carbon"):
+        assert f"| {row} | not recorded |" in card.content
+    (copy / "training.json").write_text('{"holovid_training": 1, "steps": 0, "seed": 0}')
+    assert "It has not been trained" in build_card(copy, licence="mit").content
+
+
+EXPERTS = {
+    "space": {"source": "openai/clip-vit-base-patch16", "revision": "57c2164", "sha256": "11" * 32},
+    "time": {"source": "MCG-NJU/videomae-base", "revision": None, "sha256": "22" * 32},
+    "audio": {"source": "/home/anna/ast", "revision": None, "sha256": "33" * 32},
+}
+
+
+def change_config(folder: Path, **fields) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+@pytest.mark.parametrize("adapters_only", [False, True])
+def test_experts_bring_their_licences(copy, adapters_only):
+    change_config(copy, expert_sources=EXPERTS, adapters_only=adapters_only)
+    with pytest.raises(ValueError, match=r"MCG-NJU/videomae-base.* is under cc-by-nc-4\.0.*cannot be under apache"):
+        build_card(copy, licence="apache-2.0")
+    card = build_card(copy, licence="cc-by-nc-4.0")
+    assert card.data.license == "cc-by-nc-4.0"
+    assert card.data.base_model == ["openai/clip-vit-base-patch16", "MCG-NJU/videomae-base"]
+    rows = [line for line in card.content.splitlines() if line.startswith(("| space expert", "| time e", "| audio e"))]
+    assert [row.split(" | ")[-1] for row in rows] == ["mit |", "cc-by-nc-4.0 |", "unknown |"]
+    assert f"`{'33' * 32}`" in rows[2] and "`57c2164`" in rows[0] and "anna" not in card.content
+    assert "**Not for commercial use**, because of the time expert, VideoMAE (MCG-NJU/videomae-base)" in card.content
+    assert ("These are the adapters only" in card.content) == adapters_only
+    assert ("does not load without the experts" in card.content) == adapters_only
+    assert (card.data.to_dict().get("base_model_relation") == "adapter") == adapters_only
+
+
+def test_converted_checkpoints_say_so(tmp_path):
+    source = tmp_path / "z_best.safetensors"
+    case = golden("ca2st/cast_tiny.json")
+    save_file(golden_weights(case), source)
+    convert(source, "cast", tmp_path / "model", **converter_settings(case))
+    with pytest.raises(ValueError, match=r"converted file z_best\.safetensors is under cc-by-nc-4\.0"):
+        build_card(tmp_path / "model", licence="mit")
+    card = build_card(tmp_path / "model", licence="cc-by-nc-4.0")
+    digest = json.loads((tmp_path / "model" / "conversion.json").read_text())["sha256"]
+    assert f"**Converted** by `holovid convert` from `z_best.safetensors` (sha256 `{digest}`)" in card.content
+    assert "`python examples/benchmark/parity.py`" in card.content
+    assert "Results, published" not in card.content  # it is tiny
+    assert "None: this model has not been evaluated" in card.content
+
+
+def subject_of(config, conversion: dict | None) -> Subject:
+    facts = model_facts(config)
+    return Subject("x", config, facts, Records(conversion=conversion), [], "mit", snippets=None)
+
+
+def test_published_figures_are_for_converted_models_of_their_size():
+    converted = {"source": "xvit_b16_16_k600.pth", "sha256": "0", "settings": {}}
+    released = XViTConfig(num_labels=600, num_frames=16)
+    text = published(subject_of(released, converted))
+    assert "top-1 84.51, top-5 96.26 | 1 x 3 |" in text and "not measured here" in text and "Kinetics-400" not in text
+    assert published(subject_of(released, None)) == ""
+    assert published(subject_of(XViTConfig(num_labels=5, num_frames=16), converted)) == ""
+    text = published(subject_of(CA2STConfig.cast_base(num_labels=174), converted))
+    assert "| Something-Something v2 | top-1 71.6 | 2 x 3 | https://arxiv.org/abs/2311.18825 |" in text
+
+
+def test_licences():
+    assert len(LICENCES) > 70 and {"apache-2.0", "cc-by-nc-4.0", "other", "unknown"} <= LICENCES
+    assert licence_of("MIT/ast-finetuned-audioset-10-10-0.4593") == "bsd-3-clause"
+    assert licence_of("someone/videomae") is None and licence_of(None) is None
+    check_licence("other", "My Licence", "https://example.com/licence")
+    bound = [Origin("time expert", licence="cc-by-nc-4.0")]
+    check_licence("cc-by-nc-sa-4.0", origins=bound)
+    check_licence("other", "Research only", "LICENSE", origins=bound)
+    for licence, more, message in (
+        (None, {}, "a licence is required"),
+        ("Apache", {}, "the Hub knows no licence 'Apache'; it knows apache-2.0"),
+        ("other", {}, "needs a name and a link"),
+        ("other", {"name": "Mine"}, "needs a name and a link"),
+        ("mit", {"link": "LICENSE"}, "no other licence takes them"),
+        ("unknown", {"origins": bound}, "forbids commercial use"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_licence(licence, **more)
+
+
+def test_metadata_that_the_hub_would_not_take_are_refused():
+    for change, message in (
+        ({"license": "mitt"}, "no licence that the Hub knows"),
+        ({"datasets": [1]}, "datasets in the metadata of the card must be a list"),
+        ({"pipeline_tag": None}, "pipeline_tag in the metadata of the card must be text"),
+    ):
+        data = {"license": "mit", "library_name": "transformers", "pipeline_tag": "video-classification"} | change
+        with pytest.raises(ValueError, match=message):
+            check_metadata(ModelCard(f"---\n{yaml.safe_dump(data)}---\n"))
+
+
+def test_a_card_of_somebody_stays(copy):
+    card = build_card(copy, licence="mit")
+    write_card(card, copy / "README.md")
+    assert not is_by_hand((copy / "README.md").read_text())
+    write_card(card, copy / "README.md")
+    own = str(card).replace(MARK, "")
+    (copy / "README.md").write_text(own)
+    assert is_by_hand(own)
+    with pytest.raises(ValueError, match=r"README\.md was not made by holovid card"):
+        write_card(card, copy / "README.md")
+    assert (copy / "README.md").read_text() == own
+
+
+def test_card_on_the_command_line(copy, tmp_path):
+    def holovid(*arguments):
+        return CliRunner().invoke(app, ["card", *map(str, arguments)])
+
+    done = holovid(copy, "--licence", "apache-2.0", "--repo-id", "user/name")
+    assert done.exit_code == 0, done.output
+    assert (copy / "README.md").read_text() == str(build_card(copy, licence="apache-2.0", repo_id="user/name"))
+    assert find_leaks(copy, "user/name") == []
+    done = holovid(copy, "--license", "other", "--licence-name", "Mine", "--licence-link", "LICENSE", "--output",
+                   tmp_path / "new" / "card.md")  # fmt: skip
+    assert done.exit_code == 0 and "The model is under [Mine](LICENSE)" in (tmp_path / "new" / "card.md").read_text()
+    for arguments, message in (
+        ((copy, "--licence", "free"), "holovid: the Hub knows no licence 'free'"),
+        ((tmp_path / "absent", "--licence", "mit"), "is no folder of a model"),
+        ((copy, "--licence", "mit", "--repo-id", "name"), "repo_id must be user/name, got 'name'"),
+    ):
+        done = holovid(*arguments)
+        assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def script(path: str):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(ROOT / "examples"))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(ROOT / "examples"))
+    return module
+
+
+@pytest.mark.slow
+def test_committed_cards_are_what_the_command_makes(tmp_path):
+    command = [sys.executable, str(ROOT / "examples" / "make_cards.py"), "--output", "cards"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    committed = sorted((ROOT / "examples" / "cards").glob("*.md"))
+    assert [path.name for path in committed] == sorted(path.name for path in (tmp_path / "cards").iterdir())
+    for path in committed:
+        assert (tmp_path / "cards" / path.name).read_text() == path.read_text(), path.name
+        check_metadata(ModelCard.load(path))
+    assert find_leaks(ROOT / "examples" / "cards", "user/name") == []
+
+
+@pytest.mark.slow
+def test_parity_is_what_the_cards_say():
+    found = list(script("examples/benchmark/parity.py").differences())
+    assert {family: sum(row[0] == family for row in found) for family in PARITY} == PARITY
+    for _, name, difference, logit in found:
+        assert difference <= float(PARITY_BOUND) * logit, name
+
+
+def test_origins_of_nothing_known():
+    facts = model_facts(tiny_ca2st.tiny_config())
+    assert origins(facts, Records()) == []
+    assert dataclasses.asdict(Records()) == dataclasses.asdict(read_records(ROOT / "tests" / "golden"))

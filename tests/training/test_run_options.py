@@ -1,0 +1,187 @@
+"""What is wrong with a training run's arguments is one sentence, said before torch is imported where that is cheap."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from training_runs import EXAMPLES, environment, rendered
+from transformers import TrainingArguments
+
+from holovid.training.arguments import Parser, RunArguments, parse_arguments
+from holovid.training.run_options import FAMILIES, LARGEST_FILE, arguments_of, check_run, training_fields
+from holovid.training.starting_points import FAMILIES as STARTS
+
+ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- recipe\n- small\n", r"must hold lines such as 'recipe: small', got \"\['recipe', 'small'\]\""),
+        ("recipe small", "must hold lines"),
+        ("", "must hold lines"),
+        ("recipe: small\nrecipe: cast-ssv2\n", "gives 'recipe' more than once"),
+        ('{"recipe": "small", "recipe": "b"}', "gives 'recipe' more than once"),
+        (ALIASES, "line 2 has an alias"),
+        ("&a {a: *a}", "has an alias"),
+        ("recipe:\tsmall\n\tdata: clips\n", "cannot be read"),
+        ("recipe: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
+        ("[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("recipe: \0", "unacceptable character"),
+        ("? [a]\n: b\n", "unhashable key"),
+        ("a: 1\n---\nb: 2\n", "expected a single document"),
+        ("data: " + "x" * LARGEST_FILE, "larger than 1,048,576 bytes"),
+    ],
+    ids=range(14),
+)
+def test_files_that_are_no_arguments(tmp_path, text, message):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(ValueError, match=message) as raised:
+        arguments_of(tmp_path / "run.yaml")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_in_another_encoding(tmp_path):
+    (tmp_path / "run.yaml").write_bytes("data: caf\u00e9".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"run\.yaml cannot be read: 'utf-8' codec"):
+        arguments_of(tmp_path / "run.yaml")
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    (tmp_path / "clips.csv").write_text("path,label\nclip.mp4,left\n")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+GOOD = ["--recipe", "small", "--data", "{data}/clips.csv", "--model", "xvit"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe", "smal", *GOOD[2:]], "did you mean 'small'"),
+        (["--data", "{data}/clips.csv"], "required: --recipe"),
+        ([*GOOD, "--data", "{data}/nowhere"], "there is no .*nowhere"),
+        ([*GOOD, "--validation", "{data}/nowhere.csv"], r"there is no .*nowhere\.csv"),
+        ([*GOOD, "--target", "verb", "noun"], "no column 'verb'; there are path, label"),
+        ([*GOOD, "--target", "labels"], "did you mean 'label'"),
+        ([*GOOD, "--model", "{data}/model"], "there is no folder"),
+        ([*GOOD, "--model", "{data}/empty"], "it has no config.json"),
+        ([*GOOD[:4], "--experts", "space={data}/no/clip", "time=some/videomae"], "there is no folder"),
+        ([*GOOD, "--num_train_epocs", "3"], "did you mean --num_train_epochs"),
+        ([*GOOD, "--batchsize=3"], "there is no argument '--batchsize=3'"),
+        (["{data}/run.yaml"], "No such file"),
+    ],
+)
+def test_what_is_cheap_to_check(data, arguments, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        check_run([argument.format(data=data) for argument in arguments])
+
+
+def test_what_is_right_passes(data):
+    check_run(
+        [
+            argument.format(data=data)
+            for argument in [*GOOD, "--num-train-epochs=3", "--learning_r", "1e-3", "--no_flip"]
+        ]
+    )
+    check_run(["--help"])
+    assert set(FAMILIES) == set(STARTS)
+    assert set(training_fields()) >= {each.name for each in fields(TrainingArguments) if each.init} - {
+        "distributed_state"
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num_frames", "0"], "--num_frames must be a number from 1 on, got 0"),
+        (["--image_size", "-5"], "--image_size must be"),
+        (["--per_device_train_batch_size", "0"], "--per_device_train_batch_size must be"),
+        (["--gradient_accumulation_steps", "0"], "--gradient_accumulation_steps must be"),
+        (["--num_train_epochs", "nan"], "--num_train_epochs must be"),
+        (["--num_train_epochs", "-1"], "--num_train_epochs must be"),
+        (["--num_train_epochs", "inf"], "--num_train_epochs must be"),
+        (["--learning_rate", "-1"], "--learning_rate must be"),
+        (["--weight_decay", "nan"], "--weight_decay must be"),
+        (["--dataloader_num_workers", "-1"], "--dataloader_num_workers must be"),
+        (["--seed", "-1"], "--seed must be"),
+        (["--seed", "99999999999"], "--seed must be at most 4294967295"),
+        (["--ema_decay", "1"], "--ema_decay must lie between 0 and 1, got 1.0"),
+        (["--ema_decay", "nan"], "--ema_decay must be"),
+    ],
+)
+def test_numbers_of_which_no_run_is_made(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        parse_arguments(["--data", "clips", "--model", "xvit", "--recipe", "small", "--use_cpu", *arguments])
+
+
+def test_numbers_of_the_loop():
+    from training_runs import script
+
+    loop = sys.modules[script("train_accelerate").__module__].LoopArguments
+    parser = Parser((RunArguments, loop))
+    for arguments in (["--batch_size", "0"], ["--accumulate", "-1"], ["--epochs", "0"], ["--workers", "-2"]):
+        with pytest.raises(ValueError, match=f"{arguments[0]} must be a number"):
+            parser.given(["--data", "clips", "--recipe", "small", *arguments])
+
+
+def run_script(name, *arguments):
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("train", ["--recipe", "smal", "--data", "x"], "did you mean 'small'"),
+        ("train", ["--recipe", "small", "--data", "x", "--model", "xvit"], "there is no 'x'"),
+        ("train_accelerate", ["--recipe", "small", "--data", "x", "--batch_size", "0"], "--batch_size must be"),
+        ("evaluate_clips", ["x", "y"], "it is not"),
+        ("evaluate_clips", ["/no/where", "y"], "there is no folder"),
+        ("evaluate_clips", ["/no/where"], "required: data"),
+    ],
+)
+def test_scripts_end_in_one_sentence(name, arguments, message, tmp_path):
+    if message == "it is not":
+        (tmp_path / "config.json").write_text("{}")
+        arguments, message = [tmp_path, tmp_path / "nowhere"], "there is no"
+    done = run_script(name, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"{name}.py: ") and message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_training_says_how_to_go_on(tmp_path_factory, tmp_path):
+    """Pressed while workers read clips: each process gets the signal, and one line is said."""
+    clips = rendered(tmp_path_factory)
+    options = {
+        "model": "xvit", "recipe": "small", "data": clips, "target": "motion", "output_dir": tmp_path / "run",
+        "num_train_epochs": 5000, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1,
+        "save_strategy": "steps", "save_steps": 2, "eval_strategy": "no", "dataloader_num_workers": 2,
+    }  # fmt: skip
+    command = [sys.executable, str(EXAMPLES / "train.py"), "--use_cpu", "true"]
+    command += [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
+        start_new_session=True,
+    )  # fmt: skip
+    started = time.monotonic()
+    while not list(tmp_path.glob("run/checkpoint-*")) and time.monotonic() - started < 240 and process.poll() is None:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    (line,) = (line for line in said.splitlines() if line.startswith("train.py: "))
+    assert line.startswith("train.py: stopped: ") and "--resume_from_checkpoint true" in line
+    assert "Traceback" not in said

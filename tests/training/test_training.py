@@ -1,0 +1,290 @@
+"""VideoTrainer on clips in memory: what it logs, draws, averages, saves and refuses."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hub_server import HubServer
+from tiny_xvit import tiny_config
+from transformers import TrainerCallback, TrainingArguments
+
+from holovid import HolovidProcessor, XViTForVideoClassification
+from holovid.recipes import get_recipe
+from holovid.training.averaging import AVERAGE_NAME
+from holovid.training.checkpoints import all_checkpoints, checkpoint_faults, newest_checkpoint, resume_point
+from holovid.training.trainer import VideoTrainer, check_arguments, check_batch
+
+
+class Clips(torch.utils.data.Dataset):
+    """Noise, as ClipDataset would give it."""
+
+    def __init__(self, count: int):
+        generator = torch.Generator().manual_seed(1)
+        self.frames = torch.randn(count, 6, 3, 16, 16, generator=generator)
+        self.asked: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, key) -> dict[str, torch.Tensor]:
+        self.asked.append(key)
+        index = key[1] if isinstance(key, tuple) else key
+        return {"pixel_values_videos": self.frames[index], "labels": torch.tensor(index % 5)}
+
+
+def arguments(folder: Path, **options) -> TrainingArguments:
+    defaults = {
+        "output_dir": str(folder), "num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3,
+        "weight_decay": 0.05, "use_cpu": True, "report_to": "none", "logging_steps": 1, "eval_strategy": "epoch",
+        "save_strategy": "epoch", "disable_tqdm": True, "logging_nan_inf_filter": False,
+    }  # fmt: skip
+    return TrainingArguments(**defaults | options)
+
+
+def trainer(folder: Path, count: int = 12, model=None, **options) -> VideoTrainer:
+    own = {
+        name: options.pop(name) for name in ("recipe", "ema_decay", "callbacks", "processing_class") if name in options
+    }
+    torch.manual_seed(0)
+    model = model or XViTForVideoClassification(tiny_config(problem_type="single_label_classification"))
+    return VideoTrainer(
+        model,
+        arguments(folder, **options),
+        train_dataset=Clips(count),
+        eval_dataset=Clips(7),
+        **{"recipe": "small"} | own,
+    )
+
+
+def test_what_is_logged_and_drawn(tmp_path):
+    run = trainer(tmp_path)
+    run.train()
+    steps = [entry for entry in run.state.log_history if "loss" in entry]
+    assert len(steps) == 6
+    for entry in steps:
+        assert entry["clips_per_second"] > 0 and 0 <= entry["data_wait_share"] <= 1
+    evaluations = [entry for entry in run.state.log_history if "eval_top1" in entry]
+    assert [entry["eval_clips"] for entry in evaluations] == [7, 7]
+    assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / ".training.png").exists()
+
+
+def test_epochs_have_their_own_orders_of_the_same_clips(tmp_path):
+    run = trainer(tmp_path, eval_strategy="no", save_strategy="no")
+    run.train()
+    asked = run.train_dataset.asked
+    orders = [[index for epoch, index in asked if epoch == wanted] for wanted in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(12)) and orders[0] != orders[1]
+
+
+def test_the_recipe_decides_about_steps(tmp_path):
+    recipe = get_recipe("xvit-ssv2")
+    run = trainer(tmp_path, recipe=recipe, eval_strategy="no", save_strategy="no")
+    run.train()
+    assert isinstance(run.optimizer.optimizer, torch.optim.SGD)
+    rates = [entry["learning_rate"] for entry in run.state.log_history if "loss" in entry]
+    assert rates[0] == pytest.approx(1e-3 * 0.003 / 0.03)  # where this recipe's warm-up starts
+    assert max(rates) < 1e-3
+
+
+def test_evaluation_does_not_change_what_follows(tmp_path):
+    """Also where dropout draws, so that a run that is resumed may evaluate once more or less."""
+    weights = []
+    for strategy in ("no", "steps"):
+        model = XViTForVideoClassification(
+            tiny_config(problem_type="single_label_classification", hidden_dropout_prob=0.2)
+        )
+        torch.manual_seed(0)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        run = trainer(tmp_path / strategy, model=model, eval_strategy=strategy, eval_steps=1, save_strategy="no")
+        run.train()
+        weights.append(model.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_the_loss_is_that_of_all_clips(tmp_path, count):
+    """Batches of 4 leave 3 of 7 clips for the last one, which must not count more."""
+    run = trainer(tmp_path, per_device_eval_batch_size=count)
+    metrics = run.evaluate()
+    with torch.no_grad():
+        clips = [run.eval_dataset[index] for index in range(7)]
+        frames, labels = (torch.stack([clip[name] for clip in clips]) for name in ("pixel_values_videos", "labels"))
+        expected = run.model.eval()(frames, labels=labels).loss.item()
+    assert metrics["eval_loss"] == pytest.approx(expected, abs=1e-6)
+
+
+class Spoil(TrainerCallback):
+    """Weights that are no numbers, from the second step on."""
+
+    def on_step_end(self, args, state, control, model, **kwargs):
+        if state.global_step == 1:
+            model.classifier.weight.data.fill_(math.nan)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
+    run = trainer(tmp_path, callbacks=[Spoil()])
+    with pytest.raises(ValueError, match=r"the loss became nan at step 2, learning rate 0\.\d+ \(before: [\d.]+\)"):
+        run.train()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"recipe": "smal"}, "did you mean 'small'"),
+        ({"recipe": "cast-ssv2"}, "is for ca2st models, and this is a xvit model"),
+        ({"optim": "adafactor"}, "optim: the recipe decides"),
+        ({"label_smoothing_factor": 0.1}, "label_smoothing_factor: the recipe decides"),
+        ({"per_device_train_batch_size": 16}, "a batch of 16 clips .* is larger than the 12 clips"),
+        ({"gradient_accumulation_steps": 4}, "a batch of 16 clips .* accumulated 4 times"),
+        ({"ema_decay": 1.5}, "decay must be between 0 and 1"),
+    ],
+)
+def test_what_is_refused_at_once(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        trainer(tmp_path, **options)
+    assert not any(tmp_path.iterdir())
+
+
+def test_processes_that_do_not_know_of_one_another(tmp_path, monkeypatch):
+    """On CPUs without --use_cpu, each would train alone and write into the same folder."""
+    args = arguments(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="2 processes were started, and this one knows of 1"):
+        check_arguments(args, Clips(12))
+
+
+def test_more_processes_than_clips():
+    check_batch(clips=8, devices=2, per_device=2, accumulated=2)
+    with pytest.raises(ValueError, match="8 processes cannot share 7 clips; start at most 7"):
+        check_batch(clips=7, devices=8, per_device=1, accumulated=1)
+
+
+def test_averaged_weights(tmp_path):
+    """Those of every step are averaged; evaluation sees the average, training does not; the model ends as it."""
+    seen, evaluated = [], []
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args, state, control, model, **kwargs):
+            seen.append(model.classifier.weight.detach().clone())
+
+    class Listening(VideoTrainer):
+        def evaluation_loop(self, *args, **kwargs):
+            evaluated.append(self.model.classifier.weight.detach().clone())
+            return super().evaluation_loop(*args, **kwargs)
+
+    torch.manual_seed(0)
+    model = XViTForVideoClassification(tiny_config(problem_type="single_label_classification"))
+    run = Listening(
+        model, arguments(tmp_path), recipe="small", ema_decay=0.5, train_dataset=Clips(12), eval_dataset=Clips(7),
+        callbacks=[Watch()],
+    )  # fmt: skip
+    run.train()
+    average, averages = seen[0], [seen[0]]
+    for weight in seen[1:]:
+        average = 0.5 * average + 0.5 * weight
+        averages.append(average)
+    torch.testing.assert_close(evaluated[0], averages[2])
+    torch.testing.assert_close(evaluated[1], averages[5])
+    torch.testing.assert_close(model.classifier.weight.detach(), averages[5])
+    plain = trainer(tmp_path / "plain")
+    plain.train()
+    assert torch.equal(plain.model.classifier.weight, seen[5])
+
+    checkpoint = newest_checkpoint(tmp_path, files=[AVERAGE_NAME])
+    assert checkpoint.name == "checkpoint-6"
+    resumed = trainer(tmp_path, ema_decay=0.5)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
+    assert torch.equal(resumed.model.classifier.weight, model.classifier.weight)
+    with pytest.raises(ValueError, match=r"has no average\.safetensors"):
+        trainer(tmp_path, ema_decay=0.5).train(resume_from_checkpoint=str(tmp_path / "plain" / "checkpoint-3"))
+
+
+def test_the_best_checkpoint_is_known_by_its_name(tmp_path):
+    run = trainer(
+        tmp_path, num_train_epochs=3, load_best_model_at_end=True, metric_for_best_model="loss", save_total_limit=1
+    )
+    run.train()
+    best = Path(run.state.best_model_checkpoint)
+    assert best in all_checkpoints(tmp_path) and not (tmp_path / "_unfinished").exists()
+    recorded = json.loads((best / "trainer_state.json").read_text())["best_model_checkpoint"]
+    assert recorded == str(best)
+
+
+def test_a_checkpoint_gets_its_name_when_it_is_whole(tmp_path, monkeypatch):
+    run = trainer(tmp_path)
+    monkeypatch.setattr(run, "_save_rng_state", lambda folder: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.train()
+    assert all_checkpoints(tmp_path) == []
+    monkeypatch.undo()
+    again = trainer(tmp_path)
+    again.train()
+    assert [checkpoint_faults(path) for path in all_checkpoints(tmp_path)] == [[], []]
+    assert not (tmp_path / "_unfinished").exists()
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def test_the_newest_checkpoint_that_is_whole(tmp_path, caplog):
+    trainer(tmp_path, num_train_epochs=5, eval_strategy="no").train()
+    assert newest_checkpoint(tmp_path).name == "checkpoint-15"
+    (tmp_path / "checkpoint-15" / "trainer_state.json").unlink()
+    cut(tmp_path / "checkpoint-12" / "optimizer.pt")
+    cut(tmp_path / "checkpoint-9" / "model.safetensors")
+    (tmp_path / "checkpoint-6" / "rng_state.pth").unlink()
+    assert checkpoint_faults(tmp_path / "checkpoint-15") == ["it has no trainer_state.json"]
+    assert checkpoint_faults(tmp_path / "checkpoint-12") == ["optimizer.pt is cut short"]
+    assert checkpoint_faults(tmp_path / "checkpoint-9") == ["model.safetensors is cut short"]
+    assert checkpoint_faults(tmp_path / "checkpoint-6") == ["it has no rng_state.pth"]
+    assert newest_checkpoint(tmp_path).name == "checkpoint-3"
+    assert newest_checkpoint(tmp_path, files=["average.safetensors"]) is None
+    assert newest_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_where_a_run_is_resumed(tmp_path):
+    assert resume_point(arguments(tmp_path)) is None
+    assert resume_point(arguments(tmp_path, resume_from_checkpoint="true")) is None
+    trainer(tmp_path, num_train_epochs=1, eval_strategy="no").train()
+    with pytest.raises(ValueError, match="holds checkpoints of an earlier run"):
+        resume_point(arguments(tmp_path))
+    whole = tmp_path / "checkpoint-3"
+    assert resume_point(arguments(tmp_path, resume_from_checkpoint="true")) == whole
+    assert resume_point(arguments(tmp_path / "other", resume_from_checkpoint=str(whole))) == whole
+    with pytest.raises(ValueError, match="true, false or the folder of a checkpoint"):
+        resume_point(arguments(tmp_path, resume_from_checkpoint="yes"))
+    (whole / "scheduler.pt").unlink()
+    with pytest.raises(ValueError, match=r"cannot be resumed: it has no scheduler\.pt"):
+        resume_point(arguments(tmp_path, resume_from_checkpoint=str(whole)))
+
+
+def test_tensorboard_gets_the_throughput(tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "events"))
+    trainer(tmp_path, report_to="tensorboard", save_strategy="no").train()
+    events = EventAccumulator(str(tmp_path / "events")).Reload()
+    values = [event.value for event in events.Scalars("train/clips_per_second")]
+    assert len(values) == 6 and min(values) > 0
+    assert len(events.Scalars("eval/top1")) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_published_with_a_license(tmp_path):
+    processor = HolovidProcessor.for_model(tiny_config())
+    with HubServer() as hub, hub.visited():
+        run = trainer(tmp_path, hub_model_id="me/trained", max_steps=1, processing_class=processor)
+        run.train()
+        published = run.push_to_hub(license="apache-2.0")
+        repository = hub.repositories["me/trained"]
+        with pytest.raises(ValueError, match="name the repository"):
+            trainer(tmp_path / "nameless").push_to_hub(license="apache-2.0")
+    files = repository.commits[repository.head]
+    assert published.changed and {"model.safetensors", "README.md", "processor_config.json"} <= files.keys()
+    assert not [name for name in files if name.startswith(("training_args", "checkpoint"))]
