@@ -248,3 +248,12 @@ def test_docstring_examples_run(package):
 def test_public_names_are_documented():
     for name in holovid.__all__:
         assert getattr(holovid, name).__doc__
+
+
+def test_bounds_are_those_that_security_promises():
+    table = (ROOT / "docs" / "security.md").read_text().split("## Bounds")[1].split("##")[0]
+    rows = re.findall(r"^\| `(\w+)\.(\w+)` \|.*\| (\d+)([⁰¹²³⁴⁵⁶⁷⁸⁹]*) \|$", table, re.MULTILINE)
+    assert len(rows) == table.count("\n| `") >= 10
+    for module, name, base, exponent in rows:
+        value = int(base) ** int(exponent.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")) or 1)
+        assert getattr(importlib.import_module(f"holovid.processing.{module}"), name) == value, name

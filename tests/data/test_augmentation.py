@@ -183,11 +183,17 @@ def test_erased_box():
 
 
 def test_short_sides_grow_with_the_crop():
-    (step,) = (
-        step
-        for step in build_augmentation(get_recipe("xvit-ssv2"), processor(56)).frames.transforms
-        if isinstance(step, RandomShortSide)
-    )
+    def short_side(crop):
+        (step,) = (
+            step
+            for step in build_augmentation(get_recipe("xvit-ssv2"), processor(crop)).frames.transforms
+            if isinstance(step, RandomShortSide)
+        )
+        return step
+
+    full = short_side(224)
+    assert (full.smallest, full.largest) == (256, 320), "as in the paper"
+    step = short_side(56)
     assert (step.smallest, step.largest) == (64, 80)
     sides = {min(step(torch.zeros(1, 3, 20, 30)).shape[-2:]) for _ in range(400)}
     assert sides == set(range(64, 81))

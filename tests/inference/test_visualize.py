@@ -116,6 +116,13 @@ def test_confusions_of_any_size(classes):
         assert min(gaps, default=0) > -3, "names do not run over one another"
 
 
+def test_long_names_are_cut_to_what_fits():
+    names = ["x" * 28, "y" * 29]
+    axes = draw_confusion(confusion_counts([0, 1], [0, 1], 2), names).axes[0]
+    shown = [text.get_text() for text in axes.get_yticklabels()]
+    assert shown == ["x" * 28, "y" * 27 + "\N{HORIZONTAL ELLIPSIS}"]
+
+
 def test_nothing_is_confused():
     with pytest.raises(ValueError, match="there are no clips to draw"):
         draw_confusion(np.zeros((2, 2), dtype=int), ["a", "b"])

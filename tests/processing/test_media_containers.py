@@ -16,7 +16,13 @@ from holovid.data.tables import load_clips
 from holovid.inference.watching import LiveSource
 from holovid.processing import audio_decoding, media_containers, media_source
 from holovid.processing.audio_decoding import SoundFile, mono
-from holovid.processing.media_containers import CONTAINERS
+from holovid.processing.media_containers import (
+    CONTAINERS,
+    REPEATED_FREELY,
+    UnreadableError,
+    check_picture_size,
+    check_repeated,
+)
 from holovid.processing.video_decoding import open_video
 
 # suffix -> codec, and FFmpeg's name of the container where the suffix does not tell
@@ -321,6 +327,21 @@ def test_an_index_of_more_frames_than_there_are_bytes(tmp_path):
     struct.pack_into(">IIII", content, atom(content, b"stsc"), 1, 1, count, 1)
     with pytest.raises(ValueError, match=r"says that 10,000,000 samples lie in its \d,\d+ bytes"):
         open_video(bytes(content))
+
+
+def test_the_largest_pictures_that_are_read():
+    check_picture_size("it", 2**13, 2**13)
+    check_picture_size("it", 2**15, 2**11)
+    for width, height in ((2**13 + 1, 2**13), (2**15 + 1, 1), (1, 2**15 + 1)):
+        with pytest.raises(UnreadableError, match=f"it has pictures of {width} x {height}; at most 67,108,864 pixels"):
+            check_picture_size("it", width, height)
+
+
+def test_how_often_an_index_may_name_the_same_bytes():
+    check_repeated(16 * 5000 + REPEATED_FREELY, size=5000)
+    check_repeated(10**12, size=0)  # of what has no size it is not known
+    with pytest.raises(UnreadableError, match=r"a file of 5,000 bytes cannot be read: .* more than 16 times"):
+        check_repeated(16 * 5000 + REPEATED_FREELY + 1, size=5000)
 
 
 def test_bytes_that_come_again_and_again(tmp_path, monkeypatch):

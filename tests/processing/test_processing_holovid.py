@@ -290,6 +290,28 @@ def test_nested_options(folder):
     assert click_rows(inputs)[0] == pytest.approx(0.98, abs=0.011)
 
 
+def test_nested_options_may_be_numbers_of_numpy(folder):
+    hear, path = processor(), str(folder / "silent.mp4")
+    theirs = hear(path, videos_kwargs={"num_frames": np.int64(3), "image_mean": np.full(3, 0.25)}, return_tensors="pt")
+    ours = hear(path, num_frames=3, image_mean=[0.25] * 3, return_tensors="pt")
+    assert theirs.pixel_values_videos.shape[1] == 3
+    assert torch.equal(theirs.pixel_values_videos, ours.pixel_values_videos)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"num_frames": "three"}, "num_frames must be a whole number from 1 to .*, got 'three'"),
+        ({"do_resize": "yes"}, "do_resize must be .*, got 'yes'"),
+        ({"generator": 3}, "generator must be a torch.Generator, got int"),
+    ],
+)
+def test_wrong_options_are_told_wherever_they_stand(folder, nested, wrong, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        processor()(str(folder / "silent.mp4"), **({"videos_kwargs": wrong} if nested else wrong))
+
+
 @pytest.mark.parametrize(
     ("config", "names", "mean"),
     [
