@@ -301,6 +301,15 @@ def test_missing_experts_are_named(folders, recorded, tmp_path):
         CA2STForVideoClassification.from_pretrained(folder, experts={"space": folders["space"], "time": cut})
 
 
+def test_a_missing_expert_without_a_record_is_named(cast, tmp_path):
+    folder = shutil.copytree(cast / "adapters", tmp_path / "adapters")
+    config = json.loads((folder / "config.json").read_text())
+    del config["expert_sources"]["time"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="expert_sources in the configuration does not tell which time expert it is"):
+        CA2STForVideoClassification.from_pretrained(folder)
+
+
 def test_experts_that_are_not_asked_for(folders, cast):
     with pytest.raises(ValueError, match=r"experts=\{'space': \.\.\.\}: no weights of that expert are missing"):
         CA2STForVideoClassification.from_pretrained(cast / "full", experts={"space": folders["space"]})
