@@ -56,9 +56,14 @@ def test_parts_come_one_after_the_other(folder, starts):
             assert torch.equal(silent.frames([index])[0][0], pixels[index])
 
 
-def test_sound_alone(folder):
-    with SoundFile(join(folder, "alone.ts", (0.0, 0.0))) as file:
-        assert file.sound.seconds == pytest.approx(4, abs=0.15)
+@pytest.mark.parametrize("starts", [(0.0, 0.0), (0.0, HOUR), (10.0, 0.0, 30.0)])
+def test_sound_alone(folder, starts):
+    path = join(folder, f"alone_{starts[-1]:g}.ts", starts)
+    with av.open(str(path)) as container:
+        samples = sum(frame.samples for frame in container.decode(audio=0))
+    with SoundFile(path) as file:
+        assert file.sound.num_samples == samples, "no part lies over the end of another"
+        assert file.sound.seconds == pytest.approx(2 * len(starts), abs=0.15)
 
 
 def test_a_matroska_file_that_begins_anew(folder):
@@ -75,3 +80,14 @@ def test_one_clock_is_left_alone(folder):
     path = write_sounding_clip(folder / "one.ts", sound=clicks(2, (1.0,), RATE), rate=RATE)
     with open_video(path) as video:
         assert video._index.jumps == [] and len(video) == 40
+
+
+@pytest.mark.parametrize("sound", [False, True])
+@pytest.mark.parametrize(("gap", "seconds"), [(9.5, 13.5), (10.5, 4.0)])
+def test_a_clock_leaps_where_ten_seconds_are_empty(folder, sound, gap, seconds):
+    path = join(folder, f"gap_{gap:g}_{sound}.ts", (0.0, 2.0 + gap), sound)
+    with open_video(path, with_sound=sound) as video:
+        assert video.seconds == pytest.approx(seconds, abs=0.15)
+    if sound:
+        with SoundFile(path) as file:
+            assert file.sound.seconds == pytest.approx(seconds, abs=0.15)
