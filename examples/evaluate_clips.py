@@ -26,9 +26,9 @@ def main() -> None:
     from accelerate import PartialState
 
     from holovid.evaluation import evaluate_clips
-    from holovid.evaluation.report import public_command
     from holovid.evaluation.tasks import load_set
     from holovid.loading import load_classifier
+    from holovid.records import public_command
 
     model, processor = load_classifier(args.model)
     clips = load_set(model, args.data, target=args.target, split=args.split, root=args.root)

@@ -8,7 +8,6 @@ The command makes the same cards each time: they hold no dates and nothing about
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from holovid.convert import convert  # noqa: E402
 from holovid.data import load_clips  # noqa: E402
 from holovid.evaluation import evaluate_clips  # noqa: E402
 from holovid.loading import load_classifier  # noqa: E402
+from holovid.records import TRAINING, write_record  # noqa: E402
 from holovid.synthetic import ClipSet, render_clips  # noqa: E402
 
 SEED, EPOCHS, BATCH = 0, 8, 16
@@ -86,8 +86,7 @@ def make_converted(folder: Path) -> None:
 
 
 def note_training(folder: Path, **facts) -> None:
-    record = {"holovid_training": 1, "seed": SEED, **facts}
-    (folder / "training.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_record(TRAINING, folder, {"seed": SEED, **facts})
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -42,11 +42,12 @@ def main(arguments: list[str]) -> None:
     from transformers.utils import logging
 
     from holovid.preparation import prepare
+    from holovid.records import TRAINING, write_record
     from holovid.training import VideoTrainer
     from holovid.training.arguments import parse_arguments
     from holovid.training.averaging import AVERAGE_NAME
     from holovid.training.checkpoints import resume_point
-    from holovid.training.record import record_of_trainer, write_record
+    from holovid.training.record import record_of_trainer
 
     logging.disable_progress_bar()  # of writing files; that of training stays
     run, args = parse_arguments(arguments)
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> None:
     trainer.save_model()  # weights, configuration and processor
     trainer.save_metrics("train", result.metrics | {"train_broken_clips": len(parts.train.broken())})
     if trainer.is_world_process_zero():
-        write_record(record_of_trainer(run, parts, args, result, ["python", *sys.argv]), args.output_dir)
+        write_record(TRAINING, args.output_dir, record_of_trainer(run, parts, args, result, ["python", *sys.argv]))
     if parts.validation is not None:
         metrics = trainer.evaluate()
         trainer.log_metrics("eval", metrics)

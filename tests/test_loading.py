@@ -15,8 +15,10 @@ from tiny_xvit import image_model, tiny
 from transformers import pipeline
 from typer.testing import CliRunner
 
+import holovid
 from holovid import (
     CA2STForVideoClassification,
+    HolovidProcessor,
     HolovidVideoProcessor,
     VideoClassificationPipeline,
     XViTForVideoClassification,
@@ -284,6 +286,30 @@ def test_models_without_labels_are_told_from_classifiers(folder, whole):
     actions.save_pretrained(folder)
     HolovidVideoProcessor(size={"shortest_edge": 24}, crop_size=24, num_frames=8).save_pretrained(folder)
     assert "gives verb_logits, noun_logits instead" in said("classify", folder, clip)
+
+
+def test_every_class_is_found(folder, tmp_path):
+    """Verbs and nouns have no Auto class; processors come as they were saved."""
+    model, processor = holovid.load(folder)
+    assert type(model) is XViTForVideoClassification and type(processor) is HolovidVideoProcessor
+    actions = tiny_ca2st.tiny_actions(experts=tiny_ca2st.CAST)
+    for each in (actions, actions.base_model, tiny().xvit):
+        place = tmp_path / type(each).__name__
+        each.save_pretrained(place)
+        with pytest.raises(ValueError, match="has no processor of holovid: save one beside it"):
+            holovid.load(place)
+        HolovidProcessor.for_model(each.config).save_pretrained(place)
+        model, processor = holovid.load(str(place))
+        assert type(model) is type(each) and not model.training
+        assert isinstance(processor, type(HolovidProcessor.for_model(each.config)))
+        assert_same(model, each)
+
+
+def test_classes_that_are_not_there(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["XViTForDancing"]}))
+    with pytest.raises(ValueError, match="holds a XViTForDancing, which is no class of holovid"):
+        holovid.load(folder)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -2,6 +2,7 @@
 from .configuration.configuration_ca2st import CA2STConfig as CA2STConfig
 from .configuration.configuration_xvit import XViTConfig as XViTConfig
 from .inference.pipeline import VideoClassificationPipeline as VideoClassificationPipeline
+from .loading import load as load
 from .modeling.modeling_ca2st import CA2STForActionRecognition as CA2STForActionRecognition
 from .modeling.modeling_ca2st import CA2STForVideoClassification as CA2STForVideoClassification
 from .modeling.modeling_ca2st import CA2STModel as CA2STModel

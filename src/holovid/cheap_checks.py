@@ -35,6 +35,15 @@ def check_model_name(model: str | os.PathLike) -> None:
         raise ValueError(f"there is no folder {str(model)!r}, and the Hub has no models of such names") from error
 
 
+def is_hub_id(name: str | None) -> bool:
+    """Whether a name could be "user/name" on the Hub."""
+    try:
+        validate_repo_id(name or "")
+    except HFValidationError:
+        return False
+    return "/" in (name or "")
+
+
 def check_folder(folder: Path) -> None:
     """Raise `ValueError` when there is no such folder, or no model in it."""
     if not folder.is_dir():

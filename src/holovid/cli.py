@@ -270,9 +270,9 @@ def evaluate(
     from transformers import logging
 
     from holovid.evaluation.evaluate import evaluate_clips, evaluate_sets, recipe_protocol
-    from holovid.evaluation.report import public_command
     from holovid.evaluation.tasks import load_set
     from holovid.loading import load_classifier
+    from holovid.records import public_command
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()

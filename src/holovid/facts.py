@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForVideoClassification, AutoVideoProcessor, PreTrainedConfig
+from transformers import AutoVideoProcessor, PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel
 
 import holovid
 from holovid.cheap_checks import check_model_name
-from holovid.loading import architecture_of, read_config, read_processor
+from holovid.loading import check_ours, classifier_of, read_config, read_processor
 
 CA2ST_FAMILIES = {
     ("space", "time"): "CAST",
@@ -119,7 +119,7 @@ def model_facts(
         check_model_name(source)
         config, name, folder = read_config(source), str(source), source
     check_ours(config, name)
-    model_class = model_class or class_of(config, name)
+    model_class = model_class or classifier_of(config, name)
     if folder is None:
         processor = holovid.HolovidProcessor.for_model(config).video_processor
     else:
@@ -142,22 +142,6 @@ def model_facts(
         gflop=gflop,
         inputs=inputs,
     )
-
-
-def check_ours(config: PreTrainedConfig, name: str) -> None:
-    """Raise `ValueError` for models that are not holovid's."""
-    ours = (holovid.XViTConfig.model_type, holovid.CA2STConfig.model_type)
-    if config.model_type not in ours:
-        raise ValueError(f"{name} is a {config.model_type} model; holovid's are {' and '.join(ours)}")
-
-
-def class_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
-    """The classifier that was saved with a configuration, or would be."""
-    default = AutoModelForVideoClassification._model_mapping[type(config)]
-    architecture = architecture_of(config) or default.__name__
-    if architecture not in holovid.__all__ or architecture.endswith("Model"):
-        raise ValueError(f"{name} holds a {architecture}, which is no classifier of holovid")
-    return getattr(holovid, architecture)
 
 
 def expert_facts(config: PreTrainedConfig, expert: str) -> ExpertFacts:

@@ -6,12 +6,15 @@ model are of chance, so nothing of holovid that gives answers loads like that.
 
 import json
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForVideoClassification,
+    AutoProcessor,
     AutoVideoProcessor,
     PreTrainedConfig,
     PreTrainedModel,
@@ -20,6 +23,7 @@ from transformers.utils import CONFIG_NAME
 
 import holovid
 from holovid.cheap_checks import check_model_name
+from holovid.hub import is_ours
 from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named, first_line, some
 
 ADAPTERS = "adapter_config.json"  # of PEFT
@@ -27,31 +31,77 @@ ADAPTERS = "adapter_config.json"  # of PEFT
 MISUNDERSTOOD = (AttributeError, TypeError, LookupError)
 
 
-def load_classifier(
-    model: str | os.PathLike, trust_remote_code: bool = False, **options: Any
+def load(
+    source: str | os.PathLike, *, trust_remote_code: bool = False, revision: str | None = None, **options: Any
 ) -> tuple[PreTrainedModel, Any]:
-    """A model that labels videos, of whichever class it was saved as, and its video processor.
+    """A model of whichever class it was saved as, in evaluation mode, and its processor.
+
+    Of holovid any class of any family is found, also one without an Auto class, such as that of verbs and nouns; of
+    transformers, what `AutoModelForVideoClassification` finds, with its video processor.
 
     Args:
-        model: folder or Hub id.
+        source: folder or Hub id.
         trust_remote_code: run model code that comes with it.
+        revision: branch, tag or commit on the Hub.
         options: of the model's `from_pretrained`, such as `dtype`.
 
-    Raises `ValueError` when `model` is neither a folder nor a possible name on the Hub, holds no classifier, or lacks
-    weights of it; and `OSError` when files are missing.
+    Raises `ValueError` when `source` is neither a folder nor a possible name on the Hub, lacks weights or has others
+    than the model's, holds a class that is not known, or has no processor of holovid beside a model of holovid; and
+    `OSError` when files are missing.
     """
-    check_model_name(model)
+    check_model_name(source)
+    hub: dict[str, Any] = {} if revision is None else {"revision": revision}
     trusted: dict[str, Any] = {"trust_remote_code": trust_remote_code}
-    config = read_config(model, **trusted)
-    architecture = architecture_of(config)
+    config = read_config(source, **trusted, **hub)
+    if is_ours(type(config)):
+        model = load_whole(class_of(config, str(source)), source, **hub, **options)
+        return model, load_processor(source, **hub)
+    model = load_whole(AutoModelForVideoClassification, source, **trusted, **hub, **options)
+    return model, read_processor(AutoVideoProcessor, source, **trusted, **hub)
+
+
+def load_classifier(
+    source: str | os.PathLike, trust_remote_code: bool = False, **options: Any
+) -> tuple[PreTrainedModel, Any]:
+    """What [`load`] finds, if it is a model that labels videos, and its video processor.
+
+    Raises `ValueError` when it is none, before weights are read; and what [`load`] raises.
+    """
+    check_model_name(source)
+    architecture = architecture_of(read_config(source, trust_remote_code=trust_remote_code))
     if architecture.endswith("Model"):
-        raise ValueError(f"{model} holds a {architecture}, which has no classifier: train one first")
-    # models of verbs and nouns belong to no Auto class
-    if architecture in holovid.__all__:
-        classifier = load_whole(getattr(holovid, architecture), model, **options)
-    else:
-        classifier = load_whole(AutoModelForVideoClassification, model, **trusted, **options)
-    return classifier, read_processor(AutoVideoProcessor, model, **trusted)
+        raise ValueError(f"{source} holds a {architecture}, which has no classifier: train one first")
+    model, processor = load(source, trust_remote_code=trust_remote_code, **options)
+    return model, getattr(processor, "video_processor", processor)
+
+
+def check_ours(config: PreTrainedConfig, name: str) -> None:
+    """Raise `ValueError` for models that are not holovid's."""
+    ours = (holovid.XViTConfig.model_type, holovid.CA2STConfig.model_type)
+    if config.model_type not in ours:
+        raise ValueError(f"{name} is a {config.model_type} model; holovid's are {' and '.join(ours)}")
+
+
+def class_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
+    """The class that a model of holovid was saved as; of a configuration that names none, the classifier of labels.
+
+    All classes of a family stand in one file, which Auto classes know by the family's base model. Raises `ValueError`
+    for a class that is not there; `name` is what the model is called in it.
+    """
+    default = AutoModelForVideoClassification._model_mapping[type(config)]
+    architecture = architecture_of(config) or default.__name__
+    models = import_module(AutoModel._model_mapping[type(config)].__module__)
+    if not isinstance(found := getattr(models, architecture, None), type):
+        raise ValueError(f"{name} holds a {architecture}, which is no class of holovid: load it where that is defined")
+    return found
+
+
+def classifier_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
+    """[`class_of`] models with a head. Raises `ValueError` for those without."""
+    found = class_of(config, name)
+    if found is AutoModel._model_mapping[type(config)]:
+        raise ValueError(f"{name} holds a {found.__name__}, which is no classifier of holovid")
+    return found
 
 
 def load_whole(
@@ -111,6 +161,20 @@ def read_processor(auto_class: Any, source: str | os.PathLike, **options: Any) -
         return auto_class.from_pretrained(source, **options)
     except MISUNDERSTOOD as error:
         raise ValueError(f"the processor of {source} cannot be read: {first_line(error)}") from error
+
+
+def load_processor(source: str | os.PathLike, **options: Any) -> Any:
+    """The processor of a model of holovid, as it was saved: of video alone, or of video and sound.
+
+    Raises `ValueError` when there is none, or it is not of holovid.
+    """
+    is_there = not Path(source).is_dir() or any(Path(source).glob("*processor_config.json"))
+    processor = read_processor(AutoProcessor, source, **options) if is_there else None
+    if not is_ours(type(processor)):
+        raise ValueError(
+            f"{source} has no processor of holovid: save one beside it, such as HolovidProcessor.for_model(config)"
+        )
+    return processor
 
 
 def check_json(path: Path) -> None:

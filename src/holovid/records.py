@@ -1,7 +1,7 @@
 """What lies in a model's folder beside the model, for its card: evaluations, where it comes from, how it was trained.
 
-`results.json`, `evaluation/*.json`, `evaluation/*/results.json`: of `holovid evaluate`. `conversion.json`: of `holovid
-convert`. `training.json`: of training scripts,
+These files are written and read here only. `results.json`, `evaluation/*.json`, `evaluation/*/results.json`: of
+`holovid evaluate`. `conversion.json`: of `holovid convert`. `training.json`: of training scripts,
 
     {"holovid_training": 1,
      "starting_point": Hub id of the model that training began with, or null for new weights,
@@ -15,19 +15,30 @@ in which everything but the first entry may be absent or null: a card says then 
 
 import json
 import os
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from holovid.conversion.convert import CONVERSION_NAME
-from holovid.facts import ModelFacts
-from holovid.publishing.licences import OF_EXPERTS, OF_RELEASES, Origin, is_hub_id, licence_of
+from holovid.files import write_whole
 
-TRAINING_NAME = "training.json"
-EVALUATIONS = ("results.json", "evaluation/*.json", "evaluation/*/results.json")
-NEEDED = {"protocol", "dataset", "metrics", "counts", "fingerprints"}
-# marks of our own files, whose names are common ones
-EVALUATION_MARK, CONVERSION_MARK, TRAINING_MARK = "holovid_evaluation", "holovid_conversion", "holovid_training"
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record: the name of its `file`, a common one, the `mark` that says it is ours, what it has to hold."""
+
+    file: str
+    mark: str
+    needed: frozenset[str] = frozenset()
+
+
+EVALUATION = Kind(
+    "results.json", "holovid_evaluation", frozenset(["protocol", "dataset", "metrics", "counts", "fingerprints"])
+)
+CONVERSION = Kind("conversion.json", "holovid_conversion", frozenset(["source", "sha256"]))
+TRAINING = Kind("training.json", "holovid_training")
+EVALUATIONS = (EVALUATION.file, "evaluation/*.json", f"evaluation/*/{EVALUATION.file}")
 
 
 @dataclass
@@ -46,67 +57,103 @@ class Records:
     training: dict[str, Any] | None = None
 
 
+def write_record(kind: Kind, folder: str | os.PathLike, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a record into a folder, whole or not at all; returns what it holds.
+
+    Raises `ValueError` for facts that lack an entry of the kind, or hold what JSON has no word for.
+    """
+    path = Path(folder, kind.file)
+    record = {kind.mark: 1, **facts}
+    check_whole(kind, record, path)
+    write_json(path, record)
+    return record
+
+
+def write_means(folder: str | os.PathLike, sets: Mapping[str, Any], means: Mapping[str, float]) -> None:
+    """Write results.json of several sets, by name, with harmonic means of their metrics."""
+    write_json(Path(folder, EVALUATION.file), {"sets": dict(sets), "harmonic_mean": dict(means)})
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_record(kind: Kind, folder: str | os.PathLike) -> dict[str, Any] | None:
+    """A record as it was written; `None` where there is none. Raises `ValueError` for a file that is none of ours."""
+    path = Path(folder, kind.file)
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    if kind.mark not in found:
+        raise ValueError(f"{path} is none of holovid's: it lacks {kind.mark!r}")
+    check_whole(kind, found, path)
+    return found
+
+
 def read_records(folder: Path) -> Records:
-    """Raises `ValueError` for a file that cannot be read."""
+    """All records of a model's folder, for others to read: of places on a disk only the last part.
+
+    Raises `ValueError` for a file that cannot be read.
+    """
     records = Records()
     for path in sorted({path for pattern in EVALUATIONS for path in folder.glob(pattern)}):
-        found = read(path)
+        found = read_json(path)
         sets = found["sets"] if isinstance(found.get("sets"), dict) else {"": found}
-        measured = [each for each in sets.values() if isinstance(each, dict) and EVALUATION_MARK in each]
+        measured = [each for each in sets.values() if isinstance(each, dict) and EVALUATION.mark in each]
         for each in measured:
-            if missing := sorted(NEEDED - each.keys()):
-                raise ValueError(f"{path} is not a whole evaluation: it lacks {', '.join(missing)}")
+            check_whole(EVALUATION, each, path)
         # of several sets each may also lie in a file of its own
-        records.evaluations += [each for each in measured if each not in records.evaluations]
+        public = [last_parts(each) for each in measured]
+        records.evaluations += [each for each in public if each not in records.evaluations]
         if measured and "harmonic_mean" in found:
             records.means[" and ".join(sets)] = found["harmonic_mean"]
-    records.conversion = read_marked(folder / CONVERSION_NAME, CONVERSION_MARK)
-    records.training = read_marked(folder / TRAINING_NAME, TRAINING_MARK)
+    records.conversion = last_parts(read_record(CONVERSION, folder))
+    records.training = last_parts(read_record(TRAINING, folder))
     return records
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), object_hook=without_places)
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     return found if isinstance(found, dict) else {}
 
 
-def without_places(entries: dict[str, Any]) -> dict[str, Any]:
-    """Of absolute paths only the last part."""
-    return {
-        name: PureWindowsPath(value).name
-        if isinstance(value, str) and (os.path.isabs(value) or PureWindowsPath(value).is_absolute())
-        else value
-        for name, value in entries.items()
-    }
+def check_whole(kind: Kind, record: Mapping[str, Any], path: Path) -> None:
+    if missing := sorted(kind.needed - record.keys()):
+        what = kind.mark.removeprefix("holovid_")
+        raise ValueError(f"{path} is not a whole {what}: it lacks {', '.join(missing)}")
 
 
-def read_marked(path: Path, mark: str) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    found = read(path)
-    if mark not in found:
-        raise ValueError(f"{path} is none of holovid's: it lacks {mark!r}")
-    return found
+def last_parts(value: Any) -> Any:
+    """Of each absolute path in the values of a record only the last part.
+
+    >>> last_parts({"data": {"name": "/home/anna/clips", "licence": "mit"}, "to": ["C:\\\\clips"]})
+    {'data': {'name': 'clips', 'licence': 'mit'}, 'to': ['C:\\\\clips']}
+    """
+    if isinstance(value, dict):
+        return {name: last_part(each) if isinstance(each, str) else last_parts(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [last_parts(each) for each in value]
+    return value
 
 
-def origins(facts: ModelFacts, records: Records) -> list[Origin]:
-    """Whose weights are in the model, or have to be fetched for it."""
-    found = []
-    start = (records.training or {}).get("starting_point")
-    if start:
-        found.append(Origin("starting weights", start if is_hub_id(start) else None, licence=licence_of(start)))
-    if records.conversion:
-        name = records.conversion["source"] or "tensors"
-        sha256 = records.conversion["sha256"]
-        found.append(Origin(f"converted file {name}", sha256=sha256, licence=OF_RELEASES.get(facts.family)))
-    for expert, about in facts.experts.items():
-        part = f"{expert} expert, {about.kind}"
-        if about.source or about.sha256:
-            source = about.source if is_hub_id(about.source) else None
-            found.append(Origin(part, source, about.revision, about.sha256, licence_of(source)))
-        elif records.conversion:
-            found.append(Origin(f"{part} as in the paper", licence=OF_EXPERTS[expert]))
-    return found
+def last_part(text: str) -> str:
+    path = PureWindowsPath(text)
+    return path.name if os.path.isabs(text) or path.is_absolute() else text
+
+
+def public_command(words: Sequence[str]) -> str:
+    """A command line that names files, not where they are.
+
+    >>> public_command(["/home/anna/bin/holovid", "evaluate", "../model", "--output=/tmp/results", "--views", "2"])
+    'holovid evaluate model --output=results --views 2'
+    """
+
+    def public(word: str) -> str:
+        option, equals, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
+        local = os.path.isabs(value) or value.startswith("..") or os.path.exists(value)
+        return option + equals + (os.path.basename(os.path.abspath(value)) if local else value)
+
+    return shlex.join(map(public, words))

@@ -36,9 +36,9 @@ from holovid.loading import load_classifier
 from holovid.publishing.card import MARK, build_card, check_metadata, is_by_hand, write_card
 from holovid.publishing.card_text import METRICS, Subject, published
 from holovid.publishing.leaks import find_leaks
-from holovid.publishing.licences import LICENCES, Origin, check_licence, licence_of
+from holovid.publishing.licences import LICENCES, Origin, check_licence, licence_of, origins
 from holovid.publishing.papers import PARITY, PARITY_BOUND
-from holovid.records import Records, origins, read_records
+from holovid.records import Records, read_records
 
 WITHOUT_HOLOVID = """
 import json, os, sys

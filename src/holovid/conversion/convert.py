@@ -8,7 +8,6 @@ tensors tell (sizes, classes, depth, kind of head) is read from them; what they 
 
 import hashlib
 import inspect
-import json
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -23,8 +22,7 @@ from holovid.conversion.from_ca2st import ca2st_family
 from holovid.conversion.from_xvit import xvit
 from holovid.files import new_folder
 from holovid.processing.processing_holovid import HolovidProcessor
-
-CONVERSION_NAME = "conversion.json"
+from holovid.records import CONVERSION, write_record
 
 FAMILIES: dict[str, Callable] = {"xvit": xvit} | {
     family: partial(ca2st_family, family) for family in ("cast", "cava", "ca2st")
@@ -78,8 +76,7 @@ def convert(
     with new_folder(output) as folder:
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
-        origin = describe_conversion(source, family, settings, processor_options or {})
-        (folder / CONVERSION_NAME).write_text(json.dumps(origin, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_record(CONVERSION, folder, describe_conversion(source, family, settings, processor_options or {}))
     return model
 
 
@@ -96,7 +93,6 @@ def describe_conversion(
         with open(source, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
-        "holovid_conversion": 1,
         "family": family,
         "source": name,
         "sha256": digest,

@@ -7,7 +7,6 @@
 What a model is asked is a task: "label", or "verb" and "noun". Alphabet: B clips, V views and crops, K classes.
 """
 
-import json
 import math
 import os
 import tempfile
@@ -34,12 +33,12 @@ from holovid.evaluation.interventions import apply_interventions, check_interven
 from holovid.evaluation.prediction_log import PredictionLog
 from holovid.evaluation.report import write_report
 from holovid.evaluation.tasks import LabelledSet, Task, list_clips, match_tasks
-from holovid.files import write_whole
 from holovid.inference.pipeline import check_finite, join_batch
 from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.metrics.top_k_accuracy import label_ranks
 from holovid.processing.clip_features import ClipFeatures
 from holovid.recipes import Recipe
+from holovid.records import EVALUATION, read_json, write_means
 
 ENSEMBLES = ("logits", "probabilities")
 AUTOCAST = {None: None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -167,7 +166,7 @@ def evaluate_clips(
             facts = name_things(model, rows, about or {}) | {"protocol": protocol, "fingerprints": fingerprints}
             write_report(folder, clips, tasks, log.read(), facts, csv)
         state.wait_for_everyone()
-        return json.loads((folder / "results.json").read_text())
+        return read_json(folder / EVALUATION.file)
 
 
 def evaluate_sets(
@@ -205,12 +204,9 @@ def evaluate_sets(
     metrics = [each["metrics"] for each in results.values()]
     shared = [name for name in metrics[0] if all(name in others for others in metrics)]
     means = {name: harmonic_mean([others[name] for others in metrics]) for name in shared}
-    summary = {"sets": results, "harmonic_mean": means}
     if output is not None and PartialState().is_main_process:
-        write_whole(
-            Path(output, "results.json"), json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        )
-    return summary
+        write_means(output, results, means)
+    return {"sets": results, "harmonic_mean": means}
 
 
 class NumberedClips(torch.utils.data.Dataset):

@@ -5,11 +5,8 @@ results.json is made to be published: it names models and clips without saying w
 
 import datetime
 import io
-import json
-import os
 import platform
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,8 +21,8 @@ from holovid.evaluation.prediction_log import Line
 from holovid.evaluation.tasks import Clips, Task
 from holovid.files import write_whole
 from holovid.metrics.top_k_accuracy import class_accuracies
+from holovid.records import EVALUATION, write_record
 
-FORMAT = {"holovid_evaluation": 1}
 TOP_K = (1, 5)
 LIBRARIES = ("holovid", "torch", "transformers", "accelerate", "datasets", "av")
 
@@ -63,7 +60,6 @@ def write_report(
     seconds = sum(lines[number]["seconds"] for number in numbers)
     public = clips.public_names()
     results = {
-        **FORMAT,
         **facts,
         "task": {"type": "video-classification", "name": "Video Classification"},
         "metrics": accuracies(tasks, ranks, labels),
@@ -94,8 +90,7 @@ def write_report(
         draw_confusion(confusions[task.name], task.classes, title).savefig(buffer, format="png")
         name = "confusion.png" if len(tasks) == 1 else f"confusion_{task.name}.png"
         write_whole(folder / name, buffer.getvalue())
-    write_whole(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    return results
+    return write_record(EVALUATION, folder, results)
 
 
 def accuracies(tasks: list[Task], ranks: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> dict[str, float]:
@@ -161,18 +156,3 @@ def prediction_table(clips: Clips, tasks: list[Task], lines: Mapping[int, Line])
 def without_place(reason: str, place: str | None, name: str) -> str:
     """A reason that calls a clip by its public name."""
     return reason if place is None else reason.replace(place, name)
-
-
-def public_command(words: Sequence[str]) -> str:
-    """A command line that names files, not where they are.
-
-    >>> public_command(["/home/anna/bin/holovid", "evaluate", "../model", "--output=/tmp/results", "--views", "2"])
-    'holovid evaluate model --output=results --views 2'
-    """
-
-    def public(word: str) -> str:
-        option, equals, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
-        local = os.path.isabs(value) or value.startswith("..") or os.path.exists(value)
-        return option + equals + (os.path.basename(os.path.abspath(value)) if local else value)
-
-    return shlex.join(map(public, words))

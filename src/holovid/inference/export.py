@@ -20,14 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from transformers import AutoProcessor, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from holovid.cheap_checks import check_model_name
-from holovid.facts import check_ours, class_of
 from holovid.files import new_folder, write_whole
-from holovid.hub import is_ours
 from holovid.inference.pipeline import check_finite
-from holovid.loading import load_whole, read_config, read_processor
+from holovid.loading import check_ours, classifier_of, load, read_config
 
 TOLERANCE = 1e-4  # largest difference of a logit, in float32
 RECORD = "export.json"
@@ -121,7 +119,7 @@ def export(
     or the file computes something else than the model does; and `ImportError` when a package is missing.
     """
     check_request(format, batch)
-    model, processor = load(source)
+    model, processor = load_for_export(source)
     shapes = input_shapes(model.config, processor, inputs)
     network = Logits(model).eval()
     kind = FORMATS[format]
@@ -167,28 +165,16 @@ def check_request(format: str, batch: int | None) -> None:
         raise ImportError(f"format {format} needs {', '.join(missing)}: pip install 'holovid[{format}]'")
 
 
-def load(source: str | os.PathLike) -> tuple[PreTrainedModel, Any]:
+def load_for_export(source: str | os.PathLike) -> tuple[PreTrainedModel, Any]:
     """A classifier in float32, and its processor."""
     check_model_name(source)
     config = read_config(source)
     check_ours(config, str(source))
-    model_class = class_of(config, str(source))
+    classifier_of(config, str(source))
     if getattr(config, "quantization_config", None):
         raise ValueError(f"{source} is quantised; export the model that it was made of")
     # what flash attention and others compute cannot be written down
-    model = load_whole(model_class, source, dtype=torch.float32, attn_implementation="sdpa")
-    return model.eval(), load_processor(source)
-
-
-def load_processor(source: str | os.PathLike) -> Any:
-    lacking = f"{source} has no processor of holovid: save one beside it, such as HolovidProcessor.for_model(config)"
-    try:
-        processor = read_processor(AutoProcessor, source)
-    except ValueError as error:
-        raise ValueError(lacking) from error
-    if not is_ours(type(processor)):
-        raise ValueError(lacking)
-    return processor
+    return load(source, dtype=torch.float32, attn_implementation="sdpa")
 
 
 def input_shapes(

@@ -4,7 +4,7 @@
     write_card(card, "my-model/README.md")
 
 A figure in a card was measured by `holovid evaluate`, or stands apart with the paper it is from. The same folder gives
-the same card, byte for byte. What is in which file of the folder: card_records.py.
+the same card, byte for byte. What is in which file of the folder: `holovid.records`.
 """
 
 import os
@@ -17,14 +17,15 @@ from transformers import AutoConfig
 from transformers.utils import CONFIG_NAME, PROCESSOR_NAME
 
 import holovid
+from holovid.cheap_checks import is_hub_id
 from holovid.evaluation.fingerprints import fingerprint_model
 from holovid.facts import ModelFacts, model_facts
 from holovid.files import write_whole
 from holovid.loading import load_classifier
 from holovid.publishing.card_snippets import write_snippets
 from holovid.publishing.card_text import METRICS, Subject, body, views
-from holovid.publishing.licences import LICENCES, check_licence, is_hub_id
-from holovid.records import TRAINING_NAME, Records, origins, read_records
+from holovid.publishing.licences import LICENCES, check_licence, origins
+from holovid.records import TRAINING, Records, read_records
 
 MARK = "<!-- Made by `holovid card`, which will replace it. To keep what you write here, remove this line. -->"
 TASK = "video-classification"
@@ -118,7 +119,7 @@ def metadata(
     if facts.adapters_only:
         more["base_model_relation"] = "adapter"
     if training.get("co2_eq_grams") is not None:
-        more["co2_eq_emissions"] = {"emissions": training["co2_eq_grams"], "source": TRAINING_NAME}
+        more["co2_eq_emissions"] = {"emissions": training["co2_eq_grams"], "source": TRAINING.file}
         if training.get("hardware"):
             more["co2_eq_emissions"]["hardware_used"] = training["hardware"]
     return ModelCardData(

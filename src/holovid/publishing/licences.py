@@ -7,8 +7,9 @@ more: `check_licence`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
+from holovid.cheap_checks import is_hub_id
+from holovid.facts import ModelFacts
+from holovid.records import Records
 
 # the identifiers of the Hub's documentation, "Licenses"
 LICENCES = frozenset(
@@ -94,10 +95,21 @@ def binding(origins: Sequence[Origin]) -> str:
     return f"{bound[0].licence}, as the {bound[0]} has it" if bound else "apache-2.0 for instance"
 
 
-def is_hub_id(name: str | None) -> bool:
-    """Whether a name could be "user/name" on the Hub."""
-    try:
-        validate_repo_id(name or "")
-    except HFValidationError:
-        return False
-    return "/" in (name or "")
+def origins(facts: ModelFacts, records: Records) -> list[Origin]:
+    """Whose weights are in the model, or have to be fetched for it."""
+    found = []
+    start = (records.training or {}).get("starting_point")
+    if start:
+        found.append(Origin("starting weights", start if is_hub_id(start) else None, licence=licence_of(start)))
+    if records.conversion:
+        name = records.conversion["source"] or "tensors"
+        sha256 = records.conversion["sha256"]
+        found.append(Origin(f"converted file {name}", sha256=sha256, licence=OF_RELEASES.get(facts.family)))
+    for expert, about in facts.experts.items():
+        part = f"{expert} expert, {about.kind}"
+        if about.source or about.sha256:
+            source = about.source if is_hub_id(about.source) else None
+            found.append(Origin(part, source, about.revision, about.sha256, licence_of(source)))
+        elif records.conversion:
+            found.append(Origin(f"{part} as in the paper", licence=OF_EXPERTS[expert]))
+    return found

@@ -1,6 +1,5 @@
 """training.json: how a model was trained, for its card. Facts only, and no places on the disk."""
 
-import json
 import os
 import platform
 from pathlib import Path
@@ -9,10 +8,8 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from holovid.evaluation.report import public_command
-from holovid.files import write_whole
-from holovid.publishing.licences import is_hub_id
-from holovid.records import TRAINING_MARK, TRAINING_NAME
+from holovid.cheap_checks import is_hub_id
+from holovid.records import public_command
 from holovid.training.arguments import RunArguments
 from holovid.training.preparation import Preparation
 from holovid.training.starting_points import FAMILIES
@@ -37,7 +34,6 @@ def training_record(
     trained = [parameter.requires_grad for parameter in parts.model.parameters()]
     start = None if run.model is None or run.model in FAMILIES else run.model
     return {
-        TRAINING_MARK: 1,
         "starting_point": start if start is None or is_hub_id(start) else Path(start).name,
         "recipe": parts.recipe.name,
         "epochs": epochs,
@@ -75,8 +71,3 @@ def record_of_trainer(run: RunArguments, parts: Preparation, args: TrainingArgum
         seconds=result.metrics["train_runtime"],
         command=command,
     )
-
-
-def write_record(record: dict[str, Any], folder: str | os.PathLike) -> None:
-    """Write training.json into a model's folder."""
-    write_whole(Path(folder, TRAINING_NAME), json.dumps(record, indent=2, allow_nan=False) + "\n")
