@@ -58,6 +58,14 @@ def test_sentences(settings, message):
         XViTConfig(**settings)
 
 
+def test_how_far_features_are_scaled():
+    for scale in (1e6, -1e6, 0.0):
+        assert CA2STConfig(feature_scale=scale).feature_scale == scale
+    for scale in (1e6 + 1, -1e6 - 1):
+        with pytest.raises(StrictDataclassError, match="feature_scale must be"):
+            CA2STConfig(feature_scale=scale)
+
+
 @pytest.mark.parametrize(
     ("config_class", "slip", "field"),
     [
@@ -76,6 +84,7 @@ def test_slips_name_the_field(tmp_path, config_class, slip, field):
     loaded = AutoConfig.from_pretrained(tmp_path)
     assert getattr(loaded, slip) == 4 and loaded.of_tomorrow == 5
     assert config_class(of_my_own=3).of_my_own == 3
+    assert getattr(config_class(**{f"_{field}": 3}), f"_{field}") == 3  # private names are nobody's slip
 
 
 def test_starting_points_refuse_unknown_fields():

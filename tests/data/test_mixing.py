@@ -178,6 +178,7 @@ def test_recipes(name):
         assert (mixing.cutmix_alpha, mixing.sound_mixing) == (recipe.cutmix_alpha, recipe.sound_mixing)
 
 
+@pytest.mark.parametrize("place", [0, 2, -1])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -189,9 +190,9 @@ def test_recipes(name):
         ({"input_values": torch.zeros(12, 6)}, "must be alike"),
     ],
 )
-def test_bad_rows(change, message):
+def test_bad_rows(change, message, place):
     rows = batch()
-    rows[2] = rows[2] | change
+    rows[place] = rows[place] | change
     with pytest.raises(ValueError, match=message):
         ClipMixing({"labels": CLASSES}, mixup_alpha=0.8)(rows, generator())
 

@@ -95,6 +95,23 @@ def test_confusions_show_shares_of_the_classes_that_occur():
     assert axes.get_title() == "title"
 
 
+def test_confusions_show_classes_that_are_only_predicted():
+    counts = confusion_counts([0, 0], [0, 2], 4)
+    axes = draw_confusion(counts, [*"abcd"]).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["a", "c"]
+    assert axes.images[0].get_array().tolist() == [[0.5, 0.5], [0.0, 0.0]]
+
+
+def test_confusions_have_their_scale_beside_them():
+    figure = draw_confusion(confusion_counts([0, 1, 1], [0, 1, 0], 2), ["a", "b"])
+    figure.canvas.draw()
+    picture, scale = figure.axes
+    assert scale.get_window_extent().x0 > picture.get_window_extent().x1
+    (image,) = picture.images
+    assert (image.norm(0.0), image.norm(1.0)) == (0, 1)
+    assert image.norm(0.01) == pytest.approx(0.1), "a rare confusion is darker than its share"
+
+
 @pytest.mark.parametrize("classes", [1, 2, 15, 60, 61, 400])
 def test_confusions_of_any_size(classes):
     random = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import zlib
 
 import av
 import numpy as np
+import PIL.features
 import PIL.Image
 import pytest
 import torch
@@ -167,8 +168,23 @@ def test_what_is_no_picture(tmp_path):
                     video.frames()
             except ValueError as error:
                 assert "cannot be read" in str(error) or "has pictures of" in str(error), suffix
-    with pytest.raises(ValueError, match="HEIC is not read; save it as JPEG or PNG"):
+    with pytest.raises(
+        ValueError, match=r"bytes cannot be read as a picture: HEIC is not read; save it as JPEG or PNG$"
+    ):
         open_video(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+
+
+@pytest.mark.skipif(not PIL.features.check("avif"), reason="not run: Pillow reads no AVIF here")
+def test_avif_that_says_so_in_its_other_brands(tmp_path):
+    colours().save(tmp_path / "picture.avif")
+    content = bytearray((tmp_path / "picture.avif").read_bytes())
+    length = int.from_bytes(content[:4], "big")
+    others = {bytes(content[at : at + 4]) for at in range(16, length, 4)}
+    assert content[8:12] == b"avif" and b"avif" in others
+    content[8:12] = b"mif1"
+    with open_video(bytes(content)) as video:
+        frames = video.frames()[0]
+    assert torch.equal(frames[0], pixels(PIL.Image.open(tmp_path / "picture.avif")))
 
 
 def test_files_of_video_that_begin_like_heic_are_videos(tmp_path):

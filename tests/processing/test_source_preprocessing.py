@@ -10,6 +10,7 @@ import torch
 from tiny_ca2st import CA2ST, CAST, tiny_config
 from transformers import (
     CLIPImageProcessor,
+    ConvNextImageProcessor,
     VideoMAEVideoProcessor,
     ViTConfig,
     ViTImageProcessor,
@@ -17,7 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from holovid import HolovidProcessor, XViTConfig, XViTForVideoClassification
+from holovid import HolovidFeatureExtractor, HolovidProcessor, XViTConfig, XViTForVideoClassification
 from holovid.processing.source_preprocessing import logger
 from holovid.recipes import get_recipe
 from holovid.training.arguments import RunArguments
@@ -75,6 +76,8 @@ def test_sizes_follow_the_model(tmp_path):
     assert made(larger, clip).size == {"shortest_edge": 80}
     assert made(larger, clip).crop_size == {"height": 64, "width": 64}
     assert made(larger, vit_processor()).size == {"height": 64, "width": 64}
+    share = ConvNextImageProcessor(size={"shortest_edge": 28}, crop_pct=0.875, **IMAGENET)
+    assert made(XVIT, share).size == {"shortest_edge": 37}, "of which a crop of 32 is 0.875"
 
 
 @pytest.mark.parametrize(
@@ -83,9 +86,13 @@ def test_sizes_follow_the_model(tmp_path):
         ({"size": 32}, {"height": 32, "width": 32}),
         ({"size": {"height": 32, "width": 32}, "do_center_crop": True, "crop_size": 32}, {"height": 32, "width": 32}),
         ({"size": {"shortest_edge": 36}, "do_center_crop": True, "crop_size": 32}, {"shortest_edge": 36}),
+        (
+            {"size": {"shortest_edge": 36, "longest_edge": 64}, "do_center_crop": True, "crop_size": 32},
+            {"shortest_edge": 32},
+        ),
         ({}, {"height": 32, "width": 32}),
     ],
-    ids=["number", "sides and crop", "edge and crop", "none"],
+    ids=["number", "sides and crop", "edge and crop", "both edges and crop", "none"],
 )
 @pytest.mark.parametrize("name", ["image_processor_type", "feature_extractor_type"])
 def test_files_of_every_age(tmp_path, settings, size, name):
@@ -158,6 +165,13 @@ def test_experts(tmp_path, said):
     extractor = processor.feature_extractor
     assert (extractor.mean, extractor.std, extractor.sampling_rate) == (-3.0, 2.0, 22_050)
     assert extractor.num_mel_bins == 24 and said == []
+    # what an older file leaves out is that of AST, as in an extractor that nobody told anything
+    settings = {"feature_extractor_type": "ASTFeatureExtractor", "num_mel_bins": 24}
+    (sound / "preprocessor_config.json").write_text(json.dumps(settings))
+    extractor = HolovidProcessor.for_model(tiny_config(experts=CA2ST), {"space": clip, "time": mae, "audio": sound})
+    extractor, untold = extractor.feature_extractor, HolovidFeatureExtractor()
+    assert (extractor.mean, extractor.std) == (untold.mean, untold.std) == (-4.2677393, 4.5689974)
+    assert extractor.sampling_rate == untold.sampling_rate == 16_000
     # one clip for both: where they differ, what the configuration says, as its authors trained all experts
     other = saved(tmp_path / "other", VideoMAEVideoProcessor(crop_size=24, size=24, resample=3, **IMAGENET))
     both = made(tiny_config(experts=CAST), {"space": clip, "time": other})

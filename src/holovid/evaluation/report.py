@@ -33,7 +33,7 @@ def write_report(
     tasks: list[Task],
     lines: Mapping[int, Line],
     facts: Mapping[str, Any],
-    csv: bool = False,
+    csv: bool,
 ) -> dict[str, Any]:
     """Write results.json, predictions.parquet, predictions.csv if wanted, and a picture for each task.
 
