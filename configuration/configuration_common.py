@@ -19,7 +19,11 @@ class UploadedWhole(PushToHubMixin):
         return super()._upload_modified_files(working_dir, *args, **kwargs)
 
     def _source_hub(self):
-        return import_module("holovid.hub") if type(self).__module__.startswith("holovid.") else None
+        """`None` for a copy of this file beside a saved model, and for classes that a user made of ours."""
+        if not __name__.startswith("holovid."):
+            return None
+        hub = import_module("holovid.hub")
+        return hub if type(self).__module__.startswith("holovid.") or hub.is_ours(type(self)) else None
 
 
 class SavedWithSource(UploadedWhole):

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from holovid import CA2STConfig, HolovidVideoProcessor, XViTConfig
-from holovid.recipes import RECIPES, get_recipe, recipes_table
+from holovid.recipes import get_recipe, recipes, recipes_table
 
 # (optimiser, rate, its batch, decay, layer decay, epochs, warm-up, its first rate, last rate, batch)
 OPTIMISATION = {
@@ -34,7 +34,7 @@ CLIPS = {
 }
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes())
 def test_numbers(name):
     recipe = get_recipe(name)
     assert recipe.name == name
@@ -55,14 +55,14 @@ def test_released_models():
     """What the recipes say of a model is what the released configurations are."""
     assert get_recipe("xvit-k400").model["mix_group"] == 8 and get_recipe("xvit-k400").model["mix_divisor"] == 8
     assert get_recipe("xvit-ssv2").model["mix_group"] == 16 and get_recipe("xvit-ssv2").model["mix_divisor"] == 4
-    for recipe in RECIPES.values():
+    for recipe in recipes().values():
         config_class = {"xvit": XViTConfig, "ca2st": CA2STConfig, "any": XViTConfig}[recipe.family]
         assert recipe.model.keys() <= {field.name for field in dataclasses.fields(config_class)}
         config = config_class(num_frames=recipe.num_frames, **recipe.model)
         recipe.check_model(config)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes())
 def test_the_processor_takes_its_options(name):
     recipe = get_recipe(name)
     processor = HolovidVideoProcessor(**recipe.processor_options(), **recipe.evaluation_options())
@@ -101,6 +101,6 @@ def test_a_recipe_can_be_changed():
 
 def test_table():
     lines = recipes_table()
-    assert len(lines) == 2 + len(RECIPES)
+    assert len(lines) == 2 + len(recipes())
     assert len({line.count("|") for line in lines}) == 1
     assert lines[2].startswith("| `xvit-k400` | SGD | 0.03 @ 64 | 30 (5 warm-up) |")

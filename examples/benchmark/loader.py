@@ -23,9 +23,9 @@ from torch.utils.data import DataLoader
 from holovid import HolovidProcessor, XViTConfig, XViTForVideoClassification
 from holovid.augmentation import build_augmentation
 from holovid.data import ClipDataset, EpochSampler, load_clips
+from holovid.families import families
 from holovid.recipes import get_recipe
 from holovid.synthetic import ClipSet, render_clips
-from holovid.training.starting_points import TINY
 
 WORKERS, BATCH, WANTED = 2, 16, 0.10
 MODELS = {"tiny": {}, "twice as deep": {"num_hidden_layers": 6}, "patches of 8": {"patch_size": 8}}
@@ -107,7 +107,7 @@ def measure(name: str = "tiny", clips: int = 96, steps: int = 60, repeat: int = 
     """A row, see the top of this file. Raises `KeyError` for a name that is not in `MODELS`."""
     torch.set_num_threads(1)  # the rest of the cores is the workers'
     config = XViTConfig(
-        **TINY["xvit"] | {"num_frames": get_recipe("small").num_frames, "num_labels": 8} | MODELS[name]
+        **families()["xvit"].toy | {"num_frames": get_recipe("small").num_frames, "num_labels": 8} | MODELS[name]
     )
     with tempfile.TemporaryDirectory() as folder:
         dataset = make_data(Path(folder, "clips"), config, clips)

@@ -30,7 +30,7 @@ from transformers import (
 from transformers.initialization import no_init_weights
 
 from holovid import CA2STConfig, CA2STForVideoClassification, XViTConfig, XViTForVideoClassification
-from holovid.training.starting_points import TINY
+from holovid.families import families
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32, "num_frames": 4}
 SMALL_VJEPA2 = {
@@ -60,12 +60,12 @@ class Subject:
 def xvit(frames: int) -> Subject:
     """Released for 8 frames and for 16, the temporal embedding's length being 8 for both."""
     settings = {"num_frames": frames, "temporal_embedding_length": 8, "num_labels": 400}
-    small = {name: value for name, value in TINY["xvit"].items() if name != "temporal_embedding_length"}
+    small = {name: value for name, value in families()["xvit"].toy.items() if name != "temporal_embedding_length"}
     return Subject("XViT-B/16", XViTForVideoClassification, XViTConfig, settings, small)
 
 
 def ca2st(name: str, config: Callable[..., PreTrainedConfig], labels: int) -> Subject:
-    return Subject(name, CA2STForVideoClassification, config, {"num_labels": labels}, TINY["ca2st"])
+    return Subject(name, CA2STForVideoClassification, config, {"num_labels": labels}, dict(families()["ca2st"].toy))
 
 
 SUBJECTS = {

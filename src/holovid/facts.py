@@ -18,14 +18,8 @@ from transformers.modeling_utils import PreTrainedModel
 
 import holovid
 from holovid.cheap_checks import check_model_name
-from holovid.loading import check_ours, classifier_of, read_config, read_processor
-
-CA2ST_FAMILIES = {
-    ("space", "time"): "CAST",
-    ("space", "audio"): "CAVA",
-    ("space", "time", "audio"): "CA²ST",
-}
-EXPERT_KINDS = {"space": "CLIP image model", "time": "VideoMAE", "audio": "AST"}
+from holovid.families.family import family_of, variant_of
+from holovid.loading import classifier_of, read_config, read_processor
 
 
 @dataclass(frozen=True)
@@ -75,7 +69,7 @@ class InputFacts:
 class ModelFacts:
     """
     Args:
-        family: "XViT", "CAST", "CAVA" or "CA²ST".
+        family: as people call it, such as "CAVA".
         model_type, model_class: as transformers calls them.
         classes: how many of "label", or of "verb" and "noun".
         experts: by name; none in XViT.
@@ -118,7 +112,7 @@ def model_facts(
     else:
         check_model_name(source)
         config, name, folder = read_config(source), str(source), source
-    check_ours(config, name)
+    family_of(config, name)
     model_class = model_class or classifier_of(config, name)
     if folder is None:
         processor = holovid.HolovidProcessor.for_model(config).video_processor
@@ -129,7 +123,7 @@ def model_facts(
     experts = tuple(getattr(config, "experts", ()))
     verbs_and_nouns = model_class is holovid.CA2STForActionRecognition
     return ModelFacts(
-        family="XViT" if config.model_type == "xvit" else CA2ST_FAMILIES[experts],
+        family=variant_of(config).title,
         model_type=config.model_type,
         model_class=model_class.__name__,
         classes={"verb": config.num_verbs, "noun": config.num_nouns}
@@ -147,7 +141,9 @@ def model_facts(
 def expert_facts(config: PreTrainedConfig, expert: str) -> ExpertFacts:
     """Where an expert comes from, as `from_experts` noted it in the configuration."""
     noted = (getattr(config, "expert_sources", None) or {}).get(expert) or {}
-    return ExpertFacts(EXPERT_KINDS[expert], noted.get("source"), noted.get("revision"), noted.get("sha256"))
+    return ExpertFacts(
+        family_of(config).parts[expert].kind, noted.get("source"), noted.get("revision"), noted.get("sha256")
+    )
 
 
 def input_facts(processor: Any) -> InputFacts:

@@ -13,7 +13,6 @@ import ast
 import inspect
 import json
 import os
-import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -24,16 +23,16 @@ from transformers.models.auto import modeling_auto
 from transformers.utils import CONFIG_NAME
 
 from holovid.configuration.configuration_common import SavedWithSource, UploadedWhole
+from holovid.families.family import packages, travels
 from holovid.files import write_whole
 from holovid.saving import save_whole as save_whole
 
 CARD = "README.md"
-TRAVELLING_MODULE = re.compile(r"holovid\.(?:configuration|modeling|processing)\.(\w+)")
 
 
 def is_ours(cls: type) -> bool:
-    """Whether a class is defined in one of the three folders that travel."""
-    return TRAVELLING_MODULE.fullmatch(cls.__module__) is not None
+    """Whether a class is defined in a module that travels."""
+    return travels(cls.__module__)
 
 
 def named_classes(cls: type[SavedWithSource]) -> dict[str, type]:
@@ -164,9 +163,9 @@ def _imports_of_ours(source: str, module: str) -> Iterator[tuple[int, str]]:
         else:
             continue
         for name in names:
-            if not name.startswith(".") and name.partition(".")[0] != "holovid":
+            if not name.startswith(".") and name.partition(".")[0] not in packages():
                 continue
-            if isinstance(node, ast.Import) or not TRAVELLING_MODULE.fullmatch(name):
+            if isinstance(node, ast.Import) or not travels(name):
                 raise ValueError(
                     f"{module}, line {node.lineno}: import of {name!r}. Files that are saved with a model import each "
                     "other as `from holovid.<configuration, modeling or processing>.<file> import <names>` only."

@@ -21,7 +21,6 @@ from transformers import (
 )
 from transformers.utils import CONFIG_NAME
 
-import holovid
 from holovid.cheap_checks import check_model_name
 from holovid.hub import is_ours
 from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named, first_line, some
@@ -73,13 +72,6 @@ def load_classifier(
         raise ValueError(f"{source} holds a {architecture}, which has no classifier: train one first")
     model, processor = load(source, trust_remote_code=trust_remote_code, **options)
     return model, getattr(processor, "video_processor", processor)
-
-
-def check_ours(config: PreTrainedConfig, name: str) -> None:
-    """Raise `ValueError` for models that are not holovid's."""
-    ours = (holovid.XViTConfig.model_type, holovid.CA2STConfig.model_type)
-    if config.model_type not in ours:
-        raise ValueError(f"{name} is a {config.model_type} model; holovid's are {' and '.join(ours)}")
 
 
 def class_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:

@@ -1,9 +1,6 @@
 """Training recipes of the papers by name: optimiser, schedule, regularisation, frames and views.
 
-Sources: XViT's are the released configurations and code (Bulat et al. 2021, arXiv:2106.05968), CAST's the released
-scripts and code (Lee et al. 2023, arXiv:2311.18825), CAVA's and CA²ST's their authors' development code and the names
-of its runs (Lee et al. 2025, arXiv:2503.23447). Where code and paper differ, the code is right, because it made the
-published weights; both are then named beside the recipe. `small` is ours.
+The recipes of a family are in its record (`families/`), with their sources; `small` is ours.
 
     recipe = get_recipe("xvit-ssv2")
     recipe.scaled_learning_rate(256)                    # for a total batch of 256 clips
@@ -12,7 +9,10 @@ published weights; both are then named beside the recipe. `small` is ours.
 
 import difflib
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from holovid.families.family import families
 
 if TYPE_CHECKING:  # what a recipe is called is known before torch is imported
     from transformers import PreTrainedConfig
@@ -60,7 +60,7 @@ class Recipe:
 
     name: str
     summary: str
-    family: Literal["xvit", "ca2st", "any"]
+    family: str
 
     optimizer: Literal["sgd", "adamw"]
     learning_rate: float
@@ -71,7 +71,7 @@ class Recipe:
     batch_size: int
     warmup_epochs: float
     cosine_from: Literal["start", "warmup"]
-    augmentation: Literal["xvit-kinetics", "xvit-ssv2", "cast", "none"]
+    augmentation: Literal["corner-crops", "short-side-crops", "resized-crops", "none"]
     num_frames: int
     sampling: Literal["uniform", "segments", "dense", "strided"]
     ensemble: Literal["logits", "probabilities"]
@@ -105,7 +105,7 @@ class Recipe:
     def check_model(self, config: "PreTrainedConfig") -> None:
         """Raise `ValueError` if the recipe is for another family of models."""
         if self.family not in ("any", config.model_type):
-            fitting = [recipe.name for recipe in RECIPES.values() if recipe.family in ("any", config.model_type)]
+            fitting = [recipe.name for recipe in recipes().values() if recipe.family in ("any", config.model_type)]
             raise ValueError(
                 f"recipe {self.name!r} is for {self.family} models, and this is a {config.model_type} model; "
                 f"for it there are {', '.join(fitting)}"
@@ -124,156 +124,45 @@ class Recipe:
         return {"num_views": self.num_views, "num_crops": self.num_crops}
 
 
-# The paper gives 0.05 at a batch of 128 (0.03 on Kinetics), label smoothing 0.3 on Something-Something and not on
-# Kinetics, and other scales of crops; the code has the values below. Its temporal embedding has 8 vectors for 16
-# frames.
-XVIT: dict[str, Any] = {
-    "family": "xvit",
-    "optimizer": "sgd",
-    "learning_rate": 0.03,
-    "reference_batch_size": 64,
-    "no_decay": "head_biases",
-    "batch_size": 64,
-    "warmup_epochs": 5,
-    "cosine_from": "start",
-    "num_frames": 16,
-    "num_crops": 3,
-    "ensemble": "logits",
-}
-
-# Mixup always, although the code could choose CutMix: the scripts give that a probability of zero. RandAugment as in
-# the scripts, rand-m7-n4-mstd0.5-inc1; the paper's table says (9, 0.5). On the sampling of Something-Something and
-# EPIC-KITCHENS: evaluation takes even steps, training any frame of each of 16 equal parts.
-CAST: dict[str, Any] = {
-    "family": "ca2st",
-    "optimizer": "adamw",
-    "learning_rate": 1e-3,
-    "reference_batch_size": 256,
-    "weight_decay": 0.05,
-    "no_decay": "vectors_and_positions",
-    "layer_decay": 0.75,
-    "epochs": 50,
-    "batch_size": 6 * 4 * 16,
-    "warmup_epochs": 5,
-    "final_rate": 1e-6,
-    "cosine_from": "warmup",
-    "label_smoothing": 0.1,
-    "mixup_alpha": 0.8,
-    "mixup_probability": 0.9,
-    "augmentation": "cast",
-    "flip": True,
-    "model": {"drop_path_rate": 0.2},
-    "num_frames": 16,
-    "sampling": "uniform",
-    "num_views": 2,
-    "num_crops": 3,
-    "ensemble": "probabilities",
-}
-
-# Of CAVA's runs on EPIC-SOUNDS the clips of a device (6) and accumulated steps (2) are known, not the devices. The
-# name of the run says "MixSpecCut": clips are mixed, and a box is cut into their spectrograms.
-CAVA: dict[str, Any] = CAST | {
-    "learning_rate": 5e-4,
-    "layer_decay": 0.8,
-    "batch_size": 6 * 2,
-    "sound_mixing": "cutmix",
-}
-
-_ALL = (
-    Recipe(
-        name="xvit-k400",
-        summary="XViT on Kinetics-400 or 600: dense clips of 16 frames, mixed in two groups of 8",
-        weight_decay=1e-5,
-        epochs=30,
-        warmup_start_rate=0.01,
-        label_smoothing=0.3,
-        mixup_alpha=0.4,
-        augmentation="xvit-kinetics",
-        flip=True,
-        model={"mix_divisor": 8, "mix_group": 8, "temporal_embedding_length": 8, "classifier_dropout": 0.5},
-        sampling="dense",
-        frame_stride=16,
-        **XVIT,
-    ),
-    Recipe(
-        name="xvit-ssv2",
-        summary="XViT on Something-Something v2: a frame of each of 16 segments, mixed over the whole clip",
-        weight_decay=1e-4,
-        epochs=35,
-        warmup_start_rate=0.003,
-        augmentation="xvit-ssv2",
-        model={"mix_divisor": 4, "mix_group": 16, "temporal_embedding_length": 8, "classifier_dropout": 0.5},
-        sampling="segments",
-        num_views=2,
-        **XVIT,
-    ),
-    Recipe(
-        name="cast-ssv2",
-        summary="CAST on Something-Something v2; no mirroring, since labels tell left from right",
-        **CAST | {"flip": False, "model": {"drop_path_rate": 0.3}},
-    ),
-    Recipe(
-        name="cast-k400",
-        summary="CAST on Kinetics-400: windows of 64 frames",
-        **CAST
-        | {
-            "epochs": 70,
-            "batch_size": 6 * 6 * 16,
-            "mixup_probability": 0.5,
-            "sampling": "strided",
-            "frame_stride": 4,
-            "num_views": 5,
-        },
-    ),
-    Recipe(name="cast-ek100", summary="CAST on EPIC-KITCHENS-100: verbs and nouns", **CAST),
-    Recipe(name="cava", summary="CAVA on EPIC-SOUNDS: 44 classes of sounds, clips of 4 seconds", **CAVA),
-    Recipe(
-        name="cava-vggsound",
-        summary="CAVA on VGG-Sound: windows of 64 frames, 10 seconds of sound, stripes of it blanked",
-        **CAVA
-        | {
-            "spec_augment": {"time_masks": 2, "time_rows": 70, "frequency_masks": 2, "frequency_bins": 20},
-            "model": {"drop_path_rate": 0.2, "audio_frames": 1024, "audio_positions": "learned"},
-            "sampling": "strided",
-            "frame_stride": 4,
-        },
-    ),
-    Recipe(name="ca2st-ek100", summary="CA²ST on EPIC-KITCHENS-100: CAST's recipe there, with sound", **CAST),
-    Recipe(
-        name="small",
-        summary="ours, of no paper: tiny models from scratch on the synthetic clips",
-        family="any",
-        optimizer="adamw",
-        learning_rate=2e-3,
-        reference_batch_size=32,
-        weight_decay=0.05,
-        no_decay="vectors_and_positions",
-        epochs=10,
-        batch_size=32,
-        warmup_epochs=1,
-        cosine_from="warmup",
-        augmentation="none",
-        num_frames=8,
-        sampling="uniform",
-        ensemble="logits",
-    ),
+SMALL = Recipe(
+    name="small",
+    summary="ours, of no paper: tiny models from scratch on the synthetic clips",
+    family="any",
+    optimizer="adamw",
+    learning_rate=2e-3,
+    reference_batch_size=32,
+    weight_decay=0.05,
+    no_decay="vectors_and_positions",
+    epochs=10,
+    batch_size=32,
+    warmup_epochs=1,
+    cosine_from="warmup",
+    augmentation="none",
+    num_frames=8,
+    sampling="uniform",
+    ensemble="logits",
 )
-RECIPES = {recipe.name: recipe for recipe in _ALL}
+
+
+@cache
+def recipes() -> dict[str, Recipe]:
+    """All recipes by name: those of each family, and ours."""
+    return {recipe.name: recipe for family in families().values() for recipe in family.recipes} | {SMALL.name: SMALL}
 
 
 def get_recipe(name: str) -> Recipe:
     """The recipe of this name. Raises `ValueError` that names the nearest one and all there are."""
-    if name not in RECIPES:
-        nearest = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0)
-        raise ValueError(f"there is no recipe {name!r}; did you mean {nearest[0]!r}? There are {', '.join(RECIPES)}")
-    return RECIPES[name]
+    if name not in recipes():
+        nearest = difflib.get_close_matches(name, recipes(), n=1, cutoff=0)
+        raise ValueError(f"there is no recipe {name!r}; did you mean {nearest[0]!r}? There are {', '.join(recipes())}")
+    return recipes()[name]
 
 
 def recipes_table() -> list[str]:
     """A table of all recipes in Markdown, line by line."""
     columns = ("recipe", "optimiser", "rate @ batch", "epochs", "decay", "smoothing", "mixup", "frames", "views")
     rows = [columns, ("---",) * len(columns)]
-    for recipe in RECIPES.values():
+    for recipe in recipes().values():
         mixup = f"{recipe.mixup_alpha:g}, p {recipe.mixup_probability:g}" if recipe.mixup_alpha else "none"
         stride = f" / {recipe.frame_stride}" if recipe.frame_stride > 1 else ""
         rows.append(

@@ -17,20 +17,25 @@ What this takes of transformers beyond its public API are `_model_mapping` or `_
 """
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from wrapt import when_imported
 
-CONFIGURATIONS = {"ca2st": "CA2STConfig", "xvit": "XViTConfig"}
-MODELS = {
-    "MODEL_MAPPING": {"ca2st": "CA2STModel", "xvit": "XViTModel"},
-    "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING": {
-        "ca2st": "CA2STForVideoClassification",
-        "xvit": "XViTForVideoClassification",
-    },
-}
-HOLOVID = sys.modules["holovid"]  # where transformers finds the classes, see `__init__.pyi`
+# the registry of transformers for each kind of model, by how the class is called
+REGISTRIES = {"Model": "MODEL_MAPPING", "ForVideoClassification": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING"}
+
+
+def known_families() -> list[Any]:
+    from holovid.families.family import families
+
+    return list(families().values())
+
+
+def module_of(family: Any) -> ModuleType:
+    """Where transformers finds the classes of a family, see `__init__.pyi` there."""
+    return sys.modules.get(family.package) or import_module(family.package)
 
 
 @when_imported("transformers.models.auto.configuration_auto")
@@ -38,49 +43,52 @@ def enter_configurations(_: ModuleType) -> None:
     # Imported here and below, rather than taken from the argument, as that waits for a thread that is importing it.
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    CONFIG_MAPPING._mapping.update(CONFIGURATIONS)
-    CONFIG_MAPPING._modules.update(dict.fromkeys(CONFIGURATIONS, HOLOVID))
+    for family in known_families():
+        CONFIG_MAPPING._mapping[family.model_type] = family.config_name
+        CONFIG_MAPPING._modules[family.model_type] = module_of(family)
 
 
 @when_imported("transformers.models.auto.modeling_auto")
 def enter_models(_: ModuleType) -> None:
     from transformers.models.auto import modeling_auto
 
-    for registry, names in MODELS.items():
-        mapping: Any = getattr(modeling_auto, registry)
-        mapping._model_mapping.update(names)
-        mapping._modules.update(dict.fromkeys(names, HOLOVID))
-        mapping._reverse_config_mapping.update({CONFIGURATIONS[family]: family for family in names})
+    for family in known_families():
+        for ending, registry in REGISTRIES.items():
+            names = [name for name in family.model_names if name.endswith(ending)]
+            if names:
+                mapping: Any = getattr(modeling_auto, registry)
+                mapping._model_mapping[family.model_type] = names[0]
+                mapping._modules[family.model_type] = module_of(family)
+                mapping._reverse_config_mapping[family.config_name] = family.model_type
 
 
 @when_imported("transformers.models.auto.video_processing_auto")
 def register_video_processor(_: ModuleType) -> None:
     from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 
-    from holovid.configuration.configuration_ca2st import CA2STConfig
-    from holovid.configuration.configuration_xvit import XViTConfig
     from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
-    for config in (CA2STConfig, XViTConfig):
-        AutoVideoProcessor.register(config, HolovidVideoProcessor, exist_ok=True)
+    for family in known_families():
+        AutoVideoProcessor.register(family.config_class, HolovidVideoProcessor, exist_ok=True)
 
 
-# For one family is enough below: where a saved processor names its class, that is found whatever the family.
 @when_imported("transformers.models.auto.feature_extraction_auto")
 def register_feature_extractor(_: ModuleType) -> None:
     from transformers.models.auto.feature_extraction_auto import AutoFeatureExtractor
 
-    from holovid.configuration.configuration_ca2st import CA2STConfig
     from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
 
-    AutoFeatureExtractor.register(CA2STConfig, HolovidFeatureExtractor, exist_ok=True)
+    for family in known_families():
+        if family.hears:
+            AutoFeatureExtractor.register(family.config_class, HolovidFeatureExtractor, exist_ok=True)
 
 
 @when_imported("transformers.models.auto.processing_auto")
 def register_processor(_: ModuleType) -> None:
     from transformers.models.auto.processing_auto import AutoProcessor
 
-    from holovid.configuration.configuration_ca2st import CA2STConfig
     from holovid.processing.processing_holovid import HolovidProcessor
 
-    AutoProcessor.register(CA2STConfig, HolovidProcessor, exist_ok=True)
+    for family in known_families():
+        if family.hears:
+            AutoProcessor.register(family.config_class, HolovidProcessor, exist_ok=True)

@@ -106,7 +106,7 @@ BROKEN = {
     "missing": ("cast_tiny", "cast", lambda w: {n: w[n] for n in w if n != "blocks.1.T_Adapter.D_fc1.bias"}, {},
                 r"lacks 1 tensors: blocks\.1\.T_Adapter\.D_fc1\.bias"),
     "unknown": ("cast_tiny", "cast", lambda w: w | {"extra": torch.zeros(1)}, {}, "nothing uses: extra"),
-    "sound for CAST": ("cast_tiny", "cast", lambda w: w, {"audio_frames": 400}, "cast has no audio expert"),
+    "sound for CAST": ("cast_tiny", "cast", lambda w: w, {"audio_frames": 400}, "cast has no setting audio_frames"),
     "other frames": ("cast_tiny", "cast", lambda w: w, {"num_frames": 8}, "is for 4 frames, got num_frames=8"),
     "other mel bins": ("cava_tiny_time", "cava", lambda w: w, {"num_mel_bins": 48, "audio_frames": None},
                        "10 audio patches do not fit num_mel_bins=48"),

@@ -25,9 +25,9 @@ from holovid.data.augmentation import (
 )
 from holovid.data.dataset import ClipDataset, load_clips
 from holovid.data.mixing import ClipMixing
-from holovid.recipes import RECIPES, get_recipe
+from holovid.recipes import get_recipe, recipes
 
-AUGMENTATIONS = {recipe.augmentation: recipe for recipe in RECIPES.values()}
+AUGMENTATIONS = {recipe.augmentation: recipe for recipe in recipes().values()}
 
 
 def processor(size: int = 32, **options) -> HolovidVideoProcessor:
@@ -42,7 +42,7 @@ def clip(frames: int = 4, height: int = 40, width: int = 53) -> torch.Tensor:
     )
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes())
 def test_every_recipe_gives_what_the_model_takes(name):
     augmentation = build_augmentation(get_recipe(name), processor(image_mean=[0.4, 0.5, 0.6]))
     frames = augmentation(clip())
@@ -152,7 +152,7 @@ def test_flip_is_the_recipes_unless_told():
             for step in build_augmentation(get_recipe(name), processor(), **options).frames.transforms
         )
 
-    assert {name: flips(name) for name in RECIPES} == {
+    assert {name: flips(name) for name in recipes()} == {
         "xvit-k400": 1, "xvit-ssv2": 0, "cast-ssv2": 0, "cast-k400": 1, "cast-ek100": 1, "cava": 1,
         "cava-vggsound": 1, "ca2st-ek100": 1, "small": 0,
     }  # fmt: skip

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from holovid.data.mixing import ClipMixing
-from holovid.recipes import RECIPES, get_recipe
+from holovid.recipes import get_recipe, recipes
 
 CLASSES = 5
 
@@ -166,7 +166,7 @@ def test_how_often_and_how_much():
     assert abs(mixed.var() - 1 / (4 * 1.8)) < 0.02
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes())
 def test_recipes(name):
     recipe = get_recipe(name)
     mixing = ClipMixing.from_recipe(recipe, {"labels": CLASSES})

@@ -35,7 +35,7 @@ from holovid.evaluation.tasks import LabelledSet, check_classes, load_set, match
 from holovid.loading import load_classifier
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
-from holovid.recipes import RECIPES, get_recipe
+from holovid.recipes import get_recipe, recipes
 
 VIEWS = {"num_views": 2, "num_crops": 3}
 
@@ -171,7 +171,7 @@ def test_each_family_is_averaged_as_in_its_paper(seer, sight, hearer, hearing, r
     assert evaluate(hearer, hearing, few)["protocol"]["ensemble"] == "probabilities"
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes())
 def test_protocols_of_recipes(name):
     recipe = get_recipe(name)
     config = tiny_xvit.tiny_config() if recipe.family == "xvit" else tiny_ca2st.tiny_config()

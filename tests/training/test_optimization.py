@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from holovid import CA2STForVideoClassification, XViTForVideoClassification
-from holovid.recipes import RECIPES, get_recipe
+from holovid.recipes import get_recipe, recipes
 from holovid.training.optimization import build_optimizer, build_schedule, learning_rate_at, parameter_groups
 
 
@@ -150,7 +150,7 @@ def test_rates(name, epoch, rate):
         assert got == pytest.approx(batch_scale * rate, rel=2e-5, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes())
 @pytest.mark.parametrize("steps", [1, 2, 7, 100])
 def test_every_group_follows_the_schedule(name, steps):
     recipe = get_recipe(name)

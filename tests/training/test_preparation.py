@@ -229,7 +229,7 @@ def test_verbs_and_nouns(clips, tmp_path):
     again = prepared(clips, model=str(tmp_path / "model"), **options)
     weights = parts.model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in again.model.state_dict().items())
-    with pytest.raises(ValueError, match="an XViT has one --target"):
+    with pytest.raises(ValueError, match="XViT has one --target"):
         prepared(clips, model="xvit", **options)
 
 

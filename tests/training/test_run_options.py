@@ -13,8 +13,7 @@ from training_runs import EXAMPLES, environment, rendered
 from transformers import TrainingArguments
 
 from holovid.training.arguments import Parser, RunArguments, parse_arguments
-from holovid.training.run_options import FAMILIES, LARGEST_FILE, arguments_of, check_run, training_fields
-from holovid.training.starting_points import FAMILIES as STARTS
+from holovid.training.run_options import LARGEST_FILE, arguments_of, check_run, training_fields
 
 ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -94,7 +93,6 @@ def test_what_is_right_passes(data):
         ]
     )
     check_run(["--help"])
-    assert set(FAMILIES) == set(STARTS)
     assert set(training_fields()) >= {each.name for each in fields(TrainingArguments) if each.init} - {
         "distributed_state"
     }

@@ -2,7 +2,7 @@
 
     model = from_reference("checkpoint_epoch_00001.pyth", "xvit", num_frames=16, mix_group=8)
 
-A family is a function from a reference state dict to (model class, configuration, `Names`, state dict). What the
+A converter is a function from a reference state dict to (model class, configuration, `Names`, state dict). What the
 tensors tell (sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments.
 """
 
@@ -10,7 +10,6 @@ import hashlib
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,23 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from holovid.conversion.checkpoint import StateDict, load, read_checkpoint, some, unwrap
-from holovid.conversion.from_ca2st import ca2st_family
-from holovid.conversion.from_xvit import xvit
+from holovid.families.family import named, variants
 from holovid.files import new_folder
 from holovid.processing.processing_holovid import HolovidProcessor
 from holovid.records import CONVERSION, write_record
 
-FAMILIES: dict[str, Callable] = {"xvit": xvit} | {
-    family: partial(ca2st_family, family) for family in ("cast", "cava", "ca2st")
-}
+
+def converters() -> dict[str, Callable]:
+    """What reads the released checkpoints of each model that has some, by its name."""
+    return {name: named(variant.converter) for name, variant in variants().items() if variant.converter}
+
+
+def options_of(family: str) -> dict[str, inspect.Parameter]:
+    """What a family's converter is told beside the tensors. Raises `ValueError` for an unknown family."""
+    known = [name for name, variant in variants().items() if variant.converter]
+    if family not in known:
+        raise ValueError(f"unknown family {family!r}; known are {', '.join(known)}")
+    return dict(list(inspect.signature(converters()[family]).parameters.items())[1:])
 
 
 def from_reference(source: StateDict | str | os.PathLike, family: str, **settings) -> PreTrainedModel:
@@ -35,23 +42,18 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
     Args:
         source: a state dict with the reference's tensor names, or the path of a `.pth`, `.pt`, `.pyth`, `.bin` or
             `.safetensors` file, in any of the layouts the reference's loaders accept.
-        family: one of `FAMILIES`.
-        settings: what the tensors do not tell. "xvit": `image_size` (positions are resized), `num_frames`,
-            `num_attention_heads`, `temporal_num_attention_heads`, `mix_group`, `mix_divisor`, `mix_layers`,
-            `id2label`. "cast", "cava", "ca2st": `num_attention_heads`, `exchange_order`, `id2label`, and of the sound
-            `audio_frames`, `audio_stride`, `num_mel_bins`, `audio_time_layout`.
+        family: name of a model in its family's record: "xvit", "cast", "cava", "ca2st".
+        settings: what the tensors do not tell: the arguments of the family's converter, as `options_of(family)` lists.
 
     Returns the model in evaluation mode, in float32. Raises `ValueError` for an unknown family or setting, a file that
     is not a checkpoint, and for missing, unknown or misshapen tensors, each named.
     """
-    if family not in FAMILIES:
-        raise ValueError(f"unknown family {family!r}; known are {', '.join(FAMILIES)}")
+    accepted = options_of(family)
     state_dict = unwrap(source if isinstance(source, Mapping) else read_checkpoint(source))
-    accepted = list(inspect.signature(FAMILIES[family]).parameters)[1:]
     if unknown := settings.keys() - accepted:
         raise ValueError(f"{family} has no setting {some(sorted(unknown))}; it takes {', '.join(accepted)}")
     try:
-        model_class, config, names, state_dict = FAMILIES[family](state_dict, **settings)
+        model_class, config, names, state_dict = converters()[family](state_dict, **settings)
         return load(model_class, config, names, state_dict)
     except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         # sizes are read from the tensors, which may have other axes, or none, than those of the family

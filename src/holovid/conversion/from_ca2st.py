@@ -36,6 +36,10 @@ FEATURES = {"space": "clip_ln_post", "time": "vmae_fc_norm", "audio": "ast_norm"
 TIME_MLP = {"cava": ("0", "2.0", "3.0", "4"), "ca2st": ("0", "2", "4", "6")}
 
 
+# model class, configuration, which tensor is which, and the tensors
+Converted = tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]
+
+
 class Exchange:
     """Names of one exchange in one layer."""
 
@@ -198,6 +202,54 @@ def head_names(family: str, composition: bool) -> dict[str, tuple[str, ...]]:
     return names
 
 
+def cast(
+    state_dict: dict[str, Tensor],
+    image_size: int | None = None,
+    num_frames: int | None = None,
+    num_attention_heads: int | None = None,
+    feature_adapter_skip: bool | None = None,
+    feature_scale: float | None = None,
+    id2label: dict[int, str] | None = None,
+) -> Converted:
+    """CAST as released. Not in the tensors: heads, and frames unless a table over time tells them."""
+    return ca2st_family("cast", **locals())
+
+
+def cava(
+    state_dict: dict[str, Tensor],
+    image_size: int | None = None,
+    num_frames: int | None = None,
+    num_attention_heads: int | None = None,
+    audio_frames: int | None = None,
+    audio_stride: int | None = None,
+    num_mel_bins: int | None = None,
+    audio_time_layout: str | None = None,
+    feature_adapter_skip: bool | None = None,
+    feature_scale: float | None = None,
+    id2label: dict[int, str] | None = None,
+) -> Converted:
+    """CAVA as released. Not in the tensors: heads, frames; rows and mel bins of the sound, the step of its patches."""
+    return ca2st_family("cava", **locals())
+
+
+def ca2st(
+    state_dict: dict[str, Tensor],
+    image_size: int | None = None,
+    num_frames: int | None = None,
+    num_attention_heads: int | None = None,
+    audio_frames: int | None = None,
+    audio_stride: int | None = None,
+    num_mel_bins: int | None = None,
+    exchange_order: str | None = None,
+    audio_time_layout: str | None = None,
+    feature_adapter_skip: bool | None = None,
+    feature_scale: float | None = None,
+    id2label: dict[int, str] | None = None,
+) -> Converted:
+    """CA²ST as released. Not in the tensors: what CAVA's lack, and the order of exchanges, sequential or parallel."""
+    return ca2st_family("ca2st", **locals())
+
+
 def ca2st_family(
     family: str,
     state_dict: dict[str, Tensor],
@@ -212,7 +264,7 @@ def ca2st_family(
     feature_adapter_skip: bool | None = None,
     feature_scale: float | None = None,
     id2label: dict[int, str] | None = None,
-) -> tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]:
+) -> Converted:
     """CAST, CAVA or CA²ST as released; not in the tensors: heads, the order of exchanges, and sizes of the sound.
 
     The number of frames is in the tables of CAST, CA²ST and learned positions; `feature_adapter_skip=True,

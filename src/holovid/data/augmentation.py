@@ -77,7 +77,7 @@ def build_augmentation(
     auto_augment = ClipPolicy(auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)}))
     to_float = v2.ToDtype(torch.float32)
     steps: dict[str, list[nn.Module]] = {
-        "xvit-kinetics": [
+        "corner-crops": [
             auto_augment,
             MultiScaleCornerCrop(size),
             to_float,
@@ -85,7 +85,7 @@ def build_augmentation(
             normalise,
             *mirror,
         ],
-        "xvit-ssv2": [
+        "short-side-crops": [
             auto_augment,
             normalise,
             RandomShortSide(256 / 224 * max(size), 320 / 224 * max(size)),
@@ -93,7 +93,7 @@ def build_augmentation(
             *mirror,
             v2.RandomErasing(p=0.5, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value=0),
         ],
-        "cast": [
+        "resized-crops": [
             ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
             to_float,
             v2.RandomResizedCrop(size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), **BILINEAR),

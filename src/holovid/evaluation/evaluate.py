@@ -33,6 +33,7 @@ from holovid.evaluation.interventions import apply_interventions, check_interven
 from holovid.evaluation.prediction_log import PredictionLog
 from holovid.evaluation.report import write_report
 from holovid.evaluation.tasks import LabelledSet, Task, list_clips, match_tasks
+from holovid.families.family import families
 from holovid.inference.pipeline import check_finite, join_batch
 from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.metrics.top_k_accuracy import label_ranks
@@ -80,7 +81,7 @@ def evaluate_clips(
             and "noun".
         num_views: passes over a clip in time.
         num_crops: 1 or 3 of each.
-        ensemble: what is averaged over views and crops: "logits" (XViT) or "probabilities" (CAST, CAVA, CA²ST).
+        ensemble: what is averaged over views and crops: "logits" or "probabilities".
             Default: as the model's paper does.
         batch_size: views that go through the model at once; those of one clip may be cut into several batches.
         num_workers: processes that decode ahead, for each process that evaluates.
@@ -107,7 +108,8 @@ def evaluate_clips(
     evaluation, there are more processes than clips, no clip could be read, or options do not fit together.
     """
     video_processor = getattr(processor, "video_processor", processor)
-    ensemble = ensemble or ("probabilities" if model.config.model_type == "ca2st" else "logits")
+    family = families().get(model.config.model_type)
+    ensemble = ensemble or (family.ensemble if family else "logits")
     interventions = (intervention,) if isinstance(intervention, str) else tuple(intervention)
     options = processor_options | {"num_views": num_views, "num_crops": num_crops, "do_random_sampling": False}
     check_options(video_processor, options, ensemble=ensemble, autocast=autocast, on_broken=on_broken)

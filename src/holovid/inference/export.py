@@ -23,9 +23,10 @@ from torch.export import Dim, ExportedProgram
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from holovid.cheap_checks import check_model_name
+from holovid.families.family import family_of
 from holovid.files import new_folder, write_whole
 from holovid.inference.pipeline import check_finite
-from holovid.loading import check_ours, classifier_of, load, read_config
+from holovid.loading import classifier_of, load, read_config
 
 TOLERANCE = 1e-4  # largest difference of a logit, in float32
 RECORD = "export.json"
@@ -169,7 +170,7 @@ def load_for_export(source: str | os.PathLike) -> tuple[PreTrainedModel, Any]:
     """A classifier in float32, and its processor."""
     check_model_name(source)
     config = read_config(source)
-    check_ours(config, str(source))
+    family_of(config, str(source))
     classifier_of(config, str(source))
     if getattr(config, "quantization_config", None):
         raise ValueError(f"{source} is quantised; export the model that it was made of")

@@ -29,7 +29,8 @@ from torch import Tensor
 from transformers import BaseVideoProcessor, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from holovid import VideoClassificationPipeline, XViTStream
+from holovid import VideoClassificationPipeline
+from holovid.families.family import family_of, named, variant_of
 from holovid.processing.audio_decoding import read_packets
 from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container, pick_pictures
 from holovid.processing.video_decoding import quarter_turns_and_flips, upright
@@ -252,7 +253,10 @@ def watch(
         raise ValueError(f"frames are at least 1 frame or some seconds apart, got stride={stride}, every={every}")
     if stride is None and every is None:
         stride, every = frame_step(processor)
-    stream = XViTStream(model, processor.num_frames)
+    runs_on_streams = family_of(model.config).stream
+    if runs_on_streams is None:
+        raise ValueError(f"{variant_of(model.config).title} needs the whole clip, and cannot watch a stream")
+    stream = named(runs_on_streams)(model, processor.num_frames)
     scores = VideoClassificationPipeline(model=model, video_processor=processor)
     picker = FramePicker(stride, every, source.frame_rate)
     waiting: list[Tensor] = []

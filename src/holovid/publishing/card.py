@@ -16,10 +16,10 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoConfig
 from transformers.utils import CONFIG_NAME, PROCESSOR_NAME
 
-import holovid
 from holovid.cheap_checks import is_hub_id
 from holovid.evaluation.fingerprints import fingerprint_model
 from holovid.facts import ModelFacts, model_facts
+from holovid.families.family import family_of
 from holovid.files import write_whole
 from holovid.loading import load_classifier
 from holovid.publishing.card_snippets import write_snippets
@@ -56,15 +56,16 @@ def build_card(
         raise ValueError(f"repo_id must be user/name, got {repo_id!r}")
     records = read_records(folder)
     facts = model_facts(folder)
-    made_of = origins(facts, records)
+    config = AutoConfig.from_pretrained(folder)
+    made_of = origins(config, facts, records)
     check_licence(licence, licence_name, licence_link, made_of)
     check_measured(folder, facts, records)
     name = repo_id or folder.resolve().name
-    module = getattr(holovid, facts.model_class).__module__.rpartition(".")[2]
+    module = family_of(config).public(facts.model_class).__module__.rpartition(".")[2]
     auto_processor = "AutoProcessor" if (folder / PROCESSOR_NAME).is_file() else "AutoVideoProcessor"
     subject = Subject(
         name=name,
-        config=AutoConfig.from_pretrained(folder),
+        config=config,
         facts=facts,
         records=records,
         origins=made_of,

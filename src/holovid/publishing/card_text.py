@@ -7,24 +7,16 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from holovid.facts import ModelFacts, input_lines
+from holovid.families.family import variant_of
 from holovid.publishing.card_snippets import NEEDS, Snippets
 from holovid.publishing.licences import Origin, is_non_commercial
-from holovid.publishing.papers import PAPERS, PARITY, PARITY_BOUND, PARITY_COMMAND, reported
+from holovid.publishing.papers import PARITY_BOUND, PARITY_COMMAND, reported
 from holovid.records import Records
 
 METRICS = {
     f"{prefix}{name}": f"{words}{title}"
     for prefix, words in (("", ""), ("verb_", "verb "), ("noun_", "noun "), ("action_", "action "))
     for name, title in (("top1", "top-1"), ("top5", "top-5"), ("mean_class_accuracy", "mean class accuracy"))
-}
-WHAT = {
-    "XViT": "an image transformer whose keys and values are mixed with those of the frames before and after",
-    "CAST": "an expert of space (as CLIP) and one of time (as VideoMAE), which read one another through narrow "
-    "cross-attention",
-    "CAVA": "an expert of space (as CLIP) and one of sound (as AST), which read one another through narrow "
-    "cross-attention",
-    "CA²ST": "experts of space (as CLIP), of time (as VideoMAE) and of sound (as AST), which read one another through "
-    "narrow cross-attention",
 }
 # what evaluations take away, as the column of a table says it
 INTERVENTIONS = {"shuffle_frames": "frames shuffled", "hold_still": "one frame held", "mute": "muted"}
@@ -82,12 +74,13 @@ def code(text: str, language: str = "python") -> str:
 
 def introduction(subject: Subject) -> str:
     facts, config = subject.facts, subject.config
-    papers = " and ".join(f"[{paper.title}]({paper.address})" for paper in PAPERS[facts.family])
+    variant = variant_of(config)
+    papers = " and ".join(f"[{paper.title}]({paper.address})" for paper in variant.papers)
     does = "sees and hears" if facts.inputs.sound else "sees"
     counts = " and one of ".join(f"{count} {task}s" for task, count in facts.classes.items())
     text = (
-        f"A {facts.family} that {does} a short video and says which one of {counts} it shows: {WHAT[facts.family]} "
-        f"({papers}). {config.num_hidden_layers} layers of width {config.hidden_size}."
+        f"A {facts.family} that {does} a short video and says which one of {counts} it shows: {variant.about}"
+        f"{f' ({papers})' if papers else ''}. {config.num_hidden_layers} layers of width {config.hidden_size}."
     )
     names = list(config.id2label.values()) if "label" in facts.classes else []
     if names and names[0] == "LABEL_0":
@@ -171,7 +164,7 @@ def published(subject: Subject) -> str:
     config = subject.config
     if subject.records.conversion is None:
         return ""
-    found = reported(subject.facts, config.hidden_size, config.num_hidden_layers)
+    found = reported(subject.facts, config)
     if not found:
         return ""
     return section(
@@ -186,14 +179,14 @@ def published(subject: Subject) -> str:
 
 
 def parity(subject: Subject) -> str:
-    if subject.records.conversion is None:
+    variant = variant_of(subject.config)
+    if subject.records.conversion is None or not variant.parity:
         return ""
-    family = subject.facts.family
     return section(
         "Equal to the released code",
-        f"In {PARITY[family]} tiny {family} models with random weights, no logit differs from what the released code "
-        f"computed by more than {PARITY_BOUND} of the largest; `{PARITY_COMMAND}` in a checkout of holovid prints "
-        "the differences. This file itself was not run through the released code.",
+        f"In {variant.parity} tiny {variant.title} models with random weights, no logit differs from what the "
+        f"released code computed by more than {PARITY_BOUND} of the largest; `{PARITY_COMMAND}` in a checkout of "
+        "holovid prints the differences. This file itself was not run through the released code.",
     )
 
 
@@ -296,4 +289,5 @@ def limitations(subject: Subject) -> str:
 
 
 def citation(subject: Subject) -> str:
-    return section("Citation", code("\n\n".join(paper.bibtex for paper in PAPERS[subject.facts.family]), "bibtex"))
+    papers = variant_of(subject.config).papers
+    return section("Citation", code("\n\n".join(paper.bibtex for paper in papers), "bibtex")) if papers else ""

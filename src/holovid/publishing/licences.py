@@ -7,8 +7,11 @@ more: `check_licence`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from transformers import PreTrainedConfig
+
 from holovid.cheap_checks import is_hub_id
 from holovid.facts import ModelFacts
+from holovid.families.family import family_of, variant_of
 from holovid.records import Records
 
 # the identifiers of the Hub's documentation, "Licenses"
@@ -32,10 +35,6 @@ OF_WEIGHTS = {
     "MIT/ast-": "bsd-3-clause",
     "google/vit-": "apache-2.0",
 }
-# Of the experts that the papers use, for checkpoints of their authors.
-OF_EXPERTS = {"space": "mit", "time": "cc-by-nc-4.0", "audio": "bsd-3-clause"}
-# Of the released code; no other licence of the weights is known.
-OF_RELEASES = {"CAST": "cc-by-nc-4.0", "CAVA": "cc-by-nc-4.0", "CA²ST": "cc-by-nc-4.0"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def binding(origins: Sequence[Origin]) -> str:
     return f"{bound[0].licence}, as the {bound[0]} has it" if bound else "apache-2.0 for instance"
 
 
-def origins(facts: ModelFacts, records: Records) -> list[Origin]:
+def origins(config: PreTrainedConfig, facts: ModelFacts, records: Records) -> list[Origin]:
     """Whose weights are in the model, or have to be fetched for it."""
     found = []
     start = (records.training or {}).get("starting_point")
@@ -104,12 +103,12 @@ def origins(facts: ModelFacts, records: Records) -> list[Origin]:
     if records.conversion:
         name = records.conversion["source"] or "tensors"
         sha256 = records.conversion["sha256"]
-        found.append(Origin(f"converted file {name}", sha256=sha256, licence=OF_RELEASES.get(facts.family)))
+        found.append(Origin(f"converted file {name}", sha256=sha256, licence=variant_of(config).licence))
     for expert, about in facts.experts.items():
         part = f"{expert} expert, {about.kind}"
         if about.source or about.sha256:
             source = about.source if is_hub_id(about.source) else None
             found.append(Origin(part, source, about.revision, about.sha256, licence_of(source)))
         elif records.conversion:
-            found.append(Origin(f"{part} as in the paper", licence=OF_EXPERTS[expert]))
+            found.append(Origin(f"{part} as in the paper", licence=family_of(config).parts[expert].licence))
     return found

@@ -32,6 +32,7 @@ from transformers.utils import CONFIG_NAME
 from yaml import YAMLError
 
 from holovid.evaluation import prediction_log
+from holovid.families.family import families
 from holovid.hub import CARD, card_metadata, complete_card, is_ours
 from holovid.loading import ADAPTERS, class_of, load_processor, load_whole, read_config
 from holovid.modeling.weight_files import leads_out
@@ -212,7 +213,8 @@ def load_to_publish(source: Path, processor: Any, experts: Mapping[str, Any] | N
         raise ValueError(f"{source} holds no saved model, there is no {CONFIG_NAME}{merge}")
     config = read_config(source)
     if not is_ours(type(config)):
-        raise ValueError(f"{source} holds a {config.model_type} model; holovid publishes its own: xvit, ca2st")
+        known = " and ".join(families())
+        raise ValueError(f"{source} holds a {config.model_type} model; holovid publishes its own: {known}")
     if experts and not hasattr(config, "experts"):
         raise ValueError(f"experts are of models that have some; an {config.model_type} model has none")
     options: dict[str, Any] = {"experts": experts} if getattr(config, "adapters_only", False) else {}

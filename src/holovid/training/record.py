@@ -9,10 +9,10 @@ import torch
 from transformers import TrainingArguments
 
 from holovid.cheap_checks import is_hub_id
+from holovid.families.family import variants
 from holovid.records import public_command
 from holovid.training.arguments import RunArguments
 from holovid.training.preparation import Preparation
-from holovid.training.starting_points import FAMILIES
 
 
 def training_record(
@@ -32,7 +32,7 @@ def training_record(
     """What training.json holds. `precision` is that of matrix products; `seconds` are those of this run."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU"
     trained = [parameter.requires_grad for parameter in parts.model.parameters()]
-    start = None if run.model is None or run.model in FAMILIES else run.model
+    start = None if run.model is None or run.model in variants() else run.model
     return {
         "starting_point": start if start is None or is_hub_id(start) else Path(start).name,
         "recipe": parts.recipe.name,

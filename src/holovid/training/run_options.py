@@ -12,9 +12,9 @@ from typing import Any, Literal
 import yaml
 
 from holovid.cheap_checks import check_clips, check_model_name
+from holovid.families.family import variants
 from holovid.recipes import get_recipe
 
-FAMILIES = ("xvit", "cast", "cava", "ca2st")  # of new weights
 RUN_FILES = (".yaml", ".yml", ".json")
 LARGEST_FILE = 2**20  # bytes; a page of arguments has a few thousand
 
@@ -25,7 +25,7 @@ class RunArguments:
     Args:
         data: clips to train on: a folder (train/<label>/*.mp4, val/...), a table or a Hub id.
         recipe: what a paper did, such as cast-ssv2; or small. It gives the defaults of the other arguments.
-        model: a family for new weights (xvit, cast, cava, ca2st), or a folder or Hub id: of a model of holovid, or of
+        model: a name for new weights (such as cast), or a folder or Hub id: of a model of holovid, or of
             an image ViT, from which an XViT starts.
         experts: start from published experts: space=ID time=ID audio=ID, two or all of them.
         freeze_experts: do not train the experts' own weights; default: true with --experts.
@@ -126,7 +126,7 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
     for name in given.get("recipe", []):
         get_recipe(name)
     for name in given.get("model", []):
-        if name not in FAMILIES:
+        if name not in variants():
             check_model_name(name)
     for source in given.get("data", []) + given.get("validation", []):
         check_clips(source, given.get("target", ["label"]))

@@ -12,56 +12,14 @@ import torch
 from transformers import AutoModelForVideoClassification, AutoProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
-from holovid import (
-    CA2STConfig,
-    CA2STForActionRecognition,
-    HolovidProcessor,
-    HolovidVideoProcessor,
-    XViTConfig,
-)
-from holovid.configuration.configuration_ca2st import EXPERTS
+from holovid import HolovidProcessor, HolovidVideoProcessor
+from holovid.families.family import Family, families, family_of, family_of_variant, variant_of, variants
 from holovid.loading import architecture_of, load_whole, read_config, read_processor
 from holovid.recipes import Recipe
 from holovid.training.arguments import RunArguments
 
 logger = logging.get_logger(__name__)
 
-FAMILIES: dict[str, dict[str, Any]] = {
-    "xvit": {},
-    "cast": {"experts": ["space", "time"]},
-    "cava": {"experts": ["space", "audio"]},
-    "ca2st": {"experts": ["space", "time", "audio"]},
-}
-# What `small` makes of a family: models for the synthetic clips that learn them in a minute, as in examples/demo.py.
-TINY: dict[str, dict[str, Any]] = {
-    "xvit": {
-        "image_size": 48,
-        "patch_size": 16,
-        "hidden_size": 64,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "intermediate_size": 128,
-        "initializer_range": 0.12,  # about 1 / sqrt(hidden_size); 0.02 is made for a width of 768
-        "mix_divisor": 4,
-        "temporal_embedding_length": 1,
-        "pooling": "mean",
-        "classifier_dropout": 0.0,
-    },
-    "ca2st": {
-        "image_size": 48,
-        "patch_size": 12,
-        "audio_frames": 96,  # a second, but for what the windows of the spectrogram and its patches leave over
-        "num_mel_bins": 64,
-        "audio_stride": 16,
-        "hidden_size": 64,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "intermediate_size": 128,
-        "initializer_range": 0.12,
-        "audio_time_layout": "aligned",
-        "feature_adapter_skip": True,  # adapters start at zero, and nothing else is in front of the classifier
-    },
-}
 # Of a recipe's `model`, what may change for weights that have been trained already.
 REGULARISATION = ("drop_path_rate", "classifier_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob")
 HEADS = ("classifier.", "classifiers.")
@@ -95,20 +53,22 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
     if run.image_size is not None:
         settings["image_size"] = run.image_size
     if run.experts is not None:
-        sources = expert_sources(run.experts)
-        settings["experts"] = [expert for expert in EXPERTS if expert in sources]
-        return StartingPoint("experts", CA2STConfig(experts=settings["experts"]), sources, settings)
-    if model in FAMILIES:
-        config_class = XViTConfig if model == "xvit" else CA2STConfig
-        recipe.check_model(config_class())  # its settings would not be known there
-        tiny = TINY[config_class.model_type] if recipe.name == "small" else {}
-        return StartingPoint("new", config_class(**FAMILIES[model] | tiny | settings))
+        family = joins_experts()
+        sources = expert_sources(run.experts, list(family.parts))
+        settings["experts"] = [expert for expert in family.parts if expert in sources]
+        return StartingPoint("experts", family.config_class(experts=settings["experts"]), sources, settings)
+    if model in variants():
+        family = family_of_variant(model)
+        recipe.check_model(family.config_class())  # its settings would not be known there
+        toy = family.toy if recipe.name == "small" else {}
+        return StartingPoint("new", family.config_class(**{**variants()[model].settings, **toy, **settings}))
     config = read_config(model)
-    if config.model_type == "vit":
-        return StartingPoint("image", XViTConfig(), {"model": model}, settings)
-    if config.model_type not in TINY:
+    for family in families().values():
+        if config.model_type in family.starts_from:
+            return StartingPoint("image", family.config_class(), {"model": model}, settings)
+    if config.model_type not in families():
         raise ValueError(
-            f"--model is {', '.join(FAMILIES)}, or a model of these or an image ViT; {model} is a "
+            f"--model is {', '.join(variants())}, or a model of these or an image ViT; {model} is a "
             f"{config.model_type} model. Its experts go to --experts space=ID time=ID audio=ID."
         )
     for name in ("num_frames", "image_size"):
@@ -118,10 +78,15 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
     return StartingPoint("checkpoint", config, {"model": model}, settings)
 
 
-def expert_sources(given: Sequence[str]) -> dict[str, str]:
+def joins_experts() -> Family:
+    """The family whose models are made of experts."""
+    return next(family for family in families().values() if family.parts)
+
+
+def expert_sources(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:
     """["space=ID", "audio=ID"] -> expert -> folder or Hub id."""
     sources = dict(entry.partition("=")[::2] for entry in given)
-    fitting = "space" in sources and len(sources) > 1 and set(sources) <= set(EXPERTS)
+    fitting = known[0] in sources and len(sources) > 1 and set(sources) <= set(known)
     if len(sources) < len(given) or not fitting or not all(sources.values()):
         raise ValueError(f"--experts takes space=ID and time=ID, audio=ID or both; got {' '.join(given)}")
     return sources
@@ -156,7 +121,9 @@ def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> Pre
     model_class = model_class_for(start.config, names)
     settings = start.settings | class_settings(names)
     if start.kind == "image":
-        return model_class.from_image_model(start.sources["model"], **settings)
+        image = read_config(start.sources["model"]).model_type
+        make = getattr(model_class, family_of(start.config).starts_from[image])
+        return make(start.sources["model"], **settings)
     if start.kind == "experts":
         settings.pop("experts")
         return model_class.from_experts(**start.sources, **settings)
@@ -173,9 +140,13 @@ def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> Pre
 def model_class_for(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> type[PreTrainedModel]:
     if len(names) == 1:
         return AutoModelForVideoClassification._model_mapping[type(config)]
-    if config.model_type != "ca2st":
-        raise ValueError("verbs and nouns together are for cast, cava and ca2st; an XViT has one --target")
-    return CA2STForActionRecognition
+    family = family_of(config)
+    heads = [name for name in family.model_names if name.endswith("ForActionRecognition")]
+    if not heads:
+        raise ValueError(
+            f"verbs and nouns together are for models that have both; {variant_of(config).title} has one --target"
+        )
+    return family.public(heads[0])
 
 
 @torch.no_grad()
