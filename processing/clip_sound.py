@@ -33,14 +33,14 @@ class Listening:
     """
 
     extractor: HolovidFeatureExtractor
-    sampling_rate: int | None = None
-    from_video: bool = True
-    num_views: int = 1
-    num_crops: int = 1
-    around_frames: bool = False
-    center: float | None = None
-    at_random: bool = False
-    generator: torch.Generator | None = None
+    sampling_rate: int | None
+    from_video: bool
+    num_views: int
+    num_crops: int
+    around_frames: bool
+    center: float | None
+    at_random: bool
+    generator: torch.Generator | None
 
     def cut(self, sound: Sound | None, times: np.ndarray, duration: float) -> list[tuple[Tensor, int]]:
         """The sound of a clip for each of its V; `times` (views * T,) are those of its frames."""

@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import random
 import re
+import runpy
 import shlex
 import shutil
 import signal
@@ -333,4 +334,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    lent = runpy.run_path(str(ROOT / "tests" / "support" / "lent_libraries.py"))
+    if sys.platform == "linux" and (places := lent["lend_libraries"]()) is not None:  # pytest cannot do it in a fork
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {lent["PLACES"]: places})
     sys.exit(main(sys.argv[1:]))
