@@ -16,12 +16,14 @@ from typing import NoReturn
 
 from holovid.cheap_checks import check_clips, check_model_name
 from holovid.commands.command_line import run_script
+from holovid.evaluation import Protocol
 
 
 def main() -> None:
     args = parse_arguments()
     check_model_name(args.model)
     check_clips(args.data, args.target or ())
+    protocol = Protocol(views=args.views, crops=args.crops, ensemble=args.ensemble, autocast=args.autocast)
 
     from accelerate import PartialState
 
@@ -36,13 +38,10 @@ def main() -> None:
         model,
         processor,
         clips.rows,
+        protocol=protocol,
         target=args.target,
-        num_views=args.views,
-        num_crops=args.crops,
-        ensemble=args.ensemble,
         batch_size=args.batch_size,
         num_workers=args.workers,
-        autocast=args.autocast,
         output=args.output,
         about={
             "model": args.model,

@@ -29,7 +29,7 @@ from holovid import CA2STForVideoClassification, HolovidProcessor, XViTForVideoC
 from holovid.cards import build_card, write_card  # noqa: E402
 from holovid.convert import convert  # noqa: E402
 from holovid.data import load_clips  # noqa: E402
-from holovid.evaluation import evaluate_clips  # noqa: E402
+from holovid.evaluation import Protocol, evaluate_clips  # noqa: E402
 from holovid.loading import load_classifier  # noqa: E402
 from holovid.records import TRAINING, write_record  # noqa: E402
 from holovid.synthetic import ClipSet, render_clips  # noqa: E402
@@ -72,8 +72,8 @@ def make_hearing(folder: Path) -> None:
             hardware="one CPU core",
         )
         evaluate_clips(
-            *load_classifier(folder), rows["validation"], target="sound", num_views=2, num_crops=3, progress=False,
-            output=folder / "evaluation",
+            *load_classifier(folder), rows["validation"], target="sound", protocol=Protocol(views=2, crops=3),
+            progress=False, output=folder / "evaluation",
             about={"model": folder.name, "dataset": "tones (synthetic)", "split": "validation"},
         )  # fmt: skip
 

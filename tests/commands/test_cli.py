@@ -20,6 +20,7 @@ from holovid.cli import app
 from holovid.data.dataset import load_clips
 from holovid.data.synthetic import ClipSet, render_clips
 from holovid.evaluation.evaluate import evaluate_clips
+from holovid.evaluation.protocol import Protocol
 from holovid.loading import load_classifier
 from holovid.recipes import get_recipe
 
@@ -107,8 +108,8 @@ def test_evaluate_says_what_the_function_says(holovid, labelled, tmp_path):
     assert got == json.loads((tmp_path / "results" / "results.json").read_text())
     model, processor = load_classifier(labelled / "model")
     want = evaluate_clips(
-        model, processor, load_clips(labelled / "one")["validation"], num_views=2, num_crops=3, progress=False,
-        intervention=["mute", "without_time"],
+        model, processor, load_clips(labelled / "one")["validation"], progress=False,
+        protocol=Protocol(views=2, crops=3, interventions=["mute", "without_time"]),
     )  # fmt: skip
     assert got["metrics"] == pytest.approx(want["metrics"]) and got["counts"] == want["counts"]
     assert got["protocol"] == want["protocol"] and got["protocol"]["ensemble"] == "probabilities"

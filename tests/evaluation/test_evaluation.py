@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,9 +30,10 @@ import holovid.evaluation.evaluate
 from holovid import CA2STForActionRecognition, HolovidProcessor, HolovidVideoProcessor
 from holovid.data.dataset import BrokenClipError, load_clips
 from holovid.data.synthetic import ClipSet, render_clips
-from holovid.evaluation.evaluate import ensemble_views, evaluate_clips, evaluate_sets, recipe_protocol
+from holovid.evaluation.evaluate import ensemble_views, evaluate_clips, evaluate_sets
 from holovid.evaluation.interventions import without_expert
 from holovid.evaluation.prediction_log import PredictionLog
+from holovid.evaluation.protocol import Protocol, recipe_protocol
 from holovid.evaluation.tasks import LabelledSet, check_classes, load_set, match_tasks
 from holovid.loading import load_classifier
 from holovid.metrics.action_accuracy import ActionAccuracy
@@ -38,6 +41,7 @@ from holovid.metrics.top_k_accuracy import TopKAccuracy
 from holovid.recipes import get_recipe, recipes
 
 VIEWS = {"num_views": 2, "num_crops": 3}
+NAMES = {"num_views": "views", "num_crops": "crops", "intervention": "interventions"}
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,13 @@ def hearing(hearer):
 
 
 def evaluate(model, processor, rows, **options):
-    return evaluate_clips(model, processor, rows, progress=False, **options)
+    """`evaluate_clips`; what is no parameter of it belongs to the protocol, or else to the processor."""
+    parameters = inspect.signature(evaluate_clips).parameters
+    work = {name: options.pop(name) for name in [*options] if name in parameters}
+    asked = {NAMES.get(name, name): value for name, value in options.items()}
+    own = {field.name: asked.pop(field.name) for field in fields(Protocol) if field.name in asked}
+    protocol = Protocol(**{"processor_options": asked, **own})
+    return evaluate_clips(model, processor, rows, protocol=protocol, progress=False, **work)
 
 
 def logits_by_hand(model, processor, rows, **options):
@@ -175,10 +185,10 @@ def test_each_family_is_averaged_as_in_its_paper(seer, sight, hearer, hearing, r
 def test_protocols_of_recipes(name):
     recipe = get_recipe(name)
     config = tiny_xvit.tiny_config() if recipe.family == "xvit" else tiny_ca2st.tiny_config()
-    assert recipe_protocol(recipe, config) == {
-        "num_views": recipe.num_views, "num_crops": recipe.num_crops, "ensemble": recipe.ensemble,
-        "sampling": recipe.sampling, "frame_stride": recipe.frame_stride,
-    }  # fmt: skip
+    assert recipe_protocol(recipe, config) == Protocol(
+        views=recipe.num_views, crops=recipe.num_crops, ensemble=recipe.ensemble,
+        processor_options={"sampling": recipe.sampling, "frame_stride": recipe.frame_stride},
+    )  # fmt: skip
     if recipe.family != "any":
         other = tiny_ca2st.tiny_config() if recipe.family == "xvit" else tiny_xvit.tiny_config()
         with pytest.raises(ValueError, match=f"recipe '{name}' is for"):
@@ -307,6 +317,7 @@ def test_numbers_that_are_not_classes(sight, folder, tmp_path):
         ({"intervention": "shuffle"}, "there is no intervention 'shuffle'; did you mean 'shuffle_frames'?"),
         ({"intervention": "mute"}, "there is no sound to mute"),
         ({"intervention": "without_audio"}, "this model has no expert 'audio'; xvit has no experts"),
+        ({"processor_options": {"num_views": 2}}, "num_views is no processor option of a protocol; give views"),
         ({"target": ["verb", "noun"]}, "the model gives one label, in one column; got the target verb, noun"),
         ({"target": "shape"}, "the data has no classes in a column 'shape' (there are label)"),
         ({"about": {"name": "x"}}, "about takes model, dataset, split and command, got name"),

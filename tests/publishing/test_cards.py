@@ -30,6 +30,7 @@ from holovid.conversion.convert import convert
 from holovid.data.dataset import load_clips
 from holovid.data.synthetic import ClipSet, render_clips
 from holovid.evaluation.evaluate import evaluate_clips, evaluate_sets
+from holovid.evaluation.protocol import Protocol
 from holovid.evaluation.tasks import load_set
 from holovid.facts import model_facts
 from holovid.families import variants
@@ -37,7 +38,7 @@ from holovid.loading import load_classifier
 from holovid.publishing.card import MARK, build_card, check_metadata, is_by_hand, write_card
 from holovid.publishing.card_text import METRICS, Subject, published
 from holovid.publishing.leaks import find_leaks
-from holovid.publishing.licences import LICENCES, Origin, check_licence, licence_of, origins
+from holovid.publishing.licences import LICENCES, Licence, Origin, check_licence, licence_of, origins
 from holovid.publishing.papers import PARITY_BOUND
 from holovid.records import Records, read_records
 
@@ -170,19 +171,19 @@ def test_the_same_folder_gives_the_same_card(hearing):
     assert first == second
 
 
-def measured(folder: Path, clips: Path, output: Path, **options) -> dict:
+def measured(folder: Path, clips: Path, output: Path, protocol: Protocol = Protocol()) -> dict:  # noqa: B008
     model, processor = load_classifier(folder)
     return evaluate_clips(
         model, processor, load_clips(clips)["validation"], output=output, progress=False,
         about={"model": "hearing", "dataset": "user/shapes", "split": "validation", "command": "holovid evaluate x y"},
-        **options,
+        protocol=protocol,
     )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_measured_results_and_their_protocols(copy, clips):
-    results = measured(copy, clips, copy / "evaluation", num_views=2, num_crops=3)
-    muted = measured(copy, clips, copy / "evaluation" / "muted", intervention="mute")
+    results = measured(copy, clips, copy / "evaluation", Protocol(views=2, crops=3))
+    muted = measured(copy, clips, copy / "evaluation" / "muted", Protocol(interventions="mute"))
     (copy / "results.json").write_text(json.dumps(results))  # the same twice is one row
     (copy / "evaluation" / "other.json").write_text('{"top1": 0.99}')  # not of holovid evaluate
     card = build_card(copy, licence="apache-2.0", repo_id="user/name")
@@ -325,7 +326,7 @@ def test_converted_checkpoints_say_so(tmp_path):
 
 def subject_of(config, conversion: dict | None) -> Subject:
     facts = model_facts(config)
-    return Subject("x", config, facts, Records(conversion=conversion), [], "mit", snippets=None)
+    return Subject("x", config, facts, Records(conversion=conversion), [], Licence("mit"), snippets=None)
 
 
 def test_published_figures_are_for_converted_models_of_their_size():
@@ -343,20 +344,20 @@ def test_licences():
     assert len(LICENCES) > 70 and {"apache-2.0", "cc-by-nc-4.0", "other", "unknown"} <= LICENCES
     assert licence_of("MIT/ast-finetuned-audioset-10-10-0.4593") == "bsd-3-clause"
     assert licence_of("someone/videomae") is None and licence_of(None) is None
-    check_licence("other", "My Licence", "https://example.com/licence")
+    assert check_licence(Licence("other", "My Licence", "https://example.com/licence")).id == "other"
     bound = [Origin("time expert", licence="cc-by-nc-4.0")]
-    check_licence("cc-by-nc-sa-4.0", origins=bound)
-    check_licence("other", "Research only", "LICENSE", origins=bound)
-    for licence, more, message in (
-        (None, {}, "a licence is required"),
-        ("Apache", {}, "the Hub knows no licence 'Apache'; it knows apache-2.0"),
-        ("other", {}, "needs a name and a link"),
-        ("other", {"name": "Mine"}, "needs a name and a link"),
-        ("mit", {"link": "LICENSE"}, "no other licence takes them"),
-        ("unknown", {"origins": bound}, "forbids commercial use"),
+    assert check_licence("cc-by-nc-sa-4.0", bound) == Licence("cc-by-nc-sa-4.0")
+    check_licence(Licence("other", "Research only", "LICENSE"), bound)
+    for licence, more, bound_by, message in (
+        (None, {}, (), "a licence is required"),
+        ("Apache", {}, (), "the Hub knows no licence 'Apache'; it knows apache-2.0"),
+        ("other", {}, (), "needs a name and a link"),
+        ("other", {"name": "Mine"}, (), "needs a name and a link"),
+        ("mit", {"link": "LICENSE"}, (), "no other licence takes them"),
+        ("unknown", {}, bound, "forbids commercial use"),
     ):
         with pytest.raises(ValueError, match=message):
-            check_licence(licence, **more)
+            check_licence(licence and Licence(licence, **more), bound_by)
 
 
 def test_metadata_that_the_hub_would_not_take_are_refused():

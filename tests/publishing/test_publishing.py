@@ -28,12 +28,13 @@ from holovid import (
 from holovid.cli import app
 from holovid.publishing import push
 from holovid.publishing import repository as repositories
-from holovid.publishing.push import check_as_stranger, check_sizes, list_files, publish, write_card
+from holovid.publishing.licences import Licence
+from holovid.publishing.push import check_as_stranger, check_sizes, keep_or_make_card, list_files, publish
 
 # huggingface_hub's own way to send a large file
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 BY_HAND = "---\ndatasets:\n- me/clips   # mine\nlicense: mit\n---\n\n# My model\n\nIt says left or right.\n"
-MIT = {"license": "mit"}
+MIT = Licence("mit")
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +234,7 @@ def test_files_that_the_hub_does_not_take(folder):
 
 def test_a_card_by_hand_stays(folder):
     (folder / "README.md").write_text(BY_HAND)
-    assert write_card(folder, "me/model", None, MIT) == "by hand"
+    assert keep_or_make_card(folder, "me/model", None, MIT) == "by hand"
     card = ModelCard.load(folder / "README.md")
     assert card.text == ModelCard(BY_HAND).text
     assert card.data.to_dict() == {
@@ -242,21 +243,21 @@ def test_a_card_by_hand_stays(folder):
     }  # fmt: skip
     complete = (folder / "README.md").read_text().replace("me/clips", "me/clips  # mine")
     (folder / "README.md").write_text(complete)
-    write_card(folder, "me/model", None, MIT)
+    keep_or_make_card(folder, "me/model", None, MIT)
     assert (folder / "README.md").read_text() == complete
     with pytest.raises(ValueError, match=r"README\.md says license: mit, and the licence given is apache-2\.0"):
-        write_card(folder, "me/model", None, {"license": "apache-2.0"})
+        keep_or_make_card(folder, "me/model", None, Licence("apache-2.0"))
     (folder / "README.md").write_text("---\nlicense: [\n---\n\nMine.\n")
     with pytest.raises(ValueError, match=r"the metadata of README\.md cannot be read"):
-        write_card(folder, "me/model", None, MIT)
+        keep_or_make_card(folder, "me/model", None, MIT)
 
 
 def test_a_card_by_hand_in_the_repository_stays(folder):
     repository = repositories.Repository(HfApi(), "me/model", private=True, card=BY_HAND)
-    assert write_card(folder, "me/model", repository, MIT) == "by hand"
+    assert keep_or_make_card(folder, "me/model", repository, MIT) == "by hand"
     assert "It says left or right." in (folder / "README.md").read_text()
     (folder / "README.md").write_text(BY_HAND.replace("left or right", "up or down"))
-    assert write_card(folder, "me/model", repository, MIT) == "by hand"
+    assert keep_or_make_card(folder, "me/model", repository, MIT) == "by hand"
     assert "It says up or down." in (folder / "README.md").read_text()
 
 
@@ -270,11 +271,11 @@ def test_cards_that_nobody_wrote_are_made_anew(folder, tmp_path):
     Trainer(XViTForVideoClassification.from_pretrained(folder), options).create_model_card()
     shutil.copy(tmp_path / "run" / "README.md", folder)
     assert not push.is_by_hand((folder / "README.md").read_text())
-    assert write_card(folder, "me/model", None, MIT) == "generated"
+    assert keep_or_make_card(folder, "me/model", None, MIT) == "generated"
     made = (folder / "README.md").read_text()
     assert "generated automatically according to the information the Trainer" not in made
     assert not push.is_by_hand(made)
-    assert write_card(folder, "me/model", None, MIT) == "generated"
+    assert keep_or_make_card(folder, "me/model", None, MIT) == "generated"
     assert (folder / "README.md").read_text() == made
 
 
@@ -359,9 +360,9 @@ def test_a_card_is_made_of_classifiers_only(tmp_path):
     model.save_pretrained(tmp_path)
     HolovidProcessor.for_model(model.config).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="no card can be made: the folder holds a XViTModel"):
-        write_card(tmp_path, "me/model", None, MIT)
+        keep_or_make_card(tmp_path, "me/model", None, MIT)
     (tmp_path / "README.md").write_text(BY_HAND)
-    assert write_card(tmp_path, "me/model", None, MIT) == "by hand"
+    assert keep_or_make_card(tmp_path, "me/model", None, MIT) == "by hand"
     assert ModelCard.load(tmp_path / "README.md").data.pipeline_tag is None
 
 

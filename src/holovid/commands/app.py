@@ -1,14 +1,29 @@
-"""The group of commands that is `holovid`, and how each of them ends."""
+"""The group of commands that is `holovid`, and how each of them ends.
+
+Each command is a function in a file of its own, a thin wrapper of a function of the library. Torch and transformers
+are imported by the commands that need them, after what is cheap to check: paths, names, columns.
+"""
 
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from holovid.commands.command_line import refuse, stop
+from holovid.commands.card import card
+from holovid.commands.classify import classify
+from holovid.commands.command_line import PROGRAM, refuse, stop
+from holovid.commands.convert import convert
+from holovid.commands.data import synth
+from holovid.commands.evaluate import evaluate
+from holovid.commands.export import export
+from holovid.commands.info import info
+from holovid.commands.option_groups import ungrouped
+from holovid.commands.push import push
+from holovid.commands.watch import watch
 
-PROGRAM = "holovid"
+COMMANDS = (classify, watch, evaluate, convert, export, info, card, push)  # in the order of the help
 UsageError: Any = typer.BadParameter.__base__  # of whichever click typer has
 
 
@@ -35,3 +50,31 @@ class OneSentenceErrors(TyperGroup):
             raise typer.Exit(error.exit_code) from error
         except Exception as error:
             raise typer.Exit(refuse(PROGRAM, error)) from error
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{PROGRAM} {version('holovid')}")
+        raise typer.Exit
+
+
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+app = typer.Typer(
+    cls=OneSentenceErrors,
+    callback=options,
+    help="Space-time video transformers: label videos, evaluate, convert checkpoints, render data to try them on.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+data = typer.Typer(help="Make sets of clips.", no_args_is_help=True)
+app.add_typer(data, name="data")
+data.command()(ungrouped(synth))
+for command in COMMANDS:
+    app.command()(ungrouped(command))

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from huggingface_hub.errors import StrictDataclassError
 
+PROGRAM = "holovid"
 REFUSED, STOPPED = 2, 130  # exit status of what cannot be done, and of Ctrl-C
 SHOW_WHERE = "HOLOVID_TRACEBACK"
 FROM_A_WORKER = re.compile(r"Caught \w+ in DataLoader worker process")

@@ -1,6 +1,35 @@
-"""Options of the command line that hold several values in one."""
+"""Options that several commands have, and how those are read that hold several values in one."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from holovid.publishing.licences import Licence
+
+AnyModel = Annotated[str, typer.Argument(help="Folder or Hub id of a model of holovid.")]
+Classifier = Annotated[str, typer.Argument(help="Folder or Hub id of a video classifier.")]
+SavedModel = Annotated[Path, typer.Argument(help="Folder of a model with its processor.")]
+TopK = Annotated[int, typer.Option(min=1, help="Labels to show, best first.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run model code that comes from the Hub.")]
+
+
+@dataclass
+class LicenceOptions:
+    """A licence as the command line has it."""
+
+    licence: Annotated[str, typer.Option("--licence", "--license", help="As the Hub calls it, such as apache-2.0.")]
+    licence_name: Annotated[str | None, typer.Option(help="With --licence other.")] = None
+    licence_link: Annotated[str | None, typer.Option(help="With --licence other.")] = None
+
+    def read(self) -> "Licence":
+        """Raises `ValueError` for a licence that the Hub does not know."""
+        from holovid.publishing.licences import Licence
+
+        return Licence(self.licence, self.licence_name, self.licence_link)
 
 
 def named_values(option: str, entries: list[str]) -> dict[str, str]:

@@ -1,10 +1,26 @@
 """What the commands print, for people and for programs."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+
+def show(record: Any, table: Table, as_json: bool) -> None:
+    """Print a record as JSON, or the table that is made of it."""
+    if as_json:
+        print_json(record)
+    else:
+        Console().print(table)
+
+
+def say(*sentences: str) -> None:
+    """Print each in a line, as it is: names of files may look like markup."""
+    for sentence in sentences:
+        Console().print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> Table:
@@ -45,4 +61,20 @@ def answer_table(clips: list[str], answers: list[list[dict] | dict[str, str]]) -
             table.add_row(
                 clip if first else "", entry["label"], score, style="bold" if first else None, end_section=last
             )
+    return table
+
+
+def fact_table(facts: Mapping[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        table.add_row(name, value)
+    return table
+
+
+def file_table(files: Sequence[Any]) -> Table:
+    """What is published: path, size in bytes and kind of each file."""
+    table = Table("file", "size", "what it is")
+    table.columns[1].justify = "right"
+    for file in files:
+        table.add_row(file.path, f"{file.size:,}", file.kind)
     return table

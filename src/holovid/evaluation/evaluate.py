@@ -2,7 +2,7 @@
 
     model, processor = load_classifier("xvit-k600")
     clips = load_set(model, "kinetics/val.csv", root="kinetics/videos")
-    results = evaluate_clips(model, processor, clips.rows, num_views=2, num_crops=3, output="xvit-k600/evaluation")
+    results = evaluate_clips(model, processor, clips.rows, protocol=Protocol(views=2, crops=3), output="k600/results")
 
 What a model is asked is a task: "label", or "verb" and "noun". Alphabet: B clips, V views and crops, K classes.
 """
@@ -25,26 +25,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from holovid.data.dataset import BrokenClip, BrokenClipError, ClipDataset, describe
 from holovid.evaluation.fingerprints import fingerprint_model, fingerprint_processor, fingerprint_table
 from holovid.evaluation.interventions import apply_interventions, check_interventions, intervened
-from holovid.evaluation.prediction_log import PredictionLog
+from holovid.evaluation.prediction_log import Line, PredictionLog
+from holovid.evaluation.protocol import Protocol, check_choice
 from holovid.evaluation.report import write_report
 from holovid.evaluation.tasks import LabelledSet, Task, list_clips, match_tasks
-from holovid.families.family import families
 from holovid.inference.pipeline import check_finite, join_batch
 from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.metrics.top_k_accuracy import label_ranks
 from holovid.processing.clip_features import ClipFeatures
-from holovid.recipes import Recipe
 from holovid.records import EVALUATION, read_json, write_means
 
-ENSEMBLES = ("logits", "probabilities")
-AUTOCAST = {None: None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+ONE_VIEW = Protocol()
 TOP = 5  # predictions of a clip that are kept
+ON_BROKEN = ("skip", "raise")
 PATIENCE = timedelta(days=7)  # processes may finish hours apart
+Predict = Callable[[list[tuple[int, dict[str, Tensor]]]], list[Line]]
 
 
 def evaluate_clips(
@@ -52,20 +52,15 @@ def evaluate_clips(
     processor: Any,
     rows: Dataset,
     *,
+    protocol: Protocol = ONE_VIEW,
     target: str | Sequence[str] | None = None,
-    num_views: int = 1,
-    num_crops: int = 1,
-    ensemble: str | None = None,
     batch_size: int = 8,
     num_workers: int = 0,
     output: str | os.PathLike | None = None,
-    intervention: str | Sequence[str] = (),
     on_broken: str = "skip",
-    autocast: str | None = None,
     csv: bool = False,
     about: Mapping[str, str] | None = None,
     progress: bool = True,
-    **processor_options: Any,
 ) -> dict[str, Any]:
     """Measure how well a model labels clips.
 
@@ -77,25 +72,19 @@ def evaluate_clips(
         processor: a `HolovidProcessor` or `HolovidVideoProcessor`.
         rows: of `load_clips`. Classes are matched with those of the model by name; with a model whose classes have no
             names, by number.
+        protocol: views and crops, what is averaged over them, and so on.
         target: the column of classes; for a model of verbs and nouns, the columns of both. Default "label" or "verb"
             and "noun".
-        num_views: passes over a clip in time.
-        num_crops: 1 or 3 of each.
-        ensemble: what is averaged over views and crops: "logits" or "probabilities".
-            Default: as the model's paper does.
         batch_size: views that go through the model at once; those of one clip may be cut into several batches.
         num_workers: processes that decode ahead, for each process that evaluates.
         output: folder for predictions and results: predictions.*.jsonl (while running, and for resuming),
             results.json, predictions.parquet, and confusion.png (or confusion_verb.png and confusion_noun.png).
             Several processes need one that all of them see.
-        intervention: what is taken away, names of `holovid.evaluation.interventions.INTERVENTIONS`.
         on_broken: what happens at a clip that cannot be read. "skip": it is left out, counted and listed with the
             reason. "raise": `BrokenClipError`.
-        autocast: "bfloat16" or "float16", precision of the matrix products.
         csv: also write predictions.csv.
         about: `model`, `dataset`, `split` and `command` as they shall be called in the results.
         progress: show a bar.
-        processor_options: that differ from the processor's own, such as `num_frames`.
 
     Returns what results.json holds:
         `metrics`: `top1`, `top5`, `mean_class_accuracy`; for verbs and nouns `verb_top1`, `noun_top1`, `action_top1`
@@ -108,65 +97,49 @@ def evaluate_clips(
     evaluation, there are more processes than clips, no clip could be read, or options do not fit together.
     """
     video_processor = getattr(processor, "video_processor", processor)
-    family = families().get(model.config.model_type)
-    ensemble = ensemble or (family.ensemble if family else "logits")
-    interventions = (intervention,) if isinstance(intervention, str) else tuple(intervention)
-    options = processor_options | {"num_views": num_views, "num_crops": num_crops, "do_random_sampling": False}
-    check_options(video_processor, options, ensemble=ensemble, autocast=autocast, on_broken=on_broken)
-    check_interventions(interventions, model)
+    protocol = protocol.for_model(model.config)
+    check_choice("on_broken", on_broken, ON_BROKEN)
+    protocol.check_processor(video_processor)
+    check_interventions(protocol.interventions, model)
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     tasks, clips = match_tasks(model, rows, target), list_clips(rows)
-    dataset = ClipDataset(rows, processor, target=[task.column for task in tasks], **options)
+    dataset = ClipDataset(rows, processor, target=[task.column for task in tasks], **protocol.call_options())
     dataset.blank_row()  # what no clip can be read with is said at once
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
     if state.num_processes > 1 and output is None:
         raise ValueError("several processes meet in a folder: name one (output)")
     if state.num_processes > len(clips):
         raise ValueError(f"{state.num_processes} processes are too many for {len(clips)} clips")
-    protocol = describe_protocol(video_processor, options, ensemble, interventions, autocast)
-    fingerprints = {
-        "model": fingerprint_model(model),
-        "data": fingerprint_table(clips, tasks),
-        "processor": fingerprint_processor(video_processor, options),
+    header = {
+        "protocol": protocol.describe(video_processor),
+        "fingerprints": {
+            "model": fingerprint_model(model),
+            "data": fingerprint_table(clips, tasks),
+            "processor": fingerprint_processor(video_processor, protocol.call_options()),
+        },
     }
 
     with ExitStack() as stack:
         folder = Path(output or stack.enter_context(tempfile.TemporaryDirectory(prefix="holovid_evaluation_")))
-        log = PredictionLog(folder, state.process_index)
-        if state.is_main_process:
-            log.claim({"protocol": protocol, "fingerprints": fingerprints})
-            stack.callback(log.release)
-        state.wait_for_everyone()
+        log = stack.enter_context(shared_log(folder, header, state))
         done = {number for number, line in log.read().items() if "broken" not in line}
         state.wait_for_everyone()  # nobody adds to what others still read
 
         left = [number for number in range(len(clips)) if number not in done]
         share = left[state.process_index :: state.num_processes]
-        at_once = max(1, batch_size // (num_views * num_crops))
+        at_once = max(1, batch_size // protocol.views_and_crops)
         numbered = NumberedClips(dataset, share)
         loader = DataLoader(numbered, batch_size=at_once, num_workers=num_workers, collate_fn=list)
-        predict = stack.enter_context(
-            predictor(model, state.device, tasks, ensemble, interventions, autocast, batch_size)
-        )
+        predict = stack.enter_context(predictor(model, state.device, tasks, protocol, batch_size))
         advance = stack.enter_context(progress_bar(len(share), progress and state.is_local_main_process))
-        start = time.perf_counter()
-        for batch in loader:
-            broken = [{"clip": number, "broken": inputs} for number, inputs in batch if isinstance(inputs, str)]
-            if broken and on_broken == "raise":
-                clip = BrokenClip(dataset.path(broken[0]["clip"]), broken[0]["broken"])
-                raise BrokenClipError(describe(clip), *clip)
-            read = [(number, inputs) for number, inputs in batch if not isinstance(inputs, str)]
-            lines = predict(read) if read else []
-            now = time.perf_counter()
-            log.add(broken + [line | {"seconds": (now - start) / len(lines)} for line in lines])
-            advance(len(batch))
-            start = now
+        for lines in predicted(loader, predict, on_broken):
+            log.add(lines)
+            advance(len(lines))
 
         state.wait_for_everyone()
         if state.is_main_process:
-            facts = name_things(model, rows, about or {}) | {"protocol": protocol, "fingerprints": fingerprints}
-            write_report(folder, clips, tasks, log.read(), facts, csv)
+            write_report(folder, clips, tasks, log.read(), name_things(model, rows, about or {}) | header, csv)
         state.wait_for_everyone()
         return read_json(folder / EVALUATION.file)
 
@@ -231,27 +204,52 @@ class NumberedClips(torch.utils.data.Dataset):
 
 
 @contextmanager
+def shared_log(folder: Path, header: Mapping[str, Any], state: PartialState) -> Iterator[PredictionLog]:
+    """The log of one evaluation in a folder, claimed for all processes by the first of them."""
+    log = PredictionLog(folder, state.process_index)
+    if state.is_main_process:
+        log.claim(header)
+    try:
+        state.wait_for_everyone()
+        yield log
+    finally:
+        if state.is_main_process:
+            log.release()
+
+
+def predicted(loader: DataLoader, predict: Predict, on_broken: str) -> Iterator[list[Line]]:
+    """Lines of the log, a batch of clips at a time; the `seconds` of a clip are for reading it too."""
+    dataset: Any = loader.dataset
+    start = time.perf_counter()
+    for batch in loader:
+        broken: list[Line] = [{"clip": number, "broken": why} for number, why in batch if isinstance(why, str)]
+        if broken and on_broken == "raise":
+            clip = BrokenClip(dataset.dataset.path(broken[0]["clip"]), broken[0]["broken"])
+            raise BrokenClipError(describe(clip), *clip)
+        read = [(number, inputs) for number, inputs in batch if not isinstance(inputs, str)]
+        lines = predict(read) if read else []
+        now = time.perf_counter()
+        yield broken + [line | {"seconds": (now - start) / len(lines)} for line in lines]
+        start = now
+
+
+@contextmanager
 def predictor(
-    model: PreTrainedModel,
-    device: torch.device,
-    tasks: list[Task],
-    ensemble: str,
-    interventions: Sequence[str],
-    autocast: str | None,
-    batch_size: int,
-) -> Iterator[Callable[[list[tuple[int, dict[str, Tensor]]]], list[dict[str, Any]]]]:
+    model: PreTrainedModel, device: torch.device, tasks: list[Task], protocol: Protocol, batch_size: int
+) -> Iterator[Predict]:
     """What turns numbered inputs of clips into predictions, while the model stands on `device`, in evaluation mode."""
     names = ("logits",) if len(tasks) == 1 else tuple(f"{task.name}_logits" for task in tasks)
-    dtype = AUTOCAST[autocast]
+    dtype = None if protocol.autocast is None else getattr(torch, protocol.autocast)
     precision = nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+    ensemble = str(protocol.ensemble)
 
-    def predict(clips: list[tuple[int, dict[str, Tensor]]]) -> list[dict[str, Any]]:
+    def predict(clips: list[tuple[int, dict[str, Tensor]]]) -> list[Line]:
         numbers = [number for number, _ in clips]
         inputs = join_batch([{name: value[None] for name, value in inputs.items()} for _, inputs in clips])
-        inputs = apply_interventions(interventions, inputs, numbers)
+        inputs = apply_interventions(protocol.interventions, inputs, numbers)
         with torch.inference_mode(), precision:
             logits = view_logits(model, inputs, names, batch_size)
-        lines: list[dict[str, Any]] = [{"clip": number} for number in numbers]
+        lines: list[Line] = [{"clip": number} for number in numbers]
         for task, name in zip(tasks, names, strict=True):
             check_finite(logits[name])
             scores = ensemble_views(logits[name], ensemble).cpu().numpy()
@@ -264,7 +262,7 @@ def predictor(
     training = model.training
     model.eval().to(device)
     try:
-        with intervened(model, interventions):
+        with intervened(model, protocol.interventions):
             yield predict
     finally:
         model.train(training)
@@ -309,55 +307,6 @@ def best_answers(scores: np.ndarray, labels: Sequence[int]) -> list[dict[str, An
         {"rank": int(rank), "top": top.tolist(), "scores": [round(score, 6) for score in shares.tolist()]}
         for rank, top, shares in zip(ranks, best, probabilities, strict=True)
     ]
-
-
-def check_options(video_processor: Any, options: Mapping[str, Any], **choices: str | None) -> None:
-    """Raise `ValueError` for options that no clip could be read with."""
-    allowed = {"ensemble": ENSEMBLES, "autocast": tuple(AUTOCAST), "on_broken": ("skip", "raise")}
-    for name, value in choices.items():
-        if value not in allowed[name]:
-            raise ValueError(f"{name} must be one of {', '.join(map(str, allowed[name]))}, got {value!r}")
-    known = video_processor.valid_kwargs.__annotations__
-    if unknown := sorted(set(options) - set(known)):
-        raise ValueError(f"the video processor has no options {', '.join(unknown)}; it has {', '.join(sorted(known))}")
-
-
-def recipe_protocol(recipe: Recipe, config: PretrainedConfig) -> dict[str, Any]:
-    """Arguments of `evaluate_clips` that evaluate as the source of a recipe did, with as many frames as the model has.
-
-    Raises `ValueError` if the recipe is for another family of models.
-    """
-    recipe.check_model(config)
-    options = recipe.processor_options() | recipe.evaluation_options() | {"ensemble": recipe.ensemble}
-    return {name: value for name, value in options.items() if name != "num_frames"}
-
-
-def describe_protocol(
-    video_processor: Any,
-    options: Mapping[str, Any],
-    ensemble: str,
-    interventions: Sequence[str],
-    autocast: str | None,
-) -> dict[str, Any]:
-    """What one has to know to compare results with others, as JSON holds it."""
-
-    def option(name: str) -> Any:
-        return options[name] if options.get(name) is not None else getattr(video_processor, name)
-
-    size = dict(option("crop_size") if option("do_center_crop") else option("size"))
-    size = {name: value for name, value in size.items() if value is not None}
-    return {
-        "views": option("num_views"),
-        "crops": option("num_crops"),
-        "ensemble": ensemble,
-        "frames": option("num_frames"),
-        "sampling": option("sampling"),
-        "frame_stride": option("frame_stride"),
-        "fps": option("fps"),
-        "resolution": size,
-        "autocast": autocast,
-        "intervention": list(interventions),
-    }
 
 
 def name_things(model: PreTrainedModel, rows: Dataset, about: Mapping[str, str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from holovid.files import write_whole
 from holovid.loading import load_classifier
 from holovid.publishing.card_snippets import write_snippets
 from holovid.publishing.card_text import METRICS, Subject, body, views
-from holovid.publishing.licences import LICENCES, check_licence, origins
+from holovid.publishing.licences import LICENCES, Licence, check_licence, origins
 from holovid.records import TRAINING, Records, read_records
 
 MARK = "<!-- Made by `holovid card`, which will replace it. To keep what you write here, remove this line. -->"
@@ -34,16 +34,15 @@ TASK = "video-classification"
 def build_card(
     folder: str | os.PathLike,
     *,
-    licence: str,
+    licence: Licence | str,
     repo_id: str | None = None,
-    licence_name: str | None = None,
-    licence_link: str | None = None,
 ) -> ModelCard:
     """The card of the model in a folder.
 
     Args:
         folder: a classifier of holovid with its processor.
-        licence: one that the Hub knows; "other" with `licence_name` and `licence_link`.
+        licence: one that the Hub knows, by its id such as "apache-2.0"; one of your own as
+            `Licence("other", name, link)`.
         repo_id: "user/name", what the model will be loaded by. Default: the name of the folder.
 
     Raises `ValueError` for a licence that is unknown or that promises more than those of the experts, for evaluations
@@ -58,7 +57,7 @@ def build_card(
     facts = model_facts(folder)
     config = AutoConfig.from_pretrained(folder)
     made_of = origins(config, facts, records)
-    check_licence(licence, licence_name, licence_link, made_of)
+    licence = check_licence(licence, made_of)
     check_measured(folder, facts, records)
     name = repo_id or folder.resolve().name
     module = family_of(config).public(facts.model_class).__module__.rpartition(".")[2]
@@ -69,10 +68,10 @@ def build_card(
         facts=facts,
         records=records,
         origins=made_of,
-        licence=f"[{licence_name}]({licence_link})" if licence == "other" else licence,
+        licence=licence,
         snippets=write_snippets(facts, name, module, auto_processor),
     )
-    data = metadata(subject, licence, licence_name, licence_link)
+    data = metadata(subject)
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{MARK}\n\n{body(subject)}")
     check_metadata(card)
     return card
@@ -107,9 +106,7 @@ def check_measured(folder: Path, facts: ModelFacts, records: Records) -> None:
         )
 
 
-def metadata(
-    subject: Subject, licence: str, licence_name: str | None = None, licence_link: str | None = None
-) -> ModelCardData:
+def metadata(subject: Subject) -> ModelCardData:
     """What the Hub reads of a card."""
     facts, records = subject.facts, subject.records
     training = records.training or {}
@@ -124,9 +121,9 @@ def metadata(
         if training.get("hardware"):
             more["co2_eq_emissions"]["hardware_used"] = training["hardware"]
     return ModelCardData(
-        license=licence,
-        license_name=licence_name,
-        license_link=licence_link,
+        license=subject.licence.id,
+        license_name=subject.licence.name,
+        license_link=subject.licence.link,
         library_name="transformers",
         pipeline_tag=TASK,
         tags=list(

@@ -9,7 +9,7 @@ from transformers import PreTrainedConfig
 from holovid.facts import ModelFacts, input_lines
 from holovid.families.family import variant_of
 from holovid.publishing.card_snippets import NEEDS, Snippets
-from holovid.publishing.licences import Origin, is_non_commercial
+from holovid.publishing.licences import Licence, Origin, is_non_commercial
 from holovid.publishing.papers import PARITY_BOUND, PARITY_COMMAND, reported
 from holovid.records import Records
 
@@ -26,14 +26,14 @@ NAMED_CLASSES = 12
 
 @dataclass(frozen=True)
 class Subject:
-    """What a card is about; `name` is what the model is loaded by, `licence` as the text shows it."""
+    """What a card is about; `name` is what the model is loaded by."""
 
     name: str
     config: PreTrainedConfig
     facts: ModelFacts
     records: Records
     origins: list[Origin]
-    licence: str
+    licence: Licence
     snippets: Snippets
 
 

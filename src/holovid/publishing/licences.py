@@ -6,13 +6,16 @@ more: `check_licence`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from transformers import PreTrainedConfig
+from typing import TYPE_CHECKING
 
 from holovid.cheap_checks import is_hub_id
-from holovid.facts import ModelFacts
 from holovid.families.family import family_of, variant_of
-from holovid.records import Records
+
+if TYPE_CHECKING:  # what a licence is called is known before torch is imported
+    from transformers import PreTrainedConfig
+
+    from holovid.facts import ModelFacts
+    from holovid.records import Records
 
 # the identifiers of the Hub's documentation, "Licenses"
 LICENCES = frozenset(
@@ -38,6 +41,41 @@ OF_WEIGHTS = {
 
 
 @dataclass(frozen=True)
+class Licence:
+    """A licence that the Hub knows.
+
+    Args:
+        id: one of `LICENCES`.
+        name, link: of licence "other", and of no other.
+
+    Raises `ValueError` for an unknown `id`, and for a name and a link that are not both there where they belong.
+    """
+
+    id: str
+    name: str | None = None
+    link: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.id not in LICENCES:
+            alike = ", ".join(known for known in sorted(LICENCES) if known.startswith(self.id.lower()[:2]))
+            raise ValueError(
+                f"the Hub knows no licence {self.id!r}; it knows {alike or 'apache-2.0 and others'}. Any other "
+                "licence is other, with a name and a link"
+            )
+        if bool(self.name and self.link) != (self.id == "other") or bool(self.name) != bool(self.link):
+            raise ValueError("licence other needs a name and a link, and no other licence takes them")
+
+    def __str__(self) -> str:
+        """As the text of a card shows it."""
+        return f"[{self.name}]({self.link})" if self.name else self.id
+
+    def metadata(self) -> dict[str, str]:
+        """As the metadata of a card hold it."""
+        entries = {"license": self.id, "license_name": self.name, "license_link": self.link}
+        return {name: value for name, value in entries.items() if value}
+
+
+@dataclass(frozen=True)
 class Origin:
     """A part of a model that others have made: `part` in words; its Hub id, commit, hash and licence where known."""
 
@@ -56,32 +94,23 @@ def licence_of(source: str | None) -> str | None:
     return next((licence for prefix, licence in OF_WEIGHTS.items() if (source or "").startswith(prefix)), None)
 
 
-def check_licence(
-    licence: str | None, name: str | None = None, link: str | None = None, origins: Sequence[Origin] = ()
-) -> None:
-    """Raise `ValueError` unless a model with parts of these origins can be published under this licence.
+def check_licence(licence: Licence | str | None, origins: Sequence[Origin] = ()) -> Licence:
+    """The licence, if a model with parts of these origins can be published under it; else `ValueError`.
 
     Args:
-        licence: one of `LICENCES`.
-        name, link: of licence "other", and of no other.
+        licence: one that needs no name and link may be given by its id.
         origins: of its parts.
     """
     if not licence:
         raise ValueError(f"a licence is required, one that the Hub knows; {binding(origins)}")
-    if licence not in LICENCES:
-        alike = ", ".join(known for known in sorted(LICENCES) if known.startswith(licence.lower()[:2]))
-        raise ValueError(
-            f"the Hub knows no licence {licence!r}; it knows {alike or 'apache-2.0 and others'}. Any other licence is "
-            "other, with a name and a link"
-        )
-    if bool(name and link) != (licence == "other") or bool(name) != bool(link):
-        raise ValueError("licence other needs a name and a link, and no other licence takes them")
+    licence = licence if isinstance(licence, Licence) else Licence(licence)
     bound = [origin for origin in origins if is_non_commercial(origin.licence)]
-    if bound and not (is_non_commercial(licence) or licence == "other"):
+    if bound and not (is_non_commercial(licence.id) or licence.id == "other"):
         raise ValueError(
             f"the {bound[0]} is under {bound[0].licence}, which forbids commercial use, so the model cannot be under "
-            f"{licence}; give {bound[0].licence}"
+            f"{licence.id}; give {bound[0].licence}"
         )
+    return licence
 
 
 def is_non_commercial(licence: str | None) -> bool:
@@ -94,7 +123,7 @@ def binding(origins: Sequence[Origin]) -> str:
     return f"{bound[0].licence}, as the {bound[0]} has it" if bound else "apache-2.0 for instance"
 
 
-def origins(config: PreTrainedConfig, facts: ModelFacts, records: Records) -> list[Origin]:
+def origins(config: "PreTrainedConfig", facts: "ModelFacts", records: "Records") -> list[Origin]:
     """Whose weights are in the model, or have to be fetched for it."""
     found = []
     start = (records.training or {}).get("starting_point")

@@ -39,7 +39,7 @@ from holovid.modeling.weight_files import leads_out
 from holovid.publishing import card as cards
 from holovid.publishing import stranger
 from holovid.publishing.leaks import find_leaks, forget_places
-from holovid.publishing.licences import check_licence
+from holovid.publishing.licences import Licence, check_licence
 from holovid.publishing.repository import Repository
 from holovid.records import CONVERSION, EVALUATIONS, TRAINING
 
@@ -121,9 +121,7 @@ def publish(
     model: str | os.PathLike | PreTrainedModel,
     repo_id: str,
     *,
-    licence: str,
-    licence_name: str | None = None,
-    licence_link: str | None = None,
+    licence: Licence | str,
     processor: Any = None,
     private: bool | None = None,
     dry_run: bool = False,
@@ -139,7 +137,8 @@ def publish(
     Args:
         model: folder that it was saved to, or the model itself.
         repo_id: "user/name"; made if it is not there.
-        licence: one that the Hub knows, such as "apache-2.0"; "other" with `licence_name` and `licence_link`.
+        licence: one that the Hub knows, by its id such as "apache-2.0"; one of your own as
+            `Licence("other", name, link)`.
         processor: what feeds the model. Default: the one in the folder.
         private: a new repository is private unless this is `False`; of one that is there it must be true.
         dry_run: put together and check, ask nothing of the Hub.
@@ -156,7 +155,7 @@ def publish(
     repository then is as it was.
     """
     check_repo_id(repo_id)
-    check_licence(licence, licence_name, licence_link)
+    licence = check_licence(licence)
     repository = None if dry_run else Repository.find(repo_id, token, private)
     source = Path(model) if isinstance(model, (str, os.PathLike)) else None
     network: Any = model
@@ -173,13 +172,12 @@ def publish(
             forget_places(path)
         left_out = () if source is None else take_along(source, folder, include)
         check_leaks(folder, repo_id)  # in files as the user knows them, and below in what comes of them
-        about_licence = given(license=licence, license_name=licence_name, license_link=licence_link)
-        card = write_card(folder, repo_id, repository, about_licence)
+        card = keep_or_make_card(folder, repo_id, repository, licence)
         files = list_files(folder)
         check_leaks(folder, repo_id)
         check_sizes(files)
         difference = check_as_stranger(folder, network, processor, experts if adapters_only else None)
-        publication = Publication(repo_id, licence, files, left_out, card, difference)
+        publication = Publication(repo_id, licence.id, files, left_out, card, difference)
         if repository is None:
             return publication
         stale = [path for path in repository.files if kind_of(path) in (WEIGHTS, SETTINGS)]
@@ -191,10 +189,6 @@ def publish(
         private=repository.private,
         changed=commit != repository.head,
     )
-
-
-def given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def check_repo_id(repo_id: str) -> None:
@@ -301,12 +295,8 @@ def list_files(folder: Path) -> tuple[PublishedFile, ...]:
     return tuple(PublishedFile(name, (folder / name).stat().st_size, kind_of(name) or "included") for name in names)
 
 
-def write_card(folder: Path, repo_id: str, repository: Repository | None, licence: Mapping[str, str]) -> str:
-    """Write the card, unless somebody has written one: then complete its metadata. Returns which of both.
-
-    Args:
-        licence: metadata of the card that are about it.
-    """
+def keep_or_make_card(folder: Path, repo_id: str, repository: Repository | None, licence: Licence) -> str:
+    """Make the card, unless somebody has written one: then complete its metadata. Returns which of both."""
     path = folder / CARD
     written = path.read_text(encoding="utf-8") if path.is_file() else None
     where = CARD
@@ -314,13 +304,12 @@ def write_card(folder: Path, repo_id: str, repository: Repository | None, licenc
         written = None if repository is None else repository.card
         where = f"{CARD} of {repo_id}"
     if written is not None and is_by_hand(written):
-        check_card(written, licence["license"], where)
-        path.write_text(complete_card(written, card_metadata(folder) | dict(licence)), encoding="utf-8")
+        check_card(written, licence, where)
+        path.write_text(complete_card(written, card_metadata(folder) | licence.metadata()), encoding="utf-8")
         return "by hand"
     path.unlink(missing_ok=True)
-    options = {name.replace("license", "licence"): value for name, value in licence.items()}
     try:
-        made = cards.build_card(folder, repo_id=repo_id, **options)
+        made = cards.build_card(folder, licence=licence, repo_id=repo_id)
     except ValueError as error:
         raise ValueError(f"no card can be made: {str(error).replace(str(folder), 'the folder')}") from error
     path.write_text(str(made), encoding="utf-8")
@@ -339,14 +328,14 @@ def is_by_hand(text: str) -> bool:
     return written.strip() != template.text.strip()
 
 
-def check_card(text: str, licence: str, where: str) -> None:
+def check_card(text: str, licence: Licence, where: str) -> None:
     """Raise `ValueError` when a card is not readable, or names another licence."""
     try:
         stated = ModelCard(text).data.get("license")
     except (ValueError, YAMLError) as error:
         raise ValueError(f"the metadata of {where} cannot be read: {' '.join(str(error).split())}") from error
-    if stated not in (None, licence):
-        raise ValueError(f"{where} says license: {stated}, and the licence given is {licence}")
+    if stated not in (None, licence.id):
+        raise ValueError(f"{where} says license: {stated}, and the licence given is {licence.id}")
 
 
 def check_sizes(files: Sequence[PublishedFile]) -> None:

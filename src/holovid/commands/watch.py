@@ -1,0 +1,71 @@
+"""`holovid watch`: what happens in a video while it comes in."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from holovid.cheap_checks import check_device, check_model_name
+from holovid.commands.options import TopK
+from holovid.commands.quiet import be_quiet
+from holovid.commands.tables import say
+
+
+def watch(
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of an XViT that labels videos.")],
+    source: Annotated[str, typer.Argument(help="File, camera such as /dev/video0, or URL that FFmpeg reads.")],
+    stride: Annotated[
+        int | None, typer.Option(min=1, help="Frames of the source from one that the model is shown to the next.")
+    ] = None,
+    every: Annotated[
+        float | None, typer.Option(help="The same in seconds. Default: as the model's processor samples.")
+    ] = None,
+    top_k: TopK = 3,
+    output: Annotated[Path | None, typer.Option(help="Also write what was seen with its labels (.mp4).")] = None,
+    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
+    container_format: Annotated[
+        str | None, typer.Option("--format", help="FFmpeg's name of a camera's interface: v4l2, avfoundation, dshow.")
+    ] = None,
+    allow_playlists: Annotated[
+        bool, typer.Option("--allow-playlists", help="Follow a playlist to the files and addresses that it names.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all answers, a JSON object a line.")] = False,
+) -> None:
+    """Say what happens in a video while it comes in, until it ends or Ctrl-C is pressed.
+
+    holovid watch my-model /dev/video0 --every 0.2 --output seen.mp4
+    """
+    check_model_name(model)
+    check_device(device)
+    be_quiet()
+
+    from contextlib import ExitStack
+
+    from rich.console import Console
+
+    from holovid.devices import move_to
+    from holovid.inference.annotated_video import annotated_video
+    from holovid.inference.watching import LabelLine, LiveSource, until_stopped
+    from holovid.inference.watching import watch as watch_source
+    from holovid.loading import load_classifier
+
+    classifier, processor = load_classifier(model)
+    with ExitStack() as stack:
+        live = stack.enter_context(LiveSource(source, container_format, allow_playlists))
+        video = output and stack.enter_context(annotated_video(output, live.frame_rate))
+        line = stack.enter_context(LabelLine(Console(), as_json))
+        is_stopped = stack.enter_context(until_stopped())
+        has_answered = False
+        classifier = move_to(classifier.eval(), device)
+        for moment in watch_source(classifier, processor, live, stride=stride, every=every, top_k=top_k):
+            line.show(moment)
+            if video:
+                video.write(live.pixels(moment.picture), moment.seconds, moment.answers)
+            has_answered |= moment.is_new
+            if is_stopped():
+                break
+        else:
+            if not has_answered:
+                raise ValueError(f"{source!r} ended before the model had seen enough of it to answer")
+    if output is not None and not as_json:
+        say(f"Video: {output}")
