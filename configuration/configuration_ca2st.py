@@ -146,6 +146,11 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
         return config, unused | {"experts": experts}
 
     @property
+    def hears(self) -> bool:
+        """Whether there is an audio expert, which takes `input_values` beside frames."""
+        return "audio" in self.experts
+
+    @property
     def pairs(self) -> list[str]:
         """Who exchanges with whom, in the order in which they do."""
         return ["_".join(pair) for pair in combinations(self.experts, 2)]
@@ -240,7 +245,7 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
                 raise ValueError(
                     f"{size} {getattr(self, size)} must be a multiple of {divisor} {getattr(self, divisor)}"
                 )
-        if "audio" in self.experts and min(self.num_mel_bins, self.audio_frames) < self.audio_patch_size:
+        if self.hears and min(self.num_mel_bins, self.audio_frames) < self.audio_patch_size:
             raise ValueError(
                 f"a spectrogram of {self.audio_frames} frames of {self.num_mel_bins} mel bins has no patch of "
                 f"{self.audio_patch_size} x {self.audio_patch_size}"

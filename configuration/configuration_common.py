@@ -2,7 +2,9 @@
 """What configurations, models and processors share: saved ones come with the source code of the classes they name."""
 
 import os
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 from transformers.utils import CONFIG_NAME, PushToHubMixin
 
@@ -44,7 +46,30 @@ class SavedWithSource(UploadedWhole):
 
 
 class SavedConfiguration(SavedWithSource):
-    """Mixin for configurations: one that is not there is an error, where transformers takes the defaults."""
+    """Mixin for configurations: one that is not there is an error, where transformers takes the defaults.
+
+    What tools ask of every family has an answer here, which a family may change by a field or a property of its own.
+    """
+
+    @property
+    def hears(self) -> bool:
+        """Whether the model takes sound beside frames."""
+        return False
+
+    @property
+    def experts(self) -> Sequence[str]:
+        """Published models that it is made of, and that may be frozen."""
+        return ()
+
+    @property
+    def expert_sources(self) -> Mapping[str, Any] | None:
+        """Where these come from."""
+        return None
+
+    @property
+    def adapters_only(self) -> bool:
+        """Whether saved folders leave their weights out."""
+        return False
 
     @classmethod
     def get_config_dict(cls, pretrained_model_name_or_path, **kwargs):

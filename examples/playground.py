@@ -24,9 +24,9 @@ from holovid import CA2STConfig, XViTConfig
 from holovid.data import ClipDataset
 from holovid.families import families
 from holovid.interventions import shuffle_frames
+from holovid.modeling.tasks import LABEL
 from holovid.recipes import get_recipe
 from holovid.training import VideoTrainer
-from holovid.training.starting_points import class_settings
 
 NUM_FRAMES = 8  # of what the models see; clips are rendered with as many, 64 pixels wide
 CLIP = {"size": 64, "frame_rate": NUM_FRAMES, "seconds": 1.0}
@@ -39,14 +39,12 @@ console = Console()
 
 def tiny_xvit(names: Sequence[str], **overrides: Any) -> XViTConfig:
     """All frames share one temporal embedding, so that mixing is the only way for order to get in."""
-    return XViTConfig(
-        **families()["xvit"].toy | {"num_frames": NUM_FRAMES} | class_settings({"label": names}) | overrides
-    )
+    return XViTConfig(**families()["xvit"].toy | {"num_frames": NUM_FRAMES} | LABEL.settings(names) | overrides)
 
 
 def tiny_ca2st(experts: Sequence[str], names: Sequence[str], **overrides: Any) -> CA2STConfig:
     settings = {"experts": list(experts), "num_frames": NUM_FRAMES}
-    return CA2STConfig(**families()["ca2st"].toy | settings | class_settings({"label": names}) | overrides)
+    return CA2STConfig(**families()["ca2st"].toy | settings | LABEL.settings(names) | overrides)
 
 
 class DecodedClips(Dataset):

@@ -15,6 +15,7 @@ import math
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +29,12 @@ from transformers import EvalPrediction
 
 from holovid.commands.command_line import run_script
 from holovid.data import EpochSampler
+from holovid.modeling.tasks import Task, tasks_of
 from holovid.optimization import build_optimizer, build_schedule
 from holovid.preparation import prepare
 from holovid.training import check_batch, measure
 from holovid.training.arguments import Parser, RunArguments
 from holovid.training.picture import save_training_picture
-
-LOGITS = {"labels": "logits", "verb_labels": "verb_logits", "noun_labels": "noun_logits"}
 
 
 @dataclass
@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> None:
         project_dir=loop.output_dir,
     )
     parts = prepare(run, loop.seed)
+    tasks = tasks_of(parts.model, parts.model.config)
     output, recipe = Path(loop.output_dir), parts.recipe
     saved = last_state(output)
     if saved is not None and not loop.resume:
@@ -121,7 +122,9 @@ def main(arguments: list[str]) -> None:
         speed = len(losses) * loop.batch_size * accelerator.num_processes / (time.perf_counter() - start)
         log.append({"epoch": epoch + 1, "step": progress.n, "loss": float(np.mean(losses)), "losses": losses})
         log[-1] |= {"learning_rate": max(schedule.get_last_lr()), "clips_per_second": speed}
-        log[-1] |= {f"eval_{name}": value for name, value in evaluate(accelerator, model, validation_loader).items()}
+        log[-1] |= {
+            f"eval_{name}": value for name, value in evaluate(accelerator, model, validation_loader, tasks).items()
+        }
         shown = {name: value for name, value in log[-1].items() if name != "losses"}
         accelerator.log(shown, step=progress.n)
         save_state(accelerator, output / f"state-{epoch + 1}", log)
@@ -139,18 +142,20 @@ def main(arguments: list[str]) -> None:
 
 
 @torch.no_grad()
-def evaluate(accelerator: Accelerator, model: torch.nn.Module, loader: DataLoader) -> dict[str, float]:
+def evaluate(
+    accelerator: Accelerator, model: torch.nn.Module, loader: DataLoader, tasks: Sequence[Task]
+) -> dict[str, float]:
     """Loss and accuracies of all clips, each counted once on however many processes."""
     model.eval()
     found = []
     with torch.random.fork_rng(devices=[]):  # a loader draws from torch's generator, and dropout is not to notice
         for inputs in loader:
             outputs = model(**inputs)
-            answers = {name: (outputs[LOGITS[name]], inputs[name]) for name in LOGITS if name in inputs}
+            answers = {task.name: (outputs[task.scores], inputs[task.labels]) for task in tasks}
             found.append(accelerator.gather_for_metrics(answers))
     logits = tuple(torch.cat([batch[name][0] for batch in found]).float().cpu().numpy() for name in found[0])
     labels = tuple(torch.cat([batch[name][1] for batch in found]).cpu().numpy() for name in found[0])
-    return measure(EvalPrediction(predictions=logits, label_ids=labels))
+    return measure(EvalPrediction(predictions=logits, label_ids=labels), tasks)
 
 
 def save_state(accelerator: Accelerator, folder: Path, log: list[dict]) -> None:

@@ -43,6 +43,7 @@ from holovid.modeling.layers_ca2st import (
 )
 from holovid.modeling.model_inputs import check_floats, check_pixels, check_tensor
 from holovid.modeling.modeling_common import check_classes, video_classification_loss
+from holovid.modeling.tasks import LABEL, Task
 
 RECORDED = ("hidden_states", "attentions")
 
@@ -152,7 +153,7 @@ class CA2STModel(CA2STPreTrainedModel):
         super().__init__(config)
         self.embeddings = nn.ModuleDict({expert: EMBEDDINGS[expert](config) for expert in config.experts})
         self.timestamps = nn.ModuleDict()
-        if "audio" in config.experts and config.audio_positions == "timestamps":
+        if config.hears and config.audio_positions == "timestamps":
             names = ("frames",) if config.share_time_mlp else ("frames", "audio")
             self.timestamps.update({name: CA2STTimestamps(config) for name in names})
             self._keep_in_fp32_modules_strict = ["timestamps"]  # `CA2STTimestamps` says why
@@ -173,7 +174,7 @@ class CA2STModel(CA2STPreTrainedModel):
         check_pixels(pixel_values_videos, config.num_channels, expected)
         if pixel_values_videos.shape[1:] != frames:
             raise ValueError(f"pixel_values_videos must be {expected}, got {tuple(pixel_values_videos.shape)}")
-        if "audio" not in config.experts:
+        if not config.hears:
             if input_values is not None:
                 raise ValueError(f"this model has the experts {', '.join(config.experts)}; it takes no input_values")
             return
@@ -359,6 +360,8 @@ def build_readouts(config: CA2STConfig, tasks: dict[str, str]) -> nn.ModuleDict:
 class CA2STForVideoClassification(CA2STPreTrainedModel):
     """CAST, CAVA or CA²ST with one classifier."""
 
+    tasks = (LABEL,)
+
     def __init__(self, config: CA2STConfig):
         super().__init__(config)
         self.num_labels = config.num_labels
@@ -390,6 +393,11 @@ class CA2STForVideoClassification(CA2STPreTrainedModel):
 
 class CA2STForActionRecognition(CA2STPreTrainedModel):
     """CAST, CAVA or CA²ST with a classifier of verbs and one of nouns; an action is a pair."""
+
+    tasks = (
+        Task("verb", labels="verb_labels", scores="verb_logits"),
+        Task("noun", labels="noun_labels", scores="noun_logits"),
+    )
 
     def __init__(self, config: CA2STConfig):
         super().__init__(config)

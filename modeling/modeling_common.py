@@ -5,6 +5,7 @@ Alphabet: B clips, T frames, S tokens of a frame, D width, N heads.
 """
 
 import os
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 from holovid.configuration.configuration_common import UploadedWhole
 from holovid.modeling.model_inputs import check_tensor
+from holovid.modeling.tasks import Task
 from holovid.modeling.weight_files import check_all_there, check_indices
 
 IGNORED = -100  # the label that cross-entropy leaves out
@@ -108,6 +110,7 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
     """Saves folders that load through the Auto classes, with holovid installed or with `trust_remote_code=True`."""
 
     main_input_name = "pixel_values_videos"
+    tasks: ClassVar[tuple[Task, ...]] = ()  # what a head answers; `tasks_of` also looks at its configuration
     # Without this, Trainer believes that the loss divides by `num_items_in_batch`; only cross-entropy would, and
     # accumulated gradients of multi-label and regression losses would be too large.
     accepts_loss_kwargs = False

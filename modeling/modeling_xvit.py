@@ -35,6 +35,7 @@ from holovid.modeling.modeling_common import (
     resize_position_embeddings,
     video_classification_loss,
 )
+from holovid.modeling.tasks import LABEL
 from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named
 
 logger = logging.get_logger(__name__)
@@ -428,6 +429,8 @@ class XViTModel(XViTPreTrainedModel):
 
 class XViTForVideoClassification(XViTPreTrainedModel):
     """XViT with a linear classifier on the pooled feature."""
+
+    tasks = (LABEL,)
 
     def __init__(self, config: XViTConfig):
         super().__init__(config)

@@ -91,7 +91,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
             fitting |= source_options(source, (height, width), colours)
             if isinstance(source, Mapping) and "audio" in source:
                 audio = sound_options(source["audio"])
-        if "audio" in getattr(config, "experts", ()):
+        if config.hears:
             audio |= {"audio_frames": config.audio_frames, "num_mel_bins": config.num_mel_bins}
             options["audio_config"] = audio | (options.get("audio_config") or {})
         return cls(HolovidVideoProcessor(**fitting | options))

@@ -20,6 +20,7 @@ import holovid
 from holovid.cheap_checks import check_model_name
 from holovid.families.family import family_of, variant_of
 from holovid.loading import classifier_of, read_config, read_processor
+from holovid.modeling.tasks import Task, tasks_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class ModelFacts:
     Args:
         family: as people call it, such as "CAVA".
         model_type, model_class: as transformers calls them.
-        classes: how many of "label", or of "verb" and "noun".
+        tasks: what it is asked, and how it answers.
+        classes: of each task how many.
         experts: by name; none in XViT.
         adapters_only: whether the experts' weights have to be fetched.
         parameters, tuned_parameters: numbers, the experts' included; those that training tunes are all of XViT, and
@@ -83,6 +85,7 @@ class ModelFacts:
     family: str
     model_type: str
     model_class: str
+    tasks: tuple[Task, ...]
     classes: dict[str, int]
     experts: dict[str, ExpertFacts]
     adapters_only: bool
@@ -120,17 +123,15 @@ def model_facts(
         processor = read_processor(AutoVideoProcessor, folder)
     inputs = input_facts(processor)
     parameters, tuned, gflop = measure(model_class, config, inputs.num_frames)
-    experts = tuple(getattr(config, "experts", ()))
-    verbs_and_nouns = model_class is holovid.CA2STForActionRecognition
+    experts, tasks = tuple(config.experts), tasks_of(model_class, config)
     return ModelFacts(
         family=variant_of(config).title,
         model_type=config.model_type,
         model_class=model_class.__name__,
-        classes={"verb": config.num_verbs, "noun": config.num_nouns}
-        if verbs_and_nouns
-        else {"label": config.num_labels},
+        tasks=tasks,
+        classes={task.name: task.count(config) for task in tasks},
         experts={expert: expert_facts(config, expert) for expert in experts},
-        adapters_only=bool(getattr(config, "adapters_only", False)),
+        adapters_only=config.adapters_only,
         parameters=parameters,
         tuned_parameters=tuned,
         gflop=gflop,
@@ -140,7 +141,7 @@ def model_facts(
 
 def expert_facts(config: PreTrainedConfig, expert: str) -> ExpertFacts:
     """Where an expert comes from, as `from_experts` noted it in the configuration."""
-    noted = (getattr(config, "expert_sources", None) or {}).get(expert) or {}
+    noted = (config.expert_sources or {}).get(expert) or {}
     return ExpertFacts(
         family_of(config).parts[expert].kind, noted.get("source"), noted.get("revision"), noted.get("sha256")
     )
@@ -188,9 +189,9 @@ def measure(
     with torch.device("meta"):
         model = model_class(config).eval()
         inputs = {"pixel_values_videos": torch.empty(1, frames, config.num_channels, *config.frame_size)}
-        if "audio" in getattr(config, "experts", ()):
+        if config.hears:
             inputs["input_values"] = torch.empty(1, config.audio_frames, config.num_mel_bins)
-    if hasattr(model, "freeze_experts"):
+    if config.experts:
         model.freeze_experts()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(**inputs)

@@ -6,13 +6,11 @@ model are of chance, so nothing of holovid that gives answers loads like that.
 
 import json
 import os
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from transformers import (
     AutoConfig,
-    AutoModel,
     AutoModelForVideoClassification,
     AutoProcessor,
     AutoVideoProcessor,
@@ -22,7 +20,9 @@ from transformers import (
 from transformers.utils import CONFIG_NAME
 
 from holovid.cheap_checks import check_model_name
+from holovid.families.family import families, family_of
 from holovid.hub import is_ours
+from holovid.modeling.tasks import tasks_of
 from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named, first_line, some
 
 ADAPTERS = "adapter_config.json"  # of PEFT
@@ -67,9 +67,9 @@ def load_classifier(
     Raises `ValueError` when it is none, before weights are read; and what [`load`] raises.
     """
     check_model_name(source)
-    architecture = architecture_of(read_config(source, trust_remote_code=trust_remote_code))
-    if architecture.endswith("Model"):
-        raise ValueError(f"{source} holds a {architecture}, which has no classifier: train one first")
+    config = read_config(source, trust_remote_code=trust_remote_code)
+    if is_ours(type(config)) and not tasks_of(found := class_of(config, str(source)), config):
+        raise ValueError(f"{source} holds a {found.__name__}, which has no classifier: train one first")
     model, processor = load(source, trust_remote_code=trust_remote_code, **options)
     return model, getattr(processor, "video_processor", processor)
 
@@ -77,21 +77,27 @@ def load_classifier(
 def class_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
     """The class that a model of holovid was saved as; of a configuration that names none, the classifier of labels.
 
-    All classes of a family stand in one file, which Auto classes know by the family's base model. Raises `ValueError`
-    for a class that is not there; `name` is what the model is called in it.
+    Raises `ValueError` for a class that the family does not have; `name` is what the model is called in it.
     """
-    default = AutoModelForVideoClassification._model_mapping[type(config)]
-    architecture = architecture_of(config) or default.__name__
-    models = import_module(AutoModel._model_mapping[type(config)].__module__)
-    if not isinstance(found := getattr(models, architecture, None), type):
+    if not (architecture := architecture_of(config)):
+        return AutoModelForVideoClassification._model_mapping[type(config)]
+    family = family_of(config, name)
+    if architecture not in family.model_names:
         raise ValueError(f"{name} holds a {architecture}, which is no class of holovid: load it where that is defined")
-    return found
+    return family.public(architecture)
+
+
+def heads_of(config: PreTrainedConfig) -> list[type[PreTrainedModel]]:
+    """The classes of a family that answer something; of transformers' own there are none."""
+    family = families().get(config.model_type)
+    models = [] if family is None else [family.public(name) for name in family.model_names]
+    return [found for found in models if tasks_of(found, config)]
 
 
 def classifier_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
     """[`class_of`] models with a head. Raises `ValueError` for those without."""
     found = class_of(config, name)
-    if found is AutoModel._model_mapping[type(config)]:
+    if not tasks_of(found, config):
         raise ValueError(f"{name} holds a {found.__name__}, which is no classifier of holovid")
     return found
 

@@ -15,7 +15,7 @@ from transformers import set_seed
 from holovid import CA2STConfig, HolovidProcessor, XViTConfig
 from holovid.data.synthetic import ClipSet, render_clips
 from holovid.families import families
-from holovid.training.starting_points import class_settings, model_class_for
+from holovid.training.starting_points import match_columns, model_class_for
 
 CLIPS = ClipSet(train=16, val=6, size=48, frame_rate=8, seconds=1.0)  # 2 motions, 2 sounds, 2 shapes
 PLAIN = ["--dataloader_num_workers", "0", "--disable_tqdm", "true", "--use_cpu", "true", "--logging_steps", "1"]
@@ -56,8 +56,11 @@ def checkpoint_to_start_from(folder: Path, family: str, names: dict[str, list[st
     """A tiny model of a family, saved with its processor as if it had been trained."""
     config_class = {"xvit": XViTConfig, "ca2st": CA2STConfig}[family]
     set_seed(1)  # not that of the runs, or new heads would be those of the checkpoint
-    config = config_class(**families()[family].toy | {"num_frames": 8} | class_settings(names) | settings)
-    model_class_for(config, names)(config).save_pretrained(folder)
+    model_class = model_class_for(config_class(), names)
+    for column, task in match_columns(model_class, config_class(), names).items():
+        settings = task.settings(names[column]) | settings
+    config = config_class(**families()[family].toy | {"num_frames": 8} | settings)
+    model_class(config).save_pretrained(folder)
     HolovidProcessor.for_model(config).save_pretrained(folder)
     return folder
 

@@ -2,7 +2,7 @@
 
 SHARED_BY_MODELS = {
     "class_names.py", "configuration_common.py", "field_checks.py", "model_inputs.py", "modeling_common.py",
-    "weight_files.py",
+    "tasks.py", "weight_files.py",
 }  # fmt: skip
 XVIT_SOURCE = SHARED_BY_MODELS | {"configuration_xvit.py", "modeling_xvit.py"}
 CA2ST_SOURCE = SHARED_BY_MODELS | {

@@ -244,7 +244,7 @@ def test_verbs_and_nouns(clips, tmp_path):
         ({"experts": ["time=a", "audio=b"]}, "--experts takes space=ID and time=ID"),
         ({"model": "xvit", "target": ["action"]}, "no column 'action'"),
         ({"model": "cast", "target": ["shape", "motion"]}, "--target is one column of labels, or verb noun"),
-        ({"model": "xvit", "freeze_experts": True}, "an XViT has none"),
+        ({"model": "xvit", "freeze_experts": True}, "XViT has none"),
     ],
 )
 def test_what_is_refused(clips, options, message):

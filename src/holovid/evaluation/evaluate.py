@@ -4,7 +4,7 @@
     clips = load_set(model, "kinetics/val.csv", root="kinetics/videos")
     results = evaluate_clips(model, processor, clips.rows, protocol=Protocol(views=2, crops=3), output="k600/results")
 
-What a model is asked is a task: "label", or "verb" and "noun". Alphabet: B clips, V views and crops, K classes.
+What a model is asked are its tasks: "label", or "verb" and "noun". Alphabet: B clips, V views and crops, K classes.
 """
 
 import math
@@ -33,7 +33,7 @@ from holovid.evaluation.interventions import apply_interventions, check_interven
 from holovid.evaluation.prediction_log import Line, PredictionLog
 from holovid.evaluation.protocol import Protocol, check_choice
 from holovid.evaluation.report import write_report
-from holovid.evaluation.tasks import LabelledSet, Task, list_clips, match_tasks
+from holovid.evaluation.tasks import LabelledSet, Question, list_clips, match_tasks
 from holovid.inference.pipeline import check_finite, join_batch
 from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.metrics.top_k_accuracy import label_ranks
@@ -235,10 +235,10 @@ def predicted(loader: DataLoader, predict: Predict, on_broken: str) -> Iterator[
 
 @contextmanager
 def predictor(
-    model: PreTrainedModel, device: torch.device, tasks: list[Task], protocol: Protocol, batch_size: int
+    model: PreTrainedModel, device: torch.device, tasks: list[Question], protocol: Protocol, batch_size: int
 ) -> Iterator[Predict]:
     """What turns numbered inputs of clips into predictions, while the model stands on `device`, in evaluation mode."""
-    names = ("logits",) if len(tasks) == 1 else tuple(f"{task.name}_logits" for task in tasks)
+    names = [question.task.scores for question in tasks]
     dtype = None if protocol.autocast is None else getattr(torch, protocol.autocast)
     precision = nullcontext() if dtype is None else torch.autocast(device.type, dtype)
     ensemble = str(protocol.ensemble)

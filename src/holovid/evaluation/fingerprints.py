@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from holovid.data.table_files import is_url
-from holovid.evaluation.tasks import Clips, Task
+from holovid.evaluation.tasks import Clips, Question
 
 # Of saved settings, what says nothing about what is computed.
 VOLATILE = {
@@ -38,7 +38,7 @@ def fingerprint_processor(video_processor: Any, options: Mapping[str, Any]) -> s
     return hashlib.sha256(plain(video_processor.to_dict() | {"options of a call": dict(options)})).hexdigest()[:16]
 
 
-def fingerprint_table(clips: Clips, tasks: Sequence[Task]) -> str:
+def fingerprint_table(clips: Clips, tasks: Sequence[Question]) -> str:
     """Equal for the same clips with the same answers in the same order, wherever the command is run from."""
     places = [place if place is None or is_url(place) else os.path.abspath(place) for place in clips.places]
     answers = [[task.name, task.classes, task.labels] for task in tasks]

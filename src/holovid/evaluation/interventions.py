@@ -73,7 +73,7 @@ def without_expert(model: PreTrainedModel, expert: str) -> Iterator[PreTrainedMo
 
     Raises `ValueError` when the model has no such expert.
     """
-    experts = list(getattr(model.config, "experts", ()))
+    experts = getattr(model.config, "experts", ())  # configurations of transformers do not say
     if expert not in experts:
         having = f"it has {', '.join(experts)}" if experts else f"{model.config.model_type} has no experts"
         raise ValueError(f"this model has no expert {expert!r}; {having}")
@@ -94,8 +94,7 @@ def check_interventions(names: Sequence[str], model: PreTrainedModel) -> None:
             near = difflib.get_close_matches(name, INTERVENTIONS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(INTERVENTIONS)}"
             raise ValueError(f"there is no intervention {name!r}; {hint}")
-    experts = getattr(model.config, "experts", ())
-    if "mute" in names and "audio" not in experts:
+    if "mute" in names and not getattr(model.config, "hears", False):
         raise ValueError("there is no sound to mute: this model sees and does not hear")
     with intervened(model, names):
         pass

@@ -18,7 +18,7 @@ import pyarrow.parquet
 
 from holovid.evaluation.confusion import confusion_counts, draw_confusion, most_confused
 from holovid.evaluation.prediction_log import Line
-from holovid.evaluation.tasks import Clips, Task
+from holovid.evaluation.tasks import Clips, Question
 from holovid.files import write_whole
 from holovid.metrics.top_k_accuracy import class_accuracies
 from holovid.records import EVALUATION, write_record
@@ -30,7 +30,7 @@ LIBRARIES = ("holovid", "torch", "transformers", "accelerate", "datasets", "av")
 def write_report(
     folder: Path,
     clips: Clips,
-    tasks: list[Task],
+    tasks: list[Question],
     lines: Mapping[int, Line],
     facts: Mapping[str, Any],
     csv: bool,
@@ -93,7 +93,7 @@ def write_report(
     return write_record(EVALUATION, folder, results)
 
 
-def accuracies(tasks: list[Task], ranks: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> dict[str, float]:
+def accuracies(tasks: list[Question], ranks: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> dict[str, float]:
     """Of labels `top1` and so on; of verbs and nouns `verb_top1`, `noun_top1`, `action_top1`.
 
     Of k classes or fewer, a top-k accuracy would always be 1 and is left out; unless k is 1.
@@ -114,7 +114,7 @@ def accuracies(tasks: list[Task], ranks: dict[str, np.ndarray], labels: dict[str
     return found
 
 
-def per_class(task: Task, ranks: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, Any]]:
+def per_class(task: Question, ranks: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, Any]]:
     """Name of each class that has clips -> how many, and how many of them are found."""
     shares = class_accuracies(ranks < 1, labels, len(task.classes))
     clips = np.bincount(labels, minlength=len(task.classes))
@@ -125,7 +125,7 @@ def per_class(task: Task, ranks: np.ndarray, labels: np.ndarray) -> dict[str, di
     }
 
 
-def prediction_table(clips: Clips, tasks: list[Task], lines: Mapping[int, Line]) -> pyarrow.Table:
+def prediction_table(clips: Clips, tasks: list[Question], lines: Mapping[int, Line]) -> pyarrow.Table:
     """A row for each clip: path, start, end, why it is broken; for each task the label, whether it is the prediction,
     and the best predictions with their scores, `prediction_1`, `score_1`, ... (of verbs `verb_prediction_1`, ...).
     """

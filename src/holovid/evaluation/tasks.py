@@ -1,13 +1,10 @@
 """What an evaluation asks: which clips, and of each which questions with which right answers, in a model's numbers.
 
-A question is a task: "label", or "verb" and "noun". Everything that does not fit together is found here, before a clip
-is decoded.
+Everything that does not fit together is found here, before a clip is decoded.
 """
 
 import difflib
-import inspect
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,26 +17,31 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from holovid.data.clip_folders import first_of
 from holovid.data.table_files import PATH_COLUMNS
 from holovid.data.tables import load_clips, plain_name
+from holovid.loading import heads_of
+from holovid.modeling.tasks import LABEL, Task, tasks_of
 
-COUNTS = {"label": "num_labels", "verb": "num_verbs", "noun": "num_nouns"}  # task -> how many classes it has
-NO_NAME = re.compile(r"LABEL_\d+")  # what transformers calls a class whose name it does not know
+COUNTED = ("no", "one", "two", "three", "four")
 
 
 @dataclass(frozen=True)
-class Task:
-    """One question about all clips.
+class Question:
+    """A task of a model, put to all clips.
 
     Args:
-        name: "label", "verb" or "noun".
+        task: of the model.
         column: of the data, where the answers stand.
         classes: names of the model's classes.
         labels: number of the right class of each clip.
     """
 
-    name: str
+    task: Task
     column: str
     classes: list[str]
     labels: list[int]
+
+    @property
+    def name(self) -> str:
+        return self.task.name
 
 
 @dataclass(frozen=True)
@@ -114,49 +116,51 @@ def list_clips(rows: Dataset) -> Clips:
     return Clips(places, names, starts, ends)
 
 
-def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[str] | None = None) -> list[Task]:
+def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[str] | None = None) -> list[Question]:
     """What this model can be asked about these clips.
 
     Args:
-        model: with `config.num_labels` classes; or, if it has a head for verbs and one for nouns, with
-            `config.num_verbs` and `config.num_nouns`.
+        model: one with `tasks`, or a video classifier of transformers.
         rows: of `load_clips`.
-        target: columns with the answers; default "label", or "verb" and "noun".
+        target: columns with the answers; default: those that are called as the model's tasks are.
 
     Classes are matched by name with those of the model (`config.id2label`). Where the model has no names, or the
     classes of the data are numbers, they are matched by number.
 
     Raises `ValueError` when there are no such columns, or the model does not know a class.
     """
-    tasks, config = [], model.config
-    for name, column in task_columns(model, target).items():
+    questions, config = [], model.config
+    for task, column in task_columns(model, target).items():
         if not isinstance(rows.features.get(column), ClassLabel):
             classes = [other for other, feature in rows.features.items() if isinstance(feature, ClassLabel)]
             there = f"there are {', '.join(classes)}" if classes else "there are none"
             raise ValueError(f"the data has no classes in a column {column!r} ({there}); load_clips makes them")
-        count = getattr(config, COUNTS[name])
-        known = class_names(config, name, count)
+        known = class_names(config, task)
         numbers = rows.with_format(None)[column][:]
-        tasks.append(Task(name, column, *match_classes(column, rows.features[column].names, numbers, known, count)))
-    return tasks
+        matched = match_classes(column, rows.features[column].names, numbers, known, task.count(config))
+        questions.append(Question(task, column, *matched))
+    return questions
 
 
-def task_columns(model: PreTrainedModel, target: str | Sequence[str] | None = None) -> dict[str, str]:
-    """Name of each task of a model -> the column of data that holds its answers."""
-    acts = "verb_labels" in inspect.signature(type(model).forward).parameters
-    names = ("verb", "noun") if acts else ("label",)
-    columns = names if target is None else (target,) if isinstance(target, str) else tuple(target)
-    if len(columns) != len(names):
-        answers = "a verb and a noun, in two columns" if acts else "one label, in one column"
+def task_columns(model: PreTrainedModel, target: str | Sequence[str] | None = None) -> dict[Task, str]:
+    """Each task of a model -> the column of data that holds its answers."""
+    tasks = tasks_of(model, model.config)
+    if not tasks:
+        raise ValueError(f"a {type(model).__name__} has no classifier, so there is nothing to ask it: train one first")
+    columns = [task.name for task in tasks] if target is None else [target] if isinstance(target, str) else [*target]
+    if len(columns) != len(tasks):
+        words = " and ".join(f"a {task.name}" for task in tasks)
+        answers = (
+            f"one {tasks[0].name}, in one column" if len(tasks) == 1 else f"{words}, in {COUNTED[len(tasks)]} columns"
+        )
         raise ValueError(f"the model gives {answers}; got the target {', '.join(columns)}")
-    return dict(zip(names, columns, strict=True))
+    return dict(zip(tasks, columns, strict=True))
 
 
-def class_names(config, task: str, count: int) -> list[str] | None:
+def class_names(config: PreTrainedConfig, task: Task) -> list[str] | None:
     """Names of the classes that a model was trained with, if it knows them."""
-    names = getattr(config, f"id2{task}", None) or {}
-    known = [plain_name(str(names.get(number, names.get(str(number), f"LABEL_{number}")))) for number in range(count)]
-    return None if any(map(NO_NAME.fullmatch, known)) else known
+    names = task.names(config)
+    return None if names is None else [*map(plain_name, names)]
 
 
 def check_classes(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> None:
@@ -164,12 +168,12 @@ def check_classes(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) 
 
     Of a model whose classes have no names, and of data whose classes are numbers, only the count is known.
     """
+    asked = {LABEL.name: LABEL} | {task.name: task for head in heads_of(config) for task in tasks_of(head, config)}
     for column, given in names.items():
-        task = "label" if len(names) == 1 else column
-        count = getattr(config, COUNTS[task], None) if task in COUNTS else None
-        if count is None:
+        task = asked.get(LABEL.name if len(names) == 1 else column)
+        if task is None:
             continue
-        known = class_names(config, task, count)
+        known, count = class_names(config, task), task.count(config)
         if len(given) > count:
             raise ValueError(f"{column!r} of the data has {len(given)} classes, and the model has {count}")
         if known is None or list(given) == list(map(str, range(len(given)))):
@@ -179,7 +183,8 @@ def check_classes(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) 
             number, theirs, ours = differing[0]
             raise ValueError(
                 f"class {number} of {column!r} is {theirs!r} in the data and {ours!r} in the model: "
-                f"load_clips(..., names={{{column!r}: list(model.config.id2{task}.values())}}) takes the model's order"
+                f"load_clips(..., names={{{column!r}: list(model.config.{task.names_field}.values())}}) takes the "
+                "model's order"
             )
 
 

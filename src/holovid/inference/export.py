@@ -188,7 +188,7 @@ def input_shapes(
     frames = getattr(processor, "video_processor", processor).num_frames or config.num_frames
     shapes: dict[str, tuple[int, ...]] = {"pixel_values_videos": (frames, config.num_channels, *config.frame_size)}
     needed = ["pixel_values_videos"]
-    if "audio" in getattr(config, "experts", ()):
+    if config.hears:
         needed.append("input_values")
         shapes |= {"input_values": (config.audio_frames, config.num_mel_bins), "audio_mask": ()}
         if config.audio_positions == "timestamps":

@@ -25,8 +25,8 @@ with torch.no_grad():
 print(model.config.id2label[logits.argmax(-1).item()])
 """
 
-# verbs and nouns have no Auto class
-CLASSIFY_ACTIONS = """\
+# heads of several tasks, as of verbs and nouns, have no Auto class
+CLASSIFY_SEVERAL = """\
 import torch
 from transformers import {auto_processor}
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
@@ -37,7 +37,7 @@ model = model_class.from_pretrained("{name}")
 inputs = processor("clip.mp4", return_tensors="pt"){with_sound}
 with torch.no_grad():
     outputs = model(**inputs)
-print("verb", outputs.verb_logits.argmax(-1).item(), "noun", outputs.noun_logits.argmax(-1).item())
+print({answers})
 """
 
 OTHER_SOUND = """
@@ -82,8 +82,8 @@ CLIPS = """\
 names = ["left", "right"]
 clips = Dataset.from_dict({"video": ["left.mp4", "right.mp4"], "label": [0, 1]})"""
 
-CLIPS_OF_ACTIONS = """\
-clips = Dataset.from_dict({"video": ["left.mp4", "right.mp4"], "verb": [0, 1], "noun": [1, 0]})"""
+CLIPS_OF_SEVERAL = """\
+clips = Dataset.from_dict({{"video": ["left.mp4", "right.mp4"], {answers}}})"""
 
 NEW_CLASSES = """\
 model = {auto_model}.from_pretrained(
@@ -94,9 +94,9 @@ model = {auto_model}.from_pretrained(
     ignore_mismatched_sizes=True,  # the classifier is new
 )"""
 
-NEW_ACTIONS = """\
+NEW_SEVERAL = """\
 model_class = get_class_from_dynamic_module("{module}.{model_class}", "{name}")
-model = model_class.from_pretrained("{name}", num_verbs=2, num_nouns=2, ignore_mismatched_sizes=True)"""
+model = model_class.from_pretrained("{name}", {counts}, ignore_mismatched_sizes=True)"""
 
 FREEZE = "\nmodel.freeze_experts()  # train what joins the experts, as the paper does"
 
@@ -118,7 +118,7 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
         module: the file of its class, without ".py".
         auto_processor: the Auto class of the processor that is saved with it.
     """
-    hears, of_actions = facts.inputs.sound is not None, "verb" in facts.classes
+    hears, tasks, several = facts.inputs.sound is not None, facts.tasks, len(facts.tasks) > 1
     words = {
         "name": name,
         "module": module,
@@ -126,24 +126,32 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
         "auto_model": "AutoModelForVideoClassification",
         "auto_processor": auto_processor,
         "with_sound": "  # the sound comes out of the file" if hears else "",
-        "logits": "verb_logits" if of_actions else "logits",
+        "logits": tasks[0].scores,
     }
     other_sound = OTHER_SOUND.format(**words) if hears else ""
-    model = (NEW_ACTIONS if of_actions else NEW_CLASSES).format(**words) + (FREEZE if facts.experts else "")
-    targets = ("verb", "noun") if of_actions else ("label",)
-    keys = [f"{target}_labels" if of_actions else "labels" for target in targets]
-    dynamic = "from transformers.dynamic_module_utils import get_class_from_dynamic_module\n" if of_actions else ""
+    freeze = FREEZE if facts.experts else ""
+    labels = ", ".join(f'"{task.labels}": rows["{task.name}"]' for task in tasks)
+    if not several:
+        fine_tune = FINE_TUNE.format(
+            imports=f"{words['auto_model']}, {auto_processor}",
+            dynamic_import="",
+            clips=CLIPS,
+            model=NEW_CLASSES.format(**words) + freeze,
+            labels=labels,
+            label_names="",
+            **words,
+        )
+        return Snippets(PIPELINE.format(**words), CLASSIFY.format(**words) + other_sound, fine_tune)
+    best = ", ".join(f'"{task.name}", outputs.{task.scores}.argmax(-1).item()' for task in tasks)
+    answers = ", ".join(f'"{task.name}": [{place % 2}, {1 - place % 2}]' for place, task in enumerate(tasks))
+    names = ", ".join(f'"{task.labels}"' for task in tasks)
     fine_tune = FINE_TUNE.format(
-        imports=auto_processor if of_actions else f"{words['auto_model']}, {auto_processor}",
-        dynamic_import=dynamic,
-        clips=CLIPS_OF_ACTIONS if of_actions else CLIPS,
-        model=model,
-        labels=", ".join(f'"{key}": rows["{target}"]' for key, target in zip(keys, targets, strict=True)),
-        label_names='\n        label_names=["verb_labels", "noun_labels"],' if of_actions else "",
+        imports=auto_processor,
+        dynamic_import="from transformers.dynamic_module_utils import get_class_from_dynamic_module\n",
+        clips=CLIPS_OF_SEVERAL.format(answers=answers),
+        model=NEW_SEVERAL.format(**words, counts=", ".join(f"{task.count_field}=2" for task in tasks)) + freeze,
+        labels=labels,
+        label_names=f"\n        label_names=[{names}],",
         **words,
     )
-    return Snippets(
-        label=None if of_actions else PIPELINE.format(**words),
-        classify=(CLASSIFY_ACTIONS if of_actions else CLASSIFY).format(**words) + other_sound,
-        fine_tune=fine_tune,
-    )
+    return Snippets(None, CLASSIFY_SEVERAL.format(**words, answers=best) + other_sound, fine_tune)

@@ -8,6 +8,7 @@ from transformers import PreTrainedConfig
 
 from holovid.facts import ModelFacts, input_lines
 from holovid.families.family import variant_of
+from holovid.modeling.tasks import LABEL, Task
 from holovid.publishing.card_snippets import NEEDS, Snippets
 from holovid.publishing.licences import Licence, Origin, is_non_commercial
 from holovid.publishing.papers import PARITY_BOUND, PARITY_COMMAND, reported
@@ -82,15 +83,17 @@ def introduction(subject: Subject) -> str:
         f"A {facts.family} that {does} a short video and says which one of {counts} it shows: {variant.about}"
         f"{f' ({papers})' if papers else ''}. {config.num_hidden_layers} layers of width {config.hidden_size}."
     )
-    names = list(config.id2label.values()) if "label" in facts.classes else []
-    if names and names[0] == "LABEL_0":
-        named = "Its classes have no names."
-    elif names:
-        more = f" and {len(names) - NAMED_CLASSES} more" if len(names) > NAMED_CLASSES else ""
-        named = f"Its classes: {', '.join(names[:NAMED_CLASSES])}{more}."
-    else:
-        named = ""
+    named = "\n\n".join(class_list(task, config) for task in facts.tasks)
     return "\n\n".join(part for part in (f"# {subject.name}", text, named, conversion(subject)) if part)
+
+
+def class_list(task: Task, config: PreTrainedConfig) -> str:
+    """What the classes of a task are called."""
+    classes = "classes" if task == LABEL else f"{task.name}s"
+    if (names := task.names(config)) is None:
+        return f"Its {classes} have no names."
+    more = f" and {len(names) - NAMED_CLASSES} more" if len(names) > NAMED_CLASSES else ""
+    return f"Its {classes}: {', '.join(names[:NAMED_CLASSES])}{more}."
 
 
 def conversion(subject: Subject) -> str:

@@ -165,7 +165,7 @@ def publish(
     adapters_only = lacks_experts(network, adapters_only)
     with tempfile.TemporaryDirectory(prefix="holovid-") as work:
         folder = Path(work, "published")
-        options = {"adapters_only": adapters_only} if hasattr(network.config, "adapters_only") else {}
+        options = {"adapters_only": adapters_only} if network.config.experts else {}
         network.save_pretrained(folder, max_shard_size=max_shard_size, **options)
         processor.save_pretrained(folder)
         for path in folder.glob("*.json"):
@@ -209,9 +209,9 @@ def load_to_publish(source: Path, processor: Any, experts: Mapping[str, Any] | N
     if not is_ours(type(config)):
         known = " and ".join(families())
         raise ValueError(f"{source} holds a {config.model_type} model; holovid publishes its own: {known}")
-    if experts and not hasattr(config, "experts"):
+    if experts and not config.experts:
         raise ValueError(f"experts are of models that have some; an {config.model_type} model has none")
-    options: dict[str, Any] = {"experts": experts} if getattr(config, "adapters_only", False) else {}
+    options: dict[str, Any] = {"experts": experts} if config.adapters_only else {}
     model = load_whole(class_of(config, str(source)), source, **options)
     if processor is None and any(source.glob("*processor_config.json")):
         processor = load_processor(source)
@@ -232,10 +232,10 @@ def check_publishable(model: Any, processor: Any) -> None:
 def lacks_experts(model: PreTrainedModel, adapters_only: bool | None) -> bool:
     """Whether weights are to be published without the experts' own. Raises `ValueError` if nobody could add those."""
     config = model.config
-    wanted = getattr(config, "adapters_only", False) if adapters_only is None else adapters_only
+    wanted = config.adapters_only if adapters_only is None else adapters_only
     if not wanted:
         return False
-    if not hasattr(config, "adapters_only"):
+    if not config.experts:
         raise ValueError(f"adapters_only is for models of experts; {type(model).__name__} has none")
     homeless = [expert for expert, recorded in (config.expert_sources or {}).items() if recorded["source"] is None]
     if homeless:

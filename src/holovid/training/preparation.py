@@ -13,9 +13,17 @@ from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.data.augmentation import build_augmentation
 from holovid.data.dataset import ClipDataset, load_clips
 from holovid.data.mixing import ClipMixing
+from holovid.families.family import variant_of
 from holovid.recipes import Recipe, get_recipe
 from holovid.training.arguments import RunArguments
-from holovid.training.starting_points import build_model, build_processor, class_names, find_start
+from holovid.training.starting_points import (
+    build_model,
+    build_processor,
+    class_names,
+    find_start,
+    match_columns,
+    model_class_for,
+)
 
 
 @dataclass
@@ -56,11 +64,10 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     """
     recipe = get_recipe(run.recipe)
     columns = run.target
-    if len(columns) > 1 and sorted(columns) != ["noun", "verb"]:
-        raise ValueError(f"--target is one column of labels, or verb noun; got {' '.join(columns)}")
     target = columns[0] if len(columns) == 1 else columns
     start = find_start(run, recipe)
     recipe.check_model(start.config)
+    tasks = match_columns(model_class_for(start.config, columns), start.config, columns)
 
     sources = {"train": run.data, "validation": run.validation} if run.validation else run.data
     rows = load_clips(sources, target=target, missing=run.missing)
@@ -69,7 +76,7 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     if "validation" not in rows and validate:
         raise ValueError(f"{run.data} has no clips to validate on: give --validation, or --eval_strategy no")
     names = {column: rows["train"].features[column].names for column in columns}
-    known = class_names(start.config, columns)
+    known = class_names(start.config, tasks)
     if names != known and {column: sorted(some) for column, some in names.items()} == {
         column: sorted(some) for column, some in known.items()
     }:  # the classes of the model in another order: its own, so that its head stays right
@@ -78,13 +85,17 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     set_seed(seed)  # new weights are the same in each run and each process
     model = build_model(start, names)
     if run.freeze_experts or (run.freeze_experts is None and run.experts):
-        if not hasattr(model, "freeze_experts"):
-            raise ValueError("--freeze_experts is for models that have experts; an XViT has none")
+        if not model.config.experts:
+            raise ValueError(
+                f"--freeze_experts is for models that have experts; {variant_of(model.config).title} has none"
+            )
         model.freeze_experts()
-    before = getattr(model.config, "adapters_only", False)
+    before = model.config.adapters_only
     if before if run.adapters_only is None else run.adapters_only:
-        if not hasattr(model, "check_experts"):
-            raise ValueError("--adapters_only is for models that have experts; an XViT has none")
+        if not model.config.experts:
+            raise ValueError(
+                f"--adapters_only is for models that have experts; {variant_of(model.config).title} has none"
+            )
         if any(weight.requires_grad for module in model.expert_modules() for weight in module.parameters()):
             raise ValueError(
                 "saving adapters only leaves the experts out, so these must not be trained: give --freeze_experts, or "
@@ -96,13 +107,12 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
         model.merge_experts()
     processor = build_processor(start, model.config, recipe)
     data_seed = seed if data_seed is None else data_seed
-    keys = {"labels": columns[0]} if len(columns) == 1 else {f"{column}_labels": column for column in columns}
     train = ClipDataset(
         rows["train"],
         processor,
         target=target,
         augmentation=build_augmentation(recipe, processor, flip=run.flip),
-        mixing=ClipMixing.from_recipe(recipe, {key: len(names[column]) for key, column in keys.items()}),
+        mixing=ClipMixing.from_recipe(recipe, {task.labels: len(names[column]) for column, task in tasks.items()}),
         seed=data_seed,
         on_broken=run.on_broken,
     )

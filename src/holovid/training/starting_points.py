@@ -4,7 +4,7 @@ What a user names is looked up first (`find_start`), which costs nothing but a c
 fit, `build_model` makes the model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ from transformers.utils import logging
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.families.family import Family, families, family_of, family_of_variant, variant_of, variants
-from holovid.loading import architecture_of, load_whole, read_config, read_processor
+from holovid.loading import class_of, heads_of, load_whole, read_config, read_processor
+from holovid.modeling.tasks import Task, tasks_of
 from holovid.recipes import Recipe
 from holovid.training.arguments import RunArguments
 
@@ -92,25 +93,18 @@ def expert_sources(given: Sequence[str], known: Sequence[str]) -> dict[str, str]
     return sources
 
 
-def class_names(config: PreTrainedConfig, columns: Sequence[str]) -> dict[str, list[str]]:
-    """The names of a model's classes for each target; none where it has no names."""
-    if len(columns) == 1:
-        return {columns[0]: [config.id2label[number] for number in sorted(config.id2label)]}
-    named = {column: getattr(config, f"id2{column}", None) or {} for column in columns}
-    return {column: [names[number] for number in sorted(names, key=int)] for column, names in named.items()}
+def match_columns(
+    model_class: type[PreTrainedModel], config: PreTrainedConfig, columns: Iterable[str]
+) -> dict[str, Task]:
+    """Column of data -> the task of the model that it answers: the one of its name, or the only one there is."""
+    tasks = tasks_of(model_class, config)
+    by_name = {task.name: task for task in tasks}
+    return {column: tasks[0] if len(tasks) == 1 else by_name[column] for column in columns}
 
 
-def class_settings(names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Fields of the configuration that say which classes there are, `names` by target."""
-    if len(names) > 1:
-        counts = {f"num_{column}s": len(some) for column, some in names.items()}
-        return counts | {f"id2{column}": dict(enumerate(some)) for column, some in names.items()}
-    (labels,) = names.values()
-    return {
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: number for number, label in enumerate(labels)},
-        "problem_type": "single_label_classification",  # soft labels of mixing then are probabilities
-    }
+def class_names(config: PreTrainedConfig, tasks: Mapping[str, Task]) -> dict[str, list[str]]:
+    """The names of a model's classes for each target, `tasks` by target; none where it has no names."""
+    return {column: task.names(config) or [] for column, task in tasks.items()}
 
 
 def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> PreTrainedModel:
@@ -119,7 +113,10 @@ def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> Pre
     A checkpoint keeps its head if its classes are the same in the same order. What is new is logged as a warning.
     """
     model_class = model_class_for(start.config, names)
-    settings = start.settings | class_settings(names)
+    tasks = match_columns(model_class, start.config, names)
+    settings = dict(start.settings)
+    for column, task in tasks.items():
+        settings |= task.settings(names[column])
     if start.kind == "image":
         image = read_config(start.sources["model"]).model_type
         make = getattr(model_class, family_of(start.config).starts_from[image])
@@ -127,26 +124,28 @@ def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> Pre
     if start.kind == "experts":
         settings.pop("experts")
         return model_class.from_experts(**start.sources, **settings)
-    same = start.kind == "checkpoint" and class_names(start.config, list(names)) == {**names}
+    has_head = start.kind == "checkpoint" and class_of(start.config, start.sources["model"]) is model_class
+    same = has_head and class_names(start.config, tasks) == {**names}
     for name, value in settings.items():
         setattr(start.config, name, value)
     model = model_class(start.config)
     if start.kind == "checkpoint":
-        is_backbone = architecture_of(start.config).endswith("Model")
-        load_fitting(model, start.sources["model"], keep_head=same and not is_backbone)
+        load_fitting(model, start.sources["model"], keep_head=same)
     return model
 
 
-def model_class_for(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> type[PreTrainedModel]:
-    if len(names) == 1:
+def model_class_for(config: PreTrainedConfig, columns: Collection[str]) -> type[PreTrainedModel]:
+    """The head of a family that answers these columns. Raises `ValueError` if there is none."""
+    if len(columns) == 1:
         return AutoModelForVideoClassification._model_mapping[type(config)]
-    family = family_of(config)
-    heads = [name for name in family.model_names if name.endswith("ForActionRecognition")]
-    if not heads:
-        raise ValueError(
-            f"verbs and nouns together are for models that have both; {variant_of(config).title} has one --target"
-        )
-    return family.public(heads[0])
+    for head in heads_of(config):
+        if {task.name for task in tasks_of(head, config)} == set(columns):
+            return head
+    several = [tasks_of(head, config) for head in heads_of(config) if len(tasks_of(head, config)) > 1]
+    if not several:
+        raise ValueError(f"--target {' '.join(columns)}: {variant_of(config).title} has one --target")
+    known = ", or ".join(" ".join(task.name for task in tasks) for tasks in several)
+    raise ValueError(f"--target is one column of labels, or {known}; got {' '.join(columns)}")
 
 
 @torch.no_grad()

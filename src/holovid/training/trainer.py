@@ -13,8 +13,10 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from holovid.evaluation.tasks import check_classes
 from holovid.files import only_writer
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
+from holovid.modeling.tasks import LABEL, Task, tasks_of
 from holovid.publishing.push import publish
 from holovid.recipes import Recipe, get_recipe
 from holovid.saving import saved_whole
@@ -138,7 +141,7 @@ class VideoTrainer(Trainer):
             # Every parameter that is trained gets a gradient in every step (of zeros, if it cannot change anything),
             # so there are none to find, and looking for them takes time.
             args.ddp_find_unused_parameters = False
-        options.setdefault("compute_metrics", measure)
+        options.setdefault("compute_metrics", partial(measure, tasks=tasks_of(model, model.config)))
         super().__init__(model, args, **options)
         if args.fsdp and not self.is_fsdp_enabled:
             raise ValueError("FSDP needs GPUs: on CPUs accelerate would copy the model instead; leave --fsdp out")
@@ -341,7 +344,7 @@ def check_batch(clips: int, devices: int, per_device: int, accumulated: int) -> 
         )
 
 
-def measure(prediction: EvalPrediction) -> dict[str, float]:
+def measure(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)) -> dict[str, float]:
     """Accuracies, and the loss of exactly the clips that they are of.
 
     Trainer's own `eval_loss` gives way to it: with several processes that one counts clips twice that fill up the last
@@ -360,6 +363,6 @@ def measure(prediction: EvalPrediction) -> dict[str, float]:
             predictions=scores[0], references=labels[0], k=k
         )
     named: dict[str, Any] = {}
-    for task, logits, classes in zip(("verb", "noun"), scores, labels, strict=True):
-        named |= {f"{task}_predictions": logits, f"{task}_references": classes}
+    for task, logits, classes in zip(tasks, scores, labels, strict=True):
+        named |= {f"{task.name}_predictions": logits, f"{task.name}_references": classes}
     return {"loss": loss} | ActionAccuracy(keep_in_memory=True).compute(**named)
