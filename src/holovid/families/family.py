@@ -133,8 +133,8 @@ class Family:
         return self._names("modeling")
 
     def public(self, name: str) -> Any:
-        """The class of this name."""
-        return getattr(import_module(self.package), name)
+        """The class of this name, also while its package is being imported."""
+        return getattr(import_module(public_names(self.package)[name]), name)
 
     def _names(self, kind: str) -> list[str]:
         module = f"{kind}_{self.model_type}"
