@@ -41,6 +41,7 @@ KNOWN = ROOT / "docs" / "mutants.md"
 TRAVELLING = ("configuration", "modeling", "processing")
 NOT_TESTS = {"corpus", "golden", "upstream"}  # folders of tests
 NOTICED = 0.9  # of the changes that can be noticed
+RAN = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 START_SECONDS, SLOWER = 60, 6  # a change may make tests slower, and the machine may be busy
 # `int | None` is an annotation far more often than a number, and an annotation that fails is noticed by anything
 LEFT_OUT = re.compile("BinaryOperator_BitOr_|VariableReplacer|VariableInserter")
@@ -199,8 +200,9 @@ def baseline(test_file: str, tree: Path, records: Path) -> dict:
         recorder.save(tree, kept)
         return status
 
-    status = None if kept.exists() else in_a_fork(work, log, limit=1800)
-    if not kept.exists():
+    status = pytest.ExitCode.OK if kept.exists() else in_a_fork(work, log, limit=1800)
+    if status not in RAN or not kept.exists():
+        kept.unlink(missing_ok=True)
         raise RuntimeError(f"the tests of {test_file} do not run unchanged ({status}):\n{log.read_text()[-2000:]}")
     record = json.loads(kept.read_text())
     for test in record["failed"]:
@@ -208,6 +210,10 @@ def baseline(test_file: str, tree: Path, records: Path) -> dict:
     for name in record["modules"]:  # forks need not import them again
         with suppress(ImportError):
             importlib.import_module(name)
+    # what cannot even be imported after them would be taken for a change that is noticed
+    status = in_a_fork(partial(pytest.main, [*PYTEST, "--collect-only", test_file]), log, limit=600)
+    if status not in RAN:
+        raise RuntimeError(f"{test_file} cannot be imported after others ({status}):\n{log.read_text()[-2000:]}")
     return record
 
 
