@@ -74,6 +74,16 @@ def test_lists_of_times_are_not_cast_either():
     torch.testing.assert_close(cast["frame_times"][0], times)
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_lists_of_times_are_moved(kind):
+    times = kind([torch.tensor([120.04]), torch.tensor([0.5, 1.5])])
+    moved = ClipFeatures({"frame_times": times, "pixel_values_videos": [torch.rand(3)]}).to("meta")
+    assert isinstance(moved["frame_times"], kind)
+    assert [(each.device.type, each.dtype, len(each)) for each in moved["frame_times"]] == [
+        ("meta", torch.float32, 1), ("meta", torch.float32, 2),
+    ]  # fmt: skip
+
+
 def test_the_feature_extractor_returns_such_features():
     extracted = HolovidFeatureExtractor(audio_frames=40)(np.ones(16_000), 16_000, 1.0, return_tensors="pt")
     span = extracted["audio_span"].clone()
