@@ -9,12 +9,13 @@ import torch
 
 from holovid import HolovidVideoProcessor
 from holovid.evaluation.fingerprints import fingerprint_model, fingerprint_processor, fingerprint_table
-from holovid.evaluation.tasks import Clips, Task
+from holovid.evaluation.tasks import Clips, Question
+from holovid.modeling.tasks import LABEL
 
 CLIPS = Clips(
     ["a.mp4", "https://example.org/b.mp4", None], ["a.mp4", "b.mp4", "c"], [None, 1.0, None], [None, 2.0, 3.0]
 )
-TASKS = [Task("label", "label", ["run", "walk"], [0, 1, 1])]
+QUESTIONS = [Question(LABEL, "label", ["run", "walk"], [0, 1, 1])]
 
 
 def test_models():
@@ -42,12 +43,12 @@ def test_processors():
 def test_tables_are_the_same_wherever_the_command_is_run(tmp_path, monkeypatch):
     (tmp_path / "inside").mkdir()
     monkeypatch.chdir(tmp_path)
-    first = fingerprint_table(CLIPS, TASKS)
+    first = fingerprint_table(CLIPS, QUESTIONS)
     assert re.fullmatch("[0-9a-f]{16}", first)
     whole = [str(tmp_path / "a.mp4"), *CLIPS.places[1:]]
     monkeypatch.chdir(tmp_path / "inside")
-    assert fingerprint_table(replace(CLIPS, places=["../a.mp4", *CLIPS.places[1:]]), TASKS) == first
-    assert fingerprint_table(replace(CLIPS, places=whole), TASKS) == first
+    assert fingerprint_table(replace(CLIPS, places=["../a.mp4", *CLIPS.places[1:]]), QUESTIONS) == first
+    assert fingerprint_table(replace(CLIPS, places=whole), QUESTIONS) == first
 
 
 @pytest.mark.parametrize(
@@ -61,12 +62,12 @@ def test_tables_are_the_same_wherever_the_command_is_run(tmp_path, monkeypatch):
     ],
 )
 def test_tables_of_other_clips(change):
-    assert fingerprint_table(replace(CLIPS, **change), TASKS) != fingerprint_table(CLIPS, TASKS)
+    assert fingerprint_table(replace(CLIPS, **change), QUESTIONS) != fingerprint_table(CLIPS, QUESTIONS)
 
 
 def test_tables_of_other_answers():
     others = [
-        [Task("label", "label", ["run", "walk"], [0, 1, 0])],
-        [Task("label", "label", ["run", "jump"], [0, 1, 1])],
+        [Question(LABEL, "label", ["run", "walk"], [0, 1, 0])],
+        [Question(LABEL, "label", ["run", "jump"], [0, 1, 1])],
     ]
-    assert len({fingerprint_table(CLIPS, tasks) for tasks in (TASKS, *others, TASKS * 2)}) == 4
+    assert len({fingerprint_table(CLIPS, questions) for questions in (QUESTIONS, *others, QUESTIONS * 2)}) == 4

@@ -10,6 +10,7 @@ from sounding_clips import clicks, write_sounding_clip
 from transformers.utils import is_torchcodec_usable
 
 from holovid import HolovidFeatureExtractor, HolovidProcessor, HolovidVideoProcessor
+from holovid.processing.decoders import DecoderVideo
 
 pytestmark = pytest.mark.skipif(not is_torchcodec_usable(decode="video"), reason="needs torchcodec and FFmpeg")
 SMALL = {"num_frames": 4, "size": 20, "crop_size": 16}
@@ -40,6 +41,15 @@ def test_videos(clip):
     ours, theirs = both["video_metadata"]
     assert (ours.total_num_frames, ours.height, ours.width) == (theirs.total_num_frames, theirs.height, theirs.width)
     assert theirs.fps == pytest.approx(ours.fps)
+
+
+@pytest.mark.parametrize("order", ["NCHW", "NHWC"])
+def test_frames_one_by_one_are_those_at_once(clip, order):
+    video = DecoderVideo(column(clip, Video(dimension_order=order)))
+    pixels, times = video.frames([3, 0, 3, 7])
+    halves, same_times = video.frames([3, 0, 3, 7], each=lambda frame: frame // 2)
+    assert torch.equal(halves, pixels // 2)
+    np.testing.assert_array_equal(same_times, times)
 
 
 def test_sound_comes_with_the_video_of_datasets(clip):
