@@ -4,7 +4,8 @@ BIN := .venv/bin
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo ablation bench test quick lint types upstream mutants lock newest lowest clean
+.PHONY: demo ablation bench test test-all quick lint types upstream mutants lock newest lowest nightly \
+	upstream-newest upstream-lowest clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
 	$(BIN)/python examples/demo.py
@@ -15,11 +16,17 @@ ablation: .venv/ready  ## what each mechanism is for, measured: docs/ablation.md
 bench: .venv/ready  ## speed and memory, as ratios to what the machine can: examples/benchmark/RESULTS.md
 	$(BIN)/python examples/benchmark/run.py
 
-test: lint types  ## everything, as CI runs it
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+# Together test and test-all run every test once.
+TESTS := -m pytest -n 2 --dist worksteal
+
+test: lint types  ## lint, types, the fast tests and one slow test of each kind: minutes
+	$(BIN)/python $(TESTS) -m "not slow or integration"
+
+test-all: .venv/ready  ## all other tests: pages of docs/, several processes, compilation, the whole corpus, upstream
+	$(BIN)/python $(TESTS) -m "slow and not integration"
 
 quick: .venv/ready  ## the tests that take seconds
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python $(TESTS) -m "not slow"
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .
@@ -56,9 +63,17 @@ WARNINGS_lowest := -W default
 newest lowest: $(BIN)/uv  ## the fast tests with the newest (lowest) versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$@
 	$(BIN)/uv pip install --quiet --python .venv-$@/bin/python --resolution $(RESOLUTION_$@) --editable ".[dev]"
+	test $@ = newest || $(BIN)/uv pip uninstall --quiet --python .venv-$@/bin/python torchcodec  # fits one PyTorch
 	@echo "Versions that constraints.txt does not have:"
 	@$(BIN)/uv pip freeze --quiet --python .venv-$@/bin/python --exclude-editable | grep -vxFf constraints.txt || echo none
-	.venv-$@/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(WARNINGS_$@) --ignore tests/test_constraints.py
+	.venv-$@/bin/python $(TESTS) -m "not slow" $(WARNINGS_$@) --ignore tests/test_constraints.py
+
+upstream-newest upstream-lowest: upstream-%:  ## transformers' own tests there; make newest (lowest) comes before
+	.venv-$*/bin/python tests/upstream/run.py -q
+
+nightly:  ## what other versions say of us; everything is tried, whatever fails
+	status=0; $(MAKE) --keep-going newest lowest || status=1; \
+	$(MAKE) --keep-going upstream-newest upstream-lowest || status=1; exit $$status
 
 $(BIN)/uv:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
+from forked_commands import Commands
 from lent_libraries import start_anew
 
 
@@ -26,3 +27,10 @@ def seeded():
     import torch
 
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """Runs `holovid ...` and `python ...` in forks of one process, which starts at the first use."""
+    with Commands(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false") as forks:
+        yield forks

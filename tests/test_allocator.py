@@ -32,6 +32,8 @@ def page_faults(what: str) -> int:
     return int(run.stdout)
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_memory_that_was_freed_is_not_mapped_again():
     pages = 10 * 40 * 2**20 // resource.getpagesize()

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 from clips import write_clip
+from forked_commands import Commands
 from golden_numbers import golden, golden_weights
 from hub_server import HubServer, Repository
 from places import ROOT
@@ -97,6 +98,7 @@ def hub_with(models: Path) -> Iterator[dict[str, str]]:
         yield {"HF_ENDPOINT": server.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(models.parent / "cache")}
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_python_snippets_run(place):
     with hub_with(place / "hub") as online:
@@ -118,11 +120,11 @@ def test_python_snippets_run(place):
 
 
 @pytest.mark.slow
-def test_commands_run(place):
+def test_commands_run(place, forks):
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(("holovid ", "python "))]
     assert len(commands) == 8
-    run_commands(map(shlex.split, commands), place)
+    run_commands(map(shlex.split, commands), place, forks)
     assert (place / "sheet.png").is_file()
     assert (place / "exported" / "model.pt2").is_file()
     assert (place / "results" / "results.json").is_file()
@@ -130,21 +132,19 @@ def test_commands_run(place):
     assert len(list((place / "clips").rglob("*.mp4"))) == 80
 
 
-def run_commands(commands: Iterable[list[str]], place: Path, **variables: str) -> list[str]:
+def run_commands(commands: Iterable[list[str]], place: Path, forks: Commands) -> list[str]:
     """Run commands in a folder beside our examples; returns what each printed."""
     if not (place / "examples").exists():
         (place / "examples").symlink_to(ROOT / "examples")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, **variables}
     printed = []
     for command in commands:
-        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+        done = forks.run(command, cwd=place)
         assert done.returncode == 0, (command, done.stderr)
         printed.append(done.stdout)
     return printed
 
 
-def walk_through(page: str, place: Path, **variables: str) -> list[str]:
+def walk_through(page: str, place: Path, forks: Commands) -> list[str]:
     """Run all commands and snippets of a page of docs/ in their order, in one folder; returns what each printed."""
     text = (ROOT / "docs" / page).read_text()
     blocks = re.findall(r"^```(sh|python)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
@@ -152,13 +152,13 @@ def walk_through(page: str, place: Path, **variables: str) -> list[str]:
     for language, some in groupby(blocks, key=lambda block: block[0]):  # snippets in a row go on from one another
         code = "".join(block for _, block in some)
         commands += [["python", "-c", code]] if language == "python" else map(shlex.split, code.splitlines())
-    return run_commands(commands, place, **variables)
+    return run_commands(commands, place, forks)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["convert", "export", "install", "sound", "streaming"])
-def test_page_runs(page, tmp_path):
-    printed = walk_through(f"{page}.md", tmp_path)
+def test_page_runs(page, tmp_path, forks):
+    printed = walk_through(f"{page}.md", tmp_path, forks)
     if page == "sound":
         assert printed[1] == (
             "{'pixel_values_videos': (1, 16, 3, 64, 64), 'frame_times': (1, 16), 'input_values': (1, 200, 128), "
@@ -174,8 +174,8 @@ def test_page_runs(page, tmp_path):
 
 @pytest.mark.slow
 def test_publishing_page_runs(place, tmp_path):
-    with hub_with(place / "hub") as online:
-        printed = walk_through("publish.md", tmp_path, **online)
+    with hub_with(place / "hub") as online, Commands(**online) as forks:
+        printed = walk_through("publish.md", tmp_path, forks)
     assert "Loads without holovid, and computes the same." in "".join(printed)
     small, full = (tmp_path / name / "model.safetensors" for name in ("cast-adapters", "cast-full"))
     assert small.stat().st_size < full.stat().st_size
@@ -195,16 +195,16 @@ def test_pages_name_what_is_there():
 
 
 @pytest.mark.slow
-def test_drawings_are_what_their_scripts_draw(tmp_path):
+def test_drawings_are_what_their_scripts_draw(tmp_path, forks):
     commands = [["python", f"examples/draw_{name}.py", "--output", f"{name}.svg"] for name in ("exchange", "mixing")]
-    run_commands(commands, tmp_path)
+    run_commands(commands, tmp_path, forks)
     for name in ("exchange", "mixing"):
         assert (tmp_path / f"{name}.svg").read_text() == (ROOT / "docs" / f"{name}.svg").read_text()
 
 
 @pytest.mark.slow
-def test_training_page_runs(tmp_path):
-    printed = walk_through("training.md", tmp_path)
+def test_training_page_runs(tmp_path, forks):
+    printed = walk_through("training.md", tmp_path, forks)
     assert "{'pixel_values_videos': (4, 8, 3, 48, 48), 'labels': (4,)}\n" in printed
     assert any("trainable params" in text for text in printed)
     assert printed[-1] == "{'top1': 0.5, 'top2': 1.0, 'clips': 2, 'left_out': 0}\n"

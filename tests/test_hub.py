@@ -64,6 +64,7 @@ def work(tmp_path_factory):
     return work
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_what_is_saved_loads_without_holovid(work):
     """Two processes: one loads what was saved here and saves it again, the other loads that and a checkpoint."""

@@ -394,6 +394,7 @@ def test_nothing_outside_is_published(folder, pattern):
     assert "by patterns without a root, ~, : and .." in said(*command)
 
 
+@pytest.mark.slow  # a process without holovid tries what is published
 @pytest.mark.parametrize(
     ("link", "options"), [("notes.txt", ("--include", "*.txt")), ("LICENSE", ()), ("sub", ("--include", "sub/*"))]
 )

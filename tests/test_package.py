@@ -11,6 +11,7 @@ TRAVELLING = ("configuration", "modeling", "processing")
 PACKED = (".py", ".pyi")
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_wheel_equals_the_tree(tmp_path):
     packed = {name for name in zipfile.ZipFile(build_wheel(tmp_path)).namelist() if ".dist-info/" not in name}
@@ -39,6 +40,7 @@ def test_bare_imports_are_banned(tmp_path):
     assert found.returncode == 1 and found.stdout.count("a second copy of the package") == 3
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_importing_has_no_side_effects():
     """No network, no output, no global switch: only what transformers and torch set themselves may differ."""

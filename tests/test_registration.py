@@ -62,7 +62,7 @@ def in_fresh_process(script: str, *options: str) -> str:
         pytest.param(
             "from holovid import XViTConfig, CA2STConfig",
             ("torchvision", "av", "datasets", "matplotlib", "timm", "transformers.modeling_utils"),
-            marks=pytest.mark.slow,
+            marks=(pytest.mark.slow, pytest.mark.integration),
         ),
     ],
 )

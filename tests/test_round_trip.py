@@ -79,6 +79,7 @@ def inputs_of_a_clip(processor):
     return processor(frames, audio=np.zeros(16_000, np.float32), sampling_rate=16_000, return_tensors="pt")
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_what_is_published_is_used_elsewhere(work, hub):
     """One test, as each process that imports transformers costs seconds."""

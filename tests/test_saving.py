@@ -82,7 +82,13 @@ def test_a_save_that_breaks_off_leaves_no_mixture(tmp_path, monkeypatch, where):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "what", ["one file over one file", "shards over one file", "one file over shards", "pipeline"]
+    "what",
+    [
+        "one file over one file",
+        pytest.param("shards over one file", marks=pytest.mark.integration),
+        "one file over shards",
+        "pipeline",
+    ],
 )
 def test_a_save_that_is_killed_leaves_no_mixture(tmp_path, what):
     command = [sys.executable, SUPPORT / "kill_while_saving.py", tmp_path, what]
@@ -213,6 +219,8 @@ except OSError as error:
 """
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 def test_no_space_leaves_the_older_model(tmp_path):
     marked(0.25).save_pretrained(tmp_path / "model")
     command = [sys.executable, "-c", SAVES.format(tests=str(SUPPORT)), tmp_path / "model"]
@@ -222,6 +230,7 @@ def test_no_space_leaves_the_older_model(tmp_path):
     assert loads_as(tmp_path / "model") == 0.25 and not (tmp_path / "model" / UNFINISHED).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["torch", "onnx"])
 def test_no_space_for_an_exported_file(tmp_path, format):
     marked(0.25).save_pretrained(tmp_path / "model")

@@ -193,6 +193,7 @@ def test_what_cannot_be_done_is_one_sentence(holovid, folder, clips, tmp_path, a
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_as_a_process(clips, tmp_path):
     command = [sys.executable, "-c", "from holovid.cli import main; main()"]

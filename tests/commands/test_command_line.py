@@ -273,6 +273,7 @@ def test_names_of_the_hub_and_lists_are_left_to_those_who_know(tmp_path):
     check_clips(str(tmp_path / "list.csv"), ["label"])
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_ctrl_c_is_one_line(places, tmp_path):
     command = [sys.executable, "-c", "from holovid.cli import main; main()", "data", "synth", str(tmp_path / "clips")]

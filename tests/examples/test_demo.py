@@ -18,6 +18,7 @@ def imported():
         yield importlib.import_module
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_miniature(imported, tmp_path, capsys):
     demo = imported("demo")

@@ -148,7 +148,11 @@ def test_eager_equals_sdpa(variant):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "backend"),
-    [("released", "inductor"), ("window of two", "aot_eager"), ("summary token", "aot_eager")],
+    [
+        ("released", "inductor"),
+        ("window of two", "aot_eager"),
+        pytest.param("summary token", "aot_eager", marks=pytest.mark.integration),
+    ],
 )
 def test_compiles_without_graph_breaks(variant, backend):
     """aot_eager traces forward and backward as inductor does, and spares the minute of generating code."""

@@ -24,6 +24,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 @torch.no_grad()
 def test_from_file_to_label(folder, real_clips):  # noqa: F811

@@ -180,6 +180,7 @@ def measured(folder: Path, clips: Path, output: Path, protocol: Protocol = Proto
     )  # fmt: skip
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_measured_results_and_their_protocols(copy, clips):
     results = measured(copy, clips, copy / "evaluation", Protocol(views=2, crops=3))

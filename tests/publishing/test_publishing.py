@@ -71,6 +71,7 @@ def there(repo_id: str, **options) -> repositories.Repository:
 # What goes
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_dry_run_says_what_would_go(holovid, folder, monkeypatch):
     (folder.parent / "clips" / "left").mkdir(parents=True)

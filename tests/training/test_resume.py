@@ -1,12 +1,11 @@
 """A run that is killed, at any step or while it writes a checkpoint, ends with the weights of one that is not."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from training_runs import EXAMPLES, assert_same_weights, checkpoint_to_start_from, environment, rendered
+from forked_commands import Commands
+from training_runs import EXAMPLES, assert_same_weights, checkpoint_to_start_from, rendered
 
 from holovid.training.checkpoints import all_checkpoints
 
@@ -55,33 +54,31 @@ def arguments(tmp_path_factory) -> list:
     ]  # fmt: skip
 
 
-def train_alone(*arguments: str | Path) -> Path:
+def train_alone(forks: Commands, *arguments: str | Path) -> Path:
     """The example in a process of its own, as the killed one is: last bits depend on what a process has loaded."""
     *arguments, output = arguments
     own = ["--disable_tqdm", "true", "--use_cpu", "true", "--dataloader_num_workers", 0, "--output_dir", output]
-    command = [sys.executable, EXAMPLES / "train.py", *arguments, *own]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment())
+    done = forks.run(["python", EXAMPLES / "train.py", *arguments, *own], cwd=output)
     assert done.returncode == 0, done.stderr
     return Path(output)
 
 
 @pytest.fixture(scope="module")
-def whole(arguments, tmp_path_factory) -> Path:
-    return train_alone(*arguments, tmp_path_factory.mktemp("whole"))
+def whole(arguments, forks, tmp_path_factory) -> Path:
+    return train_alone(forks, *arguments, tmp_path_factory.mktemp("whole"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "at", "workers", "newest"), [("step", 5, 2, 5), ("saving", 4, 0, 3)], ids=["step", "saving"]
 )
-def test_killed_and_resumed(arguments, whole, tmp_path, moment, at, workers, newest):
+def test_killed_and_resumed(arguments, forks, whole, tmp_path, moment, at, workers, newest):
     killed = tmp_path / "killed"
     own = ["--disable_tqdm", "true", "--use_cpu", "true", "--dataloader_num_workers", workers, "--output_dir", killed]
-    command = [sys.executable, "-c", KILLER, moment, at, EXAMPLES / "train.py", *arguments, *own]
-    process = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment())
+    process = forks.run(["python", "-c", KILLER, moment, at, EXAMPLES / "train.py", *arguments, *own], cwd=tmp_path)
     assert process.returncode == -signal.SIGKILL, process.stderr
     assert all_checkpoints(killed)[-1].name == f"checkpoint-{newest}"
     assert (killed / "_unfinished").exists() == (moment == "saving")
-    train_alone(*arguments, "--resume_from_checkpoint", "true", killed)
+    train_alone(forks, *arguments, "--resume_from_checkpoint", "true", killed)
     assert_same_weights(whole, killed)
     assert not (killed / "_unfinished").exists()

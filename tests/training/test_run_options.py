@@ -132,11 +132,6 @@ def test_numbers_of_the_loop():
             parser.given(["--data", "clips", "--recipe", "small", *arguments])
 
 
-def run_script(name, *arguments):
-    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
@@ -149,11 +144,11 @@ def run_script(name, *arguments):
         ("evaluate_clips", ["/no/where"], "required: data"),
     ],
 )
-def test_scripts_end_in_one_sentence(name, arguments, message, tmp_path):
+def test_scripts_end_in_one_sentence(forks, name, arguments, message, tmp_path):
     if message == "it is not":
         (tmp_path / "config.json").write_text("{}")
         arguments, message = [tmp_path, tmp_path / "nowhere"], "there is no"
-    done = run_script(name, *arguments)
+    done = forks.run(["python", EXAMPLES / f"{name}.py", *arguments], cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith(f"{name}.py: ") and message in done.stderr
     assert "Traceback" not in done.stderr

@@ -30,7 +30,7 @@ def clips(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["xvit", "ca2st"])
+@pytest.mark.parametrize("model", [pytest.param("xvit", marks=pytest.mark.integration), "ca2st"])
 def test_one_command(clips, tmp_path, model, capsys):
     batch = ["--per_device_train_batch_size", "8", "--num_train_epochs", "2"]
     run = train("--model", model, "--data", clips, *SMALL, *batch, "--save_steps", "1", tmp_path / "run")

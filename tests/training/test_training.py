@@ -89,6 +89,7 @@ def test_the_recipe_decides_about_steps(tmp_path):
     assert max(rates) < 1e-3
 
 
+@pytest.mark.slow
 def test_evaluation_does_not_change_what_follows(tmp_path):
     """Also where dropout draws, so that a run that is resumed may evaluate once more or less."""
     weights = []
@@ -163,6 +164,8 @@ def test_more_processes_than_clips():
         check_batch(clips=7, devices=8, per_device=1, accumulated=1)
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 def test_averaged_weights(tmp_path):
     """Those of every step are averaged; evaluation sees the average, training does not; the model ends as it."""
     seen, evaluated = [], []
