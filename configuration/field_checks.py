@@ -2,10 +2,11 @@
 """What numbers and names in configurations have to be, so that a wrong one is a sentence before anything is built."""
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Iterable
 from typing import Any
+
+from holovid.configuration.suggestions import did_you_mean, nearest
 
 MOST = 2**20  # of anything that is counted, which keeps a slip of the finger from taking all memory
 # of which transformers has more; whoever looks those up loads torch
@@ -52,8 +53,7 @@ def check_field_names(config_class: type, names: Iterable[str]) -> None:
     """Raise `ValueError` for names that are no field of a configuration, with the nearest."""
     known = {field.name for field in dataclasses.fields(config_class)} | {*BESIDE_FIELDS}
     if unknown := sorted(name for name in names if name not in known and not name.startswith("_")):
-        near = difflib.get_close_matches(unknown[0], sorted(known), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "its documentation lists the fields"
+        hint = did_you_mean(unknown[0], sorted(known), "its documentation lists the fields")
         raise ValueError(f"{config_class.__name__} has no fields {unknown}; {hint}")
 
 
@@ -66,7 +66,7 @@ class NoMisspeltFields:
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
         fields = own_fields(cls)
-        similar = {name: value for name, value in config_dict.items() if nearest(name, fields)}
+        similar = {name: value for name, value in config_dict.items() if is_slip(name, fields)}
         known = {name: value for name, value in config_dict.items() if name not in similar}
         loaded = super().from_dict(known, **kwargs)  # type: ignore[misc]
         for name, value in similar.items():
@@ -76,8 +76,8 @@ class NoMisspeltFields:
     def __post_init__(self, **kwargs: Any) -> None:
         fields = own_fields(type(self))
         for name in kwargs:
-            if near := nearest(name, fields):
-                raise ValueError(f"{type(self).__name__} has no field {name!r}; did you mean {near!r}?")
+            if is_slip(name, fields):
+                raise ValueError(f"{type(self).__name__} has no field {name!r}; {did_you_mean(name, fields)}")
         super().__post_init__(**kwargs)  # type: ignore[misc]
 
 
@@ -85,11 +85,11 @@ def own_fields(config_class: type) -> list[str]:
     return [field.name for field in dataclasses.fields(config_class)]
 
 
-def nearest(name: str, fields: list[str]) -> str | None:
-    """The field that `name` is almost, but not quite."""
+def is_slip(name: str, fields: list[str]) -> bool:
+    """Whether a name is almost that of a field, but not quite."""
     if name in fields or name in BESIDE_FIELDS or name.startswith("_"):
-        return None
-    return next(iter(difflib.get_close_matches(name, fields, n=1, cutoff=SIMILAR)), None)
+        return False
+    return nearest(name, fields, alike=SIMILAR) is not None
 
 
 __all__ = ["MOST", "NoMisspeltFields", "check_activation", "check_counts", "check_field_names", "check_numbers"]

@@ -1,7 +1,6 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
 """Checks of what people set processors to, by hand or in JSON files: each slip is a sentence that names the option."""
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +9,8 @@ import numpy as np
 import torch
 from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict
 from transformers.utils import TensorType
+
+from holovid.configuration.suggestions import did_you_mean
 
 MOST_FRAMES = 2**16  # that are picked of a video
 MOST_VIEWS = 2**10
@@ -30,9 +31,7 @@ def check_names(given: Iterable[str], known: Iterable[str], what: str) -> None:
     """Raise `ValueError` for names that `what` does not have, with the nearest that it has."""
     known = sorted(known)
     if unknown := sorted(set(given) - set(known)):
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-        raise ValueError(f"unknown options {unknown} of {what}; {hint}")
+        raise ValueError(f"unknown options {unknown} of {what}; {did_you_mean(unknown[0], known)}")
 
 
 def split_known(saved: Mapping[str, Any], known: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -4,7 +4,6 @@ Nothing here is the only check: what a function of the library takes, it checks 
 """
 
 import csv
-import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ from pathlib import Path
 
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
+
+from holovid.configuration.suggestions import did_you_mean
 
 CONFIGURATIONS = ("config.json", "adapter_config.json")
 TABLES = (".csv", ".parquet", ".txt")
@@ -83,17 +84,10 @@ def check_clips(source: str, columns: Sequence[str] = ()) -> None:
         return
     there = [name.strip() for name in next(csv.reader([first[:100_000]]), [])]
     if missing := [column for column in columns if column not in there]:
-        raise ValueError(f"{path} has no column {missing[0]!r}{nearest(missing[0], there)}")
+        raise ValueError(f"{path} has no column {missing[0]!r}; {did_you_mean(missing[0], there)}")
 
 
 def check_device(name: str) -> None:
     """Raise `ValueError` for what is not the name of a device."""
     if not DEVICE.fullmatch(name):
         raise ValueError(f"there is no device {name!r}; devices are cpu, cuda, cuda:1, mps or xpu")
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """What to add to a sentence about a name that is not known."""
-    alike = difflib.get_close_matches(name, known, n=1)
-    listed = ", ".join(list(known)[:20])
-    return f"; did you mean {alike[0]!r}?" if alike else f"; there are {listed}"

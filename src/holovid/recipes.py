@@ -7,11 +7,11 @@ The recipes of a family are in its record (`families/`), with their sources; `sm
     dataclasses.replace(recipe, epochs=10, flip=True)   # recipes are frozen; a changed one is a new one
 """
 
-import difflib
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+from holovid.configuration.suggestions import did_you_mean
 from holovid.families.family import families
 
 if TYPE_CHECKING:  # what a recipe is called is known before torch is imported
@@ -153,8 +153,8 @@ def recipes() -> dict[str, Recipe]:
 def get_recipe(name: str) -> Recipe:
     """The recipe of this name. Raises `ValueError` that names the nearest one and all there are."""
     if name not in recipes():
-        nearest = difflib.get_close_matches(name, recipes(), n=1, cutoff=0)
-        raise ValueError(f"there is no recipe {name!r}; did you mean {nearest[0]!r}? There are {', '.join(recipes())}")
+        hint = did_you_mean(name, recipes(), alike=0)
+        raise ValueError(f"there is no recipe {name!r}; {hint} There are {', '.join(recipes())}")
     return recipes()[name]
 
 

@@ -4,7 +4,6 @@ The functions take what a processor gives of a batch and return the same with so
 acts on the model. Alphabet: B clips, V views, T frames, C channels, H, W pixels.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from holovid.configuration.suggestions import did_you_mean
 from holovid.data.dataset import seed_of
 
 Inputs = dict[str, Tensor]
@@ -91,9 +91,7 @@ def check_interventions(names: Sequence[str], model: PreTrainedModel) -> None:
     """Raise `ValueError` for names that are not in `INTERVENTIONS`, and for what this model does not have anyway."""
     for name in names:
         if name not in INTERVENTIONS and not name.startswith("without_"):
-            near = difflib.get_close_matches(name, INTERVENTIONS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(INTERVENTIONS)}"
-            raise ValueError(f"there is no intervention {name!r}; {hint}")
+            raise ValueError(f"there is no intervention {name!r}; {did_you_mean(name, INTERVENTIONS)}")
     if "mute" in names and not getattr(model.config, "hears", False):
         raise ValueError("there is no sound to mute: this model sees and does not hear")
     with intervened(model, names):

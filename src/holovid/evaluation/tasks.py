@@ -3,7 +3,6 @@
 Everything that does not fit together is found here, before a clip is decoded.
 """
 
-import difflib
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from datasets import ClassLabel, Dataset
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from holovid.configuration.suggestions import nearest
 from holovid.data.clip_folders import first_of
 from holovid.data.table_files import PATH_COLUMNS
 from holovid.data.tables import load_clips, plain_name
@@ -204,8 +204,8 @@ def match_classes(
             raise ValueError(f"the model has {count} classes, and {column!r} of the data has number {used[-1]}")
         return known or [str(number) for number in range(count)], numbers
     if known is not None:
-        near = difflib.get_close_matches(foreign[0], known, 1)
-        hint = f"is {foreign[0]!r} its {near[0]!r}?" if near else f"it has {first_of(known, 'class')}"
+        near = nearest(foreign[0], known)
+        hint = f"is {foreign[0]!r} its {near!r}?" if near is not None else f"it has {first_of(known, 'class')}"
         raise ValueError(
             f"{column!r} of the data has {first_of(foreign, 'class')} that the model does not know; {hint}"
         )

@@ -4,7 +4,6 @@ The order of precedence is: what stands on the command line, what stands in the 
 what the recipe says, what transformers says.
 """
 
-import difflib
 import math
 import os
 from argparse import SUPPRESS
@@ -15,7 +14,7 @@ import torch
 from transformers import HfArgumentParser, TrainingArguments
 
 from holovid.recipes import Recipe, get_recipe
-from holovid.training.run_options import RunArguments, with_file
+from holovid.training.run_options import RunArguments, no_such_argument, with_file
 
 CLIPS_AT_ONCE = 8  # of the papers' sizes, on one device; the rest of a batch is accumulated
 
@@ -43,8 +42,7 @@ class Parser(HfArgumentParser):
         known, unknown = self.parse_known_args(list(arguments))
         if unknown:
             options = [option for action in self._actions for option in action.option_strings]
-            nearest = difflib.get_close_matches(unknown[0], options, n=1, cutoff=0)
-            raise ValueError(f"there is no argument {unknown[0]!r}; did you mean {nearest[0]}?")
+            raise no_such_argument(unknown[0], [option[2:] for option in options if option.startswith("--")])
         check_numbers(vars(known))
         return vars(known)
 

@@ -1,7 +1,6 @@
 """What a training run may be asked for, as a user writes it; and what of that is checked before torch is imported."""
 
 import ast
-import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
@@ -12,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from holovid.cheap_checks import check_clips, check_model_name
+from holovid.configuration.suggestions import did_you_mean
 from holovid.families.family import variants
 from holovid.recipes import get_recipe
 
@@ -140,8 +140,13 @@ def check_spelling(arguments: Sequence[str], known: Sequence[str]) -> None:
     for argument in arguments:
         name = argument.partition("=")[0].removeprefix("--").replace("-", "_")
         if argument.startswith("--") and not any(each.startswith((name, name.removeprefix("no_"))) for each in known):
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise ValueError(f"there is no argument {argument!r}; did you mean --{nearest}?")
+            raise no_such_argument(argument, known)
+
+
+def no_such_argument(argument: str, known: Sequence[str]) -> ValueError:
+    """What to raise for an option that is none of `known`, names without dashes."""
+    name = argument.partition("=")[0].removeprefix("--").replace("-", "_")
+    return ValueError(f"there is no argument {argument!r}; {did_you_mean(name, known, alike=0, written='--{}')}")
 
 
 def values_of(arguments: Sequence[str]) -> dict[str, list[str]]:
