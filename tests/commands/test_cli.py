@@ -244,6 +244,34 @@ def test_convert_says_what_cannot_be_done(holovid, checkpoint, tmp_path, argumen
     assert not list(tmp_path.iterdir())
 
 
+def test_convert_lists_and_reads_the_options_of_a_family(holovid, checkpoint, tmp_path):
+    listed = holovid("convert", "--family", "xvit", "--options")
+    assert listed.exit_code == 0 and "mix_divisor" in listed.output and "audio" not in listed.output
+    own = ["--mix-group", 4, checkpoint, "--set", "num_attention_heads=4", "--set", "mix_layers=0,2"]
+    made = ["--family", "xvit", "--output", tmp_path / "output", "--num-frames", 8]
+    result = holovid("convert", *own, *made)
+    assert result.exit_code == 0, result.output
+    config = json.loads((tmp_path / "output" / "config.json").read_text())
+    assert (config["mix_group"], config["num_attention_heads"], config["mix_layers"]) == (4, 4, [0, 2])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--set", "mix_group"], "--set takes name=value"),
+        (["--set", "mix_group=4", "--set", "mix_group=2"], "--set takes name=value, each name once"),
+        (["--set", "mix_groups=4"], "xvit has no setting mix_groups; it takes image_size"),
+        (["--set", "mix_group=four"], "--mix-group takes a whole number, got 'four'"),
+        (["--mix-group"], "--mix-group needs a value"),
+        (["other.pyth"], "convert takes one checkpoint"),
+    ],
+)
+def test_convert_says_what_is_wrong_with_options(holovid, checkpoint, tmp_path, arguments, sentence):
+    result = holovid("convert", checkpoint, "--family", "xvit", "--output", tmp_path / "output", *arguments)
+    assert result.exit_code == 2 and sentence in result.stderr
+    assert result.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
 def test_convert_makes_a_processor_that_hears(holovid, tmp_path):
     torch.save({"module": golden_weights(golden("ca2st/cava_tiny_time.json"))}, tmp_path / "cava.pt")
     result = holovid(

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from holovid.commands.card import card
 from holovid.commands.classify import classify
 from holovid.commands.command_line import PROGRAM, refuse, stop
-from holovid.commands.convert import convert
+from holovid.commands.convert import CONTEXT, convert
 from holovid.commands.data import synth
 from holovid.commands.evaluate import evaluate
 from holovid.commands.export import export
@@ -77,4 +77,4 @@ data = typer.Typer(help="Make sets of clips.", no_args_is_help=True)
 app.add_typer(data, name="data")
 data.command()(ungrouped(synth))
 for command in COMMANDS:
-    app.command()(ungrouped(command))
+    app.command(context_settings=CONTEXT if command is convert else None)(ungrouped(command))

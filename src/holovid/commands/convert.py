@@ -1,44 +1,27 @@
 """`holovid convert`: a released checkpoint as a folder that the Auto classes load."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from holovid.commands.options import names_of_lines, whole_numbers
+from holovid.commands.options import named_values, names_of_lines
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
+from holovid.families.family import converters
 
-FAMILIES = ("xvit", "cast", "cava", "ca2st")
-
-
-@dataclass
-class Settings:
-    """What the tensors of a checkpoint do not tell."""
-
-    image_size: Annotated[int | None, typer.Option(min=1, help="Side of a frame in pixels.")] = None
-    num_frames: Annotated[int | None, typer.Option(min=1, help="Frames of a clip.")] = None
-    num_attention_heads: Annotated[int | None, typer.Option(min=1, help="Default: one for each 64 channels.")] = None
-    temporal_num_attention_heads: Annotated[
-        int | None, typer.Option(min=1, help="xvit: those of the temporal head.")
-    ] = None
-    mix_group: Annotated[int | None, typer.Option(min=1, help="xvit: frames that are mixed with one another.")] = None
-    mix_divisor: Annotated[int | None, typer.Option(min=1, help="xvit: 8 (Kinetics) or 4 (Something-Something).")] = (
-        None
-    )
-    mix_layers: Annotated[str | None, typer.Option(help="xvit: layers that mix, as in 0,1,2.")] = None
-    audio_frames: Annotated[int | None, typer.Option(min=1, help="cava, ca2st: rows of the spectrogram.")] = None
-    audio_stride: Annotated[int | None, typer.Option(min=1, help="cava, ca2st: step of its patches.")] = None
-    num_mel_bins: Annotated[int | None, typer.Option(min=1, help="cava, ca2st: its columns.")] = None
-    exchange_order: Annotated[str | None, typer.Option(help="ca2st: sequential or parallel.")] = None
+# options of a family's converter are not known before the family is
+CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="Checkpoint: .pth, .pt, .pyth, .bin or .safetensors.")],
-    family: Annotated[str, typer.Option(help="xvit, cast, cava or ca2st.")],
-    output: Annotated[Path, typer.Option(help="New folder: safetensors, configuration, processor.")],
-    settings: Settings,
+    context: typer.Context,
+    family: Annotated[str, typer.Option(help=f"Whose checkpoint it is: {', '.join(converters())}.")],
+    source: Annotated[Path | None, typer.Argument(help="Checkpoint: .pth, .pt, .pyth, .bin or .safetensors.")] = None,
+    output: Annotated[Path | None, typer.Option(help="New folder: safetensors, configuration, processor.")] = None,
     labels: Annotated[Path | None, typer.Option(help="File with the name of each class, one a line.")] = None,
     sampling: Annotated[
         str, typer.Option(help="How the processor picks frames: uniform, segments, dense or strided.")
@@ -46,23 +29,66 @@ def convert(
     frame_stride: Annotated[
         int, typer.Option(min=1, help="Frames between those picked, of --sampling dense and strided.")
     ] = 1,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Side of a frame in pixels.")] = None,
+    num_frames: Annotated[int | None, typer.Option(min=1, help="Frames of a clip.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="name=value, an option of the family; or --name value.")
+    ] = None,
+    options: Annotated[bool, typer.Option("--options", help="List the options of the family, and end.")] = False,
 ) -> None:
     """Turn a released checkpoint into a folder that the Auto classes load.
 
-    holovid convert checkpoint.pyth --family xvit --output xvit-k600 --num-frames 16 --mix-group 8
+    holovid convert checkpoint.pyth --family xvit --output xvit-k600 --num-frames 16 --set mix_group=8
     """
-    if family not in FAMILIES:
-        raise ValueError(f"unknown family {family!r}; known are {', '.join(FAMILIES)}")
-    if not source.is_file():
-        raise ValueError(f"{source} is not a file")
-    given: dict[str, Any] = {name: value for name, value in asdict(settings).items() if value is not None}
-    if settings.mix_layers is not None:
-        given["mix_layers"] = whole_numbers("--mix-layers", settings.mix_layers)
+    if family not in converters():
+        raise ValueError(f"unknown family {family!r}; known are {', '.join(converters())}")
+    if options:
+        Console().print(table_of_options(family))
+        return
+    words, own = sort_words([*([] if source is None else [str(source)]), *context.args])
+    if len(words) != 1 or output is None:
+        raise ValueError(
+            f"convert takes one checkpoint, and --output for the new folder; got {' '.join(words) or 'none'}"
+        )
+    if not Path(words[0]).is_file():
+        raise ValueError(f"{words[0]} is not a file")
+    given: dict[str, Any] = {"image_size": image_size, "num_frames": num_frames}
+    given = {name: value for name, value in given.items() if value is not None}
     if labels is not None:
         given["id2label"] = dict(enumerate(names_of_lines(labels)))
     be_quiet(warnings=True)
 
     from holovid.conversion.convert import convert
+    from holovid.conversion.options import read_options
 
-    model = convert(source, family, output, {"sampling": sampling, "frame_stride": frame_stride}, **given)
+    given |= read_options(family, own | named_values("--set", settings or []))
+    model = convert(words[0], family, output, {"sampling": sampling, "frame_stride": frame_stride}, **given)
     say(f"{model.num_parameters():,} parameters in {output}")
+
+
+def sort_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """What the command line has beside its own options: checkpoints, and options of the family by name.
+
+    >>> sort_words(["--mix-group", "8", "checkpoint.pyth", "--mix-layers=0,2"])
+    (['checkpoint.pyth'], {'mix_group': '8', 'mix_layers': '0,2'})
+    """
+    plain, own, left = [], {}, list(words)
+    while left:
+        word = left.pop(0)
+        if not word.startswith("-"):
+            plain.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        if not equals and not left:
+            raise ValueError(f"{name} needs a value")
+        own[name.lstrip("-").replace("-", "_")] = value if equals else left.pop(0)
+    return plain, own
+
+
+def table_of_options(family: str) -> Table:
+    from holovid.conversion.options import option_lines
+
+    table = Table("--set", "takes", "default", title=f"Options of {family}")
+    for line in option_lines(family):
+        table.add_row(*line)
+    return table

@@ -20,9 +20,9 @@ class ProtocolOptions:
         str | None,
         typer.Option(help="What is averaged over them: logits or probabilities. Default: as the paper does."),
     ] = None
-    recipe: Annotated[
-        str | None, typer.Option(help="Views, crops, average and sampling of a recipe, such as xvit-ssv2.")
-    ] = None
+    recipe: Annotated[str | None, typer.Option(help="Views, crops, average and sampling of a recipe of a paper.")] = (
+        None
+    )
     autocast: Annotated[str | None, typer.Option(help="bfloat16 or float16.")] = None
     shuffle_frames: Annotated[bool, typer.Option("--shuffle-frames", help="Ablation: frames in random order.")] = False
     static: Annotated[bool, typer.Option("--static", help="Ablation: the middle frame all the time.")] = False

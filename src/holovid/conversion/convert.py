@@ -7,9 +7,8 @@ tensors tell (sizes, classes, depth, kind of head) is read from them; what they 
 """
 
 import hashlib
-import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,10 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from holovid.conversion.checkpoint import StateDict, load, read_checkpoint, some, unwrap
-from holovid.families.family import named, variants
+from holovid.conversion.options import converter_of, options_of
 from holovid.files import new_folder
 from holovid.processing.processing_holovid import HolovidProcessor
 from holovid.records import CONVERSION, write_record
-
-
-def converters() -> dict[str, Callable]:
-    """What reads the released checkpoints of each model that has some, by its name."""
-    return {name: named(variant.converter) for name, variant in variants().items() if variant.converter}
-
-
-def options_of(family: str) -> dict[str, inspect.Parameter]:
-    """What a family's converter is told beside the tensors. Raises `ValueError` for an unknown family."""
-    known = [name for name, variant in variants().items() if variant.converter]
-    if family not in known:
-        raise ValueError(f"unknown family {family!r}; known are {', '.join(known)}")
-    return dict(list(inspect.signature(converters()[family]).parameters.items())[1:])
 
 
 def from_reference(source: StateDict | str | os.PathLike, family: str, **settings) -> PreTrainedModel:
@@ -53,7 +39,7 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
     if unknown := settings.keys() - accepted:
         raise ValueError(f"{family} has no setting {some(sorted(unknown))}; it takes {', '.join(accepted)}")
     try:
-        model_class, config, names, state_dict = converters()[family](state_dict, **settings)
+        model_class, config, names, state_dict = converter_of(family)(state_dict, **settings)
         return load(model_class, config, names, state_dict)
     except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         # sizes are read from the tensors, which may have other axes, or none, than those of the family

@@ -180,6 +180,11 @@ def variants() -> dict[str, Variant]:
     return {variant.name: variant for family in families().values() for variant in family.variants}
 
 
+def converters() -> dict[str, str]:
+    """ "module:function" of each model whose released checkpoints can be read."""
+    return {name: variant.converter for name, variant in variants().items() if variant.converter}
+
+
 def family_of_variant(name: str) -> Family:
     return next(family for family in families().values() if name in {variant.name for variant in family.variants})
 

@@ -1,0 +1,80 @@
+"""The options of a family's converter, read from text: its arguments after the state dict, by name and type."""
+
+import inspect
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from holovid.families.family import converters, named
+
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+TRUTH = {"true": True, "false": False}
+NOT_TEXT = "id2label"  # names of classes come in a file
+
+
+def converter_of(family: str) -> Any:
+    """Raises `ValueError` for a name that no model with a converter has."""
+    if family not in converters():
+        raise ValueError(f"unknown family {family!r}; known are {', '.join(converters())}")
+    return named(converters()[family])
+
+
+def options_of(family: str) -> dict[str, inspect.Parameter]:
+    """Name -> argument of the family's converter."""
+    return dict(list(inspect.signature(converter_of(family)).parameters.items())[1:])
+
+
+def kinds_of(family: str) -> dict[str, list[Any]]:
+    """Name -> the types that an option may have, but for `None`."""
+    hints = get_type_hints(converter_of(family))
+    kinds = {}
+    for name in options_of(family):
+        hint = hints.get(name, str)
+        alternatives = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        kinds[name] = [kind for kind in alternatives if kind is not NoneType]
+    return kinds
+
+
+def read_options(family: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """What a user wrote of each option, as the converter takes it.
+
+    Raises `ValueError` for options that the family does not have, and for text that cannot be read as one.
+
+    >>> read_options("xvit", {"mix_group": "8", "mix_layers": "0, 2"})
+    {'mix_group': 8, 'mix_layers': [0, 2]}
+    """
+    kinds = {name: some for name, some in kinds_of(family).items() if name != NOT_TEXT}
+    if unknown := [name for name in given if name not in kinds]:
+        raise ValueError(f"{family} has no setting {', '.join(unknown)}; it takes {', '.join(kinds)}")
+    return {name: read_value(name, text, kinds[name]) for name, text in given.items()}
+
+
+def read_value(name: str, text: str, kinds: list[Any]) -> Any:
+    for kind in kinds:
+        try:
+            if kind is bool:
+                return TRUTH[text.lower()]
+            if get_origin(kind) in (list, tuple):
+                return get_origin(kind)(int(number) for number in text.split(","))
+            return kind(text)
+        except (ValueError, KeyError):
+            continue
+    raise ValueError(f"--{name.replace('_', '-')} takes {' or '.join(map(words_of, kinds))}, got {text!r}")
+
+
+def words_of(kind: Any) -> str:
+    return WORDS.get(kind, "whole numbers as in 0,1,2")
+
+
+def option_lines(family: str) -> list[tuple[str, str, str]]:
+    """(name, what it takes, default) of each option, for people."""
+    return [
+        (
+            name,
+            " or ".join(map(words_of, kinds)),
+            "told by the tensors, or assumed" if options_of(family)[name].default is None
+            else str(options_of(family)[name].default),
+        )
+        for name, kinds in kinds_of(family).items()
+        if name != NOT_TEXT
+    ]  # fmt: skip
