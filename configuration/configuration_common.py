@@ -10,38 +10,38 @@ from transformers.utils import CONFIG_NAME, PushToHubMixin
 
 
 class UploadedWhole(PushToHubMixin):
-    """Mixin for what `push_to_hub` uploads: in the installed package, `holovid.hub` completes what goes.
+    """Mixin for what `push_to_hub` uploads: in the installed package, `holovid.saving` completes what goes.
 
     A class that was loaded from a folder with its source needs nothing of this: transformers copies its files.
     """
 
     def _upload_modified_files(self, working_dir, *args, **kwargs):
-        if hub := self._source_hub():
-            hub.complete_upload(self, working_dir)
+        if saving := self._saving():
+            saving.complete_upload(self, working_dir)
         return super()._upload_modified_files(working_dir, *args, **kwargs)
 
-    def _source_hub(self):
+    def _saving(self):
         """`None` for a copy of this file beside a saved model, and for classes that a user made of ours."""
         if not __name__.startswith("holovid."):
             return None
-        hub = import_module("holovid.hub")
-        return hub if type(self).__module__.startswith("holovid.") or hub.is_ours(type(self)) else None
+        saving = import_module("holovid.saving")
+        return saving if type(self).__module__.startswith("holovid.") or saving.is_ours(type(self)) else None
 
 
 class SavedWithSource(UploadedWhole):
     """Mixin for what names its class in a JSON file of the saved folder: configurations (so, models) and processors.
 
-    In the installed package, `holovid.hub` adds the source to each folder that is saved, so that it loads with
+    In the installed package, `holovid.saving` adds the source to each folder that is saved, so that it loads with
     `trust_remote_code=True` where holovid is absent.
     """
 
     def save_pretrained(self, save_directory, **kwargs):
-        hub = self._source_hub()
-        if hub is None or os.path.isfile(save_directory):  # which transformers refuses
+        saving = self._saving()
+        if saving is None or os.path.isfile(save_directory):  # which transformers refuses
             return super().save_pretrained(save_directory, **kwargs)
-        hub.name_classes(self, save_directory)
-        saved = hub.save_whole(super().save_pretrained, save_directory, **kwargs)
-        hub.write_source(self, save_directory)
+        saving.name_classes(self, save_directory)
+        saved = saving.save_whole(super().save_pretrained, save_directory, **kwargs)
+        saving.write_source(self, save_directory)
         return saved
 
 

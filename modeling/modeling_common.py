@@ -149,12 +149,12 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
         Raises `ValueError` when another process is saving to the folder, and `OSError` when there is no space.
         """
         kwargs["save_original_format"] = save_original_format
-        hub = self._source_hub()
+        saving = self._saving()
         writes_alone = kwargs.get("is_main_process", True) and not kwargs.get("distributed_checkpoint")
-        if hub is None or not writes_alone or os.path.isfile(save_directory):
+        if saving is None or not writes_alone or os.path.isfile(save_directory):
             super().save_pretrained(save_directory, **kwargs)
         else:
-            hub.save_whole(super().save_pretrained, save_directory, **kwargs)
+            saving.save_whole(super().save_pretrained, save_directory, **kwargs)
 
 
 __all__ = [

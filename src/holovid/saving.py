@@ -3,9 +3,14 @@
 transformers writes the configuration first, then weights over those that are there, and leaves `model.safetensors` of
 an older model in place, which it would read before newer shards. A process that is killed in between leaves what loads
 without a word and is a mixture of both. Here all is written beside what is there, and then takes its place with the
-configuration last.
+configuration last. The folder also gets the source of the classes that it names (`holovid.travelling`), and what is
+about to be uploaded a complete card.
+
+`SavedWithSource`, which configurations and processors derive from, calls `name_classes`, `save_whole` and
+`write_source`; and of what `push_to_hub` is about to upload, `complete_upload`.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -14,11 +19,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from huggingface_hub import ModelCard
 from safetensors import SafetensorError
+from transformers import CONFIG_MAPPING, PreTrainedConfig
 from transformers.utils import CONFIG_NAME, FEATURE_EXTRACTOR_NAME, PROCESSOR_NAME, VIDEO_PROCESSOR_NAME
 
-from holovid.files import added_files
+from holovid.configuration.configuration_common import SavedWithSource, UploadedWhole
+from holovid.files import added_files, write_whole
+from holovid.travelling import is_ours, named_classes, source_files
 
+CARD = "README.md"
 # what loading starts from, of adapters of PEFT too
 SETTINGS = (PROCESSOR_NAME, VIDEO_PROCESSOR_NAME, FEATURE_EXTRACTOR_NAME, "adapter_config.json", CONFIG_NAME)
 WEIGHTS = re.compile(r"(?P<kind>\w+?)(?P<variant>\.\w+)?(-\d{5}-of-\d{5})?\.safetensors")
@@ -76,3 +86,71 @@ def kind_of(name: str) -> tuple[str, str | None] | None:
     """
     found = WEIGHTS.fullmatch(name) or INDEX.fullmatch(name)
     return (found["kind"], found["variant"]) if found else None
+
+
+def name_classes(saved: SavedWithSource, folder: str | os.PathLike) -> None:
+    """Set `auto_map`, which goes into the JSON file, of `saved` and its parts: where Auto classes find it in `folder`.
+
+    What a user's own class put there (`register_for_auto_class`) stays if its file lies in the folder, as transformers
+    has copied it by now; other entries are left over from where `saved` was loaded.
+    """
+    for name in ("video_processor", "feature_extractor"):
+        if isinstance(part := getattr(saved, name, None), SavedWithSource):
+            name_classes(part, folder)
+    ours = {
+        auto_class: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+        for auto_class, cls in named_classes(type(saved)).items()
+    }
+    files = source_files(type(saved))
+    theirs = {
+        auto_class: reference
+        for auto_class, reference in (getattr(saved, "auto_map", None) or {}).items()
+        if (file := f"{reference.partition('.')[0]}.py") not in files and Path(folder, file).is_file()
+    }
+    saved.auto_map = ours | theirs
+
+
+def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
+    """Write the source of the classes that `saved` names into `folder`, each file whole or not at all.
+
+    Raises `ValueError` when that source would not load without holovid.
+    """
+    folder = Path(folder)
+    for name, source in source_files(type(saved)).items():
+        write_whole(folder / name, source)
+    # The folder that Trainer uploads while it trains gets a checkpoint's config.json without the source; then the
+    # processor is saved there, so this is where it can be completed.
+    config = folder / CONFIG_NAME
+    if not isinstance(saved, PreTrainedConfig) and config.is_file():
+        model_type = json.loads(config.read_text()).get("model_type")
+        if model_type in CONFIG_MAPPING and is_ours(CONFIG_MAPPING[model_type]):
+            for name, source in source_files(CONFIG_MAPPING[model_type]).items():
+                if not (folder / name).exists():
+                    write_whole(folder / name, source)
+
+
+def complete_upload(saved: UploadedWhole, folder: str | os.PathLike) -> None:
+    """Add to a folder that is about to be uploaded what transformers leaves out: source, and the task of the model."""
+    folder = Path(folder)
+    if isinstance(saved, SavedWithSource):  # `save_pretrained(..., push_to_hub=True)` uploads before it returns
+        write_source(saved, folder)
+    if (folder / CARD).is_file() and (folder / CONFIG_NAME).is_file():
+        text = (folder / CARD).read_text(encoding="utf-8")
+        write_whole(folder / CARD, complete_card(text, card_metadata(folder)))
+
+
+def card_metadata(folder: Path) -> dict[str, str]:
+    """What the Hub must find in a saved model's card to say which library loads it, and which pipeline runs it."""
+    config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+    classifier = config["auto_map"].get("AutoModelForVideoClassification", "").rpartition(".")[2]
+    classifies = classifier in (config.get("architectures") or ())
+    return {"library_name": "transformers"} | ({"pipeline_tag": "video-classification"} if classifies else {})
+
+
+def complete_card(text: str, metadata: dict[str, str]) -> str:
+    """A card with `metadata` added as far as it says nothing about that; otherwise as it is, to the letter."""
+    card = ModelCard(text, ignore_metadata_errors=True)
+    missing = {name: value for name, value in metadata.items() if getattr(card.data, name, None) is None}
+    for name, value in missing.items():
+        setattr(card.data, name, value)
+    return str(card) if missing else text

@@ -25,8 +25,8 @@ def card(
     given = licence.read()
     be_quiet()
 
-    from holovid.hub import CARD
     from holovid.publishing.card import build_card, write_card
+    from holovid.saving import CARD
 
     path = output or folder / CARD
     write_card(build_card(folder, licence=given, repo_id=repo_id), path)

@@ -33,7 +33,6 @@ from yaml import YAMLError
 
 from holovid.evaluation import prediction_log
 from holovid.families.family import families
-from holovid.hub import CARD, card_metadata, complete_card, is_ours
 from holovid.loading import ADAPTERS, class_of, load_processor, load_whole, read_config
 from holovid.modeling.weight_files import leads_out
 from holovid.publishing import card as cards
@@ -42,6 +41,8 @@ from holovid.publishing.leaks import find_leaks, forget_places
 from holovid.publishing.licences import Licence, check_licence
 from holovid.publishing.repository import Repository
 from holovid.records import CONVERSION, EVALUATIONS, TRAINING
+from holovid.saving import CARD, card_metadata, complete_card
+from holovid.travelling import is_ours
 
 # Written afresh; what a repository has of the first two kinds and a new publication has not would be loaded with it.
 WEIGHTS, SETTINGS, SOURCE = "weights", "settings", "source code"

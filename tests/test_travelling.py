@@ -27,7 +27,7 @@ from transformers import (
 from transformers.dynamic_module_utils import get_imports
 from travelling_files import VIDEO_PROCESSOR_SOURCE, XVIT_SOURCE
 
-from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel, hub
+from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel, saving, travelling
 
 MODEL_FILES = XVIT_SOURCE | {"config.json", "model.safetensors"}
 PROCESSOR_FILES = VIDEO_PROCESSOR_SOURCE | {"video_preprocessor_config.json"}
@@ -164,20 +164,20 @@ def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr(hub.os, "replace", fail)
+    monkeypatch.setattr(saving.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        hub.write_source(tiny_config(), tmp_path)
+        saving.write_source(tiny_config(), tmp_path)
     assert names(tmp_path) == {"modeling_xvit.py", "config.json"}
     assert (tmp_path / "modeling_xvit.py").read_text() == "old"
 
 
 def test_new_heads_are_listed_and_replaced_ones_are_not(monkeypatch):
-    """The registries of transformers decide, so that a new head or family needs no change in hub.py."""
+    """The registries of transformers decide, so that a new head or family needs no change in travelling.py."""
 
     class Theirs(XViTForVideoClassification):
         pass
 
-    assert hub.named_classes(XViTConfig) == {
+    assert travelling.named_classes(XViTConfig) == {
         "AutoConfig": XViTConfig,
         "AutoModel": XViTModel,
         "AutoModelForVideoClassification": XViTForVideoClassification,
@@ -186,9 +186,9 @@ def test_new_heads_are_listed_and_replaced_ones_are_not(monkeypatch):
 
     registered = AutoModelForImageClassification._model_mapping._extra_content
     monkeypatch.setitem(registered, XViTConfig, XViTForVideoClassification)
-    assert hub.named_classes(XViTConfig)["AutoModelForImageClassification"] is XViTForVideoClassification
+    assert travelling.named_classes(XViTConfig)["AutoModelForImageClassification"] is XViTForVideoClassification
     monkeypatch.setitem(registered, XViTConfig, Theirs)
-    assert "AutoModelForImageClassification" not in hub.named_classes(XViTConfig)
+    assert "AutoModelForImageClassification" not in travelling.named_classes(XViTConfig)
 
 
 def test_class_that_a_user_registers_keeps_its_place(tmp_path, monkeypatch):
@@ -221,7 +221,7 @@ def test_class_that_a_user_registers_keeps_its_place(tmp_path, monkeypatch):
     ids=["one line", "several lines", "in a function", "in a text", "another package"],
 )  # fmt: skip
 def test_flatten(source, flat):
-    assert hub.flatten(source, "holovid.modeling.example") == flat
+    assert travelling.flatten(source, "holovid.modeling.example") == flat
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_flatten(source, flat):
         "import holovid",
         "import holovid.modeling.modeling_xvit",
         "from holovid import XViTConfig",
-        "from holovid.hub import bundle",
+        "from holovid.travelling import bundle",
         "from holovid.modeling import modeling_xvit",
         "from .modeling_xvit import XViTModel",
         "from . import modeling_xvit",
@@ -238,7 +238,7 @@ def test_flatten(source, flat):
 )
 def test_imports_that_could_not_travel_are_refused(source):
     with pytest.raises(ValueError, match=r"holovid\.modeling\.example, line 2: import of"):
-        hub.flatten(f"import torch\n{source}\n", "holovid.modeling.example")
+        travelling.flatten(f"import torch\n{source}\n", "holovid.modeling.example")
 
 
 def test_two_files_of_one_name_are_refused(monkeypatch):
@@ -246,9 +246,9 @@ def test_two_files_of_one_name_are_refused(monkeypatch):
         "holovid.modeling.common": "from holovid.processing.common import a\n",
         "holovid.processing.common": "",
     }
-    monkeypatch.setattr(hub, "_source_of", sources.__getitem__)
+    monkeypatch.setattr(travelling, "_source_of", sources.__getitem__)
     with pytest.raises(ValueError, match=r"would both be saved as common\.py"):
-        hub.bundle({"holovid.modeling.common"})
+        travelling.bundle({"holovid.modeling.common"})
 
 
 def test_modules_that_import_each_other_are_bundled_once(monkeypatch):
@@ -256,8 +256,8 @@ def test_modules_that_import_each_other_are_bundled_once(monkeypatch):
         "holovid.modeling.a": "from holovid.modeling.b import b\n",
         "holovid.modeling.b": "def f():\n    from holovid.modeling.a import a\n",
     }
-    monkeypatch.setattr(hub, "_source_of", sources.__getitem__)
-    assert hub.bundle({"holovid.modeling.a"}) == {
+    monkeypatch.setattr(travelling, "_source_of", sources.__getitem__)
+    assert travelling.bundle({"holovid.modeling.a"}) == {
         "a.py": "from .b import b\n",
         "b.py": "def f():\n    from .a import a\n",
     }
