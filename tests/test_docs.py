@@ -196,7 +196,10 @@ def test_pages_name_what_is_there():
 
 @pytest.mark.slow
 def test_drawings_are_what_their_scripts_draw(tmp_path, forks):
-    commands = [["python", f"examples/draw_{name}.py", "--output", f"{name}.svg"] for name in ("exchange", "mixing")]
+    scripts = ROOT / "docs" / "scripts"
+    commands = [
+        ["python", str(scripts / f"draw_{name}.py"), "--output", f"{name}.svg"] for name in ("exchange", "mixing")
+    ]
     run_commands(commands, tmp_path, forks)
     for name in ("exchange", "mixing"):
         assert (tmp_path / f"{name}.svg").read_text() == (ROOT / "docs" / f"{name}.svg").read_text()

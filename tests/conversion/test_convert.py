@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from golden_numbers import GOLDEN, golden, golden_input, golden_weights
+from golden_numbers import XVIT_MODELS, golden, golden_input, golden_weights, xvit_settings
 from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import save_file
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor
@@ -15,30 +15,15 @@ from holovid.conversion.checkpoint import unwrap
 from holovid.conversion.convert import convert, from_reference
 from holovid.conversion.from_xvit import xvit
 
-CASES = sorted(path.stem for path in (GOLDEN / "xvit").glob("tiny_*.json"))
-
-
-def settings(case: dict) -> dict:
-    config = case["config"]
-    return {
-        "image_size": config["image_size"],
-        "num_frames": config["num_frames"],
-        "num_attention_heads": config["num_heads"],
-        "mix_group": config["shift_segment"],
-        "mix_divisor": config["shift_div"],
-        "mix_layers": config["mix_layers"],
-        "temporal_num_attention_heads": config["temporal_head"] and config["temporal_head"]["num_heads"],
-    }
-
 
 def tolerance(case: dict) -> float:
     return {0.004: 1e-8, 0.05: 1e-5, 0.25: 5e-5}[case["fill_std"]]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", XVIT_MODELS)
 def test_logits_equal_the_reference(name):
     case = golden(f"xvit/{name}.json")
-    model = from_reference(golden_weights(case), "xvit", **settings(case))
+    model = from_reference(golden_weights(case), "xvit", **xvit_settings(case))
     frames = golden_input(case).transpose(1, 2)  # the reference puts channels before time
     with torch.no_grad():
         outputs = model(frames, output_hidden_states=True)
@@ -51,7 +36,7 @@ def test_logits_equal_the_reference(name):
 
 def test_double_precision_agrees_even_closer():
     case = golden("xvit/tiny_div8_ta_sharp.json")
-    model = from_reference(golden_weights(case), "xvit", **settings(case)).double()
+    model = from_reference(golden_weights(case), "xvit", **xvit_settings(case)).double()
     with torch.no_grad():
         logits = model(golden_input(case).transpose(1, 2).double()).logits
     expected = torch.tensor(case["extra"]["logits_float64"], dtype=torch.float64)
@@ -87,7 +72,7 @@ LAYOUTS = {
 def test_every_file_layout_loads(layout, case, reference, tmp_path):
     path = tmp_path / "checkpoint.pyth"
     torch.save(LAYOUTS[layout](reference), path)
-    model = from_reference(path, "xvit", **settings(case))
+    model = from_reference(path, "xvit", **xvit_settings(case))
     with torch.no_grad():
         logits = model(golden_input(case).transpose(1, 2)).logits
     torch.testing.assert_close(logits, torch.tensor(case["logits"]), rtol=0, atol=tolerance(case))
@@ -95,7 +80,7 @@ def test_every_file_layout_loads(layout, case, reference, tmp_path):
 
 def test_safetensors_file_loads(case, reference, tmp_path):
     save_file(reference, tmp_path / "model.safetensors")
-    assert from_reference(tmp_path / "model.safetensors", "xvit", **settings(case)).num_labels == 5
+    assert from_reference(tmp_path / "model.safetensors", "xvit", **xvit_settings(case)).num_labels == 5
 
 
 def test_sizes_come_from_the_released_tensors():
@@ -176,7 +161,7 @@ def test_bad_input_is_one_error_and_writes_nothing(kind, case, reference, tmp_pa
     path = broken(kind, reference, tmp_path)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(ValueError, match=BROKEN[kind]):
-        convert(path, "xvit", tmp_path / "output", **settings(case))
+        convert(path, "xvit", tmp_path / "output", **xvit_settings(case))
     assert sorted(tmp_path.iterdir()) == before
     assert "must never be printed" not in capfd.readouterr().out
 
@@ -190,14 +175,14 @@ def test_settings_that_do_not_fit(reference, case):
     with pytest.raises(ValueError, match="xvit has no setting frames; it takes image_size, num_frames"):
         from_reference(reference, "xvit", frames=3)
     with pytest.raises(ValueError, match="has 5 classes, id2label names 1"):
-        from_reference(reference, "xvit", **settings(case), id2label={0: "wave"})
+        from_reference(reference, "xvit", **xvit_settings(case), id2label={0: "wave"})
     with pytest.raises(StrictDataclassError, match="multiple of num_attention_heads 5"):
         from_reference(reference, "xvit", num_attention_heads=5)
 
 
 def test_labels_are_kept(reference, case):
     labels = dict(enumerate("abcde"))
-    assert from_reference(reference, "xvit", **settings(case), id2label=labels).config.label2id["e"] == 4
+    assert from_reference(reference, "xvit", **xvit_settings(case), id2label=labels).config.label2id["e"] == 4
 
 
 def test_what_is_assumed_is_said(reference, caplog):
@@ -213,7 +198,7 @@ def test_state_dicts_are_not_unwrapped_by_accident(reference):
 def test_converted_folder_is_complete(case, reference, tmp_path):
     torch.save({"model_state": reference}, tmp_path / "reference.pyth")
     labels = {index: f"class {index}" for index in range(5)}
-    model = convert(tmp_path / "reference.pyth", "xvit", tmp_path / "output", **settings(case), id2label=labels)
+    model = convert(tmp_path / "reference.pyth", "xvit", tmp_path / "output", **xvit_settings(case), id2label=labels)
     loaded = AutoModelForVideoClassification.from_pretrained(tmp_path / "output")
     processor = AutoVideoProcessor.from_pretrained(tmp_path / "output")
     video = torch.randint(0, 256, (9, 48, 64, 3), dtype=torch.uint8)
@@ -226,14 +211,14 @@ def test_converted_folder_is_complete(case, reference, tmp_path):
     assert loaded.config.id2label == labels
     assert (tmp_path / "output" / "model.safetensors").is_file()
     with pytest.raises(ValueError, match="exists already"):
-        convert(tmp_path / "reference.pyth", "xvit", tmp_path / "output", **settings(case))
+        convert(tmp_path / "reference.pyth", "xvit", tmp_path / "output", **xvit_settings(case))
 
 
 def test_origin_of_a_conversion_is_recorded_without_its_place(case, reference, tmp_path):
     source = tmp_path / "k600.pyth"
     torch.save({"model_state": reference}, source)
     labels = {index: f"class {index}" for index in range(5)}
-    convert(source, "xvit", tmp_path / "output", {"sampling": "dense"}, **settings(case), id2label=labels)
+    convert(source, "xvit", tmp_path / "output", {"sampling": "dense"}, **xvit_settings(case), id2label=labels)
     text = (tmp_path / "output" / "conversion.json").read_text()
     assert str(tmp_path) not in text
     origin = json.loads(text)
@@ -243,10 +228,10 @@ def test_origin_of_a_conversion_is_recorded_without_its_place(case, reference, t
         "family": "xvit",
         "source": "k600.pyth",
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
-        "settings": settings(case),
+        "settings": xvit_settings(case),
         "processor": {"sampling": "dense"},
     }
-    convert(reference, "xvit", tmp_path / "of tensors", **settings(case))
+    convert(reference, "xvit", tmp_path / "of tensors", **xvit_settings(case))
     origin = json.loads((tmp_path / "of tensors" / "conversion.json").read_text())
     assert origin["source"] is None and origin["sha256"] is None
 
@@ -281,10 +266,10 @@ def test_odd_names_and_tensors_are_one_sentence(tmp_path, change, message):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_numbers_that_are_none_are_refused(value, tmp_path):
-    case = golden(f"xvit/{CASES[0]}.json")
+    case = golden(f"xvit/{XVIT_MODELS[0]}.json")
     weights = golden_weights(case)
     name = sorted(weights)[3]
     weights[name].flatten()[0] = value
     with pytest.raises(ValueError, match=f"1 tensors of the checkpoint have numbers that are not finite: {name}"):
-        convert(weights, "xvit", tmp_path / "new", **settings(case))
+        convert(weights, "xvit", tmp_path / "new", **xvit_settings(case))
     assert not list(tmp_path.iterdir())

@@ -2,57 +2,38 @@
 
 import pytest
 import torch
-from golden_numbers import GOLDEN, converter_settings, golden, golden_weights
+from golden_numbers import (
+    CA2ST_MODELS,
+    GOLDEN,
+    ca2st_inputs,
+    converter_settings,
+    golden,
+    golden_weights,
+    logit_pairs,
+)
 
 from holovid.conversion.checkpoint import load
 from holovid.conversion.convert import from_reference
 from holovid.conversion.from_ca2st import ca2st_family
 
-WHOLE_MODELS = sorted(path.stem for path in (GOLDEN / "ca2st").glob("c*_tiny*.json"))
 
-
-def inputs(case: dict) -> dict[str, torch.Tensor]:
-    def noise(shape: list[int], seed: int) -> torch.Tensor:
-        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-    if case["config"]["model"] == "cast":
-        return {"pixel_values_videos": noise(case["input_shape"], 0).transpose(1, 2)}
-    given = case["inputs"]
-    tensors = {
-        "pixel_values_videos": noise(given["video"]["shape"], 0).transpose(1, 2),
-        "input_values": noise(given["spectrogram"]["shape"], 1),
-    }
-    if "time_index" in given:
-        times = torch.tensor(given["time_index"]["values"])
-        tensors |= {"audio_span": times[:, :2], "frame_times": times[:, 2:]}
-    return tensors
-
-
-def logits(case: dict, outputs) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    if case["config"]["composition"]:
-        pairs = (outputs.noun_logits, case["logits_noun"]), (outputs.verb_logits, case["logits_verb"])
-    else:
-        pairs = ((outputs.logits, case["logits"]),)
-    return [(ours, torch.tensor(reference, dtype=ours.dtype)) for ours, reference in pairs]
-
-
-@pytest.mark.parametrize("name", WHOLE_MODELS)
+@pytest.mark.parametrize("name", CA2ST_MODELS)
 @torch.no_grad()
 def test_logits_equal_the_reference(name):
     case = golden(f"ca2st/{name}.json")
     model = from_reference(golden_weights(case), case["config"]["model"], **converter_settings(case))
     tolerance = 2e-4 if name.endswith("_sharp") else 1e-5
-    for ours, reference in logits(case, model(**inputs(case))):
+    for ours, reference in logit_pairs(case, model(**ca2st_inputs(case))):
         torch.testing.assert_close(ours, reference, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("name", [name for name in WHOLE_MODELS if name.endswith("_sharp")])
+@pytest.mark.parametrize("name", [name for name in CA2ST_MODELS if name.endswith("_sharp")])
 @torch.no_grad()
 def test_states_of_every_layer_equal_the_reference(name):
     """The reference lays space out as (tokens, B * T, D) and sound as (B, tokens, D), time as (B, T * S, D)."""
     case = golden(f"ca2st/{name}.json")
     model = from_reference(golden_weights(case), case["config"]["model"], **converter_settings(case))
-    outputs = model(**inputs(case), output_hidden_states=True)
+    outputs = model(**ca2st_inputs(case), output_hidden_states=True)
     as_reference = {
         "space": lambda tokens: tokens.flatten(0, 1).transpose(0, 1),
         "time": lambda tokens: tokens.flatten(1, 2),
@@ -90,7 +71,7 @@ def test_deepspeed_file_in_half_precision(tmp_path):
     torch.save({"module": half, "epoch": 3}, tmp_path / "mp_rank_00_model_states.pt")
     model = from_reference(tmp_path / "mp_rank_00_model_states.pt", "cast", **converter_settings(case))
     assert model.dtype == torch.float32
-    torch.testing.assert_close(model(**inputs(case)).logits, torch.tensor(case["logits"]), rtol=0, atol=0.05)
+    torch.testing.assert_close(model(**ca2st_inputs(case)).logits, torch.tensor(case["logits"]), rtol=0, atol=0.05)
 
 
 def test_tied_tensors_that_differ_are_refused():

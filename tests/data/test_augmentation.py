@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from clips import write_clip
-from places import EXAMPLES
+from places import ROOT
 from timm.data.auto_augment import auto_augment_transform
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
@@ -255,7 +255,7 @@ def test_in_a_data_set(name, tmp_path):
 
 def test_picture(tmp_path):
     video = write_clip(tmp_path / "clip.mp4", frames=8, size=(40, 56))
-    draw = runpy.run_path(str(EXAMPLES / "draw_augmentations.py"))["draw"]
+    draw = runpy.run_path(str(ROOT / "docs" / "scripts" / "draw_augmentations.py"))["draw"]
     one, two = (draw(video, ["cast-ek100"], draws, num_frames=4, seed=0) for draws in (1, 2))
     assert one.width == two.width and two.height * 2 == one.height * 3, "a row of each draw, and one of none"
 

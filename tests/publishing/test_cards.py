@@ -2,7 +2,6 @@
 
 import ast
 import dataclasses
-import importlib.util
 import json
 import os
 import re
@@ -33,13 +32,11 @@ from holovid.evaluation.evaluate import evaluate_clips, evaluate_sets
 from holovid.evaluation.protocol import Protocol
 from holovid.evaluation.tasks import load_set
 from holovid.facts import model_facts
-from holovid.families import variants
 from holovid.loading import load_classifier
 from holovid.publishing.card import MARK, build_card, check_metadata, is_by_hand, write_card
 from holovid.publishing.card_text import METRICS, Subject, published
 from holovid.publishing.leaks import find_leaks
 from holovid.publishing.licences import LICENCES, Licence, Origin, check_licence, licence_of, origins
-from holovid.publishing.papers import PARITY_BOUND
 from holovid.records import Records, read_records
 
 WITHOUT_HOLOVID = """
@@ -320,7 +317,7 @@ def test_converted_checkpoints_say_so(tmp_path):
     card = build_card(tmp_path / "model", licence="cc-by-nc-4.0")
     digest = json.loads((tmp_path / "model" / "conversion.json").read_text())["sha256"]
     assert f"**Converted** by `holovid convert` from `z_best.safetensors` (sha256 `{digest}`)" in card.content
-    assert "`python examples/benchmark/parity.py`" in card.content
+    assert "`python -m pytest tests/conversion/test_parity.py`" in card.content
     assert "Results, published" not in card.content  # it is tiny
     assert "None: this model has not been evaluated" in card.content
 
@@ -405,20 +402,9 @@ def test_card_on_the_command_line(copy, tmp_path):
         assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.stderr
 
 
-def script(path: str):
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(ROOT / "examples"))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(ROOT / "examples"))
-    return module
-
-
 @pytest.mark.slow
 def test_committed_cards_are_what_the_command_makes(tmp_path):
-    command = [sys.executable, str(ROOT / "examples" / "make_cards.py"), "--output", "cards"]
+    command = [sys.executable, str(ROOT / "docs" / "scripts" / "make_cards.py"), "--output", "cards"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     committed = sorted((ROOT / "examples" / "cards").glob("*.md"))
@@ -427,15 +413,6 @@ def test_committed_cards_are_what_the_command_makes(tmp_path):
         assert (tmp_path / "cards" / path.name).read_text() == path.read_text(), path.name
         check_metadata(ModelCard.load(path))
     assert find_leaks(ROOT / "examples" / "cards", "user/name") == []
-
-
-@pytest.mark.slow
-def test_parity_is_what_the_cards_say():
-    found = list(script("examples/benchmark/parity.py").differences())
-    for variant in variants().values():
-        assert sum(row[0] == variant.title for row in found) == variant.parity > 0
-    for _, name, difference, logit in found:
-        assert difference <= float(PARITY_BOUND) * logit, name
 
 
 def test_origins_of_nothing_known():

@@ -7,6 +7,8 @@ import torch
 from places import TESTS
 
 GOLDEN = TESTS / "golden"
+XVIT_MODELS = sorted(path.stem for path in (GOLDEN / "xvit").glob("tiny_*.json"))
+CA2ST_MODELS = sorted(path.stem for path in (GOLDEN / "ca2st").glob("c*_tiny*.json"))
 ORDERS = {"seq": "sequential", "add": "parallel"}
 
 
@@ -44,3 +46,43 @@ def converter_settings(case: dict) -> dict:
     if config["model"] == "ca2st":
         settings |= {"exchange_order": ORDERS[config["bca_combine"]]}
     return settings
+
+
+def xvit_settings(case: dict) -> dict:
+    """The same of an XViT."""
+    config = case["config"]
+    return {
+        "image_size": config["image_size"],
+        "num_frames": config["num_frames"],
+        "num_attention_heads": config["num_heads"],
+        "mix_group": config["shift_segment"],
+        "mix_divisor": config["shift_div"],
+        "mix_layers": config["mix_layers"],
+        "temporal_num_attention_heads": config["temporal_head"] and config["temporal_head"]["num_heads"],
+    }
+
+
+def ca2st_inputs(case: dict) -> dict[str, torch.Tensor]:
+    def noise(shape: list[int], seed: int) -> torch.Tensor:
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+    if case["config"]["model"] == "cast":
+        return {"pixel_values_videos": noise(case["input_shape"], 0).transpose(1, 2)}
+    given = case["inputs"]
+    tensors = {
+        "pixel_values_videos": noise(given["video"]["shape"], 0).transpose(1, 2),
+        "input_values": noise(given["spectrogram"]["shape"], 1),
+    }
+    if "time_index" in given:
+        times = torch.tensor(given["time_index"]["values"])
+        tensors |= {"audio_span": times[:, :2], "frame_times": times[:, 2:]}
+    return tensors
+
+
+def logit_pairs(case: dict, outputs) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """(ours, the reference's) of each head of CAST, CAVA and CA²ST."""
+    if case["config"]["composition"]:
+        pairs = (outputs.noun_logits, case["logits_noun"]), (outputs.verb_logits, case["logits_verb"])
+    else:
+        pairs = ((outputs.logits, case["logits"]),)
+    return [(ours, torch.tensor(reference, dtype=ours.dtype)) for ours, reference in pairs]

@@ -189,7 +189,7 @@ def parity(subject: Subject) -> str:
         "Equal to the released code",
         f"In {variant.parity} tiny {variant.title} models with random weights, no logit differs from what the "
         f"released code computed by more than {PARITY_BOUND} of the largest; `{PARITY_COMMAND}` in a checkout of "
-        "holovid prints the differences. This file itself was not run through the released code.",
+        "holovid compares them. This file itself was not run through the released code.",
     )
 
 

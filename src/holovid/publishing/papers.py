@@ -8,9 +8,9 @@ from transformers import PreTrainedConfig
 from holovid.facts import ModelFacts
 from holovid.families.family import Reported, variant_of
 
-PARITY_COMMAND = "python examples/benchmark/parity.py"
+PARITY_COMMAND = "python -m pytest tests/conversion/test_parity.py"
 # What no logit of ours differs by from what the released code computed, in tiny models of each kind, as a share of the
-# largest logit. `PARITY_COMMAND` prints the differences, and a test compares them with this.
+# largest logit. `PARITY_COMMAND` compares them.
 PARITY_BOUND = "1e-5"
 
 

@@ -1,4 +1,6 @@
-"""Draw what training makes of a clip.   python examples/draw_augmentations.py VIDEO [--recipes cast-ek100] [--draws 3]
+"""Draw what training makes of a clip:
+
+    python docs/scripts/draw_augmentations.py VIDEO [--recipes cast-ek100] [--draws 3]
 
 One row is one draw of a recipe's augmentation: its crop, colours and box are the same in all frames. A row may be
 black: that is AutoAugment's doing, see augmentation.py.

@@ -1,4 +1,4 @@
-"""Draw one layer of CA²ST, docs/exchange.svg.   python examples/draw_exchange.py [--output docs/exchange.svg]
+"""Draw one layer of CA²ST, docs/exchange.svg.   python docs/scripts/draw_exchange.py [--output docs/exchange.svg]
 
 The experts and their exchanges are read from a configuration, so CAST and CAVA can be drawn too: --experts space,time.
 """

@@ -1,4 +1,4 @@
-"""Draw XViT's mixing of keys and values, docs/mixing.svg.   python examples/draw_mixing.py [--output docs/mixing.svg]
+"""Draw XViT's mixing of keys and values:   python docs/scripts/draw_mixing.py [--output docs/mixing.svg]
 
 What is drawn is what the module does to numbers: every channel of the keys is given the number of its frame, so that
 after mixing each says which frame it came from.

@@ -1,0 +1,51 @@
+"""What model cards say of parity: how far logits are from those that the released code computed, in tests/golden.
+
+Tensors are renamed and copied, so what is left is the rounding of float32 in another order of the same sums. Where
+weights are drawn large ("sharp"), logits are, and attention is far from uniform.
+"""
+
+from collections import Counter
+
+import pytest
+import torch
+from golden_numbers import (
+    CA2ST_MODELS,
+    XVIT_MODELS,
+    ca2st_inputs,
+    converter_settings,
+    golden,
+    golden_input,
+    golden_weights,
+    logit_pairs,
+    xvit_settings,
+)
+
+from holovid.conversion.convert import from_reference
+from holovid.families.family import variants
+from holovid.publishing.papers import PARITY_BOUND
+
+
+def test_cards_count_the_models():
+    found = Counter(golden(f"ca2st/{name}.json")["config"]["model"] for name in CA2ST_MODELS)
+    assert found | {"xvit": len(XVIT_MODELS)} == {name: variant.parity for name, variant in variants().items()}
+
+
+@pytest.mark.parametrize("name", XVIT_MODELS)
+@torch.no_grad()
+def test_xvit(name):
+    case = golden(f"xvit/{name}.json")
+    model = from_reference(golden_weights(case), "xvit", **xvit_settings(case))
+    assert_near(model(golden_input(case).transpose(1, 2)).logits, torch.tensor(case["logits"]))
+
+
+@pytest.mark.parametrize("name", CA2ST_MODELS)
+@torch.no_grad()
+def test_ca2st(name):
+    case = golden(f"ca2st/{name}.json")
+    model = from_reference(golden_weights(case), case["config"]["model"], **converter_settings(case))
+    pairs = logit_pairs(case, model(**ca2st_inputs(case)))
+    assert_near(*(torch.cat([logits.flatten() for logits in each]) for each in zip(*pairs, strict=True)))
+
+
+def assert_near(logits: torch.Tensor, reference: torch.Tensor) -> None:
+    assert (logits - reference).abs().max() <= float(PARITY_BOUND) * reference.abs().max()
