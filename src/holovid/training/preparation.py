@@ -1,7 +1,7 @@
 """What a training run is made of: model, processor and clips from what a user asks for, checked before it starts.
 
 run, args = parse_arguments(sys.argv[1:])
-parts = prepare(run, args)
+parts = prepare(run, args.seed, args.data_seed)
 VideoTrainer(parts.model, args, recipe=parts.recipe, train_dataset=parts.train, eval_dataset=parts.validation)
 """
 
