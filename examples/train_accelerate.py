@@ -6,8 +6,8 @@
     accelerate launch --config_file examples/accelerate/fsdp2.yaml examples/train_accelerate.py ...  # shared out
 
 With the same arguments it takes the same steps as train.py, number for number: tests/training/test_train_scripts.py.
-After each epoch it saves its state; --resume goes on from there. In the output folder: the model and its processor,
-training.png and results.json.
+After each epoch it saves its state; --resume goes on from there. In the output folder are, as after train.py, the
+model and its processor, training.png, all_results.json, and training.json for the model's card; and log.json.
 """
 
 import json
@@ -16,25 +16,20 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-
-import numpy as np
-import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from torch.utils.data import DataLoader, default_collate
-from tqdm.auto import tqdm
-from transformers import EvalPrediction
+from typing import TYPE_CHECKING
 
 from holovid.commands.command_line import run_script
-from holovid.data import EpochSampler
-from holovid.modeling.tasks import Task, tasks_of
-from holovid.optimization import build_optimizer, build_schedule
-from holovid.preparation import prepare
-from holovid.training import check_batch, measure
-from holovid.training.arguments import Parser, RunArguments
-from holovid.training.picture import save_training_picture
+from holovid.records import TRAINING, write_record
+from holovid.training.run_options import RunArguments, check_run
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch.nn import Module
+    from torch.utils.data import DataLoader
+
+    from holovid.modeling.tasks import Task
 
 
 @dataclass
@@ -61,6 +56,25 @@ class LoopArguments:
 
 
 def main(arguments: list[str]) -> None:
+    check_run(arguments, [each.name for each in fields(LoopArguments)])  # before torch is imported
+
+    import numpy as np
+    import torch
+    from accelerate import Accelerator
+    from accelerate.utils import set_seed
+    from torch.utils.data import DataLoader, default_collate
+    from tqdm.auto import tqdm
+
+    from holovid.data import EpochSampler
+    from holovid.modeling.tasks import tasks_of
+    from holovid.optimization import build_optimizer, build_schedule
+    from holovid.preparation import prepare
+    from holovid.training import check_batch
+    from holovid.training.arguments import Parser
+    from holovid.training.picture import save_training_picture
+    from holovid.training.record import training_record
+
+    began = time.perf_counter()
     parser = Parser((RunArguments, LoopArguments))
     run, loop = parser.parse_dict(parser.given(arguments))
     accelerator = Accelerator(
@@ -137,18 +151,33 @@ def main(arguments: list[str]) -> None:
     if accelerator.is_main_process:
         accelerator.unwrap_model(model).save_pretrained(output, state_dict=weights)
         parts.processor.save_pretrained(output)
-        (output / "results.json").write_text(json.dumps(log, indent=2))
+        (output / "log.json").write_text(json.dumps(log, indent=2))
+        last = {name: value for name, value in log[-1].items() if name.startswith("eval_")}
+        results = {"epoch": float(epochs), "train_loss": log[-1]["loss"], **last}
+        results |= {"train_broken_clips": len(parts.train.broken())}
+        (output / "all_results.json").write_text(json.dumps(results, indent=4, sort_keys=True))
+        record = training_record(
+            run, parts, epochs=epochs, steps=steps, seed=loop.seed, total_batch_size=batch, learning_rate=rate,
+            precision="fp32" if loop.mixed_precision == "no" else loop.mixed_precision,
+            processes=accelerator.num_processes, seconds=time.perf_counter() - began, command=["python", *sys.argv],
+        )  # fmt: skip
+        write_record(TRAINING, output, record)
     accelerator.end_training()
 
 
-@torch.no_grad()
 def evaluate(
-    accelerator: Accelerator, model: torch.nn.Module, loader: DataLoader, tasks: Sequence[Task]
+    accelerator: "Accelerator", model: "Module", loader: "DataLoader", tasks: "Sequence[Task]"
 ) -> dict[str, float]:
     """Loss and accuracies of all clips, each counted once on however many processes."""
+    import torch
+    from transformers import EvalPrediction
+
+    from holovid.training import measure
+
     model.eval()
     found = []
-    with torch.random.fork_rng(devices=[]):  # a loader draws from torch's generator, and dropout is not to notice
+    # a loader draws from torch's generator, and dropout is not to notice
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
         for inputs in loader:
             outputs = model(**inputs)
             answers = {task.name: (outputs[task.scores], inputs[task.labels]) for task in tasks}
@@ -158,7 +187,7 @@ def evaluate(
     return measure(EvalPrediction(predictions=logits, label_ids=labels), tasks)
 
 
-def save_state(accelerator: Accelerator, folder: Path, log: list[dict]) -> None:
+def save_state(accelerator: "Accelerator", folder: Path, log: list[dict]) -> None:
     """Everything that training goes on from, under its name when it is whole; the one before goes."""
     unfinished, before = folder.with_name("_unfinished"), last_state(folder.parent)
     if accelerator.is_main_process:

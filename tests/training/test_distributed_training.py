@@ -112,7 +112,7 @@ def assert_alike(run: Path, reference: Path) -> None:
 
 
 def assert_loop_alike(run: Path, reference: Path) -> None:
-    log = json.loads((run / "results.json").read_text())
+    log = json.loads((run / "log.json").read_text())
     losses = torch.tensor([loss for epoch in log for loss in epoch["losses"]])
     torch.testing.assert_close(losses, torch.tensor(losses_of(reference)), rtol=TOLERANCE, atol=0)
     assert [epoch["eval_clips"] for epoch in log] == [6, 6]

@@ -154,6 +154,27 @@ def test_scripts_end_in_one_sentence(forks, name, arguments, message, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_scripts_check_what_is_cheap_without_torch():
+    code = f"""
+import importlib.util, sys
+for name in ("train", "train_accelerate"):
+    spec = importlib.util.spec_from_file_location(name, {str(EXAMPLES)!r} + f"/{{name}}.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for arguments, message in ((["--recipe", "smal", "--data", "x"], "small"), (["--recip", "small"], "--data"),
+                               (["--recipe", "small", "--data", "x", "--see", "1", "--modle", "y"], "--model")):
+        try:
+            module.main(arguments)
+        except ValueError as error:
+            assert message in str(error), error
+        else:
+            raise AssertionError(arguments)
+assert "torch" not in sys.modules and "transformers" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_training_says_how_to_go_on(tmp_path_factory, tmp_path):
     """Pressed while workers read clips: each process gets the signal, and one line is said."""

@@ -21,6 +21,8 @@ from training_runs import (
 )
 from transformers import AutoModelForVideoClassification, pipeline
 
+from holovid.records import read_records
+
 SMALL = ["--recipe", "small", "--target", "motion"]
 
 
@@ -58,11 +60,17 @@ def test_both_scripts_take_the_same_steps(clips, tmp_path, family, recipe):
     batch = ["--per_device_train_batch_size", "4", "--num_train_epochs", "2", "--gradient_accumulation_steps", "2"]
     of_trainer = train(*what, *batch, tmp_path / "trainer")
     of_loop = train_with_loop(*what, "--batch_size", "4", "--epochs", "2", "--accumulate", "2", tmp_path / "loop")
-    log = json.loads((of_loop / "results.json").read_text())
+    log = json.loads((of_loop / "log.json").read_text())
     losses = torch.tensor([loss for epoch in log for loss in epoch["losses"]]).view(-1, 2).mean(dim=1)
     torch.testing.assert_close(losses, torch.tensor(losses_of(of_trainer)), rtol=1e-6, atol=0)  # means of two, printed
     assert_same_weights(of_trainer, of_loop)
     assert log[-1]["eval_loss"] == [entry["eval_loss"] for entry in log_of(of_trainer) if "eval_loss" in entry][-1]
+    for name in ("training.json", "all_results.json"):
+        one, other = (json.loads((run / name).read_text()) for run in (of_trainer, of_loop))
+        differ = {"hours", "command"} if name == "training.json" else one.keys() - other.keys()
+        differ |= {"train_loss", "epoch"} & one.keys() if name == "all_results.json" else set()
+        assert {key: one[key] for key in one.keys() - differ} == {key: other[key] for key in other.keys() - differ}
+    assert read_records(of_loop).evaluations == []
 
 
 @pytest.mark.slow

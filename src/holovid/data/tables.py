@@ -103,6 +103,26 @@ def load_clips(
     for split, rows in clips.items():
         check_intervals(split, rows)
     clips = clips if missing == "ignore" else without_missing(clips, missing)
+    return in_order(clips, targets)
+
+
+def with_order_of_classes(clips: Mapping[str, Dataset], names: Mapping[str, Sequence[str]]) -> DatasetDict:
+    """Tables of [`load_clips`] with their classes in another order, such as that of a model.
+
+    Args:
+        clips: split -> rows.
+        names: target -> the names of its classes in the order wanted.
+
+    Raises `ValueError` for classes that `names` lack.
+    """
+    tables = dict(clips)
+    for column, some in names.items():
+        tables = with_classes(tables, column, some)
+    return in_order(tables, list(names))
+
+
+def in_order(clips: Mapping[str, Dataset], targets: Sequence[str]) -> DatasetDict:
+    """The same rows, whose columns begin with the video, its interval and the targets."""
     order = {column: place for place, column in enumerate(["video", "start", "end", *targets])}
     return DatasetDict(
         {
@@ -220,7 +240,7 @@ def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | 
         owner = "training"
         learned = set(labels["train"]) if "train" in clips else set().union(*labels.values())
         is_given = isinstance(feature, ClassLabel)
-        names = [*dict.fromkeys(map(plain_name, feature.names))] if is_given else class_names(learned, target)
+        names = [*dict.fromkeys(map(plain_name, feature.names))] if is_given else sorted_names(learned, target)
         known = set(names) if is_given else learned
     else:
         names = list(numbered_names(names, "names").values()) if isinstance(names, Mapping) else names
@@ -285,7 +305,7 @@ def plain_names(labels: set[str], target: str) -> dict[str, str]:
     return plain
 
 
-def class_names(labels: set[str], target: str) -> list[str]:
+def sorted_names(labels: set[str], target: str) -> list[str]:
     """The names of the classes of which these are the labels: sorted; of numbers, 0 to the largest."""
     if not all(map(NUMBER.fullmatch, labels)):
         return sorted(labels)

@@ -43,11 +43,11 @@ class Parser(HfArgumentParser):
         if unknown:
             options = [option for action in self._actions for option in action.option_strings]
             raise no_such_argument(unknown[0], [option[2:] for option in options if option.startswith("--")])
-        check_numbers(vars(known))
+        check_given_numbers(vars(known))
         return vars(known)
 
 
-def check_numbers(given: dict[str, Any]) -> None:
+def check_given_numbers(given: dict[str, Any]) -> None:
     """Raise `ValueError` for numbers of which no run is made."""
     for name, least in AT_LEAST.items():
         value = given.get(name)

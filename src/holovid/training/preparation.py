@@ -13,14 +13,15 @@ from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.data.augmentation import build_augmentation
 from holovid.data.dataset import ClipDataset, load_clips
 from holovid.data.mixing import ClipMixing
+from holovid.data.tables import with_order_of_classes
 from holovid.families.family import variant_of
 from holovid.recipes import Recipe, get_recipe
 from holovid.training.arguments import RunArguments
 from holovid.training.starting_points import (
     build_model,
     build_processor,
-    class_names,
     find_start,
+    known_classes,
     match_columns,
     model_class_for,
 )
@@ -66,7 +67,6 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     columns = run.target
     target = columns[0] if len(columns) == 1 else columns
     start = find_start(run, recipe)
-    recipe.check_model(start.config)
     tasks = match_columns(model_class_for(start.config, columns), start.config, columns)
 
     sources = {"train": run.data, "validation": run.validation} if run.validation else run.data
@@ -76,11 +76,11 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     if "validation" not in rows and validate:
         raise ValueError(f"{run.data} has no clips to validate on: give --validation, or --eval_strategy no")
     names = {column: rows["train"].features[column].names for column in columns}
-    known = class_names(start.config, tasks)
+    known = known_classes(start.config, tasks)
     if names != known and {column: sorted(some) for column, some in names.items()} == {
         column: sorted(some) for column, some in known.items()
     }:  # the classes of the model in another order: its own, so that its head stays right
-        rows, names = load_clips(sources, target=target, names=known, missing=run.missing), known
+        rows, names = with_order_of_classes(rows, known), known
 
     set_seed(seed)  # new weights are the same in each run and each process
     model = build_model(start, names)

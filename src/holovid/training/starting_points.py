@@ -5,7 +5,7 @@ fit, `build_model` makes the model.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -43,40 +43,54 @@ class StartingPoint:
 
 
 def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
-    """Look up `run.model` or `run.experts`. Raises `ValueError` or `OSError` if there is no such thing."""
-    if (run.model is None) == (run.experts is None):
-        raise ValueError("give either --model or --experts: what training starts from")
-    model = run.model or ""
+    """Where the run starts, with what the recipe and the user want of the model.
+
+    Raises `ValueError` or `OSError` if `run.model` or `run.experts` is not there, or the recipe is for another family.
+    """
+    start = look_up(run)
+    recipe.check_model(start.config)  # before its settings, which another family would not know
+    if start.kind == "checkpoint":
+        for name in ("num_frames", "image_size"):
+            if getattr(run, name) not in (None, made_for := getattr(start.config, name)):
+                raise ValueError(f"--{name} {getattr(run, name)}: {run.model} was made for {made_for}")
+        return replace(start, settings={name: recipe.model[name] for name in REGULARISATION if name in recipe.model})
     num_frames = run.num_frames or recipe.num_frames
     settings = {"num_frames": num_frames} | recipe.model
     if settings.get("mix_group") == recipe.num_frames:  # the whole clip, however long it is
         settings["mix_group"] = num_frames
     if run.image_size is not None:
         settings["image_size"] = run.image_size
+    if start.kind == "new":
+        variant = variants()[run.model or ""].settings
+        toy = family_of(start.config).toy if recipe.name == "small" else {}
+        return replace(start, config=type(start.config)(**{**variant, **toy, **settings}))
+    if start.kind == "experts":
+        settings["experts"] = start.config.experts
+    return replace(start, settings=settings)
+
+
+def look_up(run: RunArguments) -> StartingPoint:
+    """What `run.model` or `run.experts` names."""
+    if (run.model is None) == (run.experts is None):
+        raise ValueError("give either --model or --experts: what training starts from")
     if run.experts is not None:
         family = joins_experts()
         sources = expert_sources(run.experts, list(family.parts))
-        settings["experts"] = [expert for expert in family.parts if expert in sources]
-        return StartingPoint("experts", family.config_class(experts=settings["experts"]), sources, settings)
+        experts = [expert for expert in family.parts if expert in sources]
+        return StartingPoint("experts", family.config_class(experts=experts), sources)
+    model = run.model or ""
     if model in variants():
-        family = family_of_variant(model)
-        recipe.check_model(family.config_class())  # its settings would not be known there
-        toy = family.toy if recipe.name == "small" else {}
-        return StartingPoint("new", family.config_class(**{**variants()[model].settings, **toy, **settings}))
+        return StartingPoint("new", family_of_variant(model).config_class())
     config = read_config(model)
     for family in families().values():
         if config.model_type in family.starts_from:
-            return StartingPoint("image", family.config_class(), {"model": model}, settings)
+            return StartingPoint("image", family.config_class(), {"model": model})
     if config.model_type not in families():
         raise ValueError(
             f"--model is {', '.join(variants())}, or a model of these or an image ViT; {model} is a "
             f"{config.model_type} model. Its experts go to --experts space=ID time=ID audio=ID."
         )
-    for name in ("num_frames", "image_size"):
-        if getattr(run, name) not in (None, getattr(config, name)):
-            raise ValueError(f"--{name} {getattr(run, name)}: {model} was made for {getattr(config, name)}")
-    settings = {name: recipe.model[name] for name in REGULARISATION if name in recipe.model}
-    return StartingPoint("checkpoint", config, {"model": model}, settings)
+    return StartingPoint("checkpoint", config, {"model": model})
 
 
 def joins_experts() -> Family:
@@ -102,7 +116,7 @@ def match_columns(
     return {column: tasks[0] if len(tasks) == 1 else by_name[column] for column in columns}
 
 
-def class_names(config: PreTrainedConfig, tasks: Mapping[str, Task]) -> dict[str, list[str]]:
+def known_classes(config: PreTrainedConfig, tasks: Mapping[str, Task]) -> dict[str, list[str]]:
     """The names of a model's classes for each target, `tasks` by target; none where it has no names."""
     return {column: task.names(config) or [] for column, task in tasks.items()}
 
@@ -125,7 +139,7 @@ def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> Pre
         settings.pop("experts")
         return model_class.from_experts(**start.sources, **settings)
     has_head = start.kind == "checkpoint" and class_of(start.config, start.sources["model"]) is model_class
-    same = has_head and class_names(start.config, tasks) == {**names}
+    same = has_head and known_classes(start.config, tasks) == {**names}
     for name, value in settings.items():
         setattr(start.config, name, value)
     model = model_class(start.config)

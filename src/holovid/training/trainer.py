@@ -28,7 +28,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
 
 from holovid.data.dataset import ClipDataset, EpochSampler
-from holovid.evaluation.tasks import check_classes
+from holovid.evaluation.tasks import check_class_names
 from holovid.files import only_writer
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
@@ -321,7 +321,7 @@ def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
 def check_dataset(config: PreTrainedConfig, dataset: Any) -> None:
     """Raise `ValueError` if the labels of a `ClipDataset`, or of those in a wrapper of torch, are not the model's."""
     if isinstance(dataset, ClipDataset):
-        check_classes(config, dataset.names)
+        check_class_names(config, dataset.names)
     elif isinstance(dataset, dict):
         for each in dataset.values():
             check_dataset(config, each)
