@@ -62,7 +62,7 @@ def check_choice(name: str, value: Any, choices: tuple) -> None:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}")
 
 
-def check_options(options: Mapping[str, Any], choices: Mapping[str, tuple]) -> None:
+def check_choices(options: Mapping[str, Any], choices: Mapping[str, tuple]) -> None:
     """Raise `ValueError` for the first option of a video processor that cannot be; `None` is one that is not set.
 
     `choices` are those of options that name one of a few things.
@@ -163,7 +163,7 @@ def check_layout(name: str, value: Any) -> None:
         raise ValueError("data_format='channels_last': what models take has its channels before height and width")
 
 
-def check_device(name: str, value: Any) -> None:
+def check_device_option(name: str, value: Any) -> None:
     try:
         torch.empty(0, device=value)  # that there is such a thing, and that it is here
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
@@ -193,16 +193,16 @@ CHECKS = {
     "resample": check_resampling,
     "input_data_format": check_layout,
     "data_format": check_layout,
-    "device": check_device,
+    "device": check_device_option,
     "return_tensors": check_tensor_type,
     "generator": check_generator,
 }
 
 __all__ = [
+    "check_choices",
     "check_colours",
     "check_names",
     "check_number",
-    "check_options",
     "check_whole_number",
     "plain",
     "split_known",

@@ -15,7 +15,7 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpa
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
-from holovid.processing.options import check_names, check_options, plain
+from holovid.processing.options import check_choices, check_names, plain
 from holovid.processing.source_preprocessing import sound_options, source_options
 from holovid.processing.video_processing_holovid import CHOICES, HolovidVideoProcessor, HolovidVideoProcessorKwargs
 
@@ -142,7 +142,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
         check_names(kwargs.get("videos_kwargs") or {}, HolovidVideoProcessorKwargs.__annotations__, "videos_kwargs")
         # before they are merged, which is where transformers looks at types
         for given in (kwargs, kwargs.get("videos_kwargs") or {}):
-            check_options(given, CHOICES)
+            check_choices(given, CHOICES)
         kwargs = plain(kwargs)
         # Merging copies, and a copy of a generator would give the same numbers in each call.
         holders = [kwargs, plain(kwargs.get("videos_kwargs") or {})]

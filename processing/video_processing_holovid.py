@@ -34,7 +34,7 @@ from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
 from holovid.processing.given_frames import FrameReading, check_facts, flatten_videos, pick_frames
 from holovid.processing.given_sounds import split_sounds
 from holovid.processing.media_source import is_media_source
-from holovid.processing.options import check_colours, check_names, check_options, plain, split_known
+from holovid.processing.options import check_choices, check_colours, check_names, plain, split_known
 from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
 
@@ -229,7 +229,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             name: kwargs.get(name, getattr(self, name, None)) for name in self.valid_kwargs.__annotations__
         }
         check_names(kwargs, options, "HolovidVideoProcessor")
-        check_options(options, CHOICES)
+        check_choices(options, CHOICES)
         kwargs = plain(kwargs)
         if sampling_rate is not None:
             checked_rate(sampling_rate)
@@ -381,7 +381,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
 
     def _standardize_kwargs(self, **kwargs) -> dict:
         # Called with the options of the processor and with those of a call.
-        check_options(kwargs, CHOICES)
+        check_choices(kwargs, CHOICES)
         return super()._standardize_kwargs(**kwargs)
 
     def _preprocess(

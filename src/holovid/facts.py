@@ -122,7 +122,7 @@ def model_facts(
     else:
         processor = read_processor(AutoVideoProcessor, folder)
     inputs = input_facts(processor)
-    parameters, tuned, gflop = measure(model_class, config, inputs.num_frames)
+    parameters, tuned, gflop = measure_costs(model_class, config, inputs.num_frames)
     experts, tasks = tuple(config.experts), tasks_of(model_class, config)
     return ModelFacts(
         family=variant_of(config).title,
@@ -179,7 +179,7 @@ def input_facts(processor: Any) -> InputFacts:
     )
 
 
-def measure(
+def measure_costs(
     model_class: type[PreTrainedModel], config: PreTrainedConfig, num_frames: int | None = None
 ) -> tuple[int, int, float]:
     """(parameters, tuned parameters, 10^9 floating-point operations a view), of tensors without memory."""

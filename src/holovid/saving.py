@@ -75,14 +75,14 @@ def saved_whole(folder: str | os.PathLike) -> Iterator[Path]:
 
 def stale_weights(old: Iterable[str], new: Iterable[str]) -> list[str]:
     """Old files of weights that would be read beside new ones or in place of them: of the same kind and variant."""
-    kinds = {kind for name in new if (kind := kind_of(name))}
-    return [name for name in old if name not in new and kind_of(name) in kinds]
+    kinds = {kind for name in new if (kind := kind_of_weights(name))}
+    return [name for name in old if name not in new and kind_of_weights(name) in kinds]
 
 
-def kind_of(name: str) -> tuple[str, str | None] | None:
+def kind_of_weights(name: str) -> tuple[str, str | None] | None:
     """
-    >>> kind_of("model-00001-of-00002.safetensors"), kind_of("model.fp16.safetensors"), kind_of("config.json")
-    (('model', None), ('model', '.fp16'), None)
+    >>> list(map(kind_of_weights, ("model-00001-of-00002.safetensors", "model.fp16.safetensors", "config.json")))
+    [('model', None), ('model', '.fp16'), None]
     """
     found = WEIGHTS.fullmatch(name) or INDEX.fullmatch(name)
     return (found["kind"], found["variant"]) if found else None

@@ -12,7 +12,7 @@ from golden_numbers import (
     logit_pairs,
 )
 
-from holovid.conversion.checkpoint import load
+from holovid.conversion.checkpoint import load_converted
 from holovid.conversion.convert import from_reference
 from holovid.conversion.from_ca2st import ca2st_family
 
@@ -79,7 +79,7 @@ def test_tied_tensors_that_differ_are_refused():
     weights = golden_weights(case)
     weights["blocks.1.t_audio_b_cast.cross_r_up.weight"] = weights["blocks.1.t_audio_b_cast.cross_r_up.weight"] + 1
     with pytest.raises(ValueError, match="differs from the tensor that it is tied to"):
-        load(*ca2st_family("ca2st", weights, **converter_settings(case)))
+        load_converted(*ca2st_family("ca2st", weights, **converter_settings(case)))
 
 
 BROKEN = {

@@ -34,7 +34,7 @@ from holovid.evaluation.evaluate import ensemble_views, evaluate_clips, evaluate
 from holovid.evaluation.interventions import without_expert
 from holovid.evaluation.prediction_log import PredictionLog
 from holovid.evaluation.protocol import Protocol, recipe_protocol
-from holovid.evaluation.tasks import LabelledSet, check_classes, load_set, match_tasks
+from holovid.evaluation.tasks import LabelledSet, check_class_names, load_set, match_tasks
 from holovid.loading import load_classifier
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
@@ -570,7 +570,7 @@ def test_classes_of_data_are_the_models_numbers():
         (unnamed, {"label": ["b", "a"]}),
         (actions, {"verb": ["a", "b"], "noun": ["x", "y"]}),
     ):
-        check_classes(config, names)
+        check_class_names(config, names)
     for config, names in (
         (named, {"label": ["b", "a", "c"]}),
         (named, {"motion": ["b", "a"]}),
@@ -580,7 +580,7 @@ def test_classes_of_data_are_the_models_numbers():
         (actions, {"verb": ["a", "b"], "noun": ["x", "y", "z"]}),
     ):
         with pytest.raises(ValueError, match=r"(of|in) the data"):
-            check_classes(config, names)
+            check_class_names(config, names)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from holovid.evaluation.tasks import load_set
 from holovid.facts import model_facts
 from holovid.loading import load_classifier
 from holovid.publishing.card import MARK, build_card, check_metadata, is_by_hand, write_card
-from holovid.publishing.card_text import METRICS, Subject, published
+from holovid.publishing.card_text import METRICS, Subject, results_of_papers
 from holovid.publishing.leaks import find_leaks
 from holovid.publishing.licences import LICENCES, Licence, Origin, check_licence, licence_of, origins
 from holovid.records import Records, read_records
@@ -330,11 +330,11 @@ def subject_of(config, conversion: dict | None) -> Subject:
 def test_published_figures_are_for_converted_models_of_their_size():
     converted = {"source": "xvit_b16_16_k600.pth", "sha256": "0", "settings": {}}
     released = XViTConfig(num_labels=600, num_frames=16)
-    text = published(subject_of(released, converted))
+    text = results_of_papers(subject_of(released, converted))
     assert "top-1 84.51, top-5 96.26 | 1 x 3 |" in text and "not measured here" in text and "Kinetics-400" not in text
-    assert published(subject_of(released, None)) == ""
-    assert published(subject_of(XViTConfig(num_labels=5, num_frames=16), converted)) == ""
-    text = published(subject_of(CA2STConfig.cast_base(num_labels=174), converted))
+    assert results_of_papers(subject_of(released, None)) == ""
+    assert results_of_papers(subject_of(XViTConfig(num_labels=5, num_frames=16), converted)) == ""
+    text = results_of_papers(subject_of(CA2STConfig.cast_base(num_labels=174), converted))
     assert "| Something-Something v2 | top-1 71.6 | 2 x 3 | https://arxiv.org/abs/2311.18825 |" in text
 
 

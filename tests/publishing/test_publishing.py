@@ -266,16 +266,16 @@ def test_cards_that_nobody_wrote_are_made_anew(folder, tmp_path):
     of_push = ModelCard.from_template(
         ModelCardData(tags=["x"], library_name="transformers"), model_description=push.TEMPLATE_OF_PUSH_TO_HUB
     )
-    assert not push.is_by_hand(str(of_push))
-    assert push.is_by_hand(str(of_push).replace("[More Information Needed]", "Anna", 1))
+    assert not push.somebody_wrote(str(of_push))
+    assert push.somebody_wrote(str(of_push).replace("[More Information Needed]", "Anna", 1))
     options = TrainingArguments(tmp_path / "run", report_to="none", use_cpu=True)
     Trainer(XViTForVideoClassification.from_pretrained(folder), options).create_model_card()
     shutil.copy(tmp_path / "run" / "README.md", folder)
-    assert not push.is_by_hand((folder / "README.md").read_text())
+    assert not push.somebody_wrote((folder / "README.md").read_text())
     assert keep_or_make_card(folder, "me/model", None, MIT) == "generated"
     made = (folder / "README.md").read_text()
     assert "generated automatically according to the information the Trainer" not in made
-    assert not push.is_by_hand(made)
+    assert not push.somebody_wrote(made)
     assert keep_or_make_card(folder, "me/model", None, MIT) == "generated"
     assert (folder / "README.md").read_text() == made
 

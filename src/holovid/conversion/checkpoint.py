@@ -78,7 +78,7 @@ def unwrap(content: Mapping) -> dict[str, Tensor]:
     return dict(content)
 
 
-def load(
+def load_converted(
     model_class: type[PreTrainedModel], config: PreTrainedConfig, names: Names, state_dict: StateDict
 ) -> PreTrainedModel:
     """Rename, cut and check every tensor, then load them all."""

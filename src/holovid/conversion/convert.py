@@ -15,7 +15,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from holovid.conversion.checkpoint import StateDict, load, read_checkpoint, some, unwrap
+from holovid.conversion.checkpoint import StateDict, load_converted, read_checkpoint, some, unwrap
 from holovid.conversion.options import converter_of, options_of
 from holovid.files import new_folder
 from holovid.processing.processing_holovid import HolovidProcessor
@@ -40,7 +40,7 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
         raise ValueError(f"{family} has no setting {some(sorted(unknown))}; it takes {', '.join(accepted)}")
     try:
         model_class, config, names, state_dict = converter_of(family)(state_dict, **settings)
-        return load(model_class, config, names, state_dict)
+        return load_converted(model_class, config, names, state_dict)
     except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         # sizes are read from the tensors, which may have other axes, or none, than those of the family
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

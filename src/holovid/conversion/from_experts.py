@@ -25,7 +25,7 @@ from holovid.conversion.checkpoint import (
     StateDict,
     depth,
     linear,
-    load,
+    load_converted,
     read_checkpoint,
     say_assumed,
     some,
@@ -128,7 +128,7 @@ def _clip(state_dict: StateDict, heads: int | None) -> PreTrainedModel:
         ours |= linear(f"{theirs}.ln_1", f"{layer}.layer_norm1") | linear(f"{theirs}.ln_2", f"{layer}.layer_norm2")
         ours |= linear(f"{theirs}.mlp.c_fc", f"{layer}.mlp.fc1") | linear(f"{theirs}.mlp.c_proj", f"{layer}.mlp.fc2")
     of_text = {name for name in state_dict if prefix and not name.startswith(prefix)}
-    return load(CLIPVisionModel, config, Names(ours, frozenset({f"{prefix}proj"} | of_text)), state_dict)
+    return load_converted(CLIPVisionModel, config, Names(ours, frozenset({f"{prefix}proj"} | of_text)), state_dict)
 
 
 def _videomae(state_dict: StateDict, prefix: str, heads: int | None, untold: dict[str, tuple]) -> PreTrainedModel:
@@ -164,7 +164,7 @@ def _videomae(state_dict: StateDict, prefix: str, heads: int | None, untold: dic
         }
     others = ("mask_token", "encoder_to_decoder.", "decoder.", "head.", "fc_norm.")
     unused = {name for name in state_dict if name.removeprefix(prefix).startswith(others)}
-    return load(VideoMAEModel, config, Names(ours, frozenset(unused)), state_dict)
+    return load_converted(VideoMAEModel, config, Names(ours, frozenset(unused)), state_dict)
 
 
 def _ast(state_dict: StateDict, heads: int | None, untold: dict[str, tuple]) -> PreTrainedModel:
@@ -203,4 +203,4 @@ def _ast(state_dict: StateDict, heads: int | None, untold: dict[str, tuple]) -> 
         ours |= linear(f"{theirs}.norm2", f"{layer}.layernorm_after")
         ours |= linear(f"{theirs}.mlp.fc1", f"{layer}.mlp.fc1") | linear(f"{theirs}.mlp.fc2", f"{layer}.mlp.fc2")
     unused = {name for name in state_dict if name.startswith(("mlp_head.", "v.head.", "v.head_dist."))}
-    return load(ASTModel, config, Names(ours, frozenset(unused)), state_dict)
+    return load_converted(ASTModel, config, Names(ours, frozenset(unused)), state_dict)

@@ -26,7 +26,7 @@ from transformers.utils import logging
 from transformers.video_utils import VideoMetadata
 
 from holovid.data.tables import load_clips
-from holovid.evaluation.tasks import check_classes
+from holovid.evaluation.tasks import check_class_names
 
 logger = logging.get_logger(__name__)
 
@@ -131,7 +131,7 @@ class ClipDataset(torch.utils.data.Dataset):
                 )
             self.names[column] = rows.features[column].names
         if model is not None:
-            check_classes(getattr(model, "config", model), self.names)
+            check_class_names(getattr(model, "config", model), self.names)
         self._label_keys = (
             {"labels": target} if isinstance(target, str) else {f"{name}_labels": name for name in target}
         )

@@ -66,12 +66,12 @@ def plain_table(path: Path, targets: list[str]) -> pyarrow.Table:
                 text = table.column(place).cast(pyarrow.string())
                 table = table.set_column(place, field.name, text)
         return table
-    if LIST_LINE.fullmatch(first_line(path)):
+    if LIST_LINE.fullmatch(read_first_line(path)):
         return read_list(path)
     # Names that look like numbers stay as they are written: "007".
     types = dict.fromkeys([*PATH_COLUMNS, *targets], pyarrow.string())
     types |= dict.fromkeys(("start", "end"), pyarrow.float64())
-    names = next(csv.reader([first_line(path)[:LONGEST_HEADER]]), [])
+    names = next(csv.reader([read_first_line(path)[:LONGEST_HEADER]]), [])
     table = pyarrow.csv.read_csv(
         path,
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
@@ -170,7 +170,7 @@ def what_there_is(rows: Dataset, wanted: Sequence[str] = PATH_COLUMNS) -> str:
     return there
 
 
-def first_line(path: Path) -> str:
+def read_first_line(path: Path) -> str:
     with open(path, encoding="utf-8-sig") as file:
         return next((line.rstrip("\n") for line in file if line.strip()), "")
 

@@ -70,7 +70,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str], title: str = "") ->
         axes.set_title(title, fontsize=10)
     if len(used) <= MOST_NAMED:
         size = 8 if len(used) <= 40 else 6
-        shown = [shorten(names[int(number)]) for number in used]
+        shown = [cut_name(names[int(number)]) for number in used]
         axes.set_xticks(range(len(used)), shown, rotation=90, fontsize=size)
         axes.set_yticks(range(len(used)), shown, fontsize=size)
     else:
@@ -85,7 +85,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str], title: str = "") ->
     return figure
 
 
-def shorten(name: str) -> str:
+def cut_name(name: str) -> str:
     """A name as it is written beside the picture; dollars would start a formula."""
     name = name.replace("$", r"\$")
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"

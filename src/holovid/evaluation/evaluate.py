@@ -31,7 +31,7 @@ from holovid.data.dataset import BrokenClip, BrokenClipError, ClipDataset, descr
 from holovid.evaluation.fingerprints import fingerprint_model, fingerprint_processor, fingerprint_table
 from holovid.evaluation.interventions import apply_interventions, check_interventions, intervened
 from holovid.evaluation.prediction_log import Line, PredictionLog
-from holovid.evaluation.protocol import Protocol, check_choice
+from holovid.evaluation.protocol import Protocol, check_one_of
 from holovid.evaluation.report import write_report
 from holovid.evaluation.tasks import LabelledSet, Question, list_clips, match_tasks
 from holovid.inference.pipeline import check_finite, join_batch
@@ -98,7 +98,7 @@ def evaluate_clips(
     """
     video_processor = getattr(processor, "video_processor", processor)
     protocol = protocol.for_model(model.config)
-    check_choice("on_broken", on_broken, ON_BROKEN)
+    check_one_of("on_broken", on_broken, ON_BROKEN)
     protocol.check_processor(video_processor)
     check_interventions(protocol.interventions, model)
     if batch_size < 1:

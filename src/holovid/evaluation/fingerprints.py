@@ -26,7 +26,7 @@ VOLATILE = {
 
 def fingerprint_model(model: PreTrainedModel) -> str:
     """Equal for the same configuration with the same weights; for a billion of them it takes some seconds."""
-    digest = hashlib.sha256(plain(model.config.to_dict()))
+    digest = hashlib.sha256(as_bytes(model.config.to_dict()))
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
@@ -35,17 +35,17 @@ def fingerprint_model(model: PreTrainedModel) -> str:
 
 def fingerprint_processor(video_processor: Any, options: Mapping[str, Any]) -> str:
     """Equal for the same settings with the same options of a call."""
-    return hashlib.sha256(plain(video_processor.to_dict() | {"options of a call": dict(options)})).hexdigest()[:16]
+    return hashlib.sha256(as_bytes(video_processor.to_dict() | {"options of a call": dict(options)})).hexdigest()[:16]
 
 
 def fingerprint_table(clips: Clips, tasks: Sequence[Question]) -> str:
     """Equal for the same clips with the same answers in the same order, wherever the command is run from."""
     places = [place if place is None or is_url(place) else os.path.abspath(place) for place in clips.places]
     answers = [[task.name, task.classes, task.labels] for task in tasks]
-    return hashlib.sha256(plain([places, clips.names, clips.starts, clips.ends, answers])).hexdigest()[:16]
+    return hashlib.sha256(as_bytes([places, clips.names, clips.starts, clips.ends, answers])).hexdigest()[:16]
 
 
-def plain(settings: Any) -> bytes:
+def as_bytes(settings: Any) -> bytes:
     """JSON with sorted keys."""
     if isinstance(settings, dict):
         settings = {name: value for name, value in settings.items() if name not in VOLATILE}

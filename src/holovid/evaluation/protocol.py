@@ -47,8 +47,8 @@ class Protocol:
         names = (self.interventions,) if isinstance(self.interventions, str) else tuple(self.interventions)
         object.__setattr__(self, "interventions", names)
         if self.ensemble is not None:
-            check_choice("ensemble", self.ensemble, ENSEMBLES)
-        check_choice("autocast", self.autocast, PRECISIONS)
+            check_one_of("ensemble", self.ensemble, ENSEMBLES)
+        check_one_of("autocast", self.autocast, PRECISIONS)
         for name, ours in (("num_views", "views"), ("num_crops", "crops")):
             if name in self.processor_options:
                 raise ValueError(f"{name} is no processor option of a protocol; give {ours}")
@@ -108,7 +108,7 @@ def recipe_protocol(recipe: Recipe, config: "PreTrainedConfig") -> Protocol:
     return Protocol(recipe.num_views, recipe.num_crops, recipe.ensemble, processor_options=options)
 
 
-def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+def check_one_of(name: str, value: Any, choices: Sequence[Any]) -> None:
     """Raise `ValueError` for what is none of the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")

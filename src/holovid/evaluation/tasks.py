@@ -135,7 +135,7 @@ def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[st
             classes = [other for other, feature in rows.features.items() if isinstance(feature, ClassLabel)]
             there = f"there are {', '.join(classes)}" if classes else "there are none"
             raise ValueError(f"the data has no classes in a column {column!r} ({there}); load_clips makes them")
-        known = class_names(config, task)
+        known = names_of_classes(config, task)
         numbers = rows.with_format(None)[column][:]
         matched = match_classes(column, rows.features[column].names, numbers, known, task.count(config))
         questions.append(Question(task, column, *matched))
@@ -157,13 +157,13 @@ def task_columns(model: PreTrainedModel, target: str | Sequence[str] | None = No
     return dict(zip(tasks, columns, strict=True))
 
 
-def class_names(config: PreTrainedConfig, task: Task) -> list[str] | None:
+def names_of_classes(config: PreTrainedConfig, task: Task) -> list[str] | None:
     """Names of the classes that a model was trained with, if it knows them."""
     names = task.names(config)
     return None if names is None else [*map(plain_name, names)]
 
 
-def check_classes(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> None:
+def check_class_names(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> None:
     """Raise `ValueError` unless labels of data, whose classes are `names` by column, are a model's numbers.
 
     Of a model whose classes have no names, and of data whose classes are numbers, only the count is known.
@@ -173,7 +173,7 @@ def check_classes(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) 
         task = asked.get(LABEL.name if len(names) == 1 else column)
         if task is None:
             continue
-        known, count = class_names(config, task), task.count(config)
+        known, count = names_of_classes(config, task), task.count(config)
         if len(given) > count:
             raise ValueError(f"{column!r} of the data has {len(given)} classes, and the model has {count}")
         if known is None or list(given) == list(map(str, range(len(given)))):

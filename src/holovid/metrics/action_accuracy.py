@@ -59,7 +59,7 @@ class ActionAccuracy(evaluate.Metric):
         if not kept.any():
             raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
         ranks = {
-            task: label_ranks(task, np.asarray(scores[task], dtype=np.float32)[kept], labels[task][kept])
+            task: ranks_of_task(task, np.asarray(scores[task], dtype=np.float32)[kept], labels[task][kept])
             for task in labels
         }
         ranks["action"] = np.maximum(ranks["verb"], ranks["noun"])
@@ -67,7 +67,7 @@ class ActionAccuracy(evaluate.Metric):
         return results | {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
 
 
-def label_ranks(task: str, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def ranks_of_task(task: str, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How many classes come before the label of each clip: scores (clips, classes), labels (clips,) -> (clips,)."""
     # the same as in top_k_accuracy.py: a metric is one file, which others copy
     if unknown := sorted(set(labels[(labels < 0) | (labels >= scores.shape[1])].tolist())):

@@ -45,7 +45,7 @@ def body(subject: Subject) -> str:
         use(subject),
         section("Input", table(("", ""), input_lines(subject.facts.inputs).items())),
         results(subject),
-        published(subject),
+        results_of_papers(subject),
         parity(subject),
         size(subject),
         training(subject),
@@ -162,7 +162,7 @@ def percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.2f}"
 
 
-def published(subject: Subject) -> str:
+def results_of_papers(subject: Subject) -> str:
     """What papers report of such a model, if it was converted from one."""
     config = subject.config
     if subject.records.conversion is None:
