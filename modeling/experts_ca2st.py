@@ -127,7 +127,7 @@ def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
     elif os.path.isfile(source):
         raise ValueError(
             f"{expert} must be a Hub id, a folder or a model, got the file {source}; "
-            "holovid.conversion.from_experts.load_expert reads original CLIP, VideoMAE and AST files"
+            "holovid.reference_experts.load_expert reads original CLIP, VideoMAE and AST files"
         )
     elif os.path.isdir(source):
         check_weight_files(source)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 from places import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -51,6 +52,13 @@ def test_what_is_held_back_is_said_with_its_reason():
         assert line.removeprefix("#").strip() in head
         if not line.startswith("#"):
             assert before.startswith("# ") and Requirement(line).specifier.contains(PINS[Requirement(line).name])
+
+
+def test_what_transformers_asks_of_peft_is_there():
+    """Else the test of `add_adapter` would be left out with the versions of the list too."""
+    from transformers.integrations.peft import MIN_PEFT_VERSION
+
+    assert Version(PINS["peft"]) >= Version(MIN_PEFT_VERSION)
 
 
 def test_every_package_of_the_test_environment_is_named():

@@ -33,12 +33,16 @@ def differences(listed: list[tuple[str, str]], found: list[tuple[str, str]]) -> 
 
 def test_every_private_name_is_listed_with_its_places():
     listed = [(name.strip("`"), where) for name, where, _, _ in PRIVATE]
-    assert not differences(listed, written(private_names())) and listed == sorted(set(listed))
+    change = differences(listed, written(private_names()))
+    assert not change
+    assert listed == sorted(set(listed))
 
 
 def test_every_import_from_inside_is_listed_with_its_places():
     listed = [(f"{module}.{name}".replace("`", ""), where) for module, name, where, _ in IMPORTS]
-    assert not differences(listed, written(inner_imports())) and len(listed) == len(set(listed))
+    change = differences(listed, written(inner_imports()))
+    assert not change
+    assert len(listed) == len(set(listed))
 
 
 def test_every_row_has_its_reason():
