@@ -16,7 +16,7 @@ import yaml
 from golden_numbers import converter_settings, golden, golden_weights
 from hub_server import HubServer, Repository
 from huggingface_hub import ModelCard, ModelCardData
-from places import ROOT
+from places import ROOT, SUPPORT
 from safetensors.torch import save_file
 from sounding_clips import clicks, write_sounding_clip
 from tiny_xvit import tiny
@@ -119,7 +119,7 @@ def test_snippets_run_where_holovid_is_absent(tmp_path):
         pasted[str(folder)] = python_of(card)
         assert len(python_of(card)) == (2 if kind == "verbs and nouns" else 3)
         assert "holovid" not in "".join(python_of(card))
-    command = [sys.executable, "-c", WITHOUT_HOLOVID, str(ROOT / "tests"), json.dumps(pasted)]
+    command = [sys.executable, "-c", WITHOUT_HOLOVID, str(SUPPORT), json.dumps(pasted)]
     with HubServer() as server:
         for folder in (tmp_path / "adapters only" / "hub" / "lab").iterdir():
             repository = server.repositories[f"lab/{folder.name}"] = Repository()
