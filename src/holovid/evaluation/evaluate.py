@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from holovid.data.dataset import BrokenClip, BrokenClipError, ClipDataset, describe
-from holovid.evaluation.fingerprints import fingerprint_model, fingerprint_processor, fingerprint_table
+from holovid.evaluation.fingerprints import fingerprints_of
 from holovid.evaluation.interventions import apply_interventions, check_interventions, intervened
 from holovid.evaluation.prediction_log import Line, PredictionLog
 from holovid.evaluation.protocol import Protocol, check_one_of
@@ -107,17 +107,10 @@ def evaluate_clips(
     dataset = ClipDataset(rows, processor, target=[task.column for task in tasks], **protocol.call_options())
     dataset.blank_row()  # what no clip can be read with is said at once
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
-    if state.num_processes > 1 and output is None:
-        raise ValueError("several processes meet in a folder: name one (output)")
-    if state.num_processes > len(clips):
-        raise ValueError(f"{state.num_processes} processes are too many for {len(clips)} clips")
+    check_processes(state.num_processes, len(clips), output)
     header = {
         "protocol": protocol.describe(video_processor),
-        "fingerprints": {
-            "model": fingerprint_model(model),
-            "data": fingerprint_table(clips, tasks),
-            "processor": fingerprint_processor(video_processor, protocol.call_options()),
-        },
+        "fingerprints": fingerprints_of(model, video_processor, protocol, clips, tasks),
     }
 
     with ExitStack() as stack:
@@ -201,6 +194,14 @@ class NumberedClips(torch.utils.data.Dataset):
         except BrokenClipError as error:
             return number, error.reason or str(error)
         return number, {name: value for name, value in row.items() if not name.endswith("labels")}
+
+
+def check_processes(processes: int, clips: int, output: str | os.PathLike | None) -> None:
+    """Raise `ValueError` when so many processes cannot share so many clips."""
+    if processes > 1 and output is None:
+        raise ValueError("several processes meet in a folder: name one (output)")
+    if processes > clips:
+        raise ValueError(f"{processes} processes are too many for {clips} clips")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from holovid.data.table_files import is_url
+from holovid.evaluation.protocol import Protocol
 from holovid.evaluation.tasks import Clips, Question
 
 # Of saved settings, what says nothing about what is computed.
@@ -22,6 +23,17 @@ VOLATILE = {
     "dtype",
     "transformers_version",
 }
+
+
+def fingerprints_of(
+    model: PreTrainedModel, video_processor: Any, protocol: Protocol, clips: Clips, questions: Sequence[Question]
+) -> dict[str, str]:
+    """All three of an evaluation, as results.json holds them."""
+    return {
+        "model": fingerprint_model(model),
+        "data": fingerprint_table(clips, questions),
+        "processor": fingerprint_processor(video_processor, protocol.call_options()),
+    }
 
 
 def fingerprint_model(model: PreTrainedModel) -> str:

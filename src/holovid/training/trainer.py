@@ -33,6 +33,7 @@ from holovid.files import only_writer
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
 from holovid.modeling.tasks import LABEL, Task, tasks_of
+from holovid.publishing.licences import Licence
 from holovid.publishing.push import publish
 from holovid.recipes import Recipe, get_recipe
 from holovid.saving import saved_whole
@@ -223,12 +224,17 @@ class VideoTrainer(Trainer):
                 return super().evaluate(*args, **options)
 
     def push_to_hub(
-        self, commit_message: str | None = "End of training", *args: Any, license: str | None = None, **options: Any
+        self,
+        commit_message: str | None = "End of training",
+        *args: Any,
+        license: Licence | str | None = None,
+        **options: Any,
     ) -> Any:
         """With a `license`, publish the output folder as `holovid push` does: the card of facts, one checked commit.
 
         Args:
-            license: as the Hub calls it, such as "apache-2.0". Without one, Trainer's own upload of the whole folder.
+            license: one that the Hub knows, by its id such as "apache-2.0", or a `Licence`. Without one,
+                Trainer's own upload of the whole folder.
             args, options: as for Trainer; with a `license` those of `publish`, `private` and `token` for two.
 
         Returns a `Publication`, on the first process, or what Trainer does. Raises what `publish` raises.
