@@ -1,6 +1,5 @@
 """`holovid convert`: a released checkpoint as a folder that the Auto classes load."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from holovid.commands.options import named_values, names_of_lines
+from holovid.commands.options import named_values, names_of_lines, sort_words
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
 from holovid.families.family import converters
@@ -64,25 +63,6 @@ def convert(
     given |= read_options(family, own | named_values("--set", settings or []))
     model = convert(words[0], family, output, {"sampling": sampling, "frame_stride": frame_stride}, **given)
     say(f"{model.num_parameters():,} parameters in {output}")
-
-
-def sort_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """What the command line has beside its own options: checkpoints, and options of the family by name.
-
-    >>> sort_words(["--mix-group", "8", "checkpoint.pyth", "--mix-layers=0,2"])
-    (['checkpoint.pyth'], {'mix_group': '8', 'mix_layers': '0,2'})
-    """
-    plain, own, left = [], {}, list(words)
-    while left:
-        word = left.pop(0)
-        if not word.startswith("-"):
-            plain.append(word)
-            continue
-        name, equals, value = word.partition("=")
-        if not equals and not left:
-            raise ValueError(f"{name} needs a value")
-        own[name.lstrip("-").replace("-", "_")] = value if equals else left.pop(0)
-    return plain, own
 
 
 def table_of_options(family: str) -> Table:

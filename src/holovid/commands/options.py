@@ -1,5 +1,6 @@
 """Options that several commands have, and how those are read that hold several values in one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,12 +41,23 @@ def named_values(option: str, entries: list[str]) -> dict[str, str]:
     return values
 
 
-def whole_numbers(option: str, text: str) -> list[int]:
-    """ "0, 1" -> [0, 1]."""
-    try:
-        return [int(number) for number in split_names(text)]
-    except ValueError as error:
-        raise ValueError(f"{option} takes whole numbers as in 0,1,2, got {text!r}") from error
+def sort_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """What the command line has beside its own options: checkpoints, and options of the family by name.
+
+    >>> sort_words(["--mix-group", "8", "checkpoint.pyth", "--mix-layers=0,2"])
+    (['checkpoint.pyth'], {'mix_group': '8', 'mix_layers': '0,2'})
+    """
+    plain, own, left = [], {}, list(words)
+    while left:
+        word = left.pop(0)
+        if not word.startswith("-"):
+            plain.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        if not equals and not left:
+            raise ValueError(f"{name} needs a value")
+        own[name.lstrip("-").replace("-", "_")] = value if equals else left.pop(0)
+    return plain, own
 
 
 def split_names(names: str) -> tuple[str, ...]:
