@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
+MODULES = [str(TESTS), str(TESTS / "support")]  # where those of the cases are
 RIGHT = ("right", "clean error")
 GROUPS = ("media", "checkpoints", "tables", "arrays", "options")
 ADDRESS_SPACE = 3 * 2**30  # bytes beyond those of the process, so that a wish for more ends in a MemoryError
@@ -57,10 +58,10 @@ class Corpus:
 
     def __enter__(self) -> "Corpus":
         self._folder = tempfile.mkdtemp(prefix="corpus_")
-        environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(TESTS), "HF_HOME": f"{self._folder}/hub"}
+        places = {"PYTHONPATH": os.pathsep.join(MODULES), "HF_HOME": f"{self._folder}/hub"}
         self._process = subprocess.Popen(
             [sys.executable, "-c", f"from corpus.runner import serve; serve({self._folder!r})"],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=os.environ | ENVIRONMENT | places, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         return self
 
@@ -260,7 +261,7 @@ def watch_files(folder: str, network: bool) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    sys.path[:0] = [str(TESTS), str(TESTS / "support")]
+    sys.path[:0] = MODULES
     groups = {group: cases_of(group) for group in GROUPS}
     if "--list" in arguments:
         print(*(f"{group}: {name}" for group, cases in groups.items() for name in cases), sep="\n")
