@@ -58,7 +58,36 @@ class Listening:
             cuts.append(self.extractor.cut(sound, center, window, duration))
         return cuts
 
-    def inputs(self, clips: "list[HeardClip]", device: Any = None) -> dict[str, Any]:
+    def wants_track(self, audio: Any) -> bool:
+        """Whether the sound of a clip has to come with its video. `audio` is one of `split_sounds`, or `None`."""
+        return audio is None and self.from_video
+
+    def listen(self, audio: Any, times: np.ndarray, duration: float, track: Sound | None) -> "HeardSound":
+        """To a video file that lasts `duration` seconds, whose frames are shown at `times`."""
+        with ExitStack() as opened:
+            sound = track if audio is None else open_sound(audio, self.sampling_rate, opened)
+            return HeardSound(times, self.cut(sound, times, duration))
+
+    def listen_beside_frames(self, audio: Any, count: int, facts: VideoMetadata) -> "HeardSound":
+        """To what was given with `count` frames; without a rate in `facts` they last as long as the sound."""
+        if self.wants_track(audio):
+            raise ValueError(
+                "this model sees and hears, and frames carry no sound: give audio with them (an empty waveform for a "
+                "silent clip), or load_audio_from_video=False if all clips are silent"
+            )
+        indices = np.arange(count) if facts.frames_indices is None else np.asarray(facts.frames_indices)
+        with ExitStack() as opened:
+            sound = open_sound(audio, self.sampling_rate, opened)
+            if facts.fps:
+                duration = facts.total_num_frames / facts.fps
+            elif sound is not None and sound.num_samples:
+                duration = sound.seconds
+            else:
+                duration = self.extractor.seconds
+            times = indices * (duration / facts.total_num_frames)
+            return HeardSound(times, self.cut(sound, times, duration))
+
+    def inputs(self, clips: "list[HeardSound]", device: Any = None) -> dict[str, Any]:
         """What the model takes besides pixels, (B, ...) or (B, V, ...): tensors, and of frame times a list of them."""
         pieces, first_rows = zip(*[cut for clip in clips for cut in clip.cuts], strict=True)
         features = self.extractor.extract(list(pieces), list(first_rows), device)
@@ -70,47 +99,12 @@ class Listening:
         return {"frame_times": times, **features}
 
 
-class HeardClip:
-    """One clip of a call; it listens while the file is open. `audio` is one of `split_sounds`, `None` = not given.
+@dataclass(frozen=True)
+class HeardSound:
+    """What is heard of a clip: `times` (views * T,) of its frames, and the `cuts` of its sound for each of its V."""
 
-    Afterwards `times` (views * T,) says when its frames are shown, and `cuts` is what was heard.
-    """
-
-    def __init__(self, listening: Listening, audio: Any = None):
-        self.listening = listening
-        self.audio = audio
-        self.times = np.empty(0)
-        self.cuts: list[tuple[Tensor, int]] = []
-
-    @property
-    def wants_track(self) -> bool:
-        """Whether the sound has to come with the video."""
-        return self.audio is None and self.listening.from_video
-
-    def listen(self, times: np.ndarray, duration: float, track: Sound | None) -> None:
-        """To a video file that lasts `duration` seconds."""
-        with ExitStack() as opened:
-            sound = track if self.audio is None else open_sound(self.audio, self.listening.sampling_rate, opened)
-            self.times, self.cuts = times, self.listening.cut(sound, times, duration)
-
-    def listen_beside_frames(self, count: int, facts: VideoMetadata) -> None:
-        """To what was given with `count` frames; without a rate in `facts` they last as long as the sound."""
-        if self.wants_track:
-            raise ValueError(
-                "this model sees and hears, and frames carry no sound: give audio with them (an empty waveform for a "
-                "silent clip), or load_audio_from_video=False if all clips are silent"
-            )
-        indices = np.arange(count) if facts.frames_indices is None else np.asarray(facts.frames_indices)
-        with ExitStack() as opened:
-            sound = open_sound(self.audio, self.listening.sampling_rate, opened)
-            if facts.fps:
-                duration = facts.total_num_frames / facts.fps
-            elif sound is not None and sound.num_samples:
-                duration = sound.seconds
-            else:
-                duration = self.listening.extractor.seconds
-            self.times = indices * (duration / facts.total_num_frames)
-            self.cuts = self.listening.cut(sound, self.times, duration)
+    times: np.ndarray
+    cuts: list[tuple[Tensor, int]]
 
 
-__all__ = ["HeardClip", "Listening"]
+__all__ = ["HeardSound", "Listening"]

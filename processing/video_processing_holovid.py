@@ -12,10 +12,12 @@ The defaults are those of the released XViT models. Alphabet: B clips, V views a
 import dataclasses
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from huggingface_hub.dataclasses import validate_typed_dict
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tvF
 from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict
@@ -27,7 +29,7 @@ from transformers.video_utils import VideoMetadata, make_batched_metadata
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.audio_decoding import checked_rate
 from holovid.processing.clip_features import ClipFeatures
-from holovid.processing.clip_sound import HeardClip, Listening
+from holovid.processing.clip_sound import HeardSound, Listening
 from holovid.processing.decoders import DecoderVideo, is_decoder
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
 from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
@@ -52,15 +54,13 @@ NAMES_IN_FILES = ("video_processor_type", "image_processor_type", "processor_cla
 AUDIO_OPTIONS = ("audio_config", "audio_center", "load_audio_from_video")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Clip:
-    """A video (a source, or frames) on its way through the processor, and what goes with it besides pixels."""
+    """A video that was read: `frames` (V * T, C, H, W), what is known of them, and what is heard meanwhile."""
 
-    video: Any
-    decoder: str
-    reading: FrameReading
-    shrink: Callable[[Tensor], Tensor] | None = None  # what is done to each frame that is too large to be kept
-    heard: HeardClip | None = None
+    frames: Tensor
+    metadata: VideoMetadata
+    heard: HeardSound | None
 
 
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
@@ -231,20 +231,28 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         check_names(kwargs, options, "HolovidVideoProcessor")
         check_choices(options, CHOICES)
         kwargs = plain(kwargs)
+        options |= kwargs
         if sampling_rate is not None:
             checked_rate(sampling_rate)
         if not options["do_sample_frames"]:
             options["num_views"] = kwargs["num_views"] = 1
-        decoder, reading = options["decoder"], FrameReading.of(options)
-        # The base class knows of pixels only, so each video carries along what else there is.
-        shrink = self._shrinking(options)
-        clips = [Clip(video, decoder, reading, shrink) for video in flatten_videos(videos)]
-        if self.feature_extractor is None:
-            if audio is not None:
-                raise ValueError("this model sees and does not hear: give it videos without audio")
-            return super().preprocess(clips, **kwargs)
+        # which the base class does too, but what is wrong with types is said before anything is read
+        validate_typed_dict(self.valid_kwargs, kwargs)
+        videos, listening = flatten_videos(videos), self._listening(options, sampling_rate)
+        clips = self.read_clips(videos, split_audio(videos, audio, listening), options, listening)
+        kwargs |= {"video_metadata": [clip.metadata for clip in clips], "do_sample_frames": False}
+        kwargs["input_data_format"] = ChannelDimension.FIRST
+        features = super().preprocess([clip.frames for clip in clips], **kwargs)
+        if listening is not None:
+            inputs = listening.inputs([clip.heard for clip in clips if clip.heard is not None], kwargs.get("device"))
+            features.update(ClipFeatures(inputs, tensor_type=kwargs.get("return_tensors")))
+        return features
 
-        listening = Listening(
+    def _listening(self, options: dict[str, Any], sampling_rate: int | None) -> Listening | None:
+        """How the clips of a call are heard; `None` by a model that does not hear."""
+        if self.feature_extractor is None:
+            return None
+        return Listening(
             self.feature_extractor,
             sampling_rate,
             from_video=options["load_audio_from_video"],
@@ -255,17 +263,49 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             at_random=options["do_random_sampling"],
             generator=options["generator"],
         )
-        if len(clips) == 1 and getattr(audio, "ndim", 1) == 2:
-            audio = [audio]  # the channels of one video's sound, rather than the sounds of several
-        sounds = [None] * len(clips) if audio is None else split_sounds(audio)
-        if len(sounds) != len(clips):
-            raise ValueError(f"each video needs its own audio; got {len(clips)} videos and {len(sounds)} of audio")
-        heard = [HeardClip(listening, sound) for sound in sounds]
-        clips = [dataclasses.replace(clip, heard=sound) for clip, sound in zip(clips, heard, strict=True)]
-        features = super().preprocess(clips, **kwargs)
-        inputs = listening.inputs(heard, kwargs.get("device"))
-        features.update(ClipFeatures(inputs, tensor_type=kwargs.get("return_tensors")))
-        return features
+
+    def read_clips(
+        self, videos: list, sounds: list, options: dict[str, Any], listening: Listening | None
+    ) -> list[Clip]:
+        """Open each video, take the frames that the options ask for and the sound of the same time, and close it.
+
+        Args:
+            videos: as `preprocess` takes them, one each.
+            sounds: of each the sound that was given beside it, or `None`.
+            options: of the call, with the processor's own where it says nothing.
+            listening: how the model hears, if it does.
+        """
+        reading, shrink = FrameReading.of(options), self._shrinking(options)
+        pick = partial(self.sample_frames, **options) if options["do_sample_frames"] else None
+        given = options["video_metadata"]
+        if given is not None:
+            given = make_batched_metadata(videos, video_metadata=given)
+        clips = []
+        for index, (video, audio) in enumerate(zip(videos, sounds, strict=True)):
+            heard = None
+            is_decoded_column = is_decoder(video, "VideoDecoder")
+            if is_decoded_column or is_media_source(video):
+                with_sound = listening is not None and listening.wants_track(audio)
+                opened: Any = (
+                    DecoderVideo(video, with_sound)
+                    if is_decoded_column
+                    else open_video(video, options["decoder"], with_sound)
+                )
+                with opened as file:
+                    reading.warn_of_levels()
+                    frames, facts, times = read_frames(file, pick, shrink)
+                    if listening is not None:
+                        heard = listening.listen(audio, times, file.seconds, file.sound)
+            else:
+                facts = reading.describe(video) if given is None else dataclasses.replace(given[index])
+                check_facts(facts)
+                if pick is not None:
+                    video, facts = pick_frames(video, facts, pick)
+                if listening is not None:
+                    heard = listening.listen_beside_frames(audio, len(video), facts)
+                frames = reading.to_tensor(video)
+            clips.append(Clip(frames, facts, heard))
+        return clips
 
     def _shrinking(self, options: dict[str, Any]) -> Callable[[Tensor], Tensor]:
         """What a call with these options makes of each frame that is too large to be kept: it resizes it."""
@@ -332,53 +372,6 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         with open_video(video_url_or_urls, self.decoder) as video:
             return read_frames(video, sample_indices_fn)[:2]
 
-    def _decode_and_sample_videos(
-        self,
-        videos: list,
-        video_metadata: Any = None,
-        do_sample_frames: bool | None = None,
-        sample_indices_fn: Callable | None = None,
-    ) -> tuple[list, list[VideoMetadata]]:
-        given = None if video_metadata is None else make_batched_metadata(videos, video_metadata=video_metadata)
-        frames, metadata = [], []
-        for index, clip in enumerate(videos):
-            video, heard = clip.video, clip.heard
-            is_decoded_column = is_decoder(video, "VideoDecoder")
-            if is_decoded_column or is_media_source(video):
-                with_sound = heard is not None and heard.wants_track
-                opened: Any = (
-                    DecoderVideo(video, with_sound)
-                    if is_decoded_column
-                    else open_video(video, clip.decoder, with_sound)
-                )
-                with opened as file:
-                    clip.reading.warn_of_levels()
-                    decoded, facts, times = read_frames(file, sample_indices_fn, clip.shrink)
-                    if heard is not None:
-                        heard.listen(times, file.seconds, file.sound)
-            else:
-                facts = clip.reading.describe(video) if given is None else dataclasses.replace(given[index])
-                check_facts(facts)
-                if do_sample_frames and sample_indices_fn is not None:
-                    video, facts = pick_frames(video, facts, sample_indices_fn)
-                if heard is not None:
-                    heard.listen_beside_frames(len(video), facts)
-                decoded = clip.reading.to_tensor(video)
-            frames.append(decoded)
-            metadata.append(facts)
-        return frames, metadata
-
-    def _prepare_input_videos(
-        self,
-        videos: list[Tensor],
-        do_convert_rgb: bool | None = None,
-        input_data_format: str | ChannelDimension | None = None,
-        device: "str | torch.device | None" = None,
-    ) -> list[Tensor]:
-        """(T, 3, H, W) on the device, of (T, C, H, W): where channels were has been seen to, video by video."""
-        videos = [frames if device is None else frames.to(device) for frames in videos]
-        return [self.convert_to_rgb(frames) for frames in videos] if do_convert_rgb else videos
-
     def _standardize_kwargs(self, **kwargs) -> dict:
         # Called with the options of the processor and with those of a call.
         check_choices(kwargs, CHOICES)
@@ -426,6 +419,23 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             )
             processed.append(frames.contiguous())
         return ClipFeatures(data={"pixel_values_videos": processed}, tensor_type=return_tensors)
+
+
+def split_audio(videos: list, audio: Any, listening: Listening | None) -> list:
+    """The sound given beside each of the videos, `None` where there is none.
+
+    Raises `ValueError` for sound that a model does not hear, and when not every video has its own.
+    """
+    if audio is None:
+        return [None] * len(videos)
+    if listening is None:
+        raise ValueError("this model sees and does not hear: give it videos without audio")
+    if len(videos) == 1 and getattr(audio, "ndim", 1) == 2:
+        audio = [audio]  # the channels of one video's sound, rather than the sounds of several
+    sounds = split_sounds(audio)
+    if len(sounds) != len(videos):
+        raise ValueError(f"each video needs its own audio; got {len(videos)} videos and {len(sounds)} of audio")
+    return sounds
 
 
 def check_resized(frames: Tensor, new_size: tuple[int, int]) -> None:
