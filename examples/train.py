@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> None:
         parts.model,
         args,
         recipe=parts.recipe,
+        class_weights=parts.class_weights,
         ema_decay=run.ema_decay,
         train_dataset=parts.train,
         eval_dataset=parts.validation,

@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> None:
     from holovid.preparation import prepare
     from holovid.training import check_batch
     from holovid.training.arguments import Parser
+    from holovid.training.class_weights import weighted_loss
     from holovid.training.picture import save_training_picture
     from holovid.training.record import training_record
 
@@ -123,7 +124,10 @@ def main(arguments: list[str]) -> None:
         losses, start = [], time.perf_counter()
         for inputs in train_loader:
             with accelerator.accumulate(model):
-                loss = model(**inputs).loss
+                if parts.class_weights is None:
+                    loss = model(**inputs).loss
+                else:
+                    loss, _ = weighted_loss(model, inputs, tasks, parts.class_weights)
                 accelerator.backward(loss)
                 optimizer.step()
                 if accelerator.sync_gradients:

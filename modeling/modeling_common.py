@@ -58,7 +58,42 @@ def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Te
         if labels.shape != logits.shape:
             raise ValueError(f"soft labels must have shape {tuple(logits.shape)}, got {tuple(labels.shape)}")
         return nn.functional.cross_entropy(logits, labels.to(logits))
+    if model.config.problem_type == "multi_label_classification":
+        return multi_label_loss(logits, labels)
+    if model.config.problem_type == "regression":
+        return score_loss(logits, labels)
     return model.loss_function(labels, logits, model.config, **kwargs)
+
+
+def multi_label_loss(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean binary cross-entropy of logits and labels (B, K), which are 1 for the classes of a clip and 0 for others.
+
+    Labels between may be mixed ones; -100 is left out. `weight` (K,) counts how often a 1 of each class counts.
+    Raises `ValueError` for other shapes.
+    """
+    if labels.shape != logits.shape:
+        raise ValueError(
+            f"labels of clips that have several classes are a 0 or 1 for each, of shape {tuple(logits.shape)}, got "
+            f"{tuple(labels.shape)}"
+        )
+    losses = nn.functional.binary_cross_entropy_with_logits(
+        logits, labels.to(logits), reduction="none", pos_weight=weight
+    )
+    kept = labels != IGNORED
+    return (losses * kept).sum() / kept.sum().clamp(min=1)
+
+
+def score_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean squared error of numbers (B, 1) and labels (B,) or (B, 1); NaN, a clip that has none, is left out.
+
+    Raises `ValueError` for other shapes.
+    """
+    if labels.numel() != logits.numel() or len(labels) != len(logits):
+        raise ValueError(f"labels are a number for each of {len(logits)} clips, got {tuple(labels.shape)}")
+    labels = labels.view_as(logits).to(logits)
+    kept = ~labels.isnan()
+    errors = torch.where(kept, logits - labels, 0.0)
+    return errors.square().sum() / kept.sum().clamp(min=1)
 
 
 def check_classes(labels: Tensor, count: int, name: str = "labels") -> None:

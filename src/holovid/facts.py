@@ -22,6 +22,13 @@ from holovid.families.family import family_of, variant_of
 from holovid.loading import classifier_of, read_config, read_processor
 from holovid.modeling.tasks import Task, tasks_of
 
+ANSWERS = {
+    "class": "{} of {}",
+    "future": "{} of {}, to come",
+    "multi_label": "{} of {}, any number of them",
+    "score": "none, its {1} is a number",
+}
+
 
 @dataclass(frozen=True)
 class ExpertFacts:
@@ -205,7 +212,7 @@ def fact_lines(facts: ModelFacts) -> dict[str, str]:
     lines = {
         "family": facts.family,
         "class": facts.model_class,
-        "classes": ", ".join(f"{count} of {task}" for task, count in facts.classes.items()),
+        "classes": ", ".join(ANSWERS[task.kind].format(facts.classes[task.name], task.name) for task in facts.tasks),
     }
     for expert, about in facts.experts.items():
         told = [about.source or "source not recorded"]

@@ -390,7 +390,7 @@ CLASS_LABEL = json.dumps({"info": {"features": {
         (parquet(video=[{"a": 1}], label=["a"]), r"1 row \(row 0\) without a 'video'"),
         (parquet(video=[{"path": 1, "bytes": 2}], label=["a"]), "which is no videos"),
         (parquet(video=[{"path": None, "bytes": None}], label=["a"]), "without a 'video'"),
-        (parquet(path=["x.mp4"], label=[["a"]]), "names or whole numbers, got list"),
+        (parquet(path=["x.mp4"], label=[[1.5]]), "names or whole numbers, in a list"),
         (parquet(path=["x.mp4"], label=["a"], start=[[1]]), "must be seconds, got List"),
         (parquet(path=["x.mp4"], label=["a"], start=[True]), "must be seconds, got bool"),
         (parquet(path=["x"], label=["a"], odd=pyarrow.array([[]], pyarrow.map_("string", "int32"))), "Arrow type map"),

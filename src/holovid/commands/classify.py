@@ -46,6 +46,7 @@ def classify(
     from holovid.files import new_file
     from holovid.inference.contact_sheet import contact_sheet, stack
     from holovid.loading import load_classifier
+    from holovid.modeling.tasks import tasks_of
 
     network, processor = load_classifier(model, trust_remote_code)
     classifier = pipeline(
@@ -57,7 +58,8 @@ def classify(
     answers = [classifier(clip, top_k=top_k, on_broken=on_broken) for clip in clips]
     answered = [(clip, answer) for clip, answer in zip(clips, answers, strict=True) if "error" not in answer]
     if picture is not None and answered:
-        sheets = [contact_sheet(processor, clip, answer, title=clip) for clip, answer in answered]
+        is_share = all(task.kind != "score" for task in tasks_of(network, network.config))
+        sheets = [contact_sheet(processor, clip, answer, clip, is_share) for clip, answer in answered]
         picture.parent.mkdir(parents=True, exist_ok=True)
         with new_file(picture) as unfinished:
             stack(sheets).save(unfinished)

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from holovid.evaluation.metric_names import is_share, shown
+
 
 def show(record: Any, table: Table, as_json: bool) -> None:
     """Print a record as JSON, or the table that is made of it."""
@@ -24,13 +26,16 @@ def say(*sentences: str) -> None:
 
 
 def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> Table:
-    """A column for each set of clips, and the means over sets if there are any; accuracies in percent."""
-    table = Table("accuracy in %", *results, *(["harmonic mean"] if means else []))
+    """A column for each set of clips, and the means over sets if there are any; shares in percent, numbers as such."""
+    names = list(dict.fromkeys(name for each in results.values() for name in each["metrics"]))
+    table = Table(
+        "accuracy in %" if all(map(is_share, names)) else "measured", *results, *(["harmonic mean"] if means else [])
+    )
     for column in table.columns[1:]:
         column.justify = "right"
-    for name in dict.fromkeys(name for each in results.values() for name in each["metrics"]):
+    for name in names:
         values = [each["metrics"].get(name) for each in results.values()] + ([means.get(name)] if means else [])
-        table.add_row(name.replace("_", " "), *("" if value is None else f"{100 * value:.2f}" for value in values))
+        table.add_row(name.replace("_", " "), *(shown(name, value) for value in values))
     table.add_section()
     for name in ("evaluated", "broken"):
         table.add_row(f"clips {name}", *(str(each["counts"][name]) for each in results.values()))

@@ -18,21 +18,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 from transformers.video_utils import VideoMetadata
 
+from holovid.data.answers import answer_kind, answer_tensor, classes_of, no_answer
 from holovid.data.tables import load_clips
-from holovid.evaluation.tasks import check_class_names
+from holovid.evaluation.tasks import check_class_names, check_kind
+from holovid.modeling.tasks import Kind
 
 logger = logging.get_logger(__name__)
 
 Row = dict[str, Tensor]
 Key = int | tuple[int, int]  # a clip, or an epoch and a clip
-IGNORED = -100  # the label that losses and metrics of transformers leave out
 
 # What an augmentation does in their place, and what makes every epoch see other frames.
 LEFT_TO_AUGMENTATION = {
@@ -71,8 +72,8 @@ class ClipDataset(torch.utils.data.Dataset):
 
     A row is what the processor gives of one clip, without the axis of clips: `pixel_values_videos` (T, C, H, W), or
     (V, T, C, H, W) with several views or crops; for models that hear also `input_values`, `audio_mask`, `frame_times`
-    and `audio_span`. With them `labels`, int64 of no axes; of several targets one each, such as `verb_labels` and
-    `noun_labels`.
+    and `audio_span`. With them `labels`: of a class int64 of no axes; of several, float32 (K,) of zeros and ones; of a
+    number, float32 of no axes. Of several targets one each, such as `verb_labels` and `noun_labels`.
 
     `dataset[5]` draws what is random from torch's generator. `dataset[epoch, 5]`, as `EpochSampler` asks for it,
     depends on (seed, epoch, 5) alone: on no other clip, worker or process, so that a run can be resumed and spread.
@@ -88,7 +89,8 @@ class ClipDataset(torch.utils.data.Dataset):
         mixing: called with the rows of a batch and a `torch.Generator`; gives rows, such as those of mixup.
         seed: see above.
         on_broken: what happens to a clip that cannot be read. "raise": `BrokenClipError`. "skip": its batch goes
-            without it. "mask": zeros in its place, with labels -100, which keeps the shape of batches. Of the last two
+            without it. "mask": zeros in its place, with labels -100 (NaN for a number), which keeps the shape of
+            batches, and which losses and metrics leave out. Of the last two
             each clip is logged once as a warning and listed by `broken()`.
         model: the one that learns or answers these clips, or its configuration: its classes must be those of the rows
             in the same order. A dataset that is not told cannot know, and stock Trainer does not tell it;
@@ -123,16 +125,17 @@ class ClipDataset(torch.utils.data.Dataset):
         for column in ["video", *columns]:
             if column not in rows.features:
                 raise ValueError(f"the clips have no column {column!r}; there are {', '.join(sorted(rows.features))}")
-        self.names: dict[str, list[str]] = {}
+        self.kinds: dict[str, Kind] = {}
         for column in columns:
-            if not isinstance(rows.features[column], ClassLabel):
+            if (kind := answer_kind(rows.features[column])) is None:
                 raise ValueError(
                     f"column {column!r} does not hold classes: load_clips(..., target={column!r}) makes it"
                 )
-            self.names[column] = rows.features[column].names
+            self.kinds[column] = kind
+        self.names = {column: classes_of(rows.features[column]) for column in columns}
         if model is not None:
-            check_class_names(getattr(model, "config", model), self.names)
-        self._label_keys = (
+            self.check_model(getattr(model, "config", model))
+        self.label_keys = (
             {"labels": target} if isinstance(target, str) else {f"{name}_labels": name for name in target}
         )
         self.rows = rows.with_format(None)
@@ -143,6 +146,11 @@ class ClipDataset(torch.utils.data.Dataset):
         self.on_broken = on_broken
         self.processor_options = (LEFT_TO_AUGMENTATION if augmentation else {}) | processor_options
         self._report = Path(report) if report is not None else self._temporary_report()
+
+    def check_model(self, config: PreTrainedConfig) -> None:
+        """Raise `ValueError` unless the answers of the rows are those of a model with this configuration."""
+        check_kind(config, self.kinds)
+        check_class_names(config, {column: names for column, names in self.names.items() if names})
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -177,7 +185,9 @@ class ClipDataset(torch.utils.data.Dataset):
                 broken = BrokenClip(self.path(index), str(error))
                 raise BrokenClipError(describe(broken), *broken) from error
             row = self._augmented({name: value[0] for name, value in inputs.items()})
-        return row | {key: torch.tensor(clip[column]) for key, column in self._label_keys.items()}
+        return row | {
+            key: answer_tensor(clip[column], self.rows.features[column]) for key, column in self.label_keys.items()
+        }
 
     def path(self, index: int) -> str:
         """Where a clip is, with its interval if it has one; for clips that come as bytes without a name, its row."""
@@ -232,7 +242,7 @@ class ClipDataset(torch.utils.data.Dataset):
         inputs = self.processor([frames], video_metadata=facts, return_tensors="pt", **sound, **options)
         row = self._augmented({name: value[0] for name, value in inputs.items()})
         row = {name: torch.zeros_like(value) for name, value in row.items()}
-        return row | {key: torch.tensor(IGNORED) for key in self._label_keys}
+        return row | {key: no_answer(self.rows.features[column]) for key, column in self.label_keys.items()}
 
     def _temporary_report(self) -> Path:
         handle, name = tempfile.mkstemp(prefix="broken_clips_", suffix=".jsonl")

@@ -6,13 +6,14 @@ The models take the soft targets as labels (XViT and CA²ST with `problem_type="
 Alphabet: B clips, T frames, C channels, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from holovid.modeling.tasks import Kind
 from holovid.recipes import Recipe
 
 Row = dict[str, Tensor]
@@ -21,7 +22,7 @@ Row = dict[str, Tensor]
 class ClipMixing:
     """
     Args:
-        num_classes: classes of each label: {"labels": 174}, or {"verb_labels": 97, "noun_labels": 300}.
+        num_classes: classes of each label: {"labels": 174}, or {"verb_labels": 97, "noun_labels": 300}; of a number 1.
         label_smoothing: share of the target that is spread evenly over all classes.
         mixup_alpha: mix whole clips, with a share drawn from Beta(alpha, alpha); 0 = never.
         mixup_probability: of mixing a batch at all.
@@ -30,6 +31,8 @@ class ClipMixing:
         sound_mixing: "mixup" mixes the spectrograms by the share of the clips. "cutmix" replaces a box of that area in
             them, and the labels then follow the box, which the spectrogram's border may have made smaller; but not
             the labels of two silent clips.
+        kinds: what labels are that are not a class: "multi_label", zeros and ones, each of which is smoothed towards
+            one half; "score", a number, which is not smoothed. Both are mixed by the share of the clips.
 
     Raises `ValueError` for values outside of these.
     """
@@ -42,6 +45,7 @@ class ClipMixing:
         mixup_probability: float = 1.0,
         cutmix_alpha: float = 0.0,
         sound_mixing: Literal["mixup", "cutmix"] = "mixup",
+        kinds: Mapping[str, Kind] | None = None,
     ):
         if not num_classes or min(num_classes.values()) < 1:
             raise ValueError(f"num_classes must name labels and their numbers of classes, got {num_classes}")
@@ -55,13 +59,15 @@ class ClipMixing:
                 raise ValueError(f"{name} must be from 0 to {limit}, got {value}")
         if sound_mixing not in ("mixup", "cutmix"):
             raise ValueError(f"sound_mixing must be 'mixup' or 'cutmix', got {sound_mixing!r}")
-        self.num_classes = dict(num_classes)
+        self.num_classes, self.kinds = dict(num_classes), dict(kinds or {})
         self.label_smoothing = label_smoothing
         self.mixup_alpha, self.mixup_probability = mixup_alpha, mixup_probability
         self.cutmix_alpha, self.sound_mixing = cutmix_alpha, sound_mixing
 
     @classmethod
-    def from_recipe(cls, recipe: Recipe, num_classes: dict[str, int]) -> "ClipMixing | None":
+    def from_recipe(
+        cls, recipe: Recipe, num_classes: dict[str, int], kinds: Mapping[str, Kind] | None = None
+    ) -> "ClipMixing | None":
         """What the recipe asks for; `None` if it neither mixes clips nor softens labels."""
         if not (recipe.label_smoothing or recipe.mixup_alpha or recipe.cutmix_alpha):
             return None
@@ -72,6 +78,7 @@ class ClipMixing:
             recipe.mixup_probability,
             recipe.cutmix_alpha,
             recipe.sound_mixing,
+            kinds,
         )
 
     def __call__(self, rows: Sequence[Row], generator: torch.Generator | None = None) -> list[Row]:
@@ -79,7 +86,7 @@ class ClipMixing:
 
         Args:
             rows: of single clips, with `pixel_values_videos` (T, C, H, W), for models that hear `input_values` (rows,
-                mel bins) and `audio_mask` (), and the labels, class numbers of shape ().
+                mel bins) and `audio_mask` (), and the labels, class numbers of shape () unless `kinds` says otherwise.
             generator: source of randomness, `None` = torch's default one.
 
         Returns new rows; labels are probabilities (K,). A mixed clip is heard if one that is in it is. `frame_times`
@@ -124,11 +131,23 @@ class ClipMixing:
         return mixed
 
     def soften(self, name: str, row: Row) -> Tensor:
-        """The label of this name as probabilities (K,): (1 - e) for the class, e / K for every class."""
+        """The label of this name as probabilities (K,): (1 - e) for the class, e / K for every class.
+
+        Of several classes (1 - e) of each zero or one, and e / 2; of a number the number.
+        """
         classes = self.num_classes[name]
         if name not in row:
             raise ValueError(f"rows to mix must have {name}; they have {', '.join(row)}")
         label = torch.as_tensor(row[name])
+        kind = self.kinds.get(name, "class")
+        if kind == "score":
+            if label.ndim or not label.isfinite():
+                raise ValueError(f"{name} to mix must be a number, got {label.tolist()}")
+            return label
+        if kind == "multi_label":
+            if label.shape != (classes,) or not ((label == 0) | (label == 1)).all():
+                raise ValueError(f"{name} to mix must be a 0 or 1 for each of {classes} classes, got {label.tolist()}")
+            return torch.lerp(label, torch.full_like(label, 0.5), self.label_smoothing)
         if label.ndim or label.is_floating_point() or not 0 <= label < classes:
             raise ValueError(
                 f"{name} to mix must be a class from 0 to {classes - 1}, got "

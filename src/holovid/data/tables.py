@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, Video, load_dataset
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, Video, load_dataset
 from transformers.utils import logging
 
 from holovid.configuration.class_names import class_names as numbered_names
+from holovid.data.answers import holds_lists, read_classes, wanted_kind, with_numbers
 from holovid.data.clip_folders import find_classes, first_of, visible
 from holovid.data.table_files import TABLE_SUFFIXES, is_url, read_table, what_there_is, with_videos
 
@@ -50,6 +51,7 @@ def load_clips(
     root: str | os.PathLike | None = None,
     names: Mapping[str, Sequence[str]] | None = None,
     missing: str = "raise",
+    problem_type: str | None = None,
 ) -> DatasetDict:
     """Labelled clips as `datasets` tables, split -> rows.
 
@@ -69,7 +71,7 @@ def load_clips(
               is a number;
             - a mapping of the name of a split to a folder or table of its own;
             - the id of a data set of the Hub with a column of videos: `owner/name`.
-        target: the column, or columns, of classes.
+        target: the column, or columns, of right answers.
         root: folder that relative paths in tables start from; by default that of the table.
         names: target -> names of its classes in the order of a model. By default they are those of the split "train"
             (without one, of all splits), sorted. Labels that are numbers are the numbers of the classes, and their
@@ -77,8 +79,14 @@ def load_clips(
         missing: what happens to files that are not there. "raise": a `ValueError`; "skip": their rows are left out,
             and a warning says which; "ignore": nobody looks, which saves a minute for a large set on a network disk.
 
+        problem_type: what an answer is, in transformers' words: "single_label_classification", a class;
+            "multi_label_classification", any number of classes, in tables of text as `run|jump` and else as a list of
+            names or numbers, an empty one for none; "regression", a number. Default: a class, or in columns of lists
+            several. With several targets each is a class.
+
     Raises `ValueError` for a source that is none of these, a table without the columns or the classes that it takes,
-    empty folders of classes, intervals that end before they start, and classes that training does not have.
+    answers of another kind, empty folders of classes, intervals that end before they start, and classes that training
+    does not have.
     """
     if missing not in ("raise", "skip", "ignore"):
         raise ValueError(f"missing must be 'raise', 'skip' or 'ignore', got {missing!r}")
@@ -98,8 +106,14 @@ def load_clips(
         for column in targets:
             if column not in rows.features:
                 raise ValueError(f"the clips have no column {column!r}; {what_there_is(rows, [column])}")
+    kind = wanted_kind(clips, targets, problem_type)
+    if names and kind == "score":
+        raise ValueError(f"names are those of classes, and {targets[0]!r} is a number")
     for column in targets:
-        clips = with_classes(clips, column, (names or {}).get(column))
+        if kind == "score":
+            clips = with_numbers(clips, column)
+        else:
+            clips = with_classes(clips, column, (names or {}).get(column), several=kind == "multi_label")
     for split, rows in clips.items():
         check_intervals(split, rows)
     clips = clips if missing == "ignore" else without_missing(clips, missing)
@@ -117,7 +131,8 @@ def with_order_of_classes(clips: Mapping[str, Dataset], names: Mapping[str, Sequ
     """
     tables = dict(clips)
     for column, some in names.items():
-        tables = with_classes(tables, column, some)
+        several = any(holds_lists(rows.features[column]) for rows in tables.values())
+        tables = with_classes(tables, column, some, several)
     return in_order(tables, list(names))
 
 
@@ -229,13 +244,22 @@ def is_text(name: str) -> bool:
     return True
 
 
-def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | None) -> dict[str, Dataset]:
-    """The same rows, whose column `target` is a `ClassLabel` with the same names in all splits."""
-    labels = {split: read_labels(split, rows, target) for split, rows in clips.items()}
+def with_classes(
+    clips: dict[str, Dataset], target: str, names: Sequence[str] | None, several: bool
+) -> dict[str, Dataset]:
+    """The same rows, whose column `target` is a `ClassLabel`, or `several`, with the same names in all splits."""
+    cells = {split: read_classes(split, rows, target) for split, rows in clips.items()} if several else {}
+    if several:
+        labels = {split: [label for cell in column for label in cell] for split, column in cells.items()}
+        if not any(labels.values()):
+            raise ValueError(f"no clip has a class in the column {target!r}")
+    else:
+        labels = {split: read_labels(split, rows, target) for split, rows in clips.items()}
     plain = plain_names(set().union(*labels.values()), target)
     labels = {split: [plain[label] for label in column] for split, column in labels.items()}
     teaching = "train" if "train" in clips else next(iter(clips))
     owner, feature = "the model", clips[teaching].features[target]
+    feature = feature.feature if holds_lists(feature) else feature
     if names is None:
         owner = "training"
         learned = set(labels["train"]) if "train" in clips else set().union(*labels.values())
@@ -262,8 +286,12 @@ def with_classes(clips: dict[str, Dataset], target: str, names: Sequence[str] | 
                 f"{split} has {first_of(foreign, 'class')} of {target!r} that {owner} does not have; it has "
                 f"{first_of(sorted(known), 'class')}"
             )
-        column = [numbers[label] for label in labels[split]]
-        made[split] = rows.remove_columns(target).add_column(target, column, feature=ClassLabel(names=names))
+        column: list = [numbers[label] for label in labels[split]]
+        kind: Any = ClassLabel(names=names)
+        if several:
+            each, kind = iter(column), List(kind)
+            column = [[next(each) for _ in cell] for cell in cells[split]]
+        made[split] = rows.remove_columns(target).add_column(target, column, feature=kind)
     return made
 
 
@@ -279,7 +307,8 @@ def read_labels(split: str, rows: Dataset, target: str) -> list[str]:
         raise ValueError(f"{split} has {first_of(without, 'row')} without a {target!r}")
     if not (kinds := {type(value) for value in values}) <= {str, int}:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(f"the classes of {target!r} in {split} must be names or whole numbers, got {found}")
+        cure = "; numbers that are the answer are asked for with problem_type='regression'" if float in kinds else ""
+        raise ValueError(f"the classes of {target!r} in {split} must be names or whole numbers, got {found}{cure}")
     return list(map(str, values))
 
 

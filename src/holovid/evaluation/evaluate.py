@@ -7,7 +7,6 @@
 What a model is asked are its tasks: "label", or "verb" and "noun". Alphabet: B clips, V views and crops, K classes.
 """
 
-import math
 import os
 import tempfile
 import time
@@ -17,7 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import Dataset
@@ -28,20 +26,21 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from holovid.data.dataset import BrokenClip, BrokenClipError, ClipDataset, describe
+from holovid.evaluation.answers import ANSWERS
+from holovid.evaluation.answers import ensemble_views as ensemble_views
 from holovid.evaluation.fingerprints import fingerprints_of
 from holovid.evaluation.interventions import apply_interventions, check_interventions, intervened
+from holovid.evaluation.metric_names import is_share
 from holovid.evaluation.prediction_log import Line, PredictionLog
 from holovid.evaluation.protocol import Protocol, check_one_of
 from holovid.evaluation.report import write_report
 from holovid.evaluation.tasks import LabelledSet, Question, list_clips, match_tasks
 from holovid.inference.pipeline import check_finite, join_batch
 from holovid.metrics.harmonic_mean import harmonic_mean
-from holovid.metrics.top_k_accuracy import label_ranks
 from holovid.processing.clip_features import ClipFeatures
 from holovid.records import EVALUATION, read_json, write_means
 
 ONE_VIEW = Protocol()
-TOP = 5  # predictions of a clip that are kept
 ON_BROKEN = ("skip", "raise")
 PATIENCE = timedelta(days=7)  # processes may finish hours apart
 Predict = Callable[[list[tuple[int, dict[str, Tensor]]]], list[Line]]
@@ -62,19 +61,19 @@ def evaluate_clips(
     about: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Measure how well a model labels clips.
+    """Measure how well a model answers what it is asked of clips.
 
     Started by `torchrun`, each process takes its share of the clips, and all return the same results. In a folder that
     holds a part of the same evaluation, that part is not done again.
 
     Args:
-        model: with `logits` of labels, or with `verb_logits` and `noun_logits`. It is moved to Accelerate's device.
+        model: with `tasks`, or a video classifier of transformers. It is moved to Accelerate's device.
         processor: a `HolovidProcessor` or `HolovidVideoProcessor`.
         rows: of `load_clips`. Classes are matched with those of the model by name; with a model whose classes have no
             names, by number.
         protocol: views and crops, what is averaged over them, and so on.
-        target: the column of classes; for a model of verbs and nouns, the columns of both. Default "label" or "verb"
-            and "noun".
+        target: the column of right answers; for a model of verbs and nouns, the columns of both. Default "label" or
+            "verb" and "noun".
         batch_size: views that go through the model at once; those of one clip may be cut into several batches.
         num_workers: processes that decode ahead, for each process that evaluates.
         output: folder for predictions and results: predictions.*.jsonl (while running, and for resuming),
@@ -89,7 +88,10 @@ def evaluate_clips(
     Returns what results.json holds:
         `metrics`: `top1`, `top5`, `mean_class_accuracy`; for verbs and nouns `verb_top1`, `noun_top1`, `action_top1`
         and so on, an action being right when both are. All in 0..1. Top-5 is left out where there are no more than
-        five classes. `per_class`, `most_confused`: for each task. `counts`: `clips`, `evaluated`, `broken`. `broken`:
+        five classes. Of clips with several classes `mean_average_precision` beside top-k, which then counts clips of
+        which one class is among the best; of numbers `mean_absolute_error` and `root_mean_squared_error` in their
+        unit, `pearson` and `spearman`, `None` where all are equal. `per_class`, `most_confused`: for each task, empty
+        where it has none. `counts`: `clips`, `evaluated`, `broken`. `broken`:
         which, and why. `protocol`, `model`, `dataset`, `versions`, `date`; `seconds` over all processes and runs, and
         `clips_per_second` of one process.
 
@@ -154,7 +156,8 @@ def evaluate_sets(
         sets: of `load_set`, with different names.
         output: folder for a folder of each set, by its name, and results.json.
 
-    Returns what that file holds: `sets`, the results of each by its name; `harmonic_mean` of each metric over sets.
+    Returns what that file holds: `sets`, the results of each by its name; `harmonic_mean` over sets of each
+    metric that is a share.
     Raises what `evaluate_clips` raises; if that can be known, before the first clip.
     """
     if len({each.name for each in sets}) < len(sets):
@@ -170,7 +173,9 @@ def evaluate_sets(
             model, processor, each.rows, target=target, output=folder, about=named, **options
         )
     metrics = [each["metrics"] for each in results.values()]
-    shared = [name for name in metrics[0] if all(name in others for others in metrics)]
+    shared = [
+        name for name in metrics[0] if is_share(name) and all(others.get(name) is not None for others in metrics)
+    ]
     means = {name: harmonic_mean([others[name] for others in metrics]) for name in shared}
     if output is not None and PartialState().is_main_process:
         write_means(output, results, means)
@@ -193,7 +198,7 @@ class NumberedClips(torch.utils.data.Dataset):
             row = self.dataset.read(number, epoch=0)
         except BrokenClipError as error:
             return number, error.reason or str(error)
-        return number, {name: value for name, value in row.items() if not name.endswith("labels")}
+        return number, {name: value for name, value in row.items() if name not in self.dataset.label_keys}
 
 
 def check_processes(processes: int, clips: int, output: str | os.PathLike | None) -> None:
@@ -253,10 +258,9 @@ def predictor(
         lines: list[Line] = [{"clip": number} for number in numbers]
         for task, name in zip(tasks, names, strict=True):
             check_finite(logits[name])
-            scores = ensemble_views(logits[name], ensemble).cpu().numpy()
-            for line, answer in zip(
-                lines, best_answers(scores, [task.labels[number] for number in numbers]), strict=True
-            ):
+            rights = [task.labels[number] for number in numbers]
+            answers = ANSWERS[task.task.kind].lines(logits[name], rights, ensemble)
+            for line, answer in zip(lines, answers, strict=True):
                 line[task.name] = answer
         return lines
 
@@ -283,31 +287,6 @@ def view_logits(
         outputs = model(**piece)
         pieces.append({name: outputs[name].float() for name in names})
     return {name: torch.cat([piece[name] for piece in pieces]).unflatten(0, views) for name in names}
-
-
-def ensemble_views(logits: Tensor, ensemble: str) -> Tensor:
-    """Logarithms of probabilities (B, K) of logits (B, V, K): logarithms, because far probabilities would all be 0."""
-    if ensemble == "logits":
-        return logits.mean(dim=1).log_softmax(dim=-1)
-    return logits.log_softmax(dim=-1).logsumexp(dim=1) - math.log(logits.shape[1])
-
-
-def best_answers(scores: np.ndarray, labels: Sequence[int]) -> list[dict[str, Any]]:
-    """For each clip the best classes, their probabilities, and how many classes come before the right one.
-
-    Args:
-        scores: logarithms of probabilities (B, K).
-        labels: the right classes.
-
-    Raises `ValueError` for scores that are not numbers.
-    """
-    ranks = label_ranks(scores, np.asarray(labels))
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
-    probabilities = np.exp(np.take_along_axis(scores, best, axis=1).astype(np.float64))
-    return [
-        {"rank": int(rank), "top": top.tolist(), "scores": [round(score, 6) for score in shares.tolist()]}
-        for rank, top, shares in zip(ranks, best, probabilities, strict=True)
-    ]
 
 
 def name_things(model: PreTrainedModel, rows: Dataset, about: Mapping[str, str]) -> dict[str, Any]:

@@ -16,14 +16,12 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
-from holovid.evaluation.confusion import confusion_counts, draw_confusion, most_confused
+from holovid.evaluation.answers import ANSWERS, ranks_of, top_k
 from holovid.evaluation.prediction_log import Line
 from holovid.evaluation.tasks import Clips, Question
 from holovid.files import write_whole
-from holovid.metrics.top_k_accuracy import class_accuracies
 from holovid.records import EVALUATION, write_record
 
-TOP_K = (1, 5)
 LIBRARIES = ("holovid", "torch", "transformers", "accelerate", "datasets", "av")
 
 
@@ -49,27 +47,22 @@ def write_report(
     numbers = sorted(lines.keys() - broken.keys())
     if not numbers:
         raise ValueError(f"none of the {len(clips)} clips could be read; {clips.names[0]}: {broken[min(broken)]}")
-    ranks = {task.name: np.array([lines[number][task.name]["rank"] for number in numbers]) for task in tasks}
-    labels = {task.name: np.array([task.labels[number] for number in numbers]) for task in tasks}
-    confusions = {
-        task.name: confusion_counts(
-            labels[task.name], [lines[number][task.name]["top"][0] for number in numbers], len(task.classes)
-        )
-        for task in tasks
-    }
+    answers = {task.name: [lines[number][task.name] for number in numbers] for task in tasks}
+    rights = {task.name: [task.labels[number] for number in numbers] for task in tasks}
+    asked = [(task, ANSWERS[task.task.kind], answers[task.name], rights[task.name]) for task in tasks]
     seconds = sum(lines[number]["seconds"] for number in numbers)
     public = clips.public_names()
     results = {
         **facts,
         "task": {"type": "video-classification", "name": "Video Classification"},
-        "metrics": accuracies(tasks, ranks, labels),
+        "metrics": metrics(tasks, answers, rights),
         "counts": {"clips": len(clips), "evaluated": len(numbers), "broken": len(broken)},
         "broken": [
             {"clip": public[number], "reason": without_place(reason, clips.places[number], public[number])}
             for number, reason in broken.items()
         ],
-        "per_class": {task.name: per_class(task, ranks[task.name], labels[task.name]) for task in tasks},
-        "most_confused": {task.name: most_confused(confusions[task.name], task.classes) for task in tasks},
+        "per_class": {task.name: kind.per_class(task, given, right) for task, kind, given, right in asked},
+        "most_confused": {task.name: kind.most_confused(task, given, right) for task, kind, given, right in asked},
         "seconds": round(seconds, 3),
         "clips_per_second": round(len(numbers) / seconds, 3),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
@@ -84,50 +77,38 @@ def write_report(
         buffer = io.BytesIO()
         pyarrow.csv.write_csv(table, buffer)
         write_whole(folder / "predictions.csv", buffer.getvalue())
-    for task in tasks:
-        buffer = io.BytesIO()
-        title = f"{facts['model']['name']} on {facts['dataset']['name']}, {len(numbers)} clips"
-        draw_confusion(confusions[task.name], task.classes, title).savefig(buffer, format="png")
-        name = "confusion.png" if len(tasks) == 1 else f"confusion_{task.name}.png"
-        write_whole(folder / name, buffer.getvalue())
+    title = f"{facts['model']['name']} on {facts['dataset']['name']}, {len(numbers)} clips"
+    for task, kind, given, right in asked:
+        if (picture := kind.picture(task, given, right, title)) is not None:
+            buffer = io.BytesIO()
+            picture.savefig(buffer, format="png")
+            name = "confusion.png" if len(tasks) == 1 else f"confusion_{task.name}.png"
+            write_whole(folder / name, buffer.getvalue())
     return write_record(EVALUATION, folder, results)
 
 
-def accuracies(tasks: list[Question], ranks: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> dict[str, float]:
-    """Of labels `top1` and so on; of verbs and nouns `verb_top1`, `noun_top1`, `action_top1`.
-
-    Of k classes or fewer, a top-k accuracy would always be 1 and is left out; unless k is 1.
-    """
-    sizes = {task.name: len(task.classes) for task in tasks}
-    if len(tasks) > 1:
-        ranks = ranks | {"action": np.max([ranks[task.name] for task in tasks], axis=0)}
-        sizes["action"] = max(sizes.values())
-    found = {}
-    for k in TOP_K:
-        for name in ranks:
-            if k == 1 or k < sizes[name]:
-                found[f"top{k}" if len(tasks) == 1 else f"{name}_top{k}"] = float((ranks[name] < k).mean())
-    for task in tasks:
-        shares = class_accuracies(ranks[task.name] < 1, labels[task.name], len(task.classes))
-        mean = float(np.mean([share for share in shares if share is not None]))
-        found["mean_class_accuracy" if len(tasks) == 1 else f"{task.name}_mean_class_accuracy"] = mean
-    return found
+def metrics(tasks: list[Question], answers: Mapping[str, list], rights: Mapping[str, list]) -> dict[str, float | None]:
+    """Of labels `top1` and so on; of verbs and nouns `verb_top1`, `noun_top1`, `action_top1`."""
+    found = {task.name: ANSWERS[task.task.kind].metrics(task, answers[task.name], rights[task.name]) for task in tasks}
+    if len(tasks) == 1:
+        return found[tasks[0].name]
+    if not are_pairs(tasks):
+        return {f"{task}_{name}": value for task, each in found.items() for name, value in each.items()}
+    worst = np.max([ranks_of(answers[task.name]) for task in tasks], axis=0)
+    found["action"] = dict(top_k(worst, max(len(task.classes) for task in tasks)))
+    names = list(dict.fromkeys(name for each in found.values() for name in each))
+    return {f"{task}_{name}": each[name] for name in names for task, each in found.items() if name in each}
 
 
-def per_class(task: Question, ranks: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Name of each class that has clips -> how many, and how many of them are found."""
-    shares = class_accuracies(ranks < 1, labels, len(task.classes))
-    clips = np.bincount(labels, minlength=len(task.classes))
-    return {
-        name: {"clips": int(count), "top1": share}
-        for name, count, share in zip(task.classes, clips, shares, strict=True)
-        if share is not None
-    }
+def are_pairs(tasks: list[Question]) -> bool:
+    """Whether the answers belong together, as a verb and a noun: an action is right when all its classes are."""
+    return len(tasks) > 1 and all(task.task.kind == "class" for task in tasks)
 
 
 def prediction_table(clips: Clips, tasks: list[Question], lines: Mapping[int, Line]) -> pyarrow.Table:
-    """A row for each clip: path, start, end, why it is broken; for each task the label, whether it is the prediction,
-    and the best predictions with their scores, `prediction_1`, `score_1`, ... (of verbs `verb_prediction_1`, ...).
+    """A row for each clip: path, start, end, why it is broken; for each task the right answer, whether it is the
+    prediction, and the best predictions with their scores, `prediction_1`, `score_1`, ... (of verbs
+    `verb_prediction_1`, ...); or the one number that was predicted.
     """
     columns: dict[str, Any] = {
         "path": pyarrow.array(clips.names, pyarrow.string()),
@@ -138,15 +119,9 @@ def prediction_table(clips: Clips, tasks: list[Question], lines: Mapping[int, Li
     for task in tasks:
         prefix = "" if len(tasks) == 1 else f"{task.name}_"
         answers = [lines[number].get(task.name) for number in range(len(clips))]
-        columns[task.name] = pyarrow.array([task.classes[label] for label in task.labels], pyarrow.string())
-        right = [None if answer is None else answer["rank"] == 0 for answer in answers]
-        columns[f"{prefix}correct"] = pyarrow.array(right, pyarrow.bool_())
-        for place in range(min(5, len(task.classes))):
-            best = [None if answer is None else task.classes[answer["top"][place]] for answer in answers]
-            scores = [None if answer is None else answer["scores"][place] for answer in answers]
-            columns[f"{prefix}prediction_{place + 1}"] = pyarrow.array(best, pyarrow.string())
-            columns[f"{prefix}score_{place + 1}"] = pyarrow.array(scores, pyarrow.float64())
-    if len(tasks) > 1:
+        for name, values in ANSWERS[task.task.kind].columns(task, answers).items():
+            columns[prefix + name if name else task.name] = values
+    if are_pairs(tasks):
         both = [columns[f"{task.name}_correct"].to_pylist() for task in tasks]
         right = [None if None in pair else all(pair) for pair in zip(*both, strict=True)]
         columns["action_correct"] = pyarrow.array(right, pyarrow.bool_())

@@ -8,18 +8,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from holovid.configuration.suggestions import nearest
+from holovid.data.answers import answer_kind, classes_of
 from holovid.data.clip_folders import first_of
 from holovid.data.table_files import PATH_COLUMNS
 from holovid.data.tables import load_clips, plain_name
 from holovid.loading import heads_of
-from holovid.modeling.tasks import LABEL, Task, tasks_of
+from holovid.modeling.tasks import KINDS, LABEL, PROBLEM_TYPES, Kind, Task, tasks_of
 
+WORDS = {"class": "classes", "multi_label": "lists of classes", "score": "numbers"}
 COUNTED = ("no", "one", "two", "three", "four")
 
 
@@ -30,14 +32,14 @@ class Question:
     Args:
         task: of the model.
         column: of the data, where the answers stand.
-        classes: names of the model's classes.
-        labels: number of the right class of each clip.
+        classes: names of the model's classes; none where the answer is a number.
+        labels: number of the right class of each clip; of clips that have several, a list of them; or the number.
     """
 
     task: Task
     column: str
     classes: list[str]
-    labels: list[int]
+    labels: list[Any]
 
     @property
     def name(self) -> str:
@@ -92,7 +94,9 @@ def load_set(
 
     Raises `ValueError` when there is no such split, and what `load_clips` raises.
     """
-    splits = load_clips(source, target=list(task_columns(model, target).values()), root=root)
+    columns = task_columns(model, target)
+    problem_type = PROBLEM_TYPES.get(next(iter(columns)).kind) if len(columns) == 1 else None
+    splits = load_clips(source, target=list(columns.values()), root=root, problem_type=problem_type)
     choices = [split] if split is not None else [*splits] if len(splits) == 1 else ["validation", "test"]
     if not (found := [name for name in choices if name in splits]):
         raise ValueError(f"the data has no split {' or '.join(map(repr, choices))}; it has {', '.join(splits)}")
@@ -131,14 +135,27 @@ def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[st
     """
     questions, config = [], model.config
     for task, column in task_columns(model, target).items():
-        if not isinstance(rows.features.get(column), ClassLabel):
-            classes = [other for other, feature in rows.features.items() if isinstance(feature, ClassLabel)]
-            there = f"there are {', '.join(classes)}" if classes else "there are none"
-            raise ValueError(f"the data has no classes in a column {column!r} ({there}); load_clips makes them")
-        known = names_of_classes(config, task)
-        numbers = rows.with_format(None)[column][:]
-        matched = match_classes(column, rows.features[column].names, numbers, known, task.count(config))
-        questions.append(Question(task, column, *matched))
+        feature, wanted = rows.features.get(column), "class" if task.kind == "future" else task.kind
+        if feature is None or answer_kind(feature) != wanted:
+            others = [other for other, feature in rows.features.items() if answer_kind(feature) == wanted]
+            there = f"there are {', '.join(others)}" if others else "there are none"
+            raise ValueError(
+                f"the data has no {WORDS[wanted]} in a column {column!r} ({there}); load_clips makes them"
+            )
+        values = rows.with_format(None)[column][:]
+        if wanted == "score":
+            if task.count(config) != 1:
+                raise ValueError(f"the model gives {task.count(config)} numbers a clip, and one is evaluated")
+            questions.append(Question(task, column, [], values))
+            continue
+        flat = values if wanted == "class" else [number for numbers in values for number in numbers]
+        known, names = names_of_classes(config, task), classes_of(feature)
+        matched: list[Any]
+        classes, matched = match_classes(column, names, flat, known, task.count(config))
+        if wanted == "multi_label":
+            each = iter(matched)
+            matched = [[next(each) for _ in numbers] for numbers in values]
+        questions.append(Question(task, column, classes, matched))
     return questions
 
 
@@ -161,6 +178,18 @@ def names_of_classes(config: PreTrainedConfig, task: Task) -> list[str] | None:
     """Names of the classes that a model was trained with, if it knows them."""
     names = task.names(config)
     return None if names is None else [*map(plain_name, names)]
+
+
+def check_kind(config: PreTrainedConfig, kinds: Mapping[str, Kind]) -> None:
+    """Raise `ValueError` unless answers of these kinds, by column, are those that a classifier's loss takes."""
+    if len(kinds) > 1 or config.problem_type is None:  # in which case transformers guesses it from the first labels
+        return
+    ((column, kind),) = kinds.items()
+    if kind != KINDS[config.problem_type]:
+        raise ValueError(
+            f"the data has {WORDS[kind]} in {column!r}, and the model takes {WORDS[KINDS[config.problem_type]]}: its "
+            f"problem_type is {config.problem_type}"
+        )
 
 
 def check_class_names(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> None:
@@ -192,15 +221,15 @@ def match_classes(
     column: str, names: list[str], numbers: list[int], known: list[str] | None, count: int
 ) -> tuple[list[str], list[int]]:
     """Names of the model's classes, and the labels of clips in the model's numbers."""
-    used = sorted(set(numbers))
-    if -1 in used or None in used:
+    if -1 in numbers or None in numbers:
         raise ValueError(f"some clips have no class in the column {column!r}")
+    used = sorted(set(numbers))
     places = {name: number for number, name in enumerate(known or [])}
     foreign = [names[number] for number in used if names[number] not in places]
     if known is not None and not foreign:
         return known, [places[names[number]] for number in numbers]
     if names == [str(number) for number in range(len(names))]:
-        if used[-1] >= count:
+        if used and used[-1] >= count:
             raise ValueError(f"the model has {count} classes, and {column!r} of the data has number {used[-1]}")
         return known or [str(number) for number in range(count)], numbers
     if known is not None:

@@ -15,19 +15,24 @@ WIDTH, MARGIN, GAP, LINE = 960, 24, 8, 34
 
 
 def contact_sheet(
-    processor: BaseVideoProcessor, video: Any, answers: Sequence[Mapping[str, Any]], title: str = ""
+    processor: BaseVideoProcessor,
+    video: Any,
+    answers: Sequence[Mapping[str, Any]],
+    title: str = "",
+    is_share: bool = True,
 ) -> Image.Image:
     """Draw what `processor` shows the model of a video, and below it what the model answered.
 
     Args:
         processor: the model's video processor; it must give the same frames each time it is asked.
         video: whatever the processor reads.
-        answers: `{"label": str, "score": float in 0..1}`, best first, as pipelines give them.
+        answers: `{"label": str, "score": float}`, best first, as pipelines give them.
         title: a line above the frames.
+        is_share: whether scores are from 0 to 1, and drawn as bars.
 
     Raises what the processor raises.
     """
-    return draw_sheet(*seen_frames(processor, video), answers, title)
+    return draw_sheet(*seen_frames(processor, video), answers, title, is_share=is_share)
 
 
 def seen_frames(processor: BaseVideoProcessor, video: Any) -> tuple[Tensor, list[float] | None]:
@@ -48,6 +53,7 @@ def draw_sheet(
     answers: Sequence[Mapping[str, Any]],
     title: str = "",
     columns: int | None = None,
+    is_share: bool = True,
 ) -> Image.Image:
     """Draw frames in reading order with the scores of the labels below.
 
@@ -56,6 +62,7 @@ def draw_sheet(
         times: seconds from the start of the clip, written below each frame.
         answers, title: as in `contact_sheet`.
         columns: frames in a row, by default all, up to eight.
+        is_share: whether scores are from 0 to 1, and drawn as bars.
 
     Raises `ValueError` when there is nothing to draw, or `times` are not as many as the frames.
     """
@@ -95,10 +102,12 @@ def draw_sheet(
         middle = MARGIN + title_height + rows * row_height + GAP + LINE * index + LINE // 2
         score = float(answer["score"])
         draw.text((MARGIN, middle), shorten(str(answer["label"]), text, label_width - 16), INK, text, anchor="lm")
-        draw.rounded_rectangle((left, middle - 9, right, middle + 9), 4, TRACK)
-        if score > 0.005:
-            draw.rounded_rectangle((left, middle - 9, left + max(8, score * (right - left)), middle + 9), 4, BAR)
-        draw.text((WIDTH - MARGIN, middle), f"{score:.1%}", INK if index == 0 else FAINT, text, anchor="rm")
+        if is_share:
+            draw.rounded_rectangle((left, middle - 9, right, middle + 9), 4, TRACK)
+            if score > 0.005:
+                draw.rounded_rectangle((left, middle - 9, left + max(8, score * (right - left)), middle + 9), 4, BAR)
+        told = f"{score:.1%}" if is_share else f"{score:.3g}"
+        draw.text((WIDTH - MARGIN, middle), told, INK if index == 0 else FAINT, text, anchor="rm")
     return sheet
 
 

@@ -18,16 +18,25 @@ from transformers.utils import CONFIG_NAME, PROCESSOR_NAME
 
 from holovid.cheap_checks import is_hub_id
 from holovid.evaluation.fingerprints import fingerprint_model
+from holovid.evaluation.metric_names import parts_of, title_of
 from holovid.facts import ModelFacts, model_facts
 from holovid.families.family import family_of
 from holovid.files import write_whole
 from holovid.loading import load_classifier
 from holovid.publishing.card_snippets import write_snippets
-from holovid.publishing.card_text import METRICS, Subject, body, views
+from holovid.publishing.card_text import Subject, body, views
 from holovid.publishing.licences import LICENCES, Licence, check_licence, origins
 from holovid.records import TRAINING, Records, read_records
 
 MARK = "<!-- Made by `holovid card`, which will replace it. To keep what you write here, remove this line. -->"
+# what the Hub calls metrics that are no accuracies
+METRIC_TYPES = {
+    "mean_average_precision": "mean_average_precision",
+    "mean_absolute_error": "mae",
+    "root_mean_squared_error": "rmse",
+    "pearson": "pearsonr",
+    "spearman": "spearmanr",
+}
 TASK = "video-classification"
 
 
@@ -133,7 +142,7 @@ def metadata(subject: Subject) -> ModelCardData:
         ),
         base_model=sources or None,
         datasets=data or None,
-        metrics=["accuracy"] if results else None,
+        metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
         model_name=subject.name.rpartition("/")[2] if results else None,
         eval_results=results or None,
         **more,
@@ -154,6 +163,8 @@ def eval_results(records: Records) -> list[EvalResult]:
             continue
         asked = {name: protocol[name] for name in ("views", "crops", "ensemble", "frames", "sampling", "autocast")}
         for metric, value in each["metrics"].items():
+            if value is None:
+                continue
             results.append(
                 EvalResult(
                     task_type=TASK,
@@ -162,8 +173,8 @@ def eval_results(records: Records) -> list[EvalResult]:
                     dataset_name=dataset["name"],
                     dataset_config=views(protocol),
                     dataset_split=dataset["split"],
-                    metric_type="accuracy",
-                    metric_name=METRICS[metric],
+                    metric_type=METRIC_TYPES.get(parts_of(metric)[1], "accuracy"),
+                    metric_name=title_of(metric),
                     metric_value=round(value, 4),
                     metric_args={name: value for name, value in asked.items() if value is not None},
                 )

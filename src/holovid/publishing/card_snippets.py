@@ -22,8 +22,16 @@ model = {auto_model}.from_pretrained("{name}", trust_remote_code=True)
 inputs = processor("clip.mp4", return_tensors="pt"){with_sound}
 with torch.no_grad():
     logits = model(**inputs).logits
-print(model.config.id2label[logits.argmax(-1).item()])
+{say}
 """
+
+SAY = {
+    "class": "print(model.config.id2label[logits.argmax(-1).item()])",
+    "multi_label": "scores = logits[0].sigmoid()  # each from 0 to 1\n"
+    "print([label for number, label in model.config.id2label.items() if scores[number] > 0.5])",
+    "score": "print(logits.item())",
+}
+SAY["future"] = SAY["class"]
 
 # heads of several tasks, as of verbs and nouns, have no Auto class
 CLASSIFY_SEVERAL = """\
@@ -82,6 +90,13 @@ CLIPS = """\
 names = ["left", "right"]
 clips = Dataset.from_dict({"video": ["left.mp4", "right.mp4"], "label": [0, 1]})"""
 
+CLIPS_OF_KINDS = {
+    "class": CLIPS,
+    "future": CLIPS,
+    "multi_label": CLIPS.replace("[0, 1]", "[[1.0, 0.0], [1.0, 1.0]]"),
+    "score": CLIPS.partition("\n")[2].replace("[0, 1]", "[0.5, 2.5]"),
+}
+
 CLIPS_OF_SEVERAL = """\
 clips = Dataset.from_dict({{"video": ["left.mp4", "right.mp4"], {answers}}})"""
 
@@ -93,6 +108,9 @@ model = {auto_model}.from_pretrained(
     label2id={{name: index for index, name in enumerate(names)}},
     ignore_mismatched_sizes=True,  # the classifier is new
 )"""
+
+SAME_NUMBER = """\
+model = {auto_model}.from_pretrained("{name}", trust_remote_code=True)"""
 
 NEW_SEVERAL = """\
 model_class = get_class_from_dynamic_module("{module}.{model_class}", "{name}")
@@ -132,16 +150,17 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
     freeze = FREEZE if facts.experts else ""
     labels = ", ".join(f'"{task.labels}": rows["{task.name}"]' for task in tasks)
     if not several:
+        kind = tasks[0].kind
         fine_tune = FINE_TUNE.format(
             imports=f"{words['auto_model']}, {auto_processor}",
             dynamic_import="",
-            clips=CLIPS,
-            model=NEW_CLASSES.format(**words) + freeze,
+            clips=CLIPS_OF_KINDS[kind],
+            model=(SAME_NUMBER if kind == "score" else NEW_CLASSES).format(**words) + freeze,
             labels=labels,
             label_names="",
             **words,
         )
-        return Snippets(PIPELINE.format(**words), CLASSIFY.format(**words) + other_sound, fine_tune)
+        return Snippets(PIPELINE.format(**words), CLASSIFY.format(**words, say=SAY[kind]) + other_sound, fine_tune)
     best = ", ".join(f'"{task.name}", outputs.{task.scores}.argmax(-1).item()' for task in tasks)
     answers = ", ".join(f'"{task.name}": [{place % 2}, {1 - place % 2}]' for place, task in enumerate(tasks))
     names = ", ".join(f'"{task.labels}"' for task in tasks)

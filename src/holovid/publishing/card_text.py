@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+from holovid.evaluation.metric_names import metrics_in_order, shown, title_of
 from holovid.facts import ModelFacts, input_lines
 from holovid.families.family import variant_of
 from holovid.modeling.tasks import LABEL, Task
@@ -14,10 +15,19 @@ from holovid.publishing.licences import Licence, Origin, is_non_commercial
 from holovid.publishing.papers import PARITY_BOUND, PARITY_COMMAND, reported
 from holovid.records import Records
 
-METRICS = {
-    f"{prefix}{name}": f"{words}{title}"
-    for prefix, words in (("", ""), ("verb_", "verb "), ("noun_", "noun "), ("action_", "action "))
-    for name, title in (("top1", "top-1"), ("top5", "top-5"), ("mean_class_accuracy", "mean class accuracy"))
+MEASURED = {
+    "class": "Accuracies in percent",
+    "future": "Accuracies in percent",
+    "multi_label": "In percent: mAP, the mean over classes of their average precision, and top-k, the share of clips "
+    "of which one class is among the k with the highest scores",
+    "score": "MAE and RMSE in the unit of the number, Pearson's and Spearman's correlations from -1 to 1",
+}
+ANSWERS = {
+    "class": "It answers with one of its classes whatever the video shows, and its scores are not calibrated.",
+    "future": "It answers with one of its classes whatever will happen, and its scores are not calibrated.",
+    "multi_label": "It scores each class by itself, from 0 to 1: several may be high, or none. The scores are not "
+    "calibrated, and from which one on a class counts as seen has to be chosen.",
+    "score": "It gives a number whatever the video shows, which may lie outside of those it was trained on.",
 }
 # what evaluations take away, as the column of a table says it
 INTERVENTIONS = {"shuffle_frames": "frames shuffled", "hold_still": "one frame held", "mute": "muted"}
@@ -78,18 +88,31 @@ def introduction(subject: Subject) -> str:
     variant = variant_of(config)
     papers = " and ".join(f"[{paper.title}]({paper.address})" for paper in variant.papers)
     does = "sees and hears" if facts.inputs.sound else "sees"
-    counts = " and one of ".join(f"{count} {task}s" for task, count in facts.classes.items())
     text = (
-        f"A {facts.family} that {does} a short video and says which one of {counts} it shows: {variant.about}"
+        f"A {facts.family} that {does} a short video and {says(facts, config)}: {variant.about}"
         f"{f' ({papers})' if papers else ''}. {config.num_hidden_layers} layers of width {config.hidden_size}."
     )
-    named = "\n\n".join(class_list(task, config) for task in facts.tasks)
+    named = "\n\n".join(filter(None, (class_list(task, config) for task in facts.tasks)))
     return "\n\n".join(part for part in (f"# {subject.name}", text, named, conversion(subject)) if part)
+
+
+def says(facts: ModelFacts, config: PreTrainedConfig) -> str:
+    """What it answers."""
+    task, count = facts.tasks[0], next(iter(facts.classes.values()))
+    if task.kind == "score":
+        names = task.names(config)
+        return f"gives a number for it, its {names[0]}" if names else "gives a number for it"
+    if task.kind == "multi_label":
+        return f"says which of {count} {task.name}s it shows, any number of them"
+    counts = " and one of ".join(f"{count} {name}s" for name, count in facts.classes.items())
+    return f"says which one of {counts} {'will come' if task.kind == 'future' else 'it shows'}"
 
 
 def class_list(task: Task, config: PreTrainedConfig) -> str:
     """What the classes of a task are called."""
-    classes = "classes" if task == LABEL else f"{task.name}s"
+    if task.kind == "score":
+        return ""
+    classes = "classes" if task.name == LABEL.name else f"{task.name}s"
     if (names := task.names(config)) is None:
         return f"Its {classes} have no names."
     more = f" and {len(names) - NAMED_CLASSES} more" if len(names) > NAMED_CLASSES else ""
@@ -133,33 +156,29 @@ def results(subject: Subject) -> str:
     title = "Results, measured"
     if not found:
         return section(title, "None: this model has not been evaluated.")
-    names = [name for name in METRICS if any(name in each["metrics"] for each in found)]
+    names = metrics_in_order(name for each in found for name in each["metrics"])
     rows = []
     for each in found:
         protocol, counts = each["protocol"], each["counts"]
         taken = [INTERVENTIONS.get(name, name.replace("_", " ")) for name in protocol["intervention"]]
         data = " ".join(part for part in (each["dataset"]["name"], each["dataset"]["split"]) if part)
-        scores = [percent(each["metrics"].get(name)) for name in names]
+        scores = [shown(name, each["metrics"].get(name)) for name in names]
         how = f"{protocol['frames'] or 'all'} {protocol['sampling']}"
         asked = (views(protocol), how, protocol["ensemble"], ", ".join(taken) or "nothing")
         rows.append((data, counts["evaluated"], counts["broken"], *asked, *scores))
     head = ("data", "clips", "broken", "time x space", "frames", "averaged", "taken away")
-    means = [
-        f"Harmonic mean of {sets}: {', '.join(f'{METRICS[name]} {percent(value)}' for name, value in values.items())}."
-        for sets, values in subject.records.means.items()
-    ]
+    means = []
+    for sets, values in subject.records.means.items():
+        told = ", ".join(f"{title_of(name)} {shown(name, value)}" for name, value in values.items())
+        means.append(f"Harmonic mean of {sets}: {told}.")
     commands = dict.fromkeys(each["command"] for each in found if each.get("command"))
     return section(
         title,
-        "Accuracies in percent, by `holovid evaluate`, of the weights in this repository.",
-        table((*head, *(METRICS[name] for name in names)), rows),
+        f"{MEASURED[subject.facts.tasks[0].kind]}, by `holovid evaluate`, of the weights in this repository.",
+        table((*head, *map(title_of, names)), rows),
         *means,
         code("\n".join(commands), "sh") if commands else "",
     )
-
-
-def percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"
 
 
 def results_of_papers(subject: Subject) -> str:
@@ -270,7 +289,7 @@ def provenance(subject: Subject) -> str:
 def limitations(subject: Subject) -> str:
     facts, inputs = subject.facts, subject.facts.inputs
     points = [
-        "It answers with one of its classes whatever the video shows, and its scores are not calibrated.",
+        ANSWERS[facts.tasks[0].kind],
         "It sees "
         + (f"{inputs.num_frames} frames" if inputs.num_frames else "some frames")
         + " of a video, however long that is: what happens between them is not seen. It is for clips of one action, "

@@ -6,10 +6,13 @@ VideoTrainer(parts.model, args, recipe=parts.recipe, train_dataset=parts.train, 
 """
 
 from dataclasses import dataclass
+from statistics import fmean
 
+from torch import Tensor
 from transformers import PreTrainedModel, TrainingArguments, set_seed
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
+from holovid.data.answers import answer_kind, classes_of
 from holovid.data.augmentation import build_augmentation
 from holovid.data.dataset import ClipDataset, load_clips
 from holovid.data.mixing import ClipMixing
@@ -17,6 +20,7 @@ from holovid.data.tables import with_order_of_classes
 from holovid.families.family import variant_of
 from holovid.recipes import Recipe, get_recipe
 from holovid.training.arguments import RunArguments
+from holovid.training.class_weights import balanced_weights
 from holovid.training.starting_points import (
     build_model,
     build_processor,
@@ -36,12 +40,16 @@ class Preparation:
     recipe: Recipe
     train: ClipDataset
     validation: ClipDataset | None
+    class_weights: dict[str, Tensor] | None = None
 
     def summary(self, args: TrainingArguments) -> str:
         """A few lines for people: what is trained, on what, and how."""
         trained = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
         total = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        classes = ", ".join(f"{len(names)} of {target}" for target, names in self.train.names.items())
+        counts = {target: len(names) for target, names in self.train.names.items()}
+        classes = ", ".join(
+            f"{count} of {target}" if count else f"none, {target} is a number" for target, count in counts.items()
+        )
         return (
             f"{type(self.model).__name__}: {trained:,} of {self.model.num_parameters():,} parameters are trained\n"
             f"{len(self.train):,} clips to train on, {len(self.validation or ()):,} to validate; classes: {classes}\n"
@@ -70,20 +78,29 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     tasks = match_columns(model_class_for(start.config, columns), start.config, columns)
 
     sources = {"train": run.data, "validation": run.validation} if run.validation else run.data
-    rows = load_clips(sources, target=target, missing=run.missing)
+    problem_type = run.problem_type
+    if problem_type is None and start.kind == "checkpoint" and len(columns) == 1:
+        problem_type = start.config.problem_type
+    rows = load_clips(sources, target=target, missing=run.missing, problem_type=problem_type)
     if "train" not in rows:
         raise ValueError(f"{run.data} has no clips to train on; it has {', '.join(rows)}")
     if "validation" not in rows and validate:
         raise ValueError(f"{run.data} has no clips to validate on: give --validation, or --eval_strategy no")
-    names = {column: rows["train"].features[column].names for column in columns}
+    features = rows["train"].features
+    kind = answer_kind(features[columns[0]]) or "class"
+    names = {column: classes_of(features[column]) or [column] for column in columns}  # a number has a name too
     known = known_classes(start.config, tasks)
-    if names != known and {column: sorted(some) for column, some in names.items()} == {
-        column: sorted(some) for column, some in known.items()
-    }:  # the classes of the model in another order: its own, so that its head stays right
+    if (
+        kind != "score"
+        and names != known
+        and {column: sorted(some) for column, some in names.items()}
+        == {column: sorted(some) for column, some in known.items()}
+    ):  # the classes of the model in another order: its own, so that its head stays right
         rows, names = with_order_of_classes(rows, known), known
 
     set_seed(seed)  # new weights are the same in each run and each process
-    model = build_model(start, names)
+    mean = fmean(rows["train"][columns[0]][:]) if kind == "score" else 0.0
+    model = build_model(start, names, kind, mean)
     if run.freeze_experts or (run.freeze_experts is None and run.experts):
         if not model.config.experts:
             raise ValueError(
@@ -112,7 +129,11 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
         processor,
         target=target,
         augmentation=build_augmentation(recipe, processor, flip=run.flip),
-        mixing=ClipMixing.from_recipe(recipe, {task.labels: len(names[column]) for column, task in tasks.items()}),
+        mixing=ClipMixing.from_recipe(
+            recipe,
+            {task.labels: len(names[column]) for column, task in tasks.items()},
+            {task.labels: kind for task in tasks.values()},
+        ),
         seed=data_seed,
         on_broken=run.on_broken,
     )
@@ -120,4 +141,5 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     if "validation" in rows:
         on_broken = "mask" if run.on_broken == "skip" else "raise"
         validation = ClipDataset(rows["validation"], processor, target=target, seed=data_seed, on_broken=on_broken)
-    return Preparation(model, processor, recipe, train, validation)
+    weights = None if run.class_weights is None else balanced_weights(train)
+    return Preparation(model, processor, recipe, train, validation, weights)

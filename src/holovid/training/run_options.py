@@ -31,6 +31,10 @@ class RunArguments:
         freeze_experts: do not train the experts' own weights; default: true with --experts.
         validation: clips to validate on, if they are not in --data.
         target: column of labels; or verb noun.
+        problem_type: what a label is: a class (single_label_classification), any number of them
+            (multi_label_classification; in tables of text as run|jump) or a number (regression). Default: what the
+            model that training starts from was trained on, or else a class, or several in a column of lists.
+        class_weights: balanced lets rare classes count as much as frequent ones; default: every clip counts alike.
         num_frames: frames of a clip, in place of the recipe's.
         image_size: side of a frame in pixels, in place of the model's.
         flip: mirror half of the clips, which is not for labels that tell left from right; default: as the recipe does.
@@ -49,6 +53,8 @@ class RunArguments:
     freeze_experts: bool | None = None
     validation: str | None = None
     target: list[str] = field(default_factory=lambda: ["label"])
+    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = None
+    class_weights: Literal["balanced"] | None = None
     num_frames: int | None = None
     image_size: int | None = None
     flip: bool | None = None

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
+from torch import nn
 from transformers import AutoModelForVideoClassification, AutoProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.families.family import Family, families, family_of, family_of_variant, variant_of, variants
 from holovid.loading import class_of, heads_of, load_whole, read_config, read_processor
-from holovid.modeling.tasks import Task, tasks_of
+from holovid.modeling.tasks import Kind, Task, tasks_of
 from holovid.recipes import Recipe
 from holovid.training.arguments import RunArguments
 
@@ -121,16 +122,36 @@ def known_classes(config: PreTrainedConfig, tasks: Mapping[str, Task]) -> dict[s
     return {column: task.names(config) or [] for column, task in tasks.items()}
 
 
-def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> PreTrainedModel:
-    """The model with these classes, `names` by target.
+def build_model(
+    start: StartingPoint, names: Mapping[str, Sequence[str]], kind: Kind = "class", mean: float = 0.0
+) -> PreTrainedModel:
+    """The model with these classes, `names` by target; of a number, it has a name of its own.
 
-    A checkpoint keeps its head if its classes are the same in the same order. What is new is logged as a warning.
+    A new head for numbers answers `mean` to begin with: half of a short training would be spent on finding it.
+
+    A checkpoint keeps its head if its classes are the same in the same order, or both are for a number. What is new is
+    logged as a warning.
     """
     model_class = model_class_for(start.config, names)
     tasks = match_columns(model_class, start.config, names)
     settings = dict(start.settings)
     for column, task in tasks.items():
-        settings |= task.settings(names[column])
+        settings |= replace(task, kind=kind).settings(names[column])
+    has_head = start.kind == "checkpoint" and class_of(start.config, start.sources["model"]) is model_class
+    is_number = {task.kind == "score" for task in tasks.values()} == {kind == "score"} == {True}
+    same = has_head and (is_number or known_classes(start.config, tasks) == {**names})
+    model = new_model(model_class, start, settings)
+    if start.kind == "checkpoint":
+        load_fitting(model, start.sources["model"], keep_head=same)
+    if kind == "score" and not same:
+        for name, parameter in model.named_parameters():
+            if name.startswith(HEADS) and name.endswith("bias"):
+                nn.init.constant_(parameter, mean)
+    return model
+
+
+def new_model(model_class: type[Any], start: StartingPoint, settings: dict[str, Any]) -> PreTrainedModel:
+    """With the weights of an image model or of experts, where these are what it starts from."""
     if start.kind == "image":
         image = read_config(start.sources["model"]).model_type
         make = getattr(model_class, family_of(start.config).starts_from[image])
@@ -138,14 +159,9 @@ def build_model(start: StartingPoint, names: Mapping[str, Sequence[str]]) -> Pre
     if start.kind == "experts":
         settings.pop("experts")
         return model_class.from_experts(**start.sources, **settings)
-    has_head = start.kind == "checkpoint" and class_of(start.config, start.sources["model"]) is model_class
-    same = has_head and known_classes(start.config, tasks) == {**names}
     for name, value in settings.items():
         setattr(start.config, name, value)
-    model = model_class(start.config)
-    if start.kind == "checkpoint":
-        load_fitting(model, start.sources["model"], keep_head=same)
-    return model
+    return model_class(start.config)
 
 
 def model_class_for(config: PreTrainedConfig, columns: Collection[str]) -> type[PreTrainedModel]:

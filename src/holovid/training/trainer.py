@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
@@ -28,19 +28,23 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
 
 from holovid.data.dataset import ClipDataset, EpochSampler
-from holovid.evaluation.tasks import check_class_names
 from holovid.files import only_writer
 from holovid.metrics.action_accuracy import ActionAccuracy
+from holovid.metrics.mean_average_precision import MeanAveragePrecision
+from holovid.metrics.score_errors import ScoreErrors
 from holovid.metrics.top_k_accuracy import TopKAccuracy
+from holovid.modeling.modeling_common import multi_label_loss, score_loss
 from holovid.modeling.tasks import LABEL, Task, tasks_of
 from holovid.publishing.licences import Licence
 from holovid.publishing.push import publish
 from holovid.recipes import Recipe, get_recipe
 from holovid.saving import saved_whole
 from holovid.training.averaging import WeightAverage
+from holovid.training.class_weights import weighted_loss
 from holovid.training.optimization import build_optimizer, build_schedule
 from holovid.training.picture import save_training_picture
 
+LOSSES = {"multi_label": multi_label_loss, "score": score_loss}  # of kinds that are no classes
 PICTURE_NAME = "training.png"
 # What a recipe decides: a value of one's own would not be looked at, so it is refused.
 OF_THE_RECIPE = (
@@ -112,6 +116,7 @@ class VideoTrainer(Trainer):
             `Recipe.scaled_learning_rate`; `args.weight_decay` is used as it is; `args.warmup_steps` of 0 means the
             share that warm-up has in the recipe.
         recipe: a [`Recipe`] or the name of one.
+        class_weights: weights of classes in the loss of training, by label: those of `balanced_weights`.
         ema_decay: average the weights with this decay; evaluation and what is left at the end of training then have
             the averaged ones.
 
@@ -130,6 +135,7 @@ class VideoTrainer(Trainer):
         args: TrainingArguments,
         *,
         recipe: Recipe | str,
+        class_weights: Mapping[str, torch.Tensor] | None = None,
         ema_decay: float | None = None,
         **options: Any,
     ):
@@ -142,7 +148,8 @@ class VideoTrainer(Trainer):
             # Every parameter that is trained gets a gradient in every step (of zeros, if it cannot change anything),
             # so there are none to find, and looking for them takes time.
             args.ddp_find_unused_parameters = False
-        options.setdefault("compute_metrics", partial(measure, tasks=tasks_of(model, model.config)))
+        self.tasks, self.class_weights = tasks_of(model, model.config), class_weights
+        options.setdefault("compute_metrics", partial(measure, tasks=self.tasks))
         super().__init__(model, args, **options)
         if args.fsdp and not self.is_fsdp_enabled:
             raise ValueError("FSDP needs GPUs: on CPUs accelerate would copy the model instead; leave --fsdp out")
@@ -197,6 +204,14 @@ class VideoTrainer(Trainer):
         clips = sum(len(next(iter(batch.values()))) for batch in batches)
         self.stopwatch.clips += clips * self.accelerator.num_processes
         return batches, num_items
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        if self.class_weights is None or not model.training:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss, outputs = weighted_loss(model, inputs, self.tasks, self.class_weights)
+        return (loss, outputs) if return_outputs else loss
 
     def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch: Any = None) -> torch.Tensor:
         loss = super().training_step(model, inputs, num_items_in_batch)
@@ -327,7 +342,7 @@ def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
 def check_dataset(config: PreTrainedConfig, dataset: Any) -> None:
     """Raise `ValueError` if the labels of a `ClipDataset`, or of those in a wrapper of torch, are not the model's."""
     if isinstance(dataset, ClipDataset):
-        check_class_names(config, dataset.names)
+        dataset.check_model(config)
     elif isinstance(dataset, dict):
         for each in dataset.values():
             check_dataset(config, each)
@@ -351,20 +366,32 @@ def check_batch(clips: int, devices: int, per_device: int, accumulated: int) -> 
 
 
 def measure(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)) -> dict[str, float]:
-    """Accuracies, and the loss of exactly the clips that they are of.
+    """Accuracies, or what else these tasks are measured by, and the loss of exactly the clips that they are of.
 
     Trainer's own `eval_loss` gives way to it: with several processes that one counts clips twice that fill up the last
-    batch. Clips labelled -100, which could not be read, count nowhere.
+    batch. Clips labelled -100 or NaN, which could not be read, count nowhere.
     """
     scores, labels = prediction.predictions, prediction.label_ids
     if not isinstance(scores, tuple):
         scores, labels = (scores,), (labels,)
     loss = sum(
-        nn.functional.cross_entropy(torch.from_numpy(logits).float(), torch.from_numpy(classes)).item()
-        for logits, classes in zip(scores, labels, strict=True)
+        LOSSES.get(task.kind, nn.functional.cross_entropy)(
+            torch.from_numpy(some).float(), torch.from_numpy(right)
+        ).item()
+        for task, some, right in zip(tasks, scores, labels, strict=True)
     )
     if len(scores) == 1:
         k = (1, 5) if scores[0].shape[1] > 5 else 1
+        if tasks[0].kind == "score":
+            return {"loss": loss} | told(
+                ScoreErrors(keep_in_memory=True).compute(
+                    predictions=scores[0].reshape(-1), references=labels[0].reshape(-1)
+                )
+            )
+        if tasks[0].kind == "multi_label":
+            return {"loss": loss} | told(
+                MeanAveragePrecision(keep_in_memory=True).compute(predictions=scores[0], references=labels[0], k=k)
+            )
         return {"loss": loss} | TopKAccuracy(keep_in_memory=True).compute(
             predictions=scores[0], references=labels[0], k=k
         )
@@ -372,3 +399,8 @@ def measure(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)) -> dic
     for task, logits, classes in zip(tasks, scores, labels, strict=True):
         named |= {f"{task.name}_predictions": logits, f"{task.name}_references": classes}
     return {"loss": loss} | ActionAccuracy(keep_in_memory=True).compute(**named)
+
+
+def told(measured: dict[str, Any]) -> dict[str, float]:
+    """Of metrics those that are one number, which loggers take."""
+    return {name: value for name, value in measured.items() if isinstance(value, (int, float))}

@@ -1,0 +1,148 @@
+"""Columns of right answers: one class of a clip, several of them, or a number.
+
+In a table of `load_clips` the kind of a column is its feature: `ClassLabel`, a list of `ClassLabel`, or `float64`.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from datasets import ClassLabel, Dataset, LargeList, List, Value
+from torch import Tensor
+
+from holovid.data.clip_folders import first_of
+from holovid.modeling.modeling_common import IGNORED
+from holovid.modeling.tasks import KINDS, PROBLEM_TYPES, Kind
+
+SEPARATOR = "|"  # between the classes of a clip, where a cell of a table is text
+DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+NUMBER = Value("float64")
+
+
+def wanted_kind(clips: Mapping[str, Dataset], targets: Sequence[str], problem_type: str | None) -> Kind:
+    """What answers are: as `problem_type` says; by default classes, of a column of lists several a clip.
+
+    Raises `ValueError` for a `problem_type` that transformers does not know, and for several targets that are not all
+    classes.
+    """
+    if problem_type is not None and problem_type not in KINDS:
+        raise ValueError(f"problem_type must be one of {', '.join(KINDS)}, got {problem_type!r}")
+    listed = [column for column in targets if any(holds_lists(rows.features[column]) for rows in clips.values())]
+    if problem_type is None:
+        kind: Kind = "multi_label" if listed else "class"
+    else:
+        kind = KINDS[problem_type]
+    if len(targets) > 1 and kind != "class":
+        raise ValueError(f"several targets have one class of each a clip; {PROBLEM_TYPES[kind]} takes one target")
+    if listed and kind != "multi_label":
+        raise ValueError(
+            f"column {listed[0]!r} holds lists, which are classes of clips that have several: "
+            "problem_type='multi_label_classification' takes them"
+        )
+    return kind
+
+
+def holds_lists(feature: Any) -> bool:
+    return isinstance(feature, (List, LargeList))
+
+
+def answer_kind(feature: Any) -> Kind | None:
+    """The kind of answers in a column of this feature; `None` for what is none."""
+    if isinstance(feature, ClassLabel):
+        return "class"
+    if holds_lists(feature) and isinstance(feature.feature, ClassLabel):
+        return "multi_label"
+    return "score" if feature == NUMBER else None
+
+
+def classes_of(feature: Any) -> list[str]:
+    """Names of the classes in a column; of numbers none."""
+    if feature == NUMBER:
+        return []
+    return feature.names if isinstance(feature, ClassLabel) else feature.feature.names
+
+
+def answer_tensor(value: Any, feature: Any) -> Tensor:
+    """An answer as a loss takes it: a class int64 (), several float32 (K,) of zeros and ones, a number float32 ()."""
+    kind = answer_kind(feature)
+    if kind == "class":
+        return torch.tensor(value)
+    if kind == "score":
+        return torch.tensor(value, dtype=torch.float32)
+    shown = torch.zeros(len(feature.feature.names))
+    shown[value] = 1.0
+    return shown
+
+
+def no_answer(feature: Any) -> Tensor:
+    """What stands in its place for a clip that could not be read: losses and metrics leave it out."""
+    kind = answer_kind(feature)
+    if kind == "class":
+        return torch.tensor(IGNORED)
+    if kind == "score":
+        return torch.tensor(math.nan)
+    return torch.full((len(feature.feature.names),), float(IGNORED))
+
+
+def read_classes(split: str, rows: Dataset, target: str) -> list[list[str]]:
+    """The classes of each clip, as they are written: lists, or text with bars between them; none is none of them.
+
+    Raises `ValueError` for answers that are missing or are no such classes, and for a class that is there twice.
+    """
+    feature = rows.features[target]
+    values = rows.with_format(None)[target][:]
+    if without := [f"row {row}" for row, value in enumerate(values) if value is None]:
+        raise ValueError(f"{split} has {first_of(without, 'row')} without a {target!r}; an empty one has no classes")
+    if isinstance(feature, ClassLabel):
+        raise ValueError(f"column {target!r} of {split} holds one class a clip, where lists of them are asked for")
+    inner = feature.feature if holds_lists(feature) else None
+    if isinstance(inner, ClassLabel):
+        values = [[inner.names[number] for number in value] for value in values]
+    cells = [value.split(SEPARATOR) if isinstance(value, str) and value.strip() else value or [] for value in values]
+    if odd := [f"row {row}: {cell!r}" for row, cell in enumerate(cells) if not is_list_of_classes(cell)]:
+        raise ValueError(
+            f"{split} has {first_of(odd, 'row')} in {target!r}: the classes of a clip are names or whole numbers, in "
+            f"a list or with {SEPARATOR} between them"
+        )
+    named = [[str(name) for name in cell] for cell in cells]
+    twice = [
+        f"row {row}: {cell}" for row, cell in enumerate(named) if len({name.strip() for name in cell}) < len(cell)
+    ]
+    if twice:
+        raise ValueError(
+            f"{split} has {first_of(twice, 'row')} in {target!r} with a class twice: list the classes that a clip "
+            "has, not a 0 or 1 for each that there is"
+        )
+    return named
+
+
+def is_list_of_classes(cell: Any) -> bool:
+    return isinstance(cell, list) and all(
+        bool(name.strip()) if isinstance(name, str) else isinstance(name, int) and not isinstance(name, bool)
+        for name in cell
+    )
+
+
+def with_numbers(clips: Mapping[str, Dataset], target: str) -> dict[str, Dataset]:
+    """The same rows, whose column `target` holds numbers. Raises `ValueError` for one that is none, or not finite."""
+    made = {}
+    for split, rows in clips.items():
+        if isinstance(rows.features[target], ClassLabel):
+            raise ValueError(f"column {target!r} of {split} holds classes, where numbers are asked for")
+        values = rows.with_format(None)[target][:]
+        numbers = list(map(as_number, values))
+        if wrong := [f"row {row}: {values[row]!r}" for row, number in enumerate(numbers) if number is None]:
+            raise ValueError(f"{split} has {first_of(wrong, 'row')} in {target!r}, which is no number")
+        made[split] = rows.remove_columns(target).add_column(target, numbers, feature=NUMBER)
+    return made
+
+
+def as_number(value: Any) -> float | None:
+    """A finite number, also one that is written down; `None` for anything else."""
+    if isinstance(value, str):
+        value = float(value) if DECIMAL.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)

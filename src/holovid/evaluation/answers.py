@@ -1,0 +1,212 @@
+"""What a kind of question asks of an evaluation: lines of the log, metrics, columns, pictures.
+
+`ANSWERS[question.task.kind]` is one for each kind. Alphabet: B clips, V views and crops, K classes.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from holovid.evaluation.confusion import confusion_counts, draw_confusion, most_confused
+from holovid.evaluation.tasks import Question
+from holovid.metrics.mean_average_precision import average_precisions, best_rank
+from holovid.metrics.score_errors import score_errors
+from holovid.metrics.top_k_accuracy import class_accuracies, label_ranks
+
+TOP = 5  # predictions of a clip that are kept
+TOP_K = (1, 5)
+Answer = dict[str, Any]
+
+
+class Answers:
+    """Answers to one question. `rights` are the right ones of the same clips, as the question has them."""
+
+    def lines(self, logits: Tensor, rights: Sequence[Any], ensemble: str) -> list[Answer]:
+        """What the log keeps of each clip, of logits (B, V, K)."""
+        raise NotImplementedError
+
+    def metrics(self, question: Question, answers: Sequence[Answer], rights: Sequence[Any]) -> dict[str, float | None]:
+        """By name; `None` for what these clips do not tell."""
+        raise NotImplementedError
+
+    def per_class(self, question: Question, answers: Sequence[Answer], rights: Sequence[Any]) -> dict[str, dict]:
+        """Name of each class that has clips -> how many, and how well they are found."""
+        return {}
+
+    def most_confused(self, question: Question, answers: Sequence[Answer], rights: Sequence[Any]) -> list[dict]:
+        return []
+
+    def picture(
+        self, question: Question, answers: Sequence[Answer], rights: Sequence[Any], title: str
+    ) -> Figure | None:
+        return None
+
+    def columns(self, question: Question, answers: Sequence[Answer | None]) -> dict[str, pyarrow.Array]:
+        """Of the table of predictions, a value for each clip: of those that could not be read there is no answer."""
+        raise NotImplementedError
+
+
+class ClassAnswers(Answers):
+    """One class of several: the rank of the right one, the best ones with their probabilities."""
+
+    def lines(self, logits: Tensor, rights: Sequence[int], ensemble: str) -> list[Answer]:
+        scores = ensemble_views(logits, ensemble).cpu().numpy()
+        ranks = label_ranks(scores, np.asarray(rights))
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+        probabilities = np.exp(np.take_along_axis(scores, best, axis=1).astype(np.float64))
+        return [
+            {"rank": int(rank), "top": top.tolist(), "scores": [round(score, 6) for score in shares.tolist()]}
+            for rank, top, shares in zip(ranks, best, probabilities, strict=True)
+        ]
+
+    def metrics(self, question: Question, answers: Sequence[Answer], rights: Sequence[int]) -> dict[str, float | None]:
+        ranks, count = ranks_of(answers), len(question.classes)
+        shares = class_accuracies(ranks < 1, np.asarray(rights), count)
+        mean = float(np.mean([share for share in shares if share is not None]))
+        return {**top_k(ranks, count), "mean_class_accuracy": mean}
+
+    def per_class(self, question: Question, answers: Sequence[Answer], rights: Sequence[int]) -> dict[str, dict]:
+        shares = class_accuracies(ranks_of(answers) < 1, np.asarray(rights), len(question.classes))
+        clips = np.bincount(rights, minlength=len(question.classes))
+        return {
+            name: {"clips": int(count), "top1": share}
+            for name, count, share in zip(question.classes, clips, shares, strict=True)
+            if share is not None
+        }
+
+    def most_confused(self, question: Question, answers: Sequence[Answer], rights: Sequence[int]) -> list[dict]:
+        return most_confused(self.confusions(question, answers, rights), question.classes)
+
+    def picture(self, question: Question, answers: Sequence[Answer], rights: Sequence[int], title: str) -> Figure:
+        return draw_confusion(self.confusions(question, answers, rights), question.classes, title)
+
+    def confusions(self, question: Question, answers: Sequence[Answer], rights: Sequence[int]) -> np.ndarray:
+        return confusion_counts(rights, [answer["top"][0] for answer in answers], len(question.classes))
+
+    def columns(self, question: Question, answers: Sequence[Answer | None]) -> dict[str, pyarrow.Array]:
+        classes = question.classes
+        right = [None if answer is None else answer["rank"] == 0 for answer in answers]
+        columns = {
+            "": pyarrow.array([classes[label] for label in question.labels], pyarrow.string()),
+            "correct": pyarrow.array(right, pyarrow.bool_()),
+        }
+        for place in range(min(TOP, len(classes))):
+            best = [None if answer is None else classes[answer["top"][place]] for answer in answers]
+            scores = [None if answer is None else answer["scores"][place] for answer in answers]
+            columns[f"prediction_{place + 1}"] = pyarrow.array(best, pyarrow.string())
+            columns[f"score_{place + 1}"] = pyarrow.array(scores, pyarrow.float64())
+        return columns
+
+
+class MultiLabelAnswers(Answers):
+    """Any of several classes: the logit of each, as all clips together decide how good a score is."""
+
+    def lines(self, logits: Tensor, rights: Sequence[list[int]], ensemble: str) -> list[Answer]:
+        logits = logits.double()
+        if ensemble == "logits":
+            joined = logits.mean(dim=1)
+        else:  # of the mean probability p: log p - log (1 - p), neither of which far logits make 0
+            shown, absent = (torch.nn.functional.logsigmoid(sign * logits).logsumexp(dim=1) for sign in (1, -1))
+            joined = shown - absent
+        return [{"logits": [float(f"{logit:.7g}") for logit in clip]} for clip in joined.cpu().tolist()]
+
+    def metrics(
+        self, question: Question, answers: Sequence[Answer], rights: Sequence[list[int]]
+    ) -> dict[str, float | None]:
+        scores, shown = self.arrays(question, answers, rights)
+        seen = [value for value in average_precisions(scores, shown) if value is not None]
+        ranks = best_rank(scores, shown)[shown.any(axis=1)]
+        found: dict[str, float | None] = {"mean_average_precision": float(np.mean(seen)) if seen else None}
+        return found | (top_k(ranks, len(question.classes)) if len(ranks) else {})
+
+    def per_class(self, question: Question, answers: Sequence[Answer], rights: Sequence[list[int]]) -> dict[str, dict]:
+        scores, shown = self.arrays(question, answers, rights)
+        precisions = average_precisions(scores, shown)
+        return {
+            name: {"clips": int(count), "average_precision": precision}
+            for name, count, precision in zip(question.classes, shown.sum(axis=0), precisions, strict=True)
+            if precision is not None
+        }
+
+    def columns(self, question: Question, answers: Sequence[Answer | None]) -> dict[str, pyarrow.Array]:
+        classes = question.classes
+        named = [[classes[number] for number in numbers] for numbers in question.labels]
+        columns = {"": pyarrow.array(named, pyarrow.list_(pyarrow.string()))}
+        best = [None if answer is None else sorted_by(answer["logits"]) for answer in answers]
+        for place in range(min(TOP, len(classes))):
+            names = [None if order is None else classes[order[place]] for order in best]
+            scores = [
+                None if order is None or answer is None else round(sigmoid(answer["logits"][order[place]]), 6)
+                for order, answer in zip(best, answers, strict=True)
+            ]
+            columns[f"prediction_{place + 1}"] = pyarrow.array(names, pyarrow.string())
+            columns[f"score_{place + 1}"] = pyarrow.array(scores, pyarrow.float64())
+        return columns
+
+    @staticmethod
+    def arrays(
+        question: Question, answers: Sequence[Answer], rights: Sequence[list[int]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores, and whether clips show the classes, both (B, K)."""
+        shown = np.zeros((len(rights), len(question.classes)), dtype=bool)
+        for row, numbers in zip(shown, rights, strict=True):
+            row[numbers] = True
+        return np.array([answer["logits"] for answer in answers]), shown
+
+
+class ScoreAnswers(Answers):
+    """A number: the mean of those of all views."""
+
+    def lines(self, logits: Tensor, rights: Sequence[float], ensemble: str) -> list[Answer]:
+        return [{"score": float(f"{number:.7g}")} for number in logits[..., 0].double().mean(dim=1).cpu().tolist()]
+
+    def metrics(
+        self, question: Question, answers: Sequence[Answer], rights: Sequence[float]
+    ) -> dict[str, float | None]:
+        return score_errors(np.array([answer["score"] for answer in answers]), np.array(rights))
+
+    def columns(self, question: Question, answers: Sequence[Answer | None]) -> dict[str, pyarrow.Array]:
+        predicted = [None if answer is None else answer["score"] for answer in answers]
+        return {
+            "": pyarrow.array(question.labels, pyarrow.float64()),
+            "prediction": pyarrow.array(predicted, pyarrow.float64()),
+        }
+
+
+ANSWERS: dict[str, Answers] = {
+    "class": ClassAnswers(),
+    "future": ClassAnswers(),
+    "multi_label": MultiLabelAnswers(),
+    "score": ScoreAnswers(),
+}
+
+
+def ensemble_views(logits: Tensor, ensemble: str) -> Tensor:
+    """Logarithms of probabilities (B, K) of logits (B, V, K): logarithms, because far probabilities would all be 0."""
+    if ensemble == "logits":
+        return logits.mean(dim=1).log_softmax(dim=-1)
+    return logits.log_softmax(dim=-1).logsumexp(dim=1) - math.log(logits.shape[1])
+
+
+def ranks_of(answers: Sequence[Answer]) -> np.ndarray:
+    return np.array([answer["rank"] for answer in answers])
+
+
+def top_k(ranks: np.ndarray, count: int) -> dict[str, float]:
+    """Of k classes or fewer, a top-k accuracy would always be 1 and is left out; unless k is 1."""
+    return {f"top{k}": float((ranks < k).mean()) for k in TOP_K if k == 1 or k < count}
+
+
+def sorted_by(scores: Sequence[float]) -> list[int]:
+    """Places of the scores, the highest first; of equal ones the first."""
+    return sorted(range(len(scores)), key=lambda place: -scores[place])
+
+
+def sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
