@@ -105,6 +105,7 @@ def serve(folder: str) -> None:
 def make_ready(folder: str) -> None:
     """Import everything, and make what cases start from below `folder`."""
     import torch
+    import urllib3.util.connection  # noqa: F401 (binds a socket when it is imported, to see whether there is IPv6)
 
     from corpus import shared
 
