@@ -94,6 +94,10 @@ def make_model(kind: str, folder: Path) -> Path:
         tiny(id2label=dict(enumerate(["a", "b", "c", "d", "e"]))).save_pretrained(folder)
         HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6).save_pretrained(folder)
         return folder
+    if kind == "several classes":
+        return save(folder, tiny(problem_type="multi_label_classification", id2label=dict(enumerate("abcde"))))
+    if kind == "a number":
+        return save(folder, tiny(problem_type="regression", num_labels=1, id2label={0: "quality"}))
     if kind == "hears":
         return save(folder, tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST))
     if kind == "adapters only":
@@ -112,7 +116,8 @@ def make_model(kind: str, folder: Path) -> Path:
 def test_snippets_run_where_holovid_is_absent(tmp_path):
     """Pasted as they are, beside the model and clips of the names that they show."""
     pasted = {}
-    for kind in ("sees, video processor only", "hears", "verbs and nouns", "adapters only"):
+    kinds = ("sees, video processor only", "hears", "verbs and nouns", "adapters only", "several classes", "a number")
+    for kind in kinds:
         folder = tmp_path / kind
         card = build_card(make_model(kind, folder / "user" / "name"), licence="apache-2.0", repo_id="user/name")
         for name in ("clip", "left", "right"):
@@ -133,6 +138,16 @@ def test_snippets_run_where_holovid_is_absent(tmp_path):
         config = AutoConfig.from_pretrained(Path(folder, "fine-tuned"))
         if len(snippets) == 3:
             answers, label = text.splitlines()[:2]
+            if folder.endswith("a number"):
+                (answer,) = ast.literal_eval(answers)
+                assert answer == {"label": "quality", "score": pytest.approx(float(label), rel=1e-4)}
+                assert (config.problem_type, config.id2label) == ("regression", {0: "quality"})
+                continue
+            if folder.endswith("several classes"):
+                scores = {answer["label"]: answer["score"] for answer in ast.literal_eval(answers)}
+                assert {name for name, score in scores.items() if score > 0.5} <= set(ast.literal_eval(label))
+                assert config.problem_type == "multi_label_classification"
+                label = repr(next(iter(scores)))[1:-1]
             assert len(ast.literal_eval(answers)) == 3 and label == ast.literal_eval(answers)[0]["label"]
             assert config.id2label == {0: "left", 1: "right"}
         else:
