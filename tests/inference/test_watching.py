@@ -342,7 +342,7 @@ def test_watch_says_what_cannot_be_done(holovid, folder, tmp_path):
     other = tiny_ca2st.tiny(experts=["space", "time"])
     other.save_pretrained(tmp_path / "cast")
     HolovidProcessor.for_model(other.config).video_processor.save_pretrained(tmp_path / "cast")
-    assert "CAST needs the whole clip, and cannot watch a stream" in refusal(tmp_path / "cast", clip, "--stride", 1)
+    assert "XViTForVideoClassification, got" in refusal(tmp_path / "cast", clip, "--stride", 1)
     assert not list(tmp_path.glob("**/*seen*"))
 
 

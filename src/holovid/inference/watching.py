@@ -30,7 +30,7 @@ from transformers import BaseVideoProcessor, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from holovid import VideoClassificationPipeline
-from holovid.families.family import family_of, named, variant_of
+from holovid.families.family import families, named
 from holovid.processing.audio_decoding import read_packets
 from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container, pick_pictures
 from holovid.processing.video_decoding import quarter_turns_and_flips, upright
@@ -221,6 +221,16 @@ def frame_step(processor: BaseVideoProcessor) -> tuple[int | None, float | None]
     )
 
 
+def stream_class(model: PreTrainedModel) -> Any:
+    """What runs a model frame by frame. Raises `ValueError` for a family whose models need the whole clip."""
+    runs = families()[model.config.model_type].stream if model.config.model_type in families() else None
+    if runs is None:
+        heads = [name for family in families().values() if family.stream for name in family.model_names]
+        known = " or ".join(name for name in heads if "For" in name)
+        raise ValueError(f"a stream is watched by {known}, got {type(model).__name__}, which needs the whole clip")
+    return named(runs)
+
+
 def watch(
     model: PreTrainedModel,
     processor: BaseVideoProcessor,
@@ -253,10 +263,7 @@ def watch(
         raise ValueError(f"frames are at least 1 frame or some seconds apart, got stride={stride}, every={every}")
     if stride is None and every is None:
         stride, every = frame_step(processor)
-    runs_on_streams = family_of(model.config).stream
-    if runs_on_streams is None:
-        raise ValueError(f"{variant_of(model.config).title} needs the whole clip, and cannot watch a stream")
-    stream = named(runs_on_streams)(model, processor.num_frames)
+    stream = stream_class(model)(model, processor.num_frames)
     scores = VideoClassificationPipeline(model=model, video_processor=processor)
     picker = FramePicker(stride, every, source.frame_rate)
     waiting: list[Tensor] = []
