@@ -1,0 +1,93 @@
+"""What holds for the models of every family, as its record makes them: a new family is tested by being there."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_xvit import sharpen
+from transformers import AutoModelForVideoClassification
+
+import holovid
+from holovid import HolovidProcessor
+from holovid.evaluation import mute, shuffle_frames
+from holovid.facts import model_facts
+from holovid.families import Variant, variants
+from holovid.families.family import family_of_variant
+from holovid.publishing import build_card
+
+NAMES = {0: "left", 1: "right", 2: "up"}
+
+
+@pytest.fixture(params=variants().values(), ids=variants())
+def variant(request) -> Variant:
+    return request.param
+
+
+def toy(variant: Variant, **settings):
+    """The model with weights that make attention matter, and two clips of noise as it takes them."""
+    family = family_of_variant(variant.name)
+    config = family.config_class(**variant.settings, **family.toy, num_frames=4, id2label=NAMES, **settings)
+    model = sharpen(AutoModelForVideoClassification.from_config(config)).eval()
+    inputs = {"pixel_values_videos": torch.randn(2, 4, config.num_channels, *config.frame_size)}
+    if config.hears:
+        inputs["input_values"] = torch.randn(2, config.audio_frames, config.num_mel_bins)
+    return model, inputs
+
+
+@torch.no_grad()
+def test_saved_and_loaded(variant, tmp_path):
+    model, inputs = toy(variant)
+    model.save_pretrained(tmp_path)
+    HolovidProcessor.for_model(model).save_pretrained(tmp_path)
+    again, processor = holovid.load(tmp_path)
+    assert type(again) is type(model) and torch.equal(again(**inputs).logits, model(**inputs).logits)
+    frames = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    sound = {"audio": torch.zeros(16_000), "sampling_rate": 16_000} if model.config.hears else {}
+    assert again(**processor(frames, return_tensors="pt", **sound)).logits.shape == (1, 3)
+
+    told = model_facts(tmp_path)
+    assert (told.family, told.parameters) == (variant.title, model.num_parameters())
+    card = str(build_card(tmp_path, licence=variant.licence or "apache-2.0"))
+    assert variant.about in card and all(paper.bibtex in card for paper in variant.papers)
+
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file({name: tensor for name, tensor in weights.items() if name != "classifier.weight"},
+              tmp_path / "model.safetensors", metadata={"format": "pt"})  # fmt: skip
+    with pytest.raises(ValueError, match=r"classifier\.weight"):
+        holovid.load(tmp_path)
+
+
+@torch.no_grad()
+def test_attention_is_computed_alike(variant):
+    model, inputs = toy(variant)
+    assert model.config._attn_implementation == "sdpa"
+    fast = model(**inputs).logits
+    model.set_attn_implementation("eager")
+    torch.testing.assert_close(model(**inputs).logits, fast, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_each_clip_counts_and_only_itself(variant):
+    model, inputs = toy(variant)
+    logits = model(**inputs).logits
+    alone = model(**{name: values[1:] for name, values in inputs.items()}).logits
+    torch.testing.assert_close(alone, logits[1:], rtol=1e-4, atol=1e-5)
+    assert (logits[0] - logits[1]).abs().max() > 1e-3
+    if model.config.hears:
+        assert (model(**mute(inputs)).logits - logits).abs().max() > 1e-3
+    shuffled = shuffle_frames(inputs, torch.Generator().manual_seed(0))
+    assert model(**shuffled).logits.isfinite().all()
+
+
+def test_training_moves_every_part(variant):
+    """Which single tensors get no gradient, the tests of each model say."""
+    model, inputs = toy(variant)
+    model.train()
+    model(**inputs, labels=torch.tensor([0, 2])).loss.backward()
+    learns = {
+        name.split(".")[1] if name.startswith(model.base_model_prefix) else name.split(".")[0]
+        for name, tensor in model.named_parameters()
+        if tensor.grad is not None and tensor.grad.abs().sum() > 0
+    }
+    children = [*model.named_children(), *model.base_model.named_children()]
+    parts = {name for name, child in children if child is not model.base_model and list(child.parameters())}
+    assert learns >= parts
