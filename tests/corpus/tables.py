@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow
 import pyarrow.parquet
 
@@ -25,13 +26,21 @@ def clips(folder: Path, *names: str) -> Path:
 
 
 def load(source: Any) -> dict[str, list[tuple[str, str]]]:
-    """split -> (name of the clip, label) of each row."""
+    """split -> (name of the clip, label, or labels as in "run|jump") of each row."""
     source, options = source if isinstance(source, tuple) else (source, {})
     tables = load_clips(source, **options)
     answer = {}
     for split, rows in tables.items():
-        names = rows.features["label"].names
-        answer[split] = [(os.path.basename(row["video"]["path"] or ""), names[row["label"]]) for row in rows]
+        feature = rows.features["label"]
+        several = isinstance(feature, datasets.List)
+        names = (feature.feature if several else feature).names
+        answer[split] = [
+            (
+                os.path.basename(row["video"]["path"] or ""),
+                "|".join(names[number] for number in (row["label"] if several else [row["label"]])),
+            )
+            for row in rows
+        ]
         if any(row["video"]["path"] and "secret" in row["video"]["path"] for row in rows):
             raise Fault("names a file from outside")
     return answer
@@ -151,7 +160,13 @@ PARQUET: dict[str, tuple[dict[str, Any], Any]] = {
     "of labels that are fractions": ({"path": BOTH, "label": [0.5, 1.5]}, refused()),
     "of labels that are whole as fractions": ({"path": BOTH, "label": [0.0, 1.0]}, gives_or_refuses()),
     "of labels that are booleans": ({"path": BOTH, "label": [True, False]}, gives_or_refuses()),
-    "of labels that are lists": ({"path": BOTH, "label": [["left"], ["right"]]}, refused()),
+    "of labels that are lists": ({"path": BOTH, "label": [["left"], ["right"]]}, gives(TWO)),
+    "of several labels": ({"path": BOTH, "label": [["left", "right"], []]}, gives_or_refuses(rows(("a.mp4", "left|right"), ("b.mp4", "")))),
+    "of labels that are lists of lists": ({"path": BOTH, "label": [[["left"]], [["right"]]]}, refused()),
+    "of labels that are lists with one missing": ({"path": BOTH, "label": [["left", None], ["right"]]}, refused()),
+    "of labels that are lists of fractions": ({"path": BOTH, "label": [[0.5], [1.5]]}, gives_or_refuses()),
+    "of labels that are lists of records": ({"path": BOTH, "label": [[{"a": 1}], [{"a": 2}]]}, refused()),
+    "of labels that are lists twice the same": ({"path": BOTH, "label": [["left", "left"], ["right"]]}, gives_or_refuses(TWO)),
     "of labels that are records": ({"path": BOTH, "label": [{"a": 1}, {"a": 2}]}, refused()),
     "of labels that are bytes": ({"path": BOTH, "label": [b"left", b"right"]}, gives_or_refuses()),
     "of labels that are dates": ({"path": BOTH, "label": pyarrow.array([1, 2], pyarrow.date32())}, gives_or_refuses()),

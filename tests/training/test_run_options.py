@@ -138,7 +138,11 @@ def test_numbers_of_the_loop():
     [
         ("train", ["--recipe", "smal", "--data", "x"], "did you mean 'small'"),
         ("train", ["--recipe", "small", "--data", "x", "--model", "xvit"], "there is no 'x'"),
-        ("train_accelerate", ["--recipe", "small", "--data", "x", "--batch_size", "0"], "--batch_size must be"),
+        (
+            "train_accelerate",
+            ["--recipe", "small", "--data", "clips.csv", "--batch_size", "0"],
+            "--batch_size must be",
+        ),
         ("evaluate_clips", ["x", "y"], "it is not"),
         ("evaluate_clips", ["/no/where", "y"], "there is no folder"),
         ("evaluate_clips", ["/no/where"], "required: data"),
@@ -148,6 +152,7 @@ def test_scripts_end_in_one_sentence(forks, name, arguments, message, tmp_path):
     if message == "it is not":
         (tmp_path / "config.json").write_text("{}")
         arguments, message = [tmp_path, tmp_path / "nowhere"], "there is no"
+    (tmp_path / "clips.csv").write_text("video,label\na.mp4,run\n")
     done = forks.run(["python", EXAMPLES / f"{name}.py", *arguments], cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith(f"{name}.py: ") and message in done.stderr
