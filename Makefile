@@ -61,7 +61,7 @@ RESOLUTION_lowest := lowest-direct
 # old releases warn about one another
 WARNINGS_lowest := -W default
 newest lowest: $(BIN)/uv  ## the fast tests with the newest (lowest) versions that pyproject.toml allows
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$@
+	$(BIN)/uv venv --quiet --clear --seed --python $(BIN)/python .venv-$@
 	$(BIN)/uv pip install --quiet --python .venv-$@/bin/python --resolution $(RESOLUTION_$@) --editable ".[dev]"
 	test $@ = newest || $(BIN)/uv pip uninstall --quiet --python .venv-$@/bin/python torchcodec  # fits one PyTorch
 	@echo "Versions that constraints.txt does not have:"
