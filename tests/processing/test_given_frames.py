@@ -1,12 +1,10 @@
 """Videos that come as frames: the same input whatever holds them, and an error where numbers cannot be colours."""
 
-import logging
-
 import numpy as np
 import PIL.Image
 import pytest
 import torch
-from transformers.utils import logging as transformers_logging
+from log_messages import messages_of
 
 from holovid import HolovidProcessor, HolovidVideoProcessor, XViTConfig
 from holovid.processing.given_frames import logger
@@ -27,16 +25,8 @@ def pixels(processor, videos, **options) -> torch.Tensor:
 @pytest.fixture
 def said():
     """What the log says; each warning once anew."""
-    records: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: records.append(record.getMessage())
-    logger.warning_once.cache_clear()
-    logger.addHandler(handler)
-    before = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_warning()
-    yield records
-    logger.removeHandler(handler)
-    transformers_logging.set_verbosity(before)
+    with messages_of(logger) as records:
+        yield records
 
 
 def every_entry(video: np.ndarray) -> dict[str, object]:

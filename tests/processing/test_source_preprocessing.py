@@ -1,12 +1,12 @@
 """Models that start from others prepare frames as those did: `HolovidProcessor.for_model(model, source=...)`."""
 
 import json
-import logging
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from log_messages import messages_of
 from tiny_ca2st import CA2ST, CAST, tiny_config
 from transformers import (
     CLIPImageProcessor,
@@ -16,7 +16,6 @@ from transformers import (
     ViTImageProcessor,
     ViTModel,
 )
-from transformers.utils import logging as transformers_logging
 
 from holovid import HolovidFeatureExtractor, HolovidProcessor, XViTConfig, XViTForVideoClassification
 from holovid.processing.source_preprocessing import logger
@@ -32,16 +31,8 @@ PICTURE = np.random.default_rng(0).integers(90, 160, (40, 56, 3), dtype=np.uint8
 
 @pytest.fixture
 def said():
-    records: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: records.append(record.getMessage())
-    logger.warning_once.cache_clear()
-    logger.addHandler(handler)
-    before = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_warning()
-    yield records
-    logger.removeHandler(handler)
-    transformers_logging.set_verbosity(before)
+    with messages_of(logger) as records:
+        yield records
 
 
 def saved(folder, processor):
