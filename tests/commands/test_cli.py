@@ -263,6 +263,8 @@ def test_convert_lists_and_reads_the_options_of_a_family(holovid, checkpoint, tm
         (["--set", "mix_groups=4"], "xvit has no setting mix_groups; it takes image_size"),
         (["--set", "mix_group=four"], "--mix-group takes a whole number, got 'four'"),
         (["--mix-group"], "--mix-group needs a value"),
+        (["--mix-group", "4", "--set", "mix_group=2"], "mix_group is given twice"),
+        (["--num-frames", "8", "--set", "num_frames=4"], "num_frames is given twice"),
         (["other.pyth"], "convert takes one checkpoint"),
     ],
 )

@@ -104,3 +104,23 @@ def test_records_of_other_packages_are_checked(monkeypatch):
     monkeypatch.delattr(sys.modules[__name__], "RECORD")
     with pytest.raises(ValueError, match=r"the family other of .*RECORD does not load"):
         family.families()
+
+
+@pytest.mark.parametrize(
+    ("stub", "message"),
+    [
+        (None, r"listless has no __init__\.pyi, which lists the classes of its family"),
+        ("from .modeling_other import OtherModel as OtherModel\n", "has no ...Config of configuration_other"),
+    ],
+)
+def test_a_package_that_does_not_list_its_classes(tmp_path, monkeypatch, stub, message):
+    package = tmp_path / "listless"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    if stub is not None:
+        (package / "__init__.pyi").write_text(stub)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(family, "public_names", family.public_names.__wrapped__)
+    other = Family("other", (Variant("other", "Other", "a model of others"),), package="listless")
+    with pytest.raises(ValueError, match=message):
+        _ = other.config_name

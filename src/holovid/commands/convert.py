@@ -10,7 +10,7 @@ from rich.table import Table
 from holovid.commands.options import named_values, names_of_lines, sort_words
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
-from holovid.families.family import converters
+from holovid.families.family import converter_of, converters
 
 # options of a family's converter are not known before the family is
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -39,8 +39,7 @@ def convert(
 
     holovid convert checkpoint.pyth --family xvit --output xvit-k600 --num-frames 16 --set mix_group=8
     """
-    if family not in converters():
-        raise ValueError(f"unknown family {family!r}; known are {', '.join(converters())}")
+    converter_of(family)
     if options:
         Console().print(table_of_options(family))
         return
@@ -51,8 +50,11 @@ def convert(
         )
     if not Path(words[0]).is_file():
         raise ValueError(f"{words[0]} is not a file")
-    given: dict[str, Any] = {"image_size": image_size, "num_frames": num_frames}
-    given = {name: value for name, value in given.items() if value is not None}
+    plain: dict[str, Any] = {"image_size": image_size, "num_frames": num_frames}
+    given = {name: value for name, value in plain.items() if value is not None}
+    by_name = named_values("--set", settings or [])
+    if twice := by_name.keys() & (own.keys() | given.keys()):
+        raise ValueError(f"{', '.join(sorted(twice))} is given twice, by --set and by an option of its own")
     if labels is not None:
         given["id2label"] = dict(enumerate(names_of_lines(labels)))
     be_quiet(warnings=True)
@@ -60,7 +62,7 @@ def convert(
     from holovid.conversion.convert import convert
     from holovid.conversion.options import read_options
 
-    given |= read_options(family, own | named_values("--set", settings or []))
+    given |= read_options(family, own | by_name)
     model = convert(words[0], family, output, {"sampling": sampling, "frame_stride": frame_stride}, **given)
     say(f"{model.num_parameters():,} parameters in {output}")
 

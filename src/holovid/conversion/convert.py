@@ -16,7 +16,8 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from holovid.conversion.checkpoint import StateDict, load_converted, read_checkpoint, some, unwrap
-from holovid.conversion.options import converter_of, options_of
+from holovid.conversion.options import options_of
+from holovid.families.family import converter_of, named
 from holovid.files import new_folder
 from holovid.processing.processing_holovid import HolovidProcessor
 from holovid.records import CONVERSION, write_record
@@ -39,7 +40,7 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
     if unknown := settings.keys() - accepted:
         raise ValueError(f"{family} has no setting {some(sorted(unknown))}; it takes {', '.join(accepted)}")
     try:
-        model_class, config, names, state_dict = converter_of(family)(state_dict, **settings)
+        model_class, config, names, state_dict = named(converter_of(family))(state_dict, **settings)
         return load_converted(model_class, config, names, state_dict)
     except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         # sizes are read from the tensors, which may have other axes, or none, than those of the family

@@ -270,14 +270,6 @@ def ca2st_family(
     The number of frames is in the tables of CAST, CA²ST and learned positions; `feature_adapter_skip=True,
     feature_scale=0.5` is the variant of the late single-head CAST runs.
     """
-    of_sound = {
-        "audio_frames": audio_frames,
-        "audio_stride": audio_stride,
-        "num_mel_bins": num_mel_bins,
-        "audio_time_layout": audio_time_layout,
-    }
-    if "audio" not in EXPERTS[family] and (given := [name for name, value in of_sound.items() if value is not None]):
-        raise ValueError(f"{family} has no audio expert; it takes no {', '.join(given)}")
     told = _from_tensors(family, state_dict)
     composition = "head_verb.weight" in state_dict
     untold: dict[str, tuple] = {"num_attention_heads": (num_attention_heads, max(told["hidden_size"] // 64, 1))}

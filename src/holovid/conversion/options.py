@@ -5,28 +5,21 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from holovid.families.family import converters, named
+from holovid.families.family import converter_of, named
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 TRUTH = {"true": True, "false": False}
 NOT_TEXT = "id2label"  # names of classes come in a file
 
 
-def converter_of(family: str) -> Any:
-    """Raises `ValueError` for a name that no model with a converter has."""
-    if family not in converters():
-        raise ValueError(f"unknown family {family!r}; known are {', '.join(converters())}")
-    return named(converters()[family])
-
-
 def options_of(family: str) -> dict[str, inspect.Parameter]:
-    """Name -> argument of the family's converter."""
-    return dict(list(inspect.signature(converter_of(family)).parameters.items())[1:])
+    """Name -> argument of the family's converter. Raises `ValueError` for an unknown family."""
+    return dict(list(inspect.signature(named(converter_of(family))).parameters.items())[1:])
 
 
 def kinds_of(family: str) -> dict[str, list[Any]]:
     """Name -> the types that an option may have, but for `None`."""
-    hints = get_type_hints(converter_of(family))
+    hints = get_type_hints(named(converter_of(family)))
     kinds = {}
     for name in options_of(family):
         hint = hints.get(name, str)
@@ -68,13 +61,13 @@ def words_of(kind: Any) -> str:
 
 def option_lines(family: str) -> list[tuple[str, str, str]]:
     """(name, what it takes, default) of each option, for people."""
+    defaults = {name: option.default for name, option in options_of(family).items()}
     return [
         (
             name,
             " or ".join(map(words_of, kinds)),
-            "told by the tensors, or assumed" if options_of(family)[name].default is None
-            else str(options_of(family)[name].default),
+            "told by the tensors, or assumed" if defaults[name] is None else str(defaults[name]),
         )
         for name, kinds in kinds_of(family).items()
         if name != NOT_TEXT
-    ]  # fmt: skip
+    ]

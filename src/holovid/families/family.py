@@ -121,7 +121,10 @@ class Family:
     @property
     def config_name(self) -> str:
         """The name of the configuration's class."""
-        return next(name for name in self._names("configuration") if name.endswith("Config"))
+        for name in self._names("configuration"):
+            if name.endswith("Config"):
+                return name
+        raise ValueError(f"the __init__.pyi of {self.package} has no ...Config of configuration_{self.model_type}")
 
     @property
     def config_class(self) -> type["PreTrainedConfig"]:
@@ -185,6 +188,13 @@ def converters() -> dict[str, str]:
     return {name: variant.converter for name, variant in variants().items() if variant.converter}
 
 
+def converter_of(name: str) -> str:
+    """Raises `ValueError` for a name that no model with a converter has."""
+    if name not in converters():
+        raise ValueError(f"unknown family {name!r}; known are {', '.join(converters())}")
+    return converters()[name]
+
+
 def family_of_variant(name: str) -> Family:
     return next(family for family in families().values() if name in {variant.name for variant in family.variants})
 
@@ -214,8 +224,11 @@ def public_names(package: str) -> dict[str, str]:
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ValueError(f"there is no package {package}")
-    stub = Path(spec.origin).with_suffix(".pyi").read_text(encoding="utf-8")
-    return {found["name"]: f"{package}.{found['module']}" for found in PUBLIC.finditer(stub)}
+    stub = Path(spec.origin).with_suffix(".pyi")
+    if not stub.is_file():
+        raise ValueError(f"{package} has no {stub.name}, which lists the classes of its family")
+    text = stub.read_text(encoding="utf-8")
+    return {found["name"]: f"{package}.{found['module']}" for found in PUBLIC.finditer(text)}
 
 
 def packages() -> set[str]:

@@ -223,12 +223,12 @@ def frame_step(processor: BaseVideoProcessor) -> tuple[int | None, float | None]
 
 def stream_class(model: PreTrainedModel) -> Any:
     """What runs a model frame by frame. Raises `ValueError` for a family whose models need the whole clip."""
-    runs = families()[model.config.model_type].stream if model.config.model_type in families() else None
-    if runs is None:
+    own = families().get(model.config.model_type)
+    if own is None or own.stream is None:
         heads = [name for family in families().values() if family.stream for name in family.model_names]
         known = " or ".join(name for name in heads if "For" in name)
         raise ValueError(f"a stream is watched by {known}, got {type(model).__name__}, which needs the whole clip")
-    return named(runs)
+    return named(own.stream)
 
 
 def watch(
