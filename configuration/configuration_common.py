@@ -57,6 +57,16 @@ class SavedConfiguration(SavedWithSource):
         return False
 
     @property
+    def score_range(self) -> Sequence[float] | None:
+        """The lowest and the highest number that it answers, where that is known."""
+        return None
+
+    @property
+    def score_mean(self) -> float | None:
+        """The mean of such numbers over its training set."""
+        return None
+
+    @property
     def experts(self) -> Sequence[str]:
         """Published models that it is made of, and that may be frozen."""
         return ()

@@ -24,7 +24,7 @@ class Task:
     Args:
         name: what it is called: "label", "verb". So are a column of data, and the beginnings of names of metrics.
         labels: the argument of `forward` that takes the right answers.
-        scores: the field of its output, (B, classes), or (B, 1) of a number.
+        scores: the field of its output, (B, classes); of a number (B, 1) or (B,).
         kind: "class", one of several; "multi_label", any of several; "score", a number; "future", a class to come.
     """
 
@@ -32,6 +32,12 @@ class Task:
     labels: str
     scores: str
     kind: Kind = "class"
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether a configuration counts and names the classes. It does not of a number, unless the head is one of
+        transformers' classifiers."""
+        return self.kind != "score" or self.name == LABEL.name
 
     @property
     def count_field(self) -> str:
@@ -44,17 +50,22 @@ class Task:
         return f"id2{self.name}"
 
     def count(self, config: Any) -> int:
-        """How many classes a configuration has for it."""
-        return getattr(config, self.count_field)
+        """How many classes, or numbers, a configuration has for it."""
+        return getattr(config, self.count_field) if self.has_fields else 1
 
     def names(self, config: Any) -> list[str] | None:
-        """Names of the classes in their order; `None` of a configuration that does not have them all."""
+        """Names of the classes in their order; `None` of a configuration that does not have them all. A number is
+        called as the task is."""
+        if not self.has_fields:
+            return [self.name]
         named = {int(number): str(name) for number, name in (getattr(config, self.names_field) or {}).items()}
         names = [named.get(number, f"LABEL_{number}") for number in range(self.count(config))]
         return None if any(map(NO_NAME.fullmatch, names)) else names
 
     def settings(self, names: Sequence[str]) -> dict[str, Any]:
         """Fields of a configuration for this task with these classes; of a number, there are none."""
+        if not self.has_fields:
+            return {}
         if self.labels == LABEL.labels:  # of a classifier as transformers has them, which counts the names
             classes = {self.names_field: dict(enumerate(names))} if names else {self.count_field: 1}
             return classes | {"problem_type": PROBLEM_TYPES[self.kind]}

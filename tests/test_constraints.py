@@ -81,7 +81,8 @@ def test_every_package_of_the_test_environment_is_named():
 def test_what_is_imported_is_asked_for():
     """Not left to others, who may stop to need it."""
     asked = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-    optional = {"onnxruntime", "torchcodec"}  # imported where they are used, with a sentence where they are not there
+    # imported where they are used, with a sentence where they are not there
+    optional = {"onnxruntime", "sklearn", "torchcodec"}
     packages = importlib.metadata.packages_distributions()
     imported = set()
     for folder in ("src/holovid", "configuration", "modeling", "processing"):

@@ -16,6 +16,9 @@ from holovid.configuration.suggestions import did_you_mean
 
 CONFIGURATIONS = ("config.json", "adapter_config.json")
 TABLES = (".csv", ".parquet", ".txt")
+# what tables call the score of a clip, in small letters or capitals, and what it is called where nobody says
+SCORE_COLUMNS = ("quality", "score", "mos")
+SCORE_DEFAULTS = ("quality", "label")
 LIST_LINE = re.compile(r".*\S[ \t]+-?[0-9]+\s*")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:[0-9]+)?")
@@ -63,7 +66,10 @@ def check_clip(clip: str) -> None:
 
 
 def check_clips(source: str, columns: Sequence[str] = ()) -> None:
-    """Raise `ValueError` when there is no such folder or table, or a CSV file lacks one of `columns`."""
+    """Raise `ValueError` when there is no such folder or table, or a CSV file lacks one of `columns`.
+
+    It does not lack one that scores are called by default, where it has scores by another name.
+    """
     path = Path(source)
     if not path.exists():
         if path.suffix.lower() in TABLES or not HUB_ID.fullmatch(source):
@@ -83,8 +89,18 @@ def check_clips(source: str, columns: Sequence[str] = ()) -> None:
     if LIST_LINE.fullmatch(first.rstrip("\n")):
         return
     there = [name.strip() for name in next(csv.reader([first[:100_000]]), [])]
-    if missing := [column for column in columns if column not in there]:
+    if missing := [column for column in columns if column not in there and score_column(column, there) is None]:
         raise ValueError(f"{path} has no column {missing[0]!r}; {did_you_mean(missing[0], there)}")
+
+
+def score_column(column: str, there: Sequence[str]) -> str | None:
+    """The one of the columns of a table that holds scores under a usual name, if `column` is but a default.
+
+    >>> score_column("label", ["name", "MOS"]), score_column("mos", ["name", "score"])
+    ('MOS', None)
+    """
+    usual = [name for name in there if name.lower() in SCORE_COLUMNS]
+    return usual[0] if column in SCORE_DEFAULTS and len(usual) == 1 else None
 
 
 def check_device(name: str) -> None:

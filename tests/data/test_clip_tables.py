@@ -224,7 +224,10 @@ def test_a_label_that_training_does_not_have(folder):
     ("text", "message"),
     [
         ("path,lable\nx.mp4,y\n", "the clips have no column 'label'; there are lable, path, video"),
-        ("clip,label\nx.mp4,y\n", "has no column of clips ('path', 'file_name', 'video'); there are clip, label"),
+        (
+            "clip,label\nx.mp4,y\n",
+            "has no column of clips ('path', 'file_name', 'video', 'name'); there are clip, label",
+        ),
         ("path,label\n", "has no clips in the split 'train'"),
         ("path,label\nx.mp4\n", "cannot be read as a table of clips: CSV parse error: Expected 2 columns, got 1"),
         ("", "cannot be read as a table of clips: Empty CSV file"),

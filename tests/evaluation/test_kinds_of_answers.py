@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 import torch
 from clips import write_clip
+from scipy.stats import kendalltau
 from tiny_xvit import tiny
 from typer.testing import CliRunner
 
@@ -122,7 +123,10 @@ def test_numbers(judge, folder, tmp_path):
     assert metrics["pearson"] == pytest.approx(np.corrcoef(predicted, SCORES)[0, 1], rel=1e-4)
     orders = [np.argsort(np.argsort(values)) for values in (predicted, SCORES)]
     assert metrics["spearman"] == pytest.approx(np.corrcoef(*orders)[0, 1], rel=1e-5)
-    assert results["per_class"] == {"label": {}} and not list((tmp_path / "out").glob("*.png"))
+    assert metrics["kendall"] == pytest.approx(kendalltau(predicted, SCORES).statistic)
+    assert metrics["pearson_fitted"] is None  # a curve is fitted to five clips or more
+    assert results["per_class"] == {"label": {}}
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["scores.png"]
     lines = predictions(tmp_path / "out")
     assert [line["label"] for line in lines] == SCORES
     assert [line["prediction"] for line in lines] == pytest.approx(predicted.tolist(), rel=1e-5)

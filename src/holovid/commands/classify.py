@@ -10,7 +10,7 @@ from holovid.cheap_checks import check_clip, check_model_name
 from holovid.commands.command_line import PROGRAM
 from holovid.commands.options import AsJson, Classifier, TopK, TrustRemoteCode
 from holovid.commands.quiet import be_quiet
-from holovid.commands.tables import answer_record, answer_table, say, show
+from holovid.commands.tables import answer_record, answer_table, say, scale_of, show
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SKIPPED = 1  # exit status when some clips could not be read
@@ -28,7 +28,7 @@ def classify(
     picture: Annotated[Path | None, typer.Option(help="Also draw what the model saw and said (.png, .jpg).")] = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Say what happens in videos.
+    """Say what happens in videos, or how good they look.
 
     holovid classify my-model clip.mp4 --top-k 3 --picture sheet.png
     """
@@ -57,13 +57,15 @@ def classify(
     )
     answers = [classifier(clip, top_k=top_k, on_broken=on_broken) for clip in clips]
     answered = [(clip, answer) for clip, answer in zip(clips, answers, strict=True) if "error" not in answer]
+    is_share = all(task.kind != "score" for task in tasks_of(network, network.config))
+    scale = {} if is_share else scale_of(network.config)
     if picture is not None and answered:
-        is_share = all(task.kind != "score" for task in tasks_of(network, network.config))
         sheets = [contact_sheet(processor, clip, answer, clip, is_share) for clip, answer in answered]
         picture.parent.mkdir(parents=True, exist_ok=True)
         with new_file(picture) as unfinished:
             stack(sheets).save(unfinished)
-    show([answer_record(*pair) for pair in zip(clips, answers, strict=True)], answer_table(clips, answers), as_json)
+    records = [answer_record(*pair, scale) for pair in zip(clips, answers, strict=True)]
+    show(records, answer_table(clips, answers, scale), as_json)
     if picture is not None and answered and not as_json:
         say(f"Picture: {picture}")
     if len(answered) < len(clips):

@@ -42,9 +42,18 @@ def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) 
     return table
 
 
-def answer_record(clip: str, answer: list[dict] | dict[str, str]) -> dict[str, Any]:
-    """What `classify --json` prints of a clip: its `answers`, or the `error` for which there are none."""
-    return {"clip": clip} | (answer if isinstance(answer, dict) else {"answers": answer})
+def scale_of(config: Any) -> dict[str, Any]:
+    """What there is to compare an answer with that is a number: `range`, the lowest and the highest one, and
+    `training_mean`, that of the training set; without what is not known."""
+    known = {"range": getattr(config, "score_range", None), "training_mean": getattr(config, "score_mean", None)}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def answer_record(
+    clip: str, answer: list[dict] | dict[str, str], scale: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What `classify --json` prints of a clip: its `answers` with their scale, or the `error` that there is."""
+    return {"clip": clip} | (answer if isinstance(answer, dict) else {"answers": answer, **(scale or {})})
 
 
 def print_json(content: Any) -> None:
@@ -52,10 +61,15 @@ def print_json(content: Any) -> None:
     print(json.dumps(content, allow_nan=False))
 
 
-def answer_table(clips: list[str], answers: list[list[dict] | dict[str, str]]) -> Table:
+def answer_table(
+    clips: list[str], answers: list[list[dict] | dict[str, str]], scale: Mapping[str, Any] | None = None
+) -> Table:
+    """A row for each answer; under the table the scale of numbers, from `scale_of`."""
     table = Table("clip", "label", "score")
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
+    if scale:
+        table.caption, table.caption_justify = caption_of(scale), "left"
     for clip, answer in zip(clips, answers, strict=True):
         if isinstance(answer, dict):
             table.add_row(clip, Text(f"not read: {answer['error']}"), "", style="dim", end_section=True)
@@ -67,6 +81,18 @@ def answer_table(clips: list[str], answers: list[list[dict] | dict[str, str]]) -
                 clip if first else "", entry["label"], score, style="bold" if first else None, end_section=last
             )
     return table
+
+
+def caption_of(scale: Mapping[str, Any]) -> str:
+    """
+    >>> caption_of({"range": (0, 100), "training_mean": 55.25})
+    'Scores are from 0 to 100; the mean of the training set was 55.25.'
+    """
+    low, high = scale.get("range", (None, None))
+    told = [] if low is None else [f"Scores are from {low:g} to {high:g}"]
+    if "training_mean" in scale:
+        told.append(f"the mean of the training set was {scale['training_mean']:.4g}")
+    return f"{'; '.join(told)}."
 
 
 def fact_table(facts: Mapping[str, str]) -> Table:

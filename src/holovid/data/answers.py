@@ -12,6 +12,7 @@ import torch
 from datasets import ClassLabel, Dataset, LargeList, List, Value
 from torch import Tensor
 
+from holovid.cheap_checks import score_column
 from holovid.data.clip_folders import first_of
 from holovid.modeling.modeling_common import IGNORED
 from holovid.modeling.tasks import KINDS, PROBLEM_TYPES, Kind
@@ -123,6 +124,12 @@ def is_list_of_classes(cell: Any) -> bool:
         bool(name.strip()) if isinstance(name, str) else isinstance(name, int) and not isinstance(name, bool)
         for name in cell
     )
+
+
+def with_score_column(rows: Dataset, target: str) -> Dataset:
+    """The same rows, whose numbers are called `target`, if that is but a default and they have a usual name."""
+    usual = None if target in rows.features else score_column(target, rows.column_names)
+    return rows if usual is None else rows.rename_column(usual, target)
 
 
 def with_numbers(clips: Mapping[str, Dataset], target: str) -> dict[str, Dataset]:

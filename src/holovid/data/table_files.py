@@ -20,7 +20,7 @@ from datasets import Dataset, Value, Video
 from holovid.data.clip_folders import first_of
 
 TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
-PATH_COLUMNS = ("path", "file_name", "video")  # the first of them that a table has tells where its clips are
+PATH_COLUMNS = ("path", "file_name", "video", "name")  # the first of them that a table has tells where its clips are
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?[0-9]+)\s*")
 LEADING_ZEROS = re.compile(r"^(-?)0+(?=[0-9])")

@@ -17,9 +17,10 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, Vi
 from transformers.utils import logging
 
 from holovid.configuration.class_names import class_names as numbered_names
-from holovid.data.answers import holds_lists, read_classes, wanted_kind, with_numbers
+from holovid.data.answers import holds_lists, read_classes, wanted_kind, with_numbers, with_score_column
 from holovid.data.clip_folders import find_classes, first_of, visible
 from holovid.data.table_files import TABLE_SUFFIXES, is_url, read_table, what_there_is, with_videos
+from holovid.modeling.tasks import PROBLEM_TYPES
 
 logger = logging.get_logger(__name__)
 
@@ -66,12 +67,13 @@ def load_clips(
               does not end as videos do is left out, and a warning says so. Where a folder of clips has a
               `metadata.csv` or `.parquet` with a column `file_name`, that table says what there is. A folder with
               train.csv, val.csv, ... is these tables;
-            - a table, .csv or .parquet: a column `path` (or `file_name`, `video`), the targets, optionally `start`
-              and `end`; or the lists of papers, .csv or .txt, of lines `clip label` without a header, where the label
-              is a number;
+            - a table, .csv or .parquet: a column `path` (or `file_name`, `video`, `name`), the targets, optionally
+              `start` and `end`; or the lists of papers, .csv or .txt, of lines `clip label` without a header, where
+              the label is a number;
             - a mapping of the name of a split to a folder or table of its own;
             - the id of a data set of the Hub with a column of videos: `owner/name`.
-        target: the column, or columns, of right answers.
+        target: the column, or columns, of right answers. For numbers "label" and "quality" also stand for a column
+            `quality`, `score` or `mos`, if there is one of them.
         root: folder that relative paths in tables start from; by default that of the table.
         names: target -> names of its classes in the order of a model. By default they are those of the split "train"
             (without one, of all splits), sorted. Labels that are numbers are the numbers of the classes, and their
@@ -100,6 +102,8 @@ def load_clips(
     if unknown := set(names or {}) - set(targets):
         raise ValueError(f"names are those of targets, {targets}; got some for {sorted(unknown)}")
     clips = read_source(source, root, targets)
+    if problem_type == PROBLEM_TYPES["score"]:
+        clips = {split: with_score_column(rows, targets[0]) for split, rows in clips.items()}
     for split, rows in clips.items():
         if not len(rows):
             raise ValueError(f"{source_name(source)} has no clips in the split {split!r}")

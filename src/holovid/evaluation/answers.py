@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from holovid.evaluation.confusion import confusion_counts, draw_confusion, most_confused
+from holovid.evaluation.scatter import draw_scores
 from holovid.evaluation.tasks import Question
 from holovid.metrics.mean_average_precision import average_precisions, best_rank
 from holovid.metrics.score_errors import score_errors
@@ -27,8 +28,10 @@ Answer = dict[str, Any]
 class Answers:
     """Answers to one question. `rights` are the right ones of the same clips, as the question has them."""
 
+    picture_name = ""  # of the file, if there is a picture
+
     def lines(self, logits: Tensor, rights: Sequence[Any], ensemble: str) -> list[Answer]:
-        """What the log keeps of each clip, of logits (B, V, K)."""
+        """What the log keeps of each clip, of logits (B, V, K); of numbers also (B, V)."""
         raise NotImplementedError
 
     def metrics(self, question: Question, answers: Sequence[Answer], rights: Sequence[Any]) -> dict[str, float | None]:
@@ -54,6 +57,8 @@ class Answers:
 
 class ClassAnswers(Answers):
     """One class of several: the rank of the right one, the best ones with their probabilities."""
+
+    picture_name = "confusion"
 
     def lines(self, logits: Tensor, rights: Sequence[int], ensemble: str) -> list[Answer]:
         scores = ensemble_views(logits, ensemble).cpu().numpy()
@@ -163,13 +168,19 @@ class MultiLabelAnswers(Answers):
 class ScoreAnswers(Answers):
     """A number: the mean of those of all views."""
 
+    picture_name = "scores"
+
     def lines(self, logits: Tensor, rights: Sequence[float], ensemble: str) -> list[Answer]:
-        return [{"score": float(f"{number:.7g}")} for number in logits[..., 0].double().mean(dim=1).cpu().tolist()]
+        numbers = logits[..., 0] if logits.ndim > 2 else logits
+        return [{"score": float(f"{number:.7g}")} for number in numbers.double().mean(dim=1).cpu().tolist()]
 
     def metrics(
         self, question: Question, answers: Sequence[Answer], rights: Sequence[float]
     ) -> dict[str, float | None]:
         return score_errors(np.array([answer["score"] for answer in answers]), np.array(rights))
+
+    def picture(self, question: Question, answers: Sequence[Answer], rights: Sequence[float], title: str) -> Figure:
+        return draw_scores([answer["score"] for answer in answers], rights, question.column, title)
 
     def columns(self, question: Question, answers: Sequence[Answer | None]) -> dict[str, pyarrow.Array]:
         predicted = [None if answer is None else answer["score"] for answer in answers]

@@ -77,8 +77,8 @@ def evaluate_clips(
         batch_size: views that go through the model at once; those of one clip may be cut into several batches.
         num_workers: processes that decode ahead, for each process that evaluates.
         output: folder for predictions and results: predictions.*.jsonl (while running, and for resuming),
-            results.json, predictions.parquet, and confusion.png (or confusion_verb.png and confusion_noun.png).
-            Several processes need one that all of them see.
+            results.json, predictions.parquet, and confusion.png (or confusion_verb.png and confusion_noun.png); of
+            numbers scores.png. Several processes need one that all of them see.
         on_broken: what happens at a clip that cannot be read. "skip": it is left out, counted and listed with the
             reason. "raise": `BrokenClipError`.
         csv: also write predictions.csv.
@@ -90,10 +90,10 @@ def evaluate_clips(
         and so on, an action being right when both are. All in 0..1. Top-5 is left out where there are no more than
         five classes. Of clips with several classes `mean_average_precision` beside top-k, which then counts clips of
         which one class is among the best; of numbers `mean_absolute_error` and `root_mean_squared_error` in their
-        unit, `pearson` and `spearman`, `None` where all are equal. `per_class`, `most_confused`: for each task, empty
-        where it has none. `counts`: `clips`, `evaluated`, `broken`. `broken`:
-        which, and why. `protocol`, `model`, `dataset`, `versions`, `date`; `seconds` over all processes and runs, and
-        `clips_per_second` of one process.
+        unit, `pearson`, `spearman`, `kendall` and `pearson_fitted`, `None` where all are equal, see `score_errors`.
+        `per_class`, `most_confused`: for each task, empty where it has none. `counts`: `clips`, `evaluated`, `broken`.
+        `broken`: which, and why. `protocol`, `model`, `dataset`, `versions`, `date`; `seconds` over all processes and
+        runs, and `clips_per_second` of one process.
 
     Raises `ValueError` when classes of the data are not the model's, a clip occurs twice, the folder holds another
     evaluation, there are more processes than clips, no clip could be read, or options do not fit together.

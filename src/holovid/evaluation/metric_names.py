@@ -11,8 +11,10 @@ TITLES = {
     "root_mean_squared_error": "RMSE",
     "pearson": "Pearson",
     "spearman": "Spearman",
+    "kendall": "Kendall",
+    "pearson_fitted": "Pearson after a logistic fit",
 }
-OF_NUMBERS = ("mean_absolute_error", "root_mean_squared_error", "pearson", "spearman")
+OF_NUMBERS = ("mean_absolute_error", "root_mean_squared_error", "pearson", "spearman", "kendall", "pearson_fitted")
 
 
 def is_share(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is left of an evaluation: results.json, a table of predictions, pictures of what was confused with what.
+"""What is left of an evaluation: results.json, a table of predictions, pictures of it.
 
 results.json is made to be published: it names models and clips without saying where on a disk they are.
 """
@@ -82,7 +82,7 @@ def write_report(
         if (picture := kind.picture(task, given, right, title)) is not None:
             buffer = io.BytesIO()
             picture.savefig(buffer, format="png")
-            name = "confusion.png" if len(tasks) == 1 else f"confusion_{task.name}.png"
+            name = f"{kind.picture_name}.png" if len(tasks) == 1 else f"{kind.picture_name}_{task.name}.png"
             write_whole(folder / name, buffer.getvalue())
     return write_record(EVALUATION, folder, results)
 

@@ -111,6 +111,10 @@ def list_clips(rows: Dataset) -> Clips:
     places = [video["path"] for video in plain["video"]]
     column = next((name for name in PATH_COLUMNS if name != "video" and name in rows.features), None)
     given = plain[column][:] if column is not None else places
+    if column == "name" and not all(
+        (place or "").endswith(name or "?") for place, name in zip(places, given, strict=True)
+    ):
+        given = places  # names of something else
     names = [str(name or place or f"row {row}") for row, (name, place) in enumerate(zip(given, places, strict=True))]
     starts: list[float | None] = plain["start"][:] if "start" in rows.features else [None] * len(places)
     ends: list[float | None] = plain["end"][:] if "end" in rows.features else [None] * len(places)

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
+from holovid.modeling.tasks import Task, tasks_of
 from holovid.saving import saved_whole
 
 ON_BROKEN = ("raise", "skip")
@@ -56,6 +57,8 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
             default it does what it was saved to do. The logits of several views are averaged, as the papers do.
 
     Returns, for each video, a list of `{"score": float, "label": str}`; or, of one that is skipped, `{"error": str}`.
+    Of a model whose answer is a number, such as quality, the list has that one alone, on the model's own scale
+    (`config.score_range`); it is the mean over views.
 
     Raises `ValueError` when a model of holovid was loaded from a checkpoint that lacks weights, when a model gives no
     logits or some that are not finite, when clips of one batch differ in size, and what the video processor raises.
@@ -105,10 +108,26 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     def _forward(self, model_inputs):
         videos = model_inputs["pixel_values_videos"]
         if videos.ndim == 5:
-            return ImageClassifierOutput(logits=logits_of(super()._forward(model_inputs)))
+            return ImageClassifierOutput(logits=self.logits_of(super()._forward(model_inputs)))
         # every input is (B, V, ...)
         outputs = super()._forward({name: value.flatten(0, 1) for name, value in model_inputs.items()})
-        return ImageClassifierOutput(logits=logits_of(outputs).unflatten(0, videos.shape[:2]).mean(1))
+        return ImageClassifierOutput(logits=self.logits_of(outputs).unflatten(0, videos.shape[:2]).mean(1))
+
+    def logits_of(self, outputs: Any) -> torch.Tensor:
+        """What a model says of clips, (B, classes), or a number (B, 1)."""
+        number = self.number
+        name = "logits" if number is None else number.scores
+        if name not in outputs:
+            raise ValueError(
+                f"the pipeline labels videos by {name}, and this model gives {', '.join(outputs)} instead"
+            )
+        return outputs[name] if number is None else outputs[name][:, None]
+
+    @property
+    def number(self) -> Task | None:
+        """The task of a model whose answer is a number that it makes of its logits itself."""
+        tasks = tasks_of(self.model, self.model.config)
+        return tasks[0] if len(tasks) == 1 and not tasks[0].has_fields else None
 
     def forward(self, model_inputs, **forward_params):
         """Of a batch of `join_readable`, the output of the model for each video, or why there is none."""
@@ -122,6 +141,8 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
                 return {"error": str(model_outputs.error)}
             raise model_outputs.error
         check_finite(model_outputs.logits)
+        if (number := self.number) is not None:
+            return [{"label": number.name, "score": model_outputs.logits.item()}]
         return super().postprocess(model_outputs, **options)
 
     def get_iterator(
@@ -155,12 +176,6 @@ class Flattened:
 
     def __iter__(self) -> Iterator[Any]:
         return chain.from_iterable(self.batches)
-
-
-def logits_of(outputs: Any) -> torch.Tensor:
-    if "logits" not in outputs:
-        raise ValueError(f"the pipeline labels videos by logits, and this model gives {', '.join(outputs)} instead")
-    return outputs.logits
 
 
 def check_finite(logits: torch.Tensor) -> None:

@@ -1,13 +1,17 @@
 """How far numbers are from the right ones, and whether they rise and fall with them, as a metric of `evaluate`.
 
-This file stands alone, so that `evaluate.load` can load it by its path, without a network.
+This file stands alone, so that `evaluate.load` can load it by its path, without a network. Papers about the quality of
+videos call Pearson's correlation PLCC, Spearman's SROCC and Kendall's KROCC.
 """
 
 import datasets
 import evaluate
 import numpy as np
+from scipy.optimize import least_squares
+from scipy.special import expit
+from scipy.stats import kendalltau, pearsonr, spearmanr
 
-DESCRIPTION = "Mean absolute error, root mean squared error, and the correlations of Pearson and Spearman."
+DESCRIPTION = "Mean absolute error, root mean squared error, and the correlations of Pearson, Spearman and Kendall."
 CITATION = ""
 INPUTS = """
 Args:
@@ -15,42 +19,75 @@ Args:
     references: the right numbers, (clips,); clips with NaN, which could not be read, are left out and counted.
 Returns:
     `mean_absolute_error` and `root_mean_squared_error` in the unit of the numbers. `pearson`: how near the pairs lie
-    to a rising line, -1..1. `spearman`: the same of their ranks, of equal numbers the mean rank; `None` for both where
-    all predictions or all references are equal. `clips`: how many these are about. `left_out`: how many not.
+    to a rising line, -1..1. `spearman`: the same of their ranks, of equal numbers the mean rank. `kendall`: of all
+    pairs of clips, how many more are in the right order than in the wrong one, where equal numbers are no order
+    (tau-b). `pearson_fitted`: Pearson's after a logistic curve has brought the predictions to the scale of the
+    references, see `fit_logistic`. All of them are `None` where all predictions or all references are equal, and
+    the last one also with less clips than the curve could be told by, or where none is found. `clips`: how many these
+    are about. `left_out`: how many not.
 Raises ValueError for predictions that are not numbers, and when no clip is left.
 """
+FEWEST = 5  # clips of a fit: four parameters go through any four
+MOST_STEPS = 400
 
 
-def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
-    """Pearson's correlation of numbers (clips,); `None` where all of one side are equal.
+def logistic(parameters: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(b1 - b2) / (1 + exp(-(x - b3) / |b4|)) + b2 of values (clips,)."""
+    high, low, middle, width = parameters
+    return (high - low) * expit((values - middle) / max(abs(width), np.finfo(float).tiny)) + low
 
-    >>> correlation(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0]))
+
+def fit_logistic(predictions: np.ndarray, references: np.ndarray) -> np.ndarray | None:
+    """Predictions (clips,) on the scale of the references, by the logistic curve of four parameters of ITU-T and VQEG.
+
+    Least squares by Levenberg and Marquardt, from b1, b2 = the largest and smallest reference, b3 the mean and b4 a
+    quarter of the standard deviation of the predictions. The curve may also fall. Where it approaches a line or an
+    exponential, which are limits of such curves, the parameters grow without end, and step 400 counts. `None` with
+    fewer than 5 clips, where all predictions or all references are equal, and where the fit makes them so, or is worse
+    than what it began with.
+    """
+    if len(predictions) < FEWEST or is_constant(predictions) or is_constant(references):
+        return None
+    scaled = (predictions - predictions.mean()) / predictions.std()
+    start = np.array([references.max(), references.min(), 0.0, 0.25])
+
+    def errors(parameters: np.ndarray) -> np.ndarray:
+        return logistic(parameters, scaled) - references
+
+    found = least_squares(errors, start, method="lm", max_nfev=MOST_STEPS)
+    fitted = logistic(found.x, scaled)
+    is_worse = (errors(found.x) ** 2).sum() > (errors(start) ** 2).sum()
+    return None if is_worse or is_constant(fitted) else fitted
+
+
+def is_constant(values: np.ndarray) -> bool:
+    """Whether no correlation can be told of them, as far as their mean has digits for it."""
+    return bool(np.ptp(values) <= 1e-13 * np.abs(values).max())
+
+
+def correlation(measure, one: np.ndarray, other: np.ndarray) -> float | None:
+    """A correlation of scipy of numbers (clips,); `None` where all of one side are equal.
+
+    >>> correlation(spearmanr, np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 9.0]))
     1.0
     """
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
+    if is_constant(one) or is_constant(other):
         return None
-    return float(np.clip(np.corrcoef(one, other)[0, 1], -1.0, 1.0))
-
-
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Places in rising order, from 1 on; equal values share the mean of their places.
-
-    >>> ranks(np.array([10.0, 30.0, 10.0, 20.0]))
-    array([1.5, 4. , 1.5, 3. ])
-    """
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return float(np.clip(measure(one, other).statistic, -1.0, 1.0))
 
 
 def score_errors(predictions: np.ndarray, references: np.ndarray) -> dict[str, float | None]:
-    """Numbers (clips,) and the right ones -> the four measures by name."""
+    """Numbers (clips,) and the right ones -> the measures by name."""
     predictions, references = np.asarray(predictions, np.float64), np.asarray(references, np.float64)
     errors = predictions - references
+    fitted = fit_logistic(predictions, references)
     return {
         "mean_absolute_error": float(np.abs(errors).mean()),
         "root_mean_squared_error": float(np.sqrt((errors**2).mean())),
-        "pearson": correlation(predictions, references),
-        "spearman": correlation(ranks(predictions), ranks(references)),
+        "pearson": correlation(pearsonr, predictions, references),
+        "spearman": correlation(spearmanr, predictions, references),
+        "kendall": correlation(kendalltau, predictions, references),
+        "pearson_fitted": None if fitted is None else correlation(pearsonr, fitted, references),
     }
 
 

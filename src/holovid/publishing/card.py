@@ -36,6 +36,8 @@ METRIC_TYPES = {
     "root_mean_squared_error": "rmse",
     "pearson": "pearsonr",
     "spearman": "spearmanr",
+    "kendall": "kendalltau",
+    "pearson_fitted": "pearsonr",
 }
 TASK = "video-classification"
 

@@ -20,7 +20,8 @@ MEASURED = {
     "future": "Accuracies in percent",
     "multi_label": "In percent: mAP, the mean over classes of their average precision, and top-k, the share of clips "
     "of which one class is among the k with the highest scores",
-    "score": "MAE and RMSE in the unit of the number, Pearson's and Spearman's correlations from -1 to 1",
+    "score": "MAE and RMSE in the unit of the number; the correlations of Pearson (PLCC), Spearman (SROCC) and "
+    "Kendall (KROCC) from -1 to 1, the last column after a logistic curve of four parameters was fitted to the clips",
 }
 ANSWERS = {
     "class": "It answers with one of its classes whatever the video shows, and its scores are not calibrated.",

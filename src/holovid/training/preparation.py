@@ -21,10 +21,12 @@ from holovid.families.family import variant_of
 from holovid.recipes import Recipe, get_recipe
 from holovid.training.arguments import RunArguments
 from holovid.training.class_weights import balanced_weights
+from holovid.training.score_scale import tell_scale
 from holovid.training.starting_points import (
     build_model,
     build_processor,
     find_start,
+    has_head,
     known_classes,
     match_columns,
     model_class_for,
@@ -79,7 +81,7 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
 
     sources = {"train": run.data, "validation": run.validation} if run.validation else run.data
     problem_type = run.problem_type
-    if problem_type is None and start.kind == "checkpoint" and len(columns) == 1:
+    if problem_type is None and len(columns) == 1:
         problem_type = start.config.problem_type
     rows = load_clips(sources, target=target, missing=run.missing, problem_type=problem_type)
     if "train" not in rows:
@@ -101,6 +103,10 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     set_seed(seed)  # new weights are the same in each run and each process
     mean = fmean(rows["train"][columns[0]][:]) if kind == "score" else 0.0
     model = build_model(start, names, kind, mean)
+    if kind == "score":
+        tell_scale(model, rows["train"][columns[0]][:], run, is_new=not has_head(start, type(model)))
+    elif run.score_range is not None or run.score_decoder is not None:
+        raise ValueError(f"--score_range and --score_decoder are for scores, and {columns[0]!r} has classes")
     if run.freeze_experts or (run.freeze_experts is None and run.experts):
         if not model.config.experts:
             raise ValueError(

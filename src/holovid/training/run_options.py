@@ -30,10 +30,14 @@ class RunArguments:
         experts: start from published experts: space=ID time=ID audio=ID, two or all of them.
         freeze_experts: do not train the experts' own weights; default: true with --experts.
         validation: clips to validate on, if they are not in --data.
-        target: column of labels; or verb noun.
+        target: column of labels; or verb noun. Default: label; of scores also quality, score or mos.
         problem_type: what a label is: a class (single_label_classification), any number of them
             (multi_label_classification; in tables of text as run|jump) or a number (regression). Default: what the
             model that training starts from was trained on, or else a class, or several in a column of lists.
+        score_range: the lowest and the highest score there can be, of a model that answers on a scale, such as 0 100;
+            default: the model's, or of a new one the narrowest of usual scales that holds the scores to train on.
+        score_decoder: how such a model makes scores of its outputs: grid, by the nearest of all scores (the default of
+            new models), or support_vectors, as StarVQA's released code does, which needs scikit-learn.
         class_weights: balanced lets rare classes count as much as frequent ones; default: every clip counts alike.
         num_frames: frames of a clip, in place of the recipe's.
         image_size: side of a frame in pixels, in place of the model's.
@@ -54,6 +58,8 @@ class RunArguments:
     validation: str | None = None
     target: list[str] = field(default_factory=lambda: ["label"])
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = None
+    score_range: list[float] | None = None
+    score_decoder: Literal["grid", "support_vectors"] | None = None
     class_weights: Literal["balanced"] | None = None
     num_frames: int | None = None
     image_size: int | None = None

@@ -137,17 +137,21 @@ def build_model(
     settings = dict(start.settings)
     for column, task in tasks.items():
         settings |= replace(task, kind=kind).settings(names[column])
-    has_head = start.kind == "checkpoint" and class_of(start.config, start.sources["model"]) is model_class
     is_number = {task.kind == "score" for task in tasks.values()} == {kind == "score"} == {True}
-    same = has_head and (is_number or known_classes(start.config, tasks) == {**names})
+    same = has_head(start, model_class) and (is_number or known_classes(start.config, tasks) == {**names})
     model = new_model(model_class, start, settings)
     if start.kind == "checkpoint":
         load_fitting(model, start.sources["model"], keep_head=same)
-    if kind == "score" and not same:
+    if kind == "score" and not same and all(task.has_fields for task in tasks.values()):
         for name, parameter in model.named_parameters():
             if name.startswith(HEADS) and name.endswith("bias"):
                 nn.init.constant_(parameter, mean)
     return model
+
+
+def has_head(start: StartingPoint, model_class: type[PreTrainedModel]) -> bool:
+    """Whether it is a checkpoint with the head of this class."""
+    return start.kind == "checkpoint" and class_of(start.config, start.sources["model"]) is model_class
 
 
 def new_model(model_class: type[Any], start: StartingPoint, settings: dict[str, Any]) -> PreTrainedModel:

@@ -1,0 +1,42 @@
+"""Numbers that a model gave against the right ones: a picture for any number of clips."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from holovid.metrics.score_errors import fit_logistic
+
+FEW = 300  # clips that are drawn as dots of full size
+
+
+def draw_scores(predictions: Sequence[float], rights: Sequence[float], name: str, title: str = "") -> Figure:
+    """Draw a dot for each clip: what was predicted (across) and what is right (up), with the logistic curve after
+    which papers compare the two, where it can be told.
+
+    Args:
+        predictions, rights: of the same clips.
+        name: what the number is called.
+        title: a line above the picture.
+
+    Raises `ValueError` when there are no clips, or not as many on both sides.
+    """
+    across, up = np.asarray(predictions, np.float64), np.asarray(rights, np.float64)
+    if across.shape != up.shape or not len(across):
+        raise ValueError(f"a picture has a prediction for each right number, got {len(across)} and {len(up)}")
+    figure = Figure(figsize=(5.2, 5.2), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    ends = np.array([min(across.min(), up.min()), max(across.max(), up.max())])
+    axes.plot(ends, ends, color="#6a737d", linewidth=0.8, linestyle=":", label="as it should be")
+    is_few = len(across) <= FEW
+    axes.scatter(across, up, s=18 if is_few else 5, alpha=0.7 if is_few else 0.4, color="#2f6fde", linewidths=0)
+    if (fitted := fit_logistic(across, up)) is not None:
+        order = np.argsort(across)
+        axes.plot(across[order], fitted[order], color="#d73a49", linewidth=1.2, label="logistic fit")
+    name = name.replace("$", r"\$")
+    axes.set_xlabel(f"predicted {name}")
+    axes.set_ylabel(name)
+    axes.legend(fontsize=8, frameon=False)
+    if title:
+        axes.set_title(title.replace("$", r"\$"), fontsize=10)
+    return figure

@@ -1,0 +1,70 @@
+"""What a model that answers on a scale is told of the scores of its training set before it is trained."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from statistics import fmean
+from typing import Any
+
+from transformers import PreTrainedModel
+from transformers.utils import logging
+
+from holovid.training.run_options import RunArguments
+from holovid.training.score_regressor import fit_score_regressor
+
+logger = logging.get_logger(__name__)
+
+USUAL_RANGES = ((0.0, 1.0), (0.0, 5.0), (0.0, 10.0), (0.0, 100.0))  # narrow ones first
+
+
+def has_scale(config: Any) -> bool:
+    """Whether a configuration has a scale of scores as fields of its own."""
+    return "score_range" in {field.name for field in fields(config)}
+
+
+def tell_scale(model: PreTrainedModel, scores: Sequence[float], run: RunArguments, is_new: bool) -> None:
+    """Set the scale of a model, the mean of its training set, and the support vectors that it decodes by if asked for.
+
+    Args:
+        model: whose answer is a number.
+        scores: of the training set.
+        run: what a user asks for.
+        is_new: whether its head is, and has no scale of its own yet. It gets what `run` says, or else the narrowest
+            usual range that holds all scores, and a warning says which.
+
+    Raises `ValueError` for scores outside of the range, and where `run` asks for what this model does not have.
+    """
+    config: Any = model.config
+    if not has_scale(config):
+        if run.score_range is not None or run.score_decoder is not None:
+            raise ValueError(
+                f"--score_range and --score_decoder are for models with a scale of scores, and a {config.model_type} "
+                "model answers with plain numbers; leave them out"
+            )
+        return
+    if run.score_range is not None:
+        if len(run.score_range) != 2 or not run.score_range[0] < run.score_range[1]:
+            raise ValueError(f"--score_range takes the lowest and the highest score, got {run.score_range}")
+        config.score_range = run.score_range
+    elif is_new:
+        config.score_range = usual_range(scores)
+    low, high = config.score_range
+    if outside := sorted(score for score in scores if not low <= score <= high):
+        raise ValueError(
+            f"{len(outside)} scores are outside of the model's scale from {low:g} to {high:g}, such as "
+            f"{outside[0]:g}: --score_range gives the lowest and the highest score there can be"
+        )
+    config.score_mean = fmean(scores)
+    if run.score_decoder is not None:
+        on_anchors = [config.on_anchors(score) for score in scores]
+        is_grid = run.score_decoder == "grid"
+        config.score_regressor = None if is_grid else fit_score_regressor(on_anchors, config.anchors)
+
+
+def usual_range(scores: Sequence[float]) -> tuple[float, float]:
+    """The narrowest usual range that holds all scores, which a warning names. Raises `ValueError` if there is none."""
+    found = next((ends for ends in USUAL_RANGES if ends[0] <= min(scores) and max(scores) <= ends[1]), None)
+    told = f"scores to train on are from {min(scores):g} to {max(scores):g}"
+    if found is None:
+        raise ValueError(f"{told}, which is no usual scale: give its ends, as in --score_range -1 1")
+    logger.warning(f"{told}, taken for a scale from {found[0]:g} to {found[1]:g}; --score_range gives another")
+    return found
