@@ -14,10 +14,11 @@ from transformers.configuration_utils import PreTrainedConfig
 from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedConfiguration
 from holovid.configuration.field_checks import MOST, NoMisspeltFields, check_activation, check_counts, check_numbers
+from holovid.configuration.frames_in_patches import FramesInPatches
 
 
 @strict
-class XViTConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrainedConfig):
+class XViTConfig(NoMisspeltFields, NamedClasses, FramesInPatches, SavedConfiguration, PreTrainedConfig):
     r"""
     Args:
         image_size (`int` or `[height, width]`): pixels of a frame; each side a multiple of `patch_size`.
@@ -113,18 +114,6 @@ class XViTConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrainedC
         super().__post_init__(**kwargs)
 
     @property
-    def frame_size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        size = self.image_size
-        return (size, size) if isinstance(size, int) else (size[0], size[1])
-
-    @property
-    def grid_size(self) -> tuple[int, int]:
-        """Patches of a frame, (rows, columns)."""
-        height, width = self.frame_size
-        return height // self.patch_size, width // self.patch_size
-
-    @property
     def mix_slice_size(self) -> int:
         """Channels that mixing divides at a time: a head's, or those of all heads laid end to end."""
         return self.hidden_size // self.num_attention_heads if self.mix_per_head else self.hidden_size
@@ -162,14 +151,6 @@ class XViTConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrainedC
         check_numbers(self, ("layer_norm_eps", "temporal_layer_norm_eps"), most=1.0, above=True)
         check_numbers(self, ("initializer_range",), most=100.0, above=True)
         check_activation("hidden_act", self.hidden_act)
-
-    def check_frame_size(self):
-        if not isinstance(self.image_size, int) and len(self.image_size) != 2:
-            raise ValueError(f"image_size must be one side or (height, width), got {self.image_size}")
-        if any(isinstance(side, bool) or side > MOST for side in self.frame_size):
-            raise ValueError(f"image_size is in pixels, at most {MOST:,} a side, got {self.image_size}")
-        if any(side < self.patch_size or side % self.patch_size for side in self.frame_size):
-            raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size {self.patch_size}")
 
     def check_widths(self):
         for name in ("num_attention_heads", "temporal_num_attention_heads"):

@@ -19,13 +19,12 @@ from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 from transformers.utils.generic import maybe_autocast
 
 from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
-from holovid.modeling.modeling_common import eager_attention_forward
+from holovid.modeling.axis_attention import AxisAttention, heads_along_space, heads_along_time, heads_of_all
 
 SPECIAL_TOKENS = {"space": 1, "time": 0, "audio": 2}  # in front of the patches; they neither read nor are read
 
@@ -128,61 +127,6 @@ class CA2STTimestamps(nn.Module):
         return super()._apply(apply, recurse)
 
 
-class CA2STAttention(nn.Module):
-    """Multi-head attention of readers (batch, length, ...) to sources: (batch, length', ...) of width D or d.
-
-    `heads(tokens)` views projected tokens as (batch, length, heads, width of a head); what it counts as batch, length
-    and heads is the axis of the attention. Nothing is copied: attention along time has the heads of all places side by
-    side.
-    """
-
-    def __init__(self, config: CA2STConfig, width: int, heads: Callable[[Tensor, int], Tensor], key_bias: bool = True):
-        super().__init__()
-        self.config = config
-        self.head_dim = width // config.num_attention_heads
-        self.scaling = self.head_dim**-0.5
-        self.attention_dropout = config.attention_probs_dropout_prob
-        self.is_causal = False
-        self.heads = heads
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width, bias=key_bias)
-        self.v_proj = nn.Linear(width, width)
-        self.o_proj = nn.Linear(width, width)
-
-    def forward(
-        self, reader: Tensor, source: Tensor, **kwargs: Unpack[TransformersKwargs]
-    ) -> tuple[Tensor, Tensor | None]:
-        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
-            self.config._attn_implementation, eager_attention_forward
-        )
-        output, attention = attend(
-            self,
-            self.heads(self.q_proj(reader), self.head_dim).transpose(1, 2),
-            self.heads(self.k_proj(source), self.head_dim).transpose(1, 2),
-            self.heads(self.v_proj(source), self.head_dim).transpose(1, 2),
-            None,
-            dropout=self.attention_dropout if self.training else 0.0,
-            scaling=self.scaling,
-            **kwargs,
-        )
-        return self.o_proj(output.reshape(reader.shape)), attention
-
-
-def heads_along_space(tokens: Tensor, head_dim: int) -> Tensor:
-    """(B, T, S, N * d) -> (B * T, S, N, d): tokens see those of their moment."""
-    return tokens.flatten(0, 1).unflatten(-1, (-1, head_dim))
-
-
-def heads_along_time(tokens: Tensor, head_dim: int) -> Tensor:
-    """(B, T, S, N * d) -> (B, T, S * N, d): tokens see those of their place."""
-    return tokens.unflatten(-1, (-1, head_dim)).flatten(2, 3)
-
-
-def heads_of_all(tokens: Tensor, head_dim: int) -> Tensor:
-    """(B, T, S, N * d) or (B, A, N * d) -> (B, T * S or A, N, d): tokens see all of the clip."""
-    return tokens.flatten(1, -2).unflatten(-1, (-1, head_dim))
-
-
 # how an expert's own tokens see one another, and how two experts' tokens do
 OWN_AXIS = {"space": heads_along_space, "time": heads_of_all, "audio": heads_of_all}
 READING_AXIS = {"space_reads_time": heads_along_time, "time_reads_space": heads_along_space}  # others: all of the clip
@@ -211,7 +155,7 @@ class CA2STExpertAttention(nn.Module):
     def __init__(self, config: CA2STConfig, expert: str, layer_norm_eps: float, drop_path: nn.Module):
         super().__init__()
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
-        self.attention = CA2STAttention(config, config.hidden_size, OWN_AXIS[expert], key_bias=expert != "time")
+        self.attention = AxisAttention(config, config.hidden_size, OWN_AXIS[expert], key_bias=expert != "time")
         self.adapter = CA2STAdapter(config)
         self.drop_path = drop_path if expert == "audio" else nn.Identity()  # as released: of sound, this branch too
 
@@ -309,7 +253,7 @@ class CA2STReading(nn.Module):
         self.reader_positions = build_positions(config, reader, direction)
         self.source_positions = build_positions(config, source, direction)
         axis = READING_AXIS.get(direction, heads_of_all)
-        self.attention = CA2STAttention(config, config.bottleneck_size, axis)
+        self.attention = AxisAttention(config, config.bottleneck_size, axis)
 
     def forward(
         self, narrow: dict[str, Tensor], timestamps: dict[str, Tensor | None], **kwargs: Unpack[TransformersKwargs]

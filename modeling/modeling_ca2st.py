@@ -26,11 +26,11 @@ from transformers.utils.output_capturing import (
 
 from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
 from holovid.modeling.adapters_ca2st import ModelOfExperts
+from holovid.modeling.axis_attention import AxisAttention
 from holovid.modeling.layers_ca2st import (
     EMBEDDINGS,
     FEATURES,
     CA2STAdapter,
-    CA2STAttention,
     CA2STAudioEmbeddings,
     CA2STExpertMLP,
     CA2STLayer,
@@ -42,7 +42,7 @@ from holovid.modeling.layers_ca2st import (
     sinusoids,
 )
 from holovid.modeling.model_inputs import check_floats, check_pixels, check_tensor
-from holovid.modeling.modeling_common import check_classes, video_classification_loss
+from holovid.modeling.modeling_common import check_classes, states_of, video_classification_loss
 from holovid.modeling.tasks import LABEL, Task
 
 RECORDED = ("hidden_states", "attentions")
@@ -92,11 +92,6 @@ class CA2STActionOutput(ByExpert, ModelOutput):
     attentions: tuple[Tensor, ...] | None = None
 
 
-def states_of(outputs: CA2STModelOutput) -> dict:
-    """What a head passes on of its base model's output."""
-    return {name: value for name, value in outputs.items() if name.endswith(("hidden_states", "attentions"))}
-
-
 class CA2STPreTrainedModel(ModelOfExperts):
     config: CA2STConfig
     base_model_prefix = "ca2st"
@@ -117,10 +112,10 @@ class CA2STPreTrainedModel(ModelOfExperts):
             for expert in EMBEDDINGS
         },
         **{
-            f"{expert}_attentions": OutputRecorder(CA2STAttention, index=1, layer_name=f"attentions.{expert}")
+            f"{expert}_attentions": OutputRecorder(AxisAttention, index=1, layer_name=f"attentions.{expert}")
             for expert in EMBEDDINGS
         },
-        "cross_attentions": OutputRecorder(CA2STAttention, index=1, layer_name="exchanges"),
+        "cross_attentions": OutputRecorder(AxisAttention, index=1, layer_name="exchanges"),
     }
 
     @torch.no_grad()

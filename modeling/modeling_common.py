@@ -9,7 +9,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from transformers import initialization as init
 from transformers.modeling_utils import PreTrainedModel
+from transformers.utils import ModelOutput
 
 from holovid.configuration.configuration_common import UploadedWhole
 from holovid.modeling.model_inputs import check_tensor
@@ -33,7 +35,9 @@ def eager_attention_forward(
 
     Returns the output as (batch, S, N, D / N) and the attention weights as (batch, N, S, S').
     """
-    attention = torch.matmul(query, key.transpose(-1, -2)) * scaling
+    # copied, because products of matrices that lie otherwise have other last bits: so they are the same at any batch
+    query, key, value = query.contiguous(), key.transpose(-1, -2).contiguous(), value.contiguous()
+    attention = torch.matmul(query, key) * scaling
     if attention_mask is not None:
         attention = attention + attention_mask
     attention = nn.functional.softmax(attention, dim=-1, dtype=torch.float32).to(query.dtype)
@@ -108,18 +112,33 @@ def check_classes(labels: Tensor, count: int, name: str = "labels") -> None:
         raise ValueError(f"{name} are numbers of classes from 0 to {count - 1}, or {IGNORED} for none, got {wrong[0]}")
 
 
-def resize_position_embeddings(table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
-    """Resize learned positions (1, 1 + rows * columns, D) to another grid: bicubic, class row kept.
+def resize_position_embeddings(
+    table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int], mode: str = "bicubic"
+) -> Tensor:
+    """Resize learned positions (1, 1 + rows * columns, D) to another grid, class row kept; `mode` as in `interpolate`.
 
-    Departs: the released code passes `image_size / 224` as the scale and rounds the side down, which loses a row at
-    976 pixels; with the side given, as transformers' ViT does, every multiple of the patch size is right and all other
-    sizes get the same numbers.
+    Departs: the released code of XViT passes `image_size / 224` as the scale and rounds the side down, which loses a
+    row at 976 pixels; with the side given, as transformers' ViT does, every multiple of the patch size is right, and
+    all other sizes get the same numbers.
     """
     if grid == new_grid:
         return table
     patches = table[:, 1:].unflatten(1, grid).permute(0, 3, 1, 2)
-    patches = nn.functional.interpolate(patches.float(), size=new_grid, mode="bicubic", align_corners=False)
+    patches = nn.functional.interpolate(patches.float(), size=new_grid, mode=mode)
     return torch.cat((table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)), dim=1)
+
+
+def init_as_torch(module: nn.Linear | nn.Conv2d) -> None:
+    """`module.reset_parameters()` through transformers' guarded functions: uniform within 1 / sqrt(fan in)."""
+    bound = module.weight[0].numel() ** -0.5
+    init.uniform_(module.weight, -bound, bound)
+    if module.bias is not None:
+        init.uniform_(module.bias, -bound, bound)
+
+
+def states_of(outputs: ModelOutput) -> dict:
+    """What a head passes on of its base model's output."""
+    return {name: value for name, value in outputs.items() if name.endswith(("hidden_states", "attentions"))}
 
 
 def align(model: nn.Module) -> None:
@@ -196,6 +215,8 @@ __all__ = [
     "HolovidPreTrainedModel",
     "check_classes",
     "eager_attention_forward",
+    "init_as_torch",
     "resize_position_embeddings",
+    "states_of",
     "video_classification_loss",
 ]

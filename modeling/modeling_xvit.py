@@ -15,33 +15,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
-from transformers import AutoConfig, ViTModel
 from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, logging
+from transformers.utils import TransformersKwargs
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from holovid.configuration.configuration_xvit import XViTConfig
 from holovid.configuration.field_checks import check_field_names
+from holovid.modeling.image_vit import read_image_vit, start_from
 from holovid.modeling.model_inputs import check_pixels
 from holovid.modeling.modeling_common import (
     HolovidPreTrainedModel,
     eager_attention_forward,
+    init_as_torch,
     resize_position_embeddings,
     video_classification_loss,
 )
 from holovid.modeling.tasks import LABEL
-from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named
-
-logger = logging.get_logger(__name__)
-
-# what checkpoints of image ViTs have beside that, for other tasks
-UNUSED_OF_IMAGE_MODELS = ("classifier.", "decoder.", "embeddings.mask_token", "pooler.")
 
 
 class XViTPatchEmbeddings(nn.Module):
@@ -356,14 +351,6 @@ class XViTPreTrainedModel(HolovidPreTrainedModel):
                     init_as_torch(child)
 
 
-def init_as_torch(module: nn.Linear | nn.Conv2d) -> None:
-    """`module.reset_parameters()` through transformers' guarded functions: uniform within 1 / sqrt(fan in)."""
-    bound = module.weight[0].numel() ** -0.5
-    init.uniform_(module.weight, -bound, bound)
-    if module.bias is not None:
-        init.uniform_(module.bias, -bound, bound)
-
-
 class XViTModel(XViTPreTrainedModel):
     """The backbone and its pooling: tokens of every frame, and one feature a clip."""
 
@@ -478,49 +465,12 @@ class XViTForVideoClassification(XViTPreTrainedModel):
         without a place.
         """
         check_field_names(XViTConfig, config_overrides)
-        if not isinstance(source, str | os.PathLike | PreTrainedModel):
-            raise ValueError(f"source must be a Hub id, a folder or a transformers ViT, got a {type(source).__name__}")
-        image_config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
-        if image_config.model_type != "vit":
-            raise ValueError(f"source must be a transformers ViT, got a {image_config.model_type} model")
-        if isinstance(source, str | os.PathLike):
-            if os.path.isdir(source):
-                check_weight_files(source)
-            with damage_named(source):
-                image_model, loading = ViTModel.from_pretrained(
-                    source, add_pooling_layer=False, output_loading_info=True, ignore_mismatched_sizes=True
-                )
-            check_all_there(str(source), loading, UNUSED_OF_IMAGE_MODELS)
-        else:
-            image_model = source.base_model
-        shared = (
-            "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers", "num_attention_heads",
-            "intermediate_size", "hidden_act", "qkv_bias", "layer_norm_eps", "initializer_range",
-        )  # fmt: skip
-        config = XViTConfig(**{name: getattr(image_config, name) for name in shared} | config_overrides)
-        model = cls(config)
-        model.to(image_model.dtype)
-
-        # a ViT checkpoint's pooler and mask token play no part in classification
-        image_tensors = {
-            name: tensor
-            for name, tensor in image_model.state_dict().items()
-            if not name.startswith("pooler.") and name != "embeddings.mask_token"
-        }
+        fields, tensors = read_image_vit(source)
+        image_grid = XViTConfig(**fields).grid_size
+        config = XViTConfig(**fields | config_overrides)
         positions = "embeddings.position_embeddings"
-        image_grid = XViTConfig(image_size=image_config.image_size, patch_size=image_config.patch_size).grid_size
-        image_tensors[positions] = resize_position_embeddings(image_tensors[positions], image_grid, config.grid_size)
-
-        own = model.xvit.state_dict()
-        homeless = [
-            name for name, tensor in image_tensors.items() if name not in own or own[name].shape != tensor.shape
-        ]
-        if homeless:
-            raise ValueError(f"these tensors of the image model do not fit the configuration: {homeless}")
-        missing, _ = model.xvit.load_state_dict(image_tensors, strict=False)
-        new = [f"xvit.{name}" for name in missing] + [f"classifier.{name}" for name in model.classifier.state_dict()]
-        logger.warning(f"{len(image_tensors)} tensors come from the image model. New, and to be trained: {new}")
-        return model
+        tensors[positions] = resize_position_embeddings(tensors[positions], image_grid, config.grid_size)
+        return start_from(cls(config), tensors)
 
 
 __all__ = ["XViTForVideoClassification", "XViTModel", "XViTPreTrainedModel"]

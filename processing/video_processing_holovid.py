@@ -47,6 +47,7 @@ CHOICES = {
     "short_video": ("repeat", "error"),
     "decoder": ("pyav", "torchcodec"),
     "num_crops": (1, 3),
+    "channel_order": ("rgb", "bgr"),
 }
 
 
@@ -86,6 +87,9 @@ class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[ca
         What reads video files; torchcodec needs FFmpeg on the machine.
     antialias (`bool`):
         Smooth while shrinking. The released XViT models were trained without.
+    channel_order (`"rgb"` or `"bgr"`):
+        Of the colours that come out; mean and deviation are those of red, green, blue either way. The released
+        TimeSformer for Something-Something was trained on "bgr".
     audio_config (`dict`, *optional*):
         Parameters of a [`HolovidFeatureExtractor`], for a model that hears; not an argument of the call.
     load_audio_from_video (`bool`):
@@ -105,6 +109,7 @@ class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[ca
     short_video: str | None
     decoder: str | None
     antialias: bool | None
+    channel_order: str | None
     audio_config: dict | None
     load_audio_from_video: bool | None
     audio_center: float | None
@@ -138,6 +143,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     rescale_factor = 1 / 255
     do_normalize = True
     do_convert_rgb = True
+    channel_order = "rgb"
 
     do_sample_frames = True
     num_frames = 8
@@ -393,6 +399,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         do_normalize: bool,
         image_mean: float | tuple[float, ...] | None,
         image_std: float | tuple[float, ...] | None,
+        channel_order: str,
         return_tensors: str | TensorType | None = None,
         **kwargs,
     ) -> ClipFeatures:
@@ -417,7 +424,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             frames = self.rescale_and_normalize(
                 frames, do_rescale, rescale_factor, do_normalize, image_mean, image_std
             )
-            processed.append(frames.contiguous())
+            processed.append(with_channel_order(frames, channel_order).contiguous())
         return ClipFeatures(data={"pixel_values_videos": processed}, tensor_type=return_tensors)
 
 
@@ -436,6 +443,11 @@ def split_audio(videos: list, audio: Any, listening: Listening | None) -> list:
     if len(sounds) != len(videos):
         raise ValueError(f"each video needs its own audio; got {len(videos)} videos and {len(sounds)} of audio")
     return sounds
+
+
+def with_channel_order(frames: Tensor, channel_order: str) -> Tensor:
+    """Frames (..., C, H, W) of red, green, blue with their colours in this order."""
+    return frames.flip(-3) if channel_order == "bgr" else frames
 
 
 def check_resized(frames: Tensor, new_size: tuple[int, int]) -> None:
@@ -487,4 +499,4 @@ def crop(frames: Tensor, size: SizeDict, num_crops: int) -> list[Tensor]:
     return [tvF.crop(frames, top, left, size.height, size.width) for top, left in offsets]
 
 
-__all__ = ["CHOICES", "HolovidVideoProcessor", "HolovidVideoProcessorKwargs"]
+__all__ = ["CHOICES", "HolovidVideoProcessor", "HolovidVideoProcessorKwargs", "with_channel_order"]

@@ -1,4 +1,7 @@
-"""docs/inside-transformers.md lists what we use of transformers beyond its public API: all of it, and nothing else."""
+"""docs/inside-transformers.md lists what we use of transformers beyond its public API: all of it, and nothing else.
+
+`python docs/scripts/list_places.py` writes in which files.
+"""
 
 import ast
 import re

@@ -6,10 +6,16 @@ import pickle
 import pytest
 
 from holovid import CA2STConfig, HolovidVideoProcessor, XViTConfig
+from holovid.families import families
 from holovid.recipes import get_recipe, recipes, recipes_table
+from holovid.training.optimization import learning_rate_at
 
 # (optimiser, rate, its batch, decay, layer decay, epochs, warm-up, its first rate, last rate, batch)
 OPTIMISATION = {
+    "timesformer-k400": ("sgd", 0.005, 64, 1e-4, None, 15, 0, 0.0, 0.0, 64),
+    "timesformer-ssv2": ("sgd", 0.005, 64, 1e-4, None, 15, 0, 0.0, 0.0, 64),
+    "timesformer-hr": ("sgd", 0.005, 64, 1e-4, None, 15, 0, 0.0, 0.0, 64),
+    "timesformer-l": ("sgd", 0.005, 64, 1e-4, None, 15, 0, 0.0, 0.0, 64),
     "xvit-k400": ("sgd", 0.03, 64, 1e-5, None, 30, 5, 0.01, 0.0, 64),
     "xvit-ssv2": ("sgd", 0.03, 64, 1e-4, None, 35, 5, 0.003, 0.0, 64),
     "cast-ssv2": ("adamw", 1e-3, 256, 0.05, 0.75, 50, 5, 0.0, 1e-6, 384),
@@ -22,6 +28,10 @@ OPTIMISATION = {
 }
 # (label smoothing, mixup alpha, its probability, flip, drop path, frames, sampling, stride, views, crops, ensemble)
 CLIPS = {
+    "timesformer-k400": (0.0, 0.0, 1.0, True, 0.1, 8, "dense", 32, 1, 3, "logits"),
+    "timesformer-ssv2": (0.0, 0.0, 1.0, False, 0.1, 8, "segments", 1, 1, 3, "logits"),
+    "timesformer-hr": (0.0, 0.0, 1.0, True, 0.1, 16, "dense", 16, 1, 3, "logits"),
+    "timesformer-l": (0.0, 0.0, 1.0, True, 0.1, 96, "dense", 4, 1, 3, "logits"),
     "xvit-k400": (0.3, 0.4, 1.0, True, None, 16, "dense", 16, 1, 3, "logits"),
     "xvit-ssv2": (0.0, 0.0, 1.0, False, None, 16, "segments", 1, 2, 3, "logits"),
     "cast-ssv2": (0.1, 0.8, 0.9, False, 0.3, 16, "uniform", 1, 2, 3, "probabilities"),
@@ -56,7 +66,7 @@ def test_released_models():
     assert get_recipe("xvit-k400").model["mix_group"] == 8 and get_recipe("xvit-k400").model["mix_divisor"] == 8
     assert get_recipe("xvit-ssv2").model["mix_group"] == 16 and get_recipe("xvit-ssv2").model["mix_divisor"] == 4
     for recipe in recipes().values():
-        config_class = {"xvit": XViTConfig, "ca2st": CA2STConfig, "any": XViTConfig}[recipe.family]
+        config_class = XViTConfig if recipe.family == "any" else families()[recipe.family].config_class
         assert recipe.model.keys() <= {field.name for field in dataclasses.fields(config_class)}
         config = config_class(num_frames=recipe.num_frames, **recipe.model)
         recipe.check_model(config)
@@ -67,6 +77,25 @@ def test_the_processor_takes_its_options(name):
     recipe = get_recipe(name)
     processor = HolovidVideoProcessor(**recipe.processor_options(), **recipe.evaluation_options())
     assert (processor.num_frames, processor.num_views) == (recipe.num_frames, recipe.num_views)
+
+
+def test_rates_that_fall_by_steps():
+    recipe = get_recipe("timesformer-k400")
+    rates = [learning_rate_at(recipe, epoch, 15, 0.005) for epoch in range(16)]
+    assert rates == pytest.approx([0.005] * 11 + [0.0005] * 3 + [0.00005] * 2)
+    # three epochs of ten steps: the places of 11 / 15 and 14 / 15 of the run
+    rates = [learning_rate_at(recipe, step, 30, 0.005) for step in range(30)]
+    assert rates == pytest.approx([0.005] * 22 + [0.0005] * 6 + [0.00005] * 2)
+    assert learning_rate_at(recipe, 2, 15, 0.005, warmup_steps=4) == pytest.approx(0.0025)
+    for change, message in (
+        ({"steps": ()}, "by steps or by a cosine"),
+        ({"cosine_from": "start"}, "by steps or by a cosine"),
+        ({"steps": ((14, 0.1), (11, 0.01))}, "steps are .* in order"),
+        ({"epochs": 12}, "from 0 to epochs=12"),
+        ({"channel_order": "grb"}, "channel_order must be one of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dataclasses.replace(recipe, **change)
 
 
 def test_another_name_or_family():
@@ -103,4 +132,4 @@ def test_table():
     lines = recipes_table()
     assert len(lines) == 2 + len(recipes())
     assert len({line.count("|") for line in lines}) == 1
-    assert lines[2].startswith("| `xvit-k400` | SGD | 0.03 @ 64 | 30 (5 warm-up) |")
+    assert any(line.startswith("| `xvit-k400` | SGD | 0.03 @ 64 | 30 (5 warm-up) |") for line in lines)

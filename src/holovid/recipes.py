@@ -33,7 +33,8 @@ class Recipe:
         betas, eps: of "adamw".
         weight_decay: of the parameters that are decayed.
         no_decay: which are not. "head_biases" (XViT): the biases of the classification head, of nothing else.
-            "vectors_and_positions" (CAST): biases, gains, and tables of positions; see `optimization.py`.
+            "vectors_and_positions" (CAST): biases, gains, and tables of positions; see `optimization.py`. "nothing"
+            (TimeSformer): all are.
         layer_decay: a layer's rate over that of the layer after it; `None` = all learn at one rate.
         epochs: of the whole schedule.
         batch_size: clips a step over all devices and accumulated steps, in the source's own run.
@@ -41,18 +42,24 @@ class Recipe:
         warmup_start_rate: what it grows from, at `reference_batch_size`.
         final_rate: what the cosine ends in, at `reference_batch_size`.
         cosine_from: "start" (XViT): half a cosine over all epochs, of which warm-up hides the beginning, so that the
-            peak itself is never reached; "warmup" (CAST): half a cosine from the end of warm-up on.
+            peak itself is never reached; "warmup" (CAST): half a cosine from the end of warm-up on; "never"
+            (TimeSformer): the rate falls by `steps`.
+        steps: (epoch from which on, share of the peak that the rate then is), in their order. With another number of
+            epochs their place in the run stays.
         label_smoothing: share of the target that is spread evenly over all classes.
         mixup_alpha: clips are mixed with a share drawn from Beta(alpha, alpha); 0 = never.
         mixup_probability: of mixing a batch.
         cutmix_alpha: the same for boxes of one clip in another; 0 = never.
         sound_mixing: "mixup" or "cutmix", what happens to the sound of clips that are mixed; see `mixing.py`.
         augmentation: name of the frames' augmentation in `augmentation.py`.
+        short_sides: the least and the greatest short side that frames are scaled to in augmentation, over that of the
+            model's frames.
         flip: whether half of the clips are mirrored; not for labels that tell left from right.
         spec_augment: arguments of `SpecAugment`, stripes of the spectrogram that are blanked; `None` = none are.
         model: fields of the model's configuration.
         num_frames: of a clip.
-        sampling, frame_stride: how they are picked, options of the video processor.
+        sampling, frame_stride, fps, channel_order: how they are picked and what they are made of, options of the video
+            processor; `None` is the processor's own.
         num_views, num_crops: of a clip in evaluation, in time and in space.
         ensemble: what is averaged over views and crops: "logits" (XViT adds them up, which ranks alike) or
             "probabilities" (CAST).
@@ -66,12 +73,14 @@ class Recipe:
     learning_rate: float
     reference_batch_size: int
     weight_decay: float
-    no_decay: Literal["head_biases", "vectors_and_positions"]
+    no_decay: Literal["head_biases", "vectors_and_positions", "nothing"]
     epochs: float
     batch_size: int
     warmup_epochs: float
-    cosine_from: Literal["start", "warmup"]
-    augmentation: Literal["corner-crops", "short-side-crops", "resized-crops", "none"]
+    cosine_from: Literal["start", "warmup", "never"]
+    augmentation: Literal[
+        "corner-crops", "short-side-crops", "scaled-crops", "inverse-scaled-crops", "resized-crops", "none"
+    ]
     num_frames: int
     sampling: Literal["uniform", "segments", "dense", "strided"]
     ensemble: Literal["logits", "probabilities"]
@@ -82,15 +91,19 @@ class Recipe:
     layer_decay: float | None = None
     warmup_start_rate: float = 0.0
     final_rate: float = 0.0
+    steps: tuple[tuple[float, float], ...] = ()
     label_smoothing: float = 0.0
     mixup_alpha: float = 0.0
     mixup_probability: float = 1.0
     cutmix_alpha: float = 0.0
     sound_mixing: Literal["mixup", "cutmix"] = "mixup"
+    short_sides: tuple[float, float] = (256 / 224, 320 / 224)
     flip: bool = False
     spec_augment: dict[str, int] | None = None
     model: dict[str, Any] = field(default_factory=dict)
     frame_stride: int = 1
+    fps: float | None = None
+    channel_order: Literal["rgb", "bgr", None] = None
     num_views: int = 1
     num_crops: int = 1
 
@@ -101,6 +114,12 @@ class Recipe:
                 raise ValueError(f"{option.name} must be one of {choices}, got {getattr(self, option.name)!r}")
         if not 0 <= self.warmup_epochs <= self.epochs:
             raise ValueError(f"warmup_epochs must be from 0 to epochs={self.epochs}, got {self.warmup_epochs}")
+        if bool(self.steps) != (self.cosine_from == "never"):
+            raise ValueError(
+                f"a rate falls by steps or by a cosine: cosine_from={self.cosine_from!r} with steps={self.steps}"
+            )
+        if list(self.steps) != sorted(self.steps) or not all(0 <= epoch <= self.epochs for epoch, _ in self.steps):
+            raise ValueError(f"steps are (epoch, share) in order, from 0 to epochs={self.epochs}, got {self.steps}")
 
     def check_model(self, config: "PreTrainedConfig") -> None:
         """Raise `ValueError` if the recipe is for another family of models."""
@@ -116,8 +135,9 @@ class Recipe:
         return self.learning_rate * total_batch_size / self.reference_batch_size
 
     def processor_options(self) -> dict[str, Any]:
-        """Options of the video processor that pick the frames."""
-        return {"num_frames": self.num_frames, "sampling": self.sampling, "frame_stride": self.frame_stride}
+        """Options of the video processor that pick the frames and order their colours."""
+        names = ("num_frames", "sampling", "frame_stride", "fps", "channel_order")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def evaluation_options(self) -> dict[str, Any]:
         """Options of the video processor for the source's evaluation."""

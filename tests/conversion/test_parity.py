@@ -10,6 +10,7 @@ import pytest
 import torch
 from golden_numbers import (
     CA2ST_MODELS,
+    TIMESFORMER_MODELS,
     XVIT_MODELS,
     ca2st_inputs,
     converter_settings,
@@ -17,6 +18,7 @@ from golden_numbers import (
     golden_input,
     golden_weights,
     logit_pairs,
+    timesformer_settings,
     xvit_settings,
 )
 
@@ -27,7 +29,8 @@ from holovid.publishing.papers import PARITY_BOUND
 
 def test_cards_count_the_models():
     found = Counter(golden(f"ca2st/{name}.json")["config"]["model"] for name in CA2ST_MODELS)
-    assert found | {"xvit": len(XVIT_MODELS)} == {name: variant.parity for name, variant in variants().items()}
+    others = {"xvit": len(XVIT_MODELS), "timesformer": len(TIMESFORMER_MODELS)}
+    assert found | others == {name: variant.parity for name, variant in variants().items()}
 
 
 @pytest.mark.parametrize("name", XVIT_MODELS)
@@ -36,6 +39,15 @@ def test_xvit(name):
     case = golden(f"xvit/{name}.json")
     model = from_reference(golden_weights(case), "xvit", **xvit_settings(case))
     assert_near(model(golden_input(case).transpose(1, 2)).logits, torch.tensor(case["logits"]))
+
+
+@pytest.mark.parametrize("name", TIMESFORMER_MODELS)
+@torch.no_grad()
+def test_timesformer(name):
+    case = golden(f"timesformer/{name}.json")
+    model = from_reference(golden_weights(case), "timesformer", **timesformer_settings(case))
+    frames = golden_input(case).transpose(1, 2)
+    assert_near(model(frames, interpolate_pos_encoding=True).logits, torch.tensor(case["logits"]["values"]))
 
 
 @pytest.mark.parametrize("name", CA2ST_MODELS)

@@ -153,6 +153,7 @@ def test_flip_is_the_recipes_unless_told():
         )
 
     assert {name: flips(name) for name in recipes()} == {
+        "timesformer-k400": 1, "timesformer-ssv2": 0, "timesformer-hr": 1, "timesformer-l": 1,
         "xvit-k400": 1, "xvit-ssv2": 0, "cast-ssv2": 0, "cast-k400": 1, "cast-ek100": 1, "cava": 1,
         "cava-vggsound": 1, "ca2st-ek100": 1, "small": 0,
     }  # fmt: skip

@@ -19,6 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import tiny_ca2st
+import tiny_time_sformer
 import tiny_xvit
 import torch
 from datasets import Dataset, Features
@@ -181,16 +182,21 @@ def test_each_family_is_averaged_as_in_its_paper(seer, sight, hearer, hearing, r
     assert evaluate(hearer, hearing, few)["protocol"]["ensemble"] == "probabilities"
 
 
+CONFIGS = {
+    "xvit": tiny_xvit.tiny_config, "ca2st": tiny_ca2st.tiny_config, "time_sformer": tiny_time_sformer.tiny_config
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", recipes())
 def test_protocols_of_recipes(name):
     recipe = get_recipe(name)
-    config = tiny_xvit.tiny_config() if recipe.family == "xvit" else tiny_ca2st.tiny_config()
+    config = CONFIGS.get(recipe.family, CONFIGS["ca2st"])()
     assert recipe_protocol(recipe, config) == Protocol(
         views=recipe.num_views, crops=recipe.num_crops, ensemble=recipe.ensemble,
-        processor_options={"sampling": recipe.sampling, "frame_stride": recipe.frame_stride},
+        processor_options={name: value for name, value in recipe.processor_options().items() if name != "num_frames"},
     )  # fmt: skip
     if recipe.family != "any":
-        other = tiny_ca2st.tiny_config() if recipe.family == "xvit" else tiny_xvit.tiny_config()
+        other = CONFIGS["ca2st" if recipe.family == "xvit" else "xvit"]()
         with pytest.raises(ValueError, match=f"recipe '{name}' is for"):
             recipe_protocol(recipe, other)
 

@@ -7,7 +7,7 @@ from tiny_xvit import VARIANTS, tiny
 from torch import nn
 
 from holovid import XViTConfig
-from holovid.conversion.from_xvit import vit_block
+from holovid.conversion.vit_block import vit_block
 from holovid.modeling.modeling_xvit import XViTAttention, XViTSummary, XViTTimeMixing, build_context
 
 

@@ -139,7 +139,7 @@ def test_models_and_prepare(tmp_path):
     for source in (tmp_path, str(tmp_path), loaded):
         assert list(made(model, source).image_mean) == IMAGENET["image_mean"]
     recipe = get_recipe("small")
-    start = find_start(RunArguments(recipe="small", data="clips", model=str(tmp_path)), recipe)
+    start = find_start(RunArguments(recipe="small", data="clips", model=f"xvit={tmp_path}"), recipe)
     processor = build_processor(start, model.config, recipe)
     assert list(processor.video_processor.image_mean) == IMAGENET["image_mean"]
 

@@ -8,6 +8,7 @@ from places import TESTS
 
 GOLDEN = TESTS / "golden"
 XVIT_MODELS = sorted(path.stem for path in (GOLDEN / "xvit").glob("tiny_*.json"))
+TIMESFORMER_MODELS = sorted(path.stem for path in (GOLDEN / "timesformer").glob("tiny_*.json"))
 CA2ST_MODELS = sorted(path.stem for path in (GOLDEN / "ca2st").glob("c*_tiny*.json"))
 ORDERS = {"seq": "sequential", "add": "parallel"}
 
@@ -21,11 +22,12 @@ def golden_weights(case: dict) -> dict[str, torch.Tensor]:
 
     Vectors called weight are gains of norms; tied tensors have the numbers of the one they are tied to.
     """
+    std = case.get("fill_std", case.get("fill_scale", 0.05))
     tensors = {}
     for name, shape in case["state_dict"].items():
         canonical = case.get("tied", {}).get(name, name)
         generator = torch.Generator().manual_seed(zlib.crc32(canonical.encode()) & 0x7FFFFFFF)
-        tensors[name] = torch.randn(shape, generator=generator) * case.get("fill_std", case.get("fill_scale"))
+        tensors[name] = torch.randn(shape, generator=generator) * std
         tensors[name] += 1.0 if len(shape) == 1 and canonical.endswith(".weight") else 0.0
     return tensors
 
@@ -60,6 +62,13 @@ def xvit_settings(case: dict) -> dict:
         "mix_layers": config["mix_layers"],
         "temporal_num_attention_heads": config["temporal_head"] and config["temporal_head"]["num_heads"],
     }
+
+
+def timesformer_settings(case: dict) -> dict:
+    """The same of a TimeSformer."""
+    config = case["config"]
+    frames = {"num_frames": config["num_frames"]} if config["attention_type"] == "space_only" else {}
+    return {"num_attention_heads": config["num_heads"]} | frames
 
 
 def ca2st_inputs(case: dict) -> dict[str, torch.Tensor]:

@@ -4,9 +4,12 @@ SHARED_BY_MODELS = {
     "class_names.py", "configuration_common.py", "field_checks.py", "model_inputs.py", "modeling_common.py",
     "suggestions.py", "tasks.py", "weight_files.py",
 }  # fmt: skip
-XVIT_SOURCE = SHARED_BY_MODELS | {"configuration_xvit.py", "modeling_xvit.py"}
+XVIT_SOURCE = SHARED_BY_MODELS | {
+    "configuration_xvit.py", "frames_in_patches.py", "image_vit.py", "modeling_xvit.py",
+}  # fmt: skip
 CA2ST_SOURCE = SHARED_BY_MODELS | {
-    "adapters_ca2st.py", "configuration_ca2st.py", "experts_ca2st.py", "layers_ca2st.py", "modeling_ca2st.py",
+    "adapters_ca2st.py", "axis_attention.py", "configuration_ca2st.py", "experts_ca2st.py", "layers_ca2st.py",
+    "modeling_ca2st.py",
 }  # fmt: skip
 VIDEO_PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",

@@ -169,7 +169,7 @@ def test_an_image_model(clips, tmp_path):
         image_size=32, patch_size=8, hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
     )
     ViTModel(config).save_pretrained(tmp_path / "vit")
-    parts = prepared(clips, model=str(tmp_path / "vit"))
+    parts = prepared(clips, model=f"xvit={tmp_path / 'vit'}")
     assert isinstance(parts.model, XViTForVideoClassification) and parts.model.config.num_frames == 8
     assert parts.model.config.num_labels == 2 and parts.processor.video_processor.crop_size.height == 32
 

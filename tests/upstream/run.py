@@ -14,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache"
+EXPORTERS_NEED = (2, 11)  # of PyTorch, says their error
 
 
 def fetch_tests(release: str, cache: Path = CACHE) -> Path:
@@ -47,10 +48,18 @@ def fetch_tests(release: str, cache: Path = CACHE) -> Path:
     return folder
 
 
+def not_for_this_torch() -> list[str]:
+    """Arguments that leave out tests of transformers' exporters where PyTorch is too old for these."""
+    torch_version = tuple(map(int, version("torch").split("+")[0].split(".")[:2]))
+    return [] if torch_version >= EXPORTERS_NEED else ["-k", "not test_export"]
+
+
 def main(arguments: list[str]) -> int:
     paths = [str(fetch_tests(version("transformers"))), str(HERE)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environment, cwd=HERE).returncode
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *not_for_this_torch(), *arguments], env=environment, cwd=HERE
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -7,21 +7,8 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from holovid.configuration.configuration_xvit import XViTConfig
 from holovid.conversion.checkpoint import Names, StateDict, depth, label_settings, linear, say_assumed, some
+from holovid.conversion.vit_block import vit_block
 from holovid.modeling.modeling_xvit import XViTForVideoClassification, resize_position_embeddings
-
-
-def vit_block(reference: str, ours: str, qkv_bias: bool = True) -> dict[str, tuple[str, ...]]:
-    """A timm-style transformer block: fused projection, `norm1` / `norm2`."""
-    table: dict[str, tuple[str, ...]] = {}
-    for kind in ("weight", "bias"):
-        if kind == "weight" or qkv_bias:
-            table[f"{reference}.attn.qkv.{kind}"] = tuple(f"{ours}.attention.{x}_proj.{kind}" for x in "qkv")
-        table[f"{reference}.attn.proj.{kind}"] = (f"{ours}.attention.o_proj.{kind}",)
-        table[f"{reference}.norm1.{kind}"] = (f"{ours}.layernorm_before.{kind}",)
-        table[f"{reference}.norm2.{kind}"] = (f"{ours}.layernorm_after.{kind}",)
-        table[f"{reference}.mlp.fc1.{kind}"] = (f"{ours}.mlp.fc1.{kind}",)
-        table[f"{reference}.mlp.fc2.{kind}"] = (f"{ours}.mlp.fc2.{kind}",)
-    return table
 
 
 def xvit(

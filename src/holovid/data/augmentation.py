@@ -26,7 +26,7 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 from holovid.processing.processing_holovid import HolovidProcessor
-from holovid.processing.video_processing_holovid import HolovidVideoProcessor
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor, with_channel_order
 from holovid.recipes import Recipe
 
 BILINEAR = {"interpolation": InterpolationMode.BILINEAR, "antialias": False}
@@ -76,6 +76,7 @@ def build_augmentation(
     mirror = [v2.RandomHorizontalFlip(0.5)] if (recipe.flip if flip is None else flip) else []
     auto_augment = ClipPolicy(auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)}))
     to_float = v2.ToDtype(torch.float32)
+    short_sides = [share * max(size) for share in recipe.short_sides]
     steps: dict[str, list[nn.Module]] = {
         "corner-crops": [
             auto_augment,
@@ -88,11 +89,13 @@ def build_augmentation(
         "short-side-crops": [
             auto_augment,
             normalise,
-            RandomShortSide(256 / 224 * max(size), 320 / 224 * max(size)),
+            RandomShortSide(*short_sides),
             v2.RandomCrop(size),
             *mirror,
             v2.RandomErasing(p=0.5, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value=0),
         ],
+        "scaled-crops": [normalise, RandomShortSide(*short_sides), v2.RandomCrop(size), *mirror],
+        "inverse-scaled-crops": [normalise, RandomShortSide(*short_sides, inverse=True), v2.RandomCrop(size), *mirror],
         "resized-crops": [
             ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
             to_float,
@@ -188,22 +191,28 @@ class MultiScaleCornerCrop(nn.Module):
 
 
 class RandomShortSide(nn.Module):
-    """Resize (T, C, H, W) so that the short side is a whole number drawn evenly from `smallest` to `largest`."""
+    """Resize (T, C, H, W) so that the short side is a whole number drawn from `smallest` to `largest`.
 
-    def __init__(self, smallest: float, largest: float):
+    Drawn evenly; with `inverse`, one over it is, which makes small ones likelier.
+    """
+
+    def __init__(self, smallest: float, largest: float, inverse: bool = False):
         super().__init__()
-        self.smallest, self.largest = smallest, largest
+        self.smallest, self.largest, self.inverse = smallest, largest, inverse
 
     def forward(self, frames: Tensor) -> Tensor:
-        side = round(torch.empty(()).uniform_(self.smallest, self.largest).item())
-        return F.resize(frames, [side], **BILINEAR)
+        if self.inverse:
+            side = 1 / torch.empty(()).uniform_(1 / self.largest, 1 / self.smallest).item()
+        else:
+            side = torch.empty(()).uniform_(self.smallest, self.largest).item()
+        return F.resize(frames, [round(side)], **BILINEAR)
 
     def extra_repr(self) -> str:
-        return f"{self.smallest:g} to {self.largest:g}"
+        return f"{self.smallest:g} to {self.largest:g}" + (", drawn by its inverse" if self.inverse else "")
 
 
 class Normalise(nn.Module):
-    """Pixels from 0 to 255 -> the processor's range, float32."""
+    """Pixels from 0 to 255 -> the processor's range and order of colours, float32."""
 
     def __init__(self, processor: HolovidVideoProcessor):
         super().__init__()
@@ -211,7 +220,7 @@ class Normalise(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         own = self.processor
-        return own.rescale_and_normalize(
+        frames = own.rescale_and_normalize(
             frames.to(torch.float32),
             own.do_rescale,
             own.rescale_factor,
@@ -219,6 +228,7 @@ class Normalise(nn.Module):
             own.image_mean,
             own.image_std,
         )
+        return with_channel_order(frames, own.channel_order)
 
 
 class AsInEvaluation(nn.Module):

@@ -202,7 +202,7 @@ def family_of_variant(name: str) -> Family:
 def family_of(config: "PreTrainedConfig", name: str = "this") -> Family:
     """The family of a configuration. Raises `ValueError`, which calls the model `name`, if it is none of holovid's."""
     if config.model_type not in families():
-        raise ValueError(f"{name} is a {config.model_type} model; holovid's are {' and '.join(families())}")
+        raise ValueError(f"{name} is a {config.model_type} model; holovid's are {', '.join(families())}")
     return families()[config.model_type]
 
 

@@ -9,6 +9,7 @@ Alphabet: L layers.
 
 import math
 import re
+from collections.abc import Callable
 
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -28,6 +29,7 @@ def parameter_groups(model: nn.Module, recipe: Recipe, weight_decay: float | Non
       classification head (in XViT's attention pooling that is its norm and dense layer, and the classifier).
     - "vectors_and_positions": only the matrices of linear layers and convolutions are. Tokens and tables of positions
       are not, also those of the exchanges with sound, which the reference's list of names forgets.
+    - "nothing": all are decayed.
     - `recipe.layer_decay` d: the rate is scaled by d ** (L + 1 - l), where l = 0 for embeddings, i + 1 for layer i and
       L + 1 for everything else.
 
@@ -39,7 +41,7 @@ def parameter_groups(model: nn.Module, recipe: Recipe, weight_decay: float | Non
     `ValueError` when nothing is trained, and for layer decay on a model without embeddings and layers.
     """
     decay = recipe.weight_decay if weight_decay is None else weight_decay
-    undecayed = head_biases(model) if recipe.no_decay == "head_biases" else vectors_and_positions(model)
+    undecayed = UNDECAYED[recipe.no_decay](model)
     places = layer_places(model) if recipe.layer_decay is not None else {}
     top = max(places.values(), default=0) + 1
     groups: dict[tuple[int, bool], dict] = {}
@@ -73,6 +75,13 @@ def vectors_and_positions(model: nn.Module) -> set[int]:
         for name, parameter in model.named_parameters()
         if parameter.ndim < 2 or name.rpartition(".")[2] != "weight"
     }
+
+
+UNDECAYED: dict[str, Callable[[nn.Module], set[int]]] = {
+    "head_biases": head_biases,
+    "vectors_and_positions": vectors_and_positions,
+    "nothing": lambda model: set(),
+}
 
 
 def layer_places(model: nn.Module) -> dict[int, int]:
@@ -129,9 +138,16 @@ def learning_rate_at(
         part = (step - first) / max(num_steps - first, 1)
         return final + (learning_rate - final) * (1 + math.cos(math.pi * part)) / 2
 
+    def falling(step: int) -> float:
+        share = 1.0
+        for epoch, then in recipe.steps:
+            share = then if step * recipe.epochs >= epoch * num_steps else share
+        return learning_rate * share
+
+    after_warmup = falling if recipe.cosine_from == "never" else cosine
     if step >= warmup_steps:
-        return cosine(step)
-    return start + (cosine(warmup_steps) - start) * step / warmup_steps
+        return after_warmup(step)
+    return start + (after_warmup(warmup_steps) - start) * step / warmup_steps
 
 
 def build_schedule(

@@ -48,7 +48,7 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
 
     Raises `ValueError` or `OSError` if `run.model` or `run.experts` is not there, or the recipe is for another family.
     """
-    start = look_up(run)
+    start = look_up(run, recipe)
     recipe.check_model(start.config)  # before its settings, which another family would not know
     if start.kind == "checkpoint":
         for name in ("num_frames", "image_size"):
@@ -70,8 +70,8 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
     return replace(start, settings=settings)
 
 
-def look_up(run: RunArguments) -> StartingPoint:
-    """What `run.model` or `run.experts` names."""
+def look_up(run: RunArguments, recipe: Recipe) -> StartingPoint:
+    """What `run.model` or `run.experts` names; which family starts from an image model, the recipe says or NAME=ID."""
     if (run.model is None) == (run.experts is None):
         raise ValueError("give either --model or --experts: what training starts from")
     if run.experts is not None:
@@ -82,16 +82,37 @@ def look_up(run: RunArguments) -> StartingPoint:
     model = run.model or ""
     if model in variants():
         return StartingPoint("new", family_of_variant(model).config_class())
-    config = read_config(model)
-    for family in families().values():
-        if config.model_type in family.starts_from:
-            return StartingPoint("image", family.config_class(), {"model": model})
+    name, equals, source = model.partition("=")
+    wanted = name if equals and name in variants() else None
+    config = read_config(source if wanted else model)
+    if starting := [family for family in families().values() if config.model_type in family.starts_from]:
+        family = family_of_variant(wanted) if wanted else choose_family(starting, recipe, model)
+        if family in starting:
+            return StartingPoint("image", family.config_class(), {"model": source if wanted else model})
+    if wanted:
+        raise ValueError(f"--model {name}=ID starts from an image model, and {source} is a {config.model_type} model")
     if config.model_type not in families():
         raise ValueError(
             f"--model is {', '.join(variants())}, or a model of these or an image ViT; {model} is a "
             f"{config.model_type} model. Its experts go to --experts space=ID time=ID audio=ID."
         )
     return StartingPoint("checkpoint", config, {"model": model})
+
+
+def choose_family(starting: Sequence[Family], recipe: Recipe, model: str) -> Family:
+    """Which of the families that can start from this image model does: that of the recipe.
+
+    Raises `ValueError` if the recipe is for any, and there are several.
+    """
+    fitting = [family for family in starting if recipe.family == family.model_type]
+    if fitting or len(starting) == 1 or recipe.family != "any":  # a recipe for none of them is refused as such
+        return (fitting or starting)[0]
+    names = [family.variants[0].name for family in starting]
+    recipes = [family.recipes[0].name for family in starting if family.recipes]
+    raise ValueError(
+        f"{' and '.join(names)} can start from {model}: write --model {names[0]}={model}, or give a --recipe of one, "
+        f"as {', '.join(recipes)}"
+    )
 
 
 def joins_experts() -> Family:

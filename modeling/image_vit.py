@@ -1,0 +1,71 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Image ViTs of transformers that video models start from."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+from transformers import AutoConfig, ViTModel
+from transformers.modeling_utils import PreTrainedModel
+from transformers.utils import logging
+
+from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named
+
+logger = logging.get_logger(__name__)
+
+# what checkpoints of image ViTs have beside that, for other tasks
+UNUSED_OF_IMAGE_MODELS = ("classifier.", "decoder.", "embeddings.mask_token", "pooler.")
+SHARED_FIELDS = (
+    "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers", "num_attention_heads",
+    "intermediate_size", "hidden_act", "qkv_bias", "layer_norm_eps", "initializer_range",
+)  # fmt: skip
+
+
+def read_image_vit(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The fields that a ViT's configuration shares with those of video models, and its tensors by name.
+
+    Args:
+        source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
+
+    Heads, pooler and mask token are left out. Raises `ValueError` when the source is not a ViT or lacks tensors of it.
+    """
+    if not isinstance(source, str | os.PathLike | PreTrainedModel):
+        raise ValueError(f"source must be a Hub id, a folder or a transformers ViT, got a {type(source).__name__}")
+    config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
+    if config.model_type != "vit":
+        raise ValueError(f"source must be a transformers ViT, got a {config.model_type} model")
+    if isinstance(source, PreTrainedModel):
+        model = source.base_model
+    else:
+        if os.path.isdir(source):
+            check_weight_files(source)
+        with damage_named(source):
+            model, loading = ViTModel.from_pretrained(
+                source, add_pooling_layer=False, output_loading_info=True, ignore_mismatched_sizes=True
+            )
+        check_all_there(str(source), loading, UNUSED_OF_IMAGE_MODELS)
+    tensors = {
+        name: tensor for name, tensor in model.state_dict().items() if not name.startswith(UNUSED_OF_IMAGE_MODELS)
+    }
+    return {name: getattr(config, name) for name in SHARED_FIELDS}, tensors
+
+
+def start_from(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> PreTrainedModel:
+    """Copy tensors into `model` by their names in it or in its base model; a warning says which of its own are new.
+
+    Raises `ValueError` when one has no place there.
+    """
+    model.to(next(iter(tensors.values())).dtype)
+    own, prefix = model.state_dict(), f"{model.base_model_prefix}."
+    placed = {name if name in own else prefix + name: tensor for name, tensor in tensors.items()}
+    homeless = [name for name, tensor in placed.items() if name not in own or own[name].shape != tensor.shape]
+    if homeless:
+        raise ValueError(f"these tensors of the source do not fit the configuration: {homeless}")
+    model.load_state_dict(placed, strict=False)
+    if new := [name for name in own if name not in placed]:
+        logger.warning(f"{len(placed)} tensors come from the source. New, and to be trained: {new}")
+    return model
+
+
+__all__ = ["read_image_vit", "start_from"]

@@ -1,0 +1,456 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""TimeSformer: attention over time and over space (Bertasius et al. 2021, arXiv:2102.05095).
+
+clip (B, T, C, H, W) -> tokens (B, 1 + T * S, D) -> [attention along time, along space, MLP] x L -> class token (B, D)
+-> logits
+
+B clips, T frames, S patches of a frame, D width, N heads, C colour channels. A clip has one class token, in front of
+the patches of all frames, frame by frame. With `attention_type="space_only"` each frame has one, (B, T, 1 + S, D).
+Classes stand in the order the tensor flows.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
+from transformers.modeling_utils import PreTrainedModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.utils.output_capturing import OutputRecorder, capture_outputs
+
+from holovid.configuration.configuration_time_sformer import TimeSformerConfig
+from holovid.configuration.field_checks import check_field_names
+from holovid.modeling.axis_attention import AxisAttention, heads_along_space, heads_along_time, heads_of_all
+from holovid.modeling.image_vit import read_image_vit, start_from
+from holovid.modeling.model_inputs import check_pixels
+from holovid.modeling.modeling_common import (
+    HolovidPreTrainedModel,
+    init_as_torch,
+    resize_position_embeddings,
+    states_of,
+    video_classification_loss,
+)
+from holovid.modeling.tasks import LABEL
+from holovid.modeling.timesformer_of_transformers import read_timesformer
+
+
+class TimeSformerPatchEmbeddings(nn.Module):
+    """Frames (B, T, C, H, W) -> patches (B, T, S, D), row by row."""
+
+    def __init__(self, config: TimeSformerConfig):
+        super().__init__()
+        size = config.patch_size
+        self.projection = nn.Conv2d(config.num_channels, config.hidden_size, size, stride=size)
+
+    def forward(self, pixel_values_videos: Tensor) -> Tensor:
+        frames = pixel_values_videos.flatten(0, 1).to(self.projection.weight.dtype)
+        return self.projection(frames).flatten(2).transpose(1, 2).unflatten(0, pixel_values_videos.shape[:2])
+
+
+class TimeSformerFrameEmbeddings(nn.Module):
+    """Frames (B, T, C, H, W) -> tokens (B, T, 1 + S, D): a class token and the patches of every frame, by itself."""
+
+    def __init__(self, config: TimeSformerConfig):
+        super().__init__()
+        self.config = config
+        rows, columns = config.grid_size
+        self.patch_embeddings = TimeSformerPatchEmbeddings(config)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
+        self.position_embeddings = nn.Parameter(torch.zeros(1, 1 + rows * columns, config.hidden_size))
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def space(self, height: int, width: int, interpolate: bool) -> Tensor:
+        """Positions (1, 1 + S, D) for frames of this many pixels: those of the nearest patches, as released."""
+        if (height, width) == self.config.frame_size:
+            return self.position_embeddings
+        if not interpolate:
+            raise ValueError(
+                f"frames of {height}x{width} pixels do not match the model's {self.config.frame_size[0]}x"
+                f"{self.config.frame_size[1]}; resize them, or pass interpolate_pos_encoding=True"
+            )
+        patch = self.config.patch_size
+        if height % patch or width % patch or height < patch or width < patch:
+            raise ValueError(f"frames of {height}x{width} pixels are not a multiple of the patch size {patch}")
+        grid = height // patch, width // patch
+        return resize_position_embeddings(self.position_embeddings, self.config.grid_size, grid, mode="nearest")
+
+    def forward(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> Tensor:
+        batch, frames, _, height, width = pixel_values_videos.shape
+        positions = self.space(height, width, interpolate_pos_encoding)
+        cls_token = (self.cls_token + positions[:, :1]).expand(batch, frames, 1, -1)
+        patches = self.patch_embeddings(pixel_values_videos) + positions[:, None, 1:]
+        return self.dropout(torch.cat((cls_token, patches), dim=2))
+
+
+class TimeSformerClipEmbeddings(TimeSformerFrameEmbeddings):
+    """Frames (B, T, C, H, W) -> tokens (B, 1 + T * S, D): one class token a clip; patches also know their time."""
+
+    def __init__(self, config: TimeSformerConfig):
+        super().__init__(config)
+        self.temporal_embeddings = nn.Parameter(torch.zeros(1, config.num_frames, config.hidden_size))
+
+    def time(self, frames: int) -> Tensor:
+        """Temporal embeddings (1, T, D): those of the nearest of the frames that the model was made for."""
+        return resize_temporal_embeddings(self.temporal_embeddings, frames)
+
+    def forward(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> Tensor:
+        batch, frames, _, height, width = pixel_values_videos.shape
+        positions = self.space(height, width, interpolate_pos_encoding)
+        cls_token = (self.cls_token + positions[:, :1]).expand(batch, -1, -1)
+        # position first and time second, as in the reference: sums of three numbers depend on it in the last bit
+        patches = self.patch_embeddings(pixel_values_videos) + positions[:, None, 1:] + self.time(frames)[:, :, None]
+        return self.dropout(torch.cat((cls_token, patches.flatten(1, 2)), dim=1))
+
+
+def resize_temporal_embeddings(table: Tensor, frames: int) -> Tensor:
+    """(1, T, D) -> (1, frames, D), each vector the nearest one."""
+    if frames == table.shape[1]:
+        return table
+    return nn.functional.interpolate(table.transpose(1, 2), size=frames, mode="nearest").transpose(1, 2)
+
+
+class TimeSformerDropPath(nn.Module):
+    """Stochastic depth: the rows of a branch that lie along `axes`, one draw for all else, are dropped at `rate`."""
+
+    def __init__(self, rate: float, axes: tuple[int, ...] = (0,)):
+        super().__init__()
+        self.rate, self.axes = rate, axes
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or not self.rate:
+            return branch
+        shape = [size if axis in self.axes else 1 for axis, size in enumerate(branch.shape)]
+        return branch * nn.functional.dropout(branch.new_ones(shape), self.rate)
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate:g}, axes={self.axes}"
+
+
+class TimeSformerZeroLinear(nn.Linear):
+    """Starts at zero, so that attention along time starts as nothing."""
+
+
+class TimeSformerMLP(nn.Module):
+    def __init__(self, config: TimeSformerConfig):
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
+
+
+class TimeSformerLayer(GradientCheckpointingLayer):
+    """Pre-norm transformer layer, of all tokens (B, 1 + T * S, D) or of those of each frame (B, T, 1 + S, D)."""
+
+    heads = staticmethod(heads_of_all)
+
+    def __init__(self, config: TimeSformerConfig, drop_path_rate: float):
+        super().__init__()
+        width, epsilon = config.hidden_size, config.layer_norm_eps
+        self.layernorm_before = nn.LayerNorm(width, eps=epsilon)
+        self.attention = AxisAttention(config, width, self.heads, bias=config.qkv_bias)
+        self.layernorm_after = nn.LayerNorm(width, eps=epsilon)
+        self.mlp = TimeSformerMLP(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.drop_path = TimeSformerDropPath(drop_path_rate)
+
+    def forward(self, hidden_states: Tensor, frames: int, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
+        normed = self.layernorm_before(hidden_states)
+        attended, _ = self.attention(normed, normed, **kwargs)
+        return self.think(hidden_states + self.drop_path(self.dropout(attended)))
+
+    def think(self, hidden_states: Tensor) -> Tensor:
+        """The second half of a layer, its MLP."""
+        return hidden_states + self.drop_path(self.dropout(self.mlp(self.layernorm_after(hidden_states))))
+
+
+class TimeSformerFrameLayer(TimeSformerLayer):
+    """Tokens (B, T, 1 + S, D) of frames that do not know of one another."""
+
+    heads = staticmethod(heads_along_space)
+
+    def __init__(self, config: TimeSformerConfig, drop_path_rate: float):
+        super().__init__(config, drop_path_rate)
+        self.drop_path = TimeSformerDropPath(drop_path_rate, axes=(0, 1))
+
+
+class TimeSformerDividedLayer(TimeSformerLayer):
+    """Tokens (B, 1 + T * S, D): patches read those of their place, then those of their frame and the class token.
+
+    Each frame has its own answer of the class token; it becomes their mean. What time adds goes through a linear layer
+    that starts at zero.
+    """
+
+    heads = staticmethod(heads_along_space)
+
+    def __init__(self, config: TimeSformerConfig, drop_path_rate: float):
+        super().__init__(config, drop_path_rate)
+        width = config.hidden_size
+        self.temporal_layernorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.temporal_attention = AxisAttention(config, width, heads_along_time, bias=config.qkv_bias)
+        self.temporal_dense = TimeSformerZeroLinear(width, width)
+        self.time_drop_path = TimeSformerDropPath(drop_path_rate, axes=(0, 2))
+        self.space_drop_path = TimeSformerDropPath(drop_path_rate, axes=(0, 1))
+
+    def forward(self, hidden_states: Tensor, frames: int, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
+        cls_token, patches = hidden_states[:, :1], hidden_states[:, 1:].unflatten(1, (frames, -1))
+        normed = self.temporal_layernorm(patches)
+        attended, _ = self.temporal_attention(normed, normed, **kwargs)
+        # dropped before the linear layer, whose bias stays, as released
+        patches = patches + self.temporal_dense(self.time_drop_path(self.dropout(attended)))
+
+        normed = self.layernorm_before(torch.cat((cls_token[:, None].expand(-1, frames, -1, -1), patches), dim=2))
+        attended, _ = self.attention(normed, normed, **kwargs)
+        attended = self.space_drop_path(self.dropout(attended))
+        cls_token = cls_token + attended[:, :, 0].mean(dim=1, keepdim=True)
+        patches = patches + attended[:, :, 1:]
+        return self.think(torch.cat((cls_token, patches.flatten(1, 2)), dim=1))
+
+
+EMBEDDINGS = {
+    "divided_space_time": TimeSformerClipEmbeddings,
+    "joint_space_time": TimeSformerClipEmbeddings,
+    "space_only": TimeSformerFrameEmbeddings,
+}
+LAYERS = {
+    "divided_space_time": TimeSformerDividedLayer,
+    "joint_space_time": TimeSformerLayer,
+    "space_only": TimeSformerFrameLayer,
+}
+
+
+@dataclass
+class TimeSformerModelOutput(BaseModelOutputWithPooling):
+    """`last_hidden_state` (B, 1 + T * S, D), or (B, 1 + S, D) of the mean frame with `"space_only"`, after the final
+    norm. `pooler_output` (B, D), its class token. `hidden_states`, before the final norm, (B, 1 + T * S, D) or
+    (B, T, 1 + S, D).
+
+    `space_attentions` (B * T, N, 1 + S, 1 + S) and `time_attentions` (B * S, N, T, T) of each layer where attention is
+    divided; `attentions` are those of space, or with `"joint_space_time"` (B, N, 1 + T * S, 1 + T * S).
+    """
+
+    space_attentions: tuple[Tensor, ...] | None = None
+    time_attentions: tuple[Tensor, ...] | None = None
+
+
+@dataclass
+class TimeSformerClassifierOutput(ImageClassifierOutput):
+    """`logits` (B, num_labels); hidden states and attentions as in [`TimeSformerModelOutput`]."""
+
+    space_attentions: tuple[Tensor, ...] | None = None
+    time_attentions: tuple[Tensor, ...] | None = None
+
+
+class TimeSformerPreTrainedModel(HolovidPreTrainedModel):
+    config: TimeSformerConfig
+    base_model_prefix = "time_sformer"
+    input_modalities = ("video",)
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["TimeSformerFrameEmbeddings", "TimeSformerClipEmbeddings", *{  # noqa: RUF012
+        layer.__name__ for layer in LAYERS.values()
+    }]  # fmt: skip
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _can_record_outputs = {  # noqa: RUF012
+        "hidden_states": TimeSformerLayer,
+        "attentions": OutputRecorder(AxisAttention, index=1, layer_name="attention"),
+        "time_attentions": OutputRecorder(AxisAttention, index=1, layer_name="temporal_attention"),
+    }
+    _input_embed_layer = "patch_embeddings"
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        """As released: truncated normal, torch's own values in the convolution; what time adds starts at zero."""
+        super()._init_weights(module)
+        std = self.config.initializer_range
+        if isinstance(module, TimeSformerZeroLinear):
+            init.zeros_(module.weight)
+        elif isinstance(module, nn.Linear):
+            init.trunc_normal_(module.weight, std=std)
+        elif isinstance(module, nn.Conv2d):
+            init_as_torch(module)
+        elif isinstance(module, TimeSformerFrameEmbeddings):
+            init.trunc_normal_(module.cls_token, std=std)
+            init.trunc_normal_(module.position_embeddings, std=std)
+            if isinstance(module, TimeSformerClipEmbeddings):
+                init.zeros_(module.temporal_embeddings)
+
+    @classmethod
+    def from_image_model(cls, source: str | os.PathLike | PreTrainedModel, **config_overrides: Any):
+        """Start from an image ViT of transformers, as the paper does from ImageNet-21k.
+
+        Copies patch embedding, class token, positions, layers and final norm. Divided attention starts along time with
+        the weights that it has along space, behind a linear layer of zeros: at first the model sees the mean of its
+        frames. Positions for another size are those of the nearest in a row of all patches, as released. Temporal
+        embedding and head are new. `HolovidProcessor.for_model(model, source=source)` prepares frames as the image
+        model saw them.
+
+        Args:
+            source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
+            config_overrides: fields of the configuration, `num_labels`, `id2label`; the rest is the image model's.
+
+        Raises `ValueError` when the source is not a ViT or lacks tensors of it, and when an override leaves a tensor
+        without a place.
+        """
+        config_class: type[TimeSformerConfig] = cls.config_class
+        check_field_names(config_class, config_overrides)
+        fields, tensors = read_image_vit(source)
+        config = config_class(**fields | config_overrides)
+        positions, (rows, columns) = "embeddings.position_embeddings", config.grid_size
+        row = tensors[positions][:, 1:].transpose(1, 2)
+        if row.shape[-1] != rows * columns:
+            row = nn.functional.interpolate(row, size=rows * columns, mode="nearest")
+        tensors[positions] = torch.cat((tensors[positions][:, :1], row.transpose(1, 2)), dim=1)
+        if config.attention_type == "divided_space_time":
+            tensors |= {in_time(name): tensor for name, tensor in tensors.items() if in_time(name) != name}
+        return start_from(cls(config), tensors)
+
+
+def in_time(name: str) -> str:
+    """The name of the tensor along time that starts as this one along space does; itself, if there is none."""
+    return name.replace(".attention.", ".temporal_attention.").replace(".layernorm_before.", ".temporal_layernorm.")
+
+
+class TimeSformerModel(TimeSformerPreTrainedModel):
+    """The backbone: tokens of a clip, and its class token."""
+
+    def __init__(self, config: TimeSformerConfig):
+        super().__init__(config)
+        self.embeddings = EMBEDDINGS[config.attention_type](config)
+        depth, layer = config.num_hidden_layers, LAYERS[config.attention_type]
+        self.layers = nn.ModuleList(
+            layer(config, config.drop_path_rate * index / max(depth - 1, 1)) for index in range(depth)
+        )
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        interpolate_pos_encoding: bool = False,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> TimeSformerModelOutput:
+        r"""
+        pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
+            Normalised frames, any number of them.
+        interpolate_pos_encoding (`bool`):
+            Accept frames of another size (a multiple of the patch size): patches take the positions nearest to theirs.
+        """
+        asked = kwargs.get("output_attentions", self.config.output_attentions)
+        divided = self.config.attention_type == "divided_space_time"
+        outputs = self.encode(
+            pixel_values_videos, interpolate_pos_encoding, output_time_attentions=asked and divided, **kwargs
+        )
+        if divided:
+            outputs.space_attentions = outputs.attentions
+        if outputs.time_attentions:  # heads of all places side by side
+            outputs.time_attentions = tuple(
+                weights.unflatten(1, (-1, self.config.num_attention_heads)).flatten(0, 1)
+                for weights in outputs.time_attentions
+            )
+        return outputs
+
+    @merge_with_config_defaults
+    @capture_outputs(tie_last_hidden_states=False)
+    def encode(
+        self,
+        pixel_values_videos: Tensor | None,
+        interpolate_pos_encoding: bool,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> TimeSformerModelOutput:
+        channels = self.config.num_channels
+        check_pixels(pixel_values_videos, channels, f"(clips, frames, {channels}, height, width)")
+        frames = pixel_values_videos.shape[1]
+        if frames < 1:
+            raise ValueError(
+                f"a clip has at least one frame, got pixel_values_videos {tuple(pixel_values_videos.shape)}"
+            )
+        hidden_states = self.embeddings(pixel_values_videos, interpolate_pos_encoding)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, frames, **kwargs)
+        if hidden_states.ndim == 4:  # of frames by themselves
+            hidden_states = hidden_states.mean(dim=1)
+        hidden_states = self.layernorm(hidden_states)
+        return TimeSformerModelOutput(last_hidden_state=hidden_states, pooler_output=hidden_states[:, 0])
+
+
+class TimeSformerForVideoClassification(TimeSformerPreTrainedModel):
+    """TimeSformer with a linear classifier on the class token."""
+
+    tasks = (LABEL,)
+
+    def __init__(self, config: TimeSformerConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.time_sformer = TimeSformerModel(config)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> TimeSformerClassifierOutput:
+        r"""
+        pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
+            Normalised frames; further arguments as in [`TimeSformerModel`].
+        labels (`Tensor` of shape (B,) or (B, num_labels), *optional*):
+            As in [`XViTForVideoClassification`].
+        """
+        outputs = self.time_sformer(pixel_values_videos, **kwargs)
+        logits = self.classifier(outputs.pooler_output)
+        loss = None if labels is None else video_classification_loss(self, labels, logits, **kwargs)
+        return TimeSformerClassifierOutput(loss=loss, logits=logits, **states_of(outputs))
+
+    @classmethod
+    def from_transformers(
+        cls, source: str | os.PathLike | PreTrainedModel, **config_overrides: Any
+    ) -> "TimeSformerForVideoClassification":
+        """The model that transformers' `TimesformerForVideoClassification` holds, which is then right at any size.
+
+        With divided attention and `set_attn_implementation("eager")` its logits equal theirs to the last bit at the
+        trained number of frames. At another one, theirs are wrong: they mix places and times.
+
+        Args:
+            source: Hub id or folder, "facebook/timesformer-base-finetuned-k400", or the model itself.
+            config_overrides: fields of [`TimeSformerConfig`]. With other classes (`num_labels`, `id2label`) the
+                classifier is new; for another `num_frames` the temporal embedding is that of the nearest frames.
+
+        Raises `ValueError` for other models, a checkpoint that lacks tensors, and when an override leaves a tensor
+        without a place.
+        """
+        check_field_names(TimeSformerConfig, config_overrides)
+        fields, tensors = read_timesformer(source)
+        theirs = fields["id2label"]
+        if config_overrides.get("num_labels", len(theirs)) != len(theirs):
+            del fields["id2label"]
+        config = TimeSformerConfig(**fields | config_overrides)
+        if config.num_labels != len(theirs) or config.id2label != fields["id2label"]:
+            tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier.")}
+        times = "time_sformer.embeddings.temporal_embeddings"
+        if times in tensors:
+            tensors[times] = resize_temporal_embeddings(tensors[times], config.num_frames)
+        return start_from(cls(config), tensors).eval()
+
+
+__all__ = [
+    "TimeSformerForVideoClassification",
+    "TimeSformerModel",
+    "TimeSformerPreTrainedModel",
+]

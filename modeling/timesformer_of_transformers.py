@@ -1,0 +1,68 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""TimeSformer as transformers has it: its fields and tensors under our names."""
+
+import os
+from typing import Any
+
+from torch import Tensor
+from transformers import AutoConfig, TimesformerForVideoClassification
+from transformers.modeling_utils import PreTrainedModel
+
+from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named
+
+SHARED_FIELDS = (
+    "image_size", "patch_size", "num_channels", "num_frames", "attention_type", "hidden_size", "num_hidden_layers",
+    "num_attention_heads", "intermediate_size", "hidden_act", "qkv_bias", "layer_norm_eps", "hidden_dropout_prob",
+    "attention_probs_dropout_prob", "drop_path_rate", "initializer_range", "id2label", "problem_type",
+)  # fmt: skip
+# in this order: what an attention gives out is "attention.output", and what an MLP gives out "output"
+NAMES = (
+    ("timesformer.", "time_sformer."),
+    ("time_embeddings", "temporal_embeddings"),
+    ("encoder.layer.", "layers."),
+    ("attention.output.dense", "attention.o_proj"),
+    ("intermediate.dense", "mlp.fc1"),
+    ("output.dense", "mlp.fc2"),
+)
+FUSED = "attention.attention.qkv."
+
+
+def read_timesformer(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Fields of our configuration, and tensors by our names, of a classifier of transformers' class.
+
+    Args:
+        source: Hub id or folder of a checkpoint, or a `TimesformerForVideoClassification`.
+
+    Raises `ValueError` for other models, and for a checkpoint that lacks tensors.
+    """
+    expected = "source must be a Hub id or folder of, or a model of, transformers' TimesformerForVideoClassification"
+    if not isinstance(source, str | os.PathLike | PreTrainedModel):
+        raise ValueError(f"{expected}, got a {type(source).__name__}")
+    config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
+    if config.model_type != "timesformer":
+        raise ValueError(f"{expected}, got a {config.model_type} model")
+    if isinstance(source, PreTrainedModel):
+        if not hasattr(source, "classifier"):
+            raise ValueError(f"{expected}, got a {type(source).__name__}, which has no classifier")
+        model = source
+    else:
+        if os.path.isdir(source):
+            check_weight_files(source)
+        with damage_named(source):
+            model, loading = TimesformerForVideoClassification.from_pretrained(
+                source, output_loading_info=True, ignore_mismatched_sizes=True
+            )
+        check_all_there(str(source), loading)
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        for theirs, ours in NAMES:
+            name = name.replace(theirs, ours)
+        if FUSED in name:
+            parts = (name.replace(FUSED, f"attention.{x}_proj.") for x in "qkv")
+            tensors |= dict(zip(parts, tensor.chunk(3), strict=True))
+        else:
+            tensors[name] = tensor
+    return {name: getattr(config, name) for name in SHARED_FIELDS}, tensors
+
+
+__all__ = ["read_timesformer"]

@@ -1,0 +1,22 @@
+"""Tensor names of timm's transformer blocks, of which the released video transformers are made."""
+
+from holovid.conversion.checkpoint import linear
+
+
+def fused_attention(reference: str, ours: str, qkv_bias: bool = True) -> dict[str, tuple[str, ...]]:
+    """Fused projection and output of an attention."""
+    table = linear(f"{reference}.proj", f"{ours}.o_proj")
+    for kind in ("weight", "bias") if qkv_bias else ("weight",):
+        table[f"{reference}.qkv.{kind}"] = tuple(f"{ours}.{x}_proj.{kind}" for x in "qkv")
+    return table
+
+
+def vit_block(reference: str, ours: str, qkv_bias: bool = True) -> dict[str, tuple[str, ...]]:
+    """A block: attention, MLP, and the norm before each."""
+    return {
+        **fused_attention(f"{reference}.attn", f"{ours}.attention", qkv_bias),
+        **linear(f"{reference}.norm1", f"{ours}.layernorm_before"),
+        **linear(f"{reference}.norm2", f"{ours}.layernorm_after"),
+        **linear(f"{reference}.mlp.fc1", f"{ours}.mlp.fc1"),
+        **linear(f"{reference}.mlp.fc2", f"{ours}.mlp.fc2"),
+    }
