@@ -110,9 +110,7 @@ class TimeSformerClipEmbeddings(TimeSformerFrameEmbeddings):
 
 
 def resize_temporal_embeddings(table: Tensor, frames: int) -> Tensor:
-    """(1, T, D) -> (1, frames, D), each vector the nearest one."""
-    if frames == table.shape[1]:
-        return table
+    """(1, T, D) -> (1, frames, D), each vector the nearest one; the same ones for as many frames."""
     return nn.functional.interpolate(table.transpose(1, 2), size=frames, mode="nearest").transpose(1, 2)
 
 

@@ -16,7 +16,7 @@ from reporting import ask_alone, parse, progress, report
 from subjects import SUBJECTS, clip_text, describe, make_inputs, make_model
 from training_step import training_step
 
-MODELS = ("xvit-8", "cast", "ca2st", "timesformer", "videomae")
+MODELS = ("xvit-8", "cast", "ca2st", "timesformer", "timesformer-transformers", "videomae")
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 MEBIBYTE = 2**20
 HEADINGS = {"weights": "weights, MiB", "inference": "inference, MiB", "training": "training step, MiB"}

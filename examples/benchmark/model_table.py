@@ -1,24 +1,34 @@
 """Size and cost of every model, next to those of the released code.   python examples/benchmark/model_table.py
 
-Millions of parameters, of all and of those that training tunes (all of XViT; in the CA²ST family what
+Millions of parameters, of all and of those that training tunes (in the CA²ST family what
 `freeze_experts()` leaves), and 10^9 multiply-adds of one clip, one view, counted by torch's FlopCounterMode on tensors
 without memory: seconds on any machine. Papers: CAST tunes 44.8 M at 391 GMAC (arXiv:2311.18825); XViT prints three
 views, 425 and 850 GMAC (arXiv:2106.05968, Table 5).
 """
 
+from typing import Any
+
 from holovid import (
     CA2STConfig,
     CA2STForActionRecognition,
     CA2STForVideoClassification,
+    TimeSformerConfig,
+    TimeSformerForVideoClassification,
     XViTConfig,
     XViTForVideoClassification,
 )
 from holovid.facts import model_facts
 
+timesformer = TimeSformerForVideoClassification
 cast, cava, ca2st = CA2STConfig.cast_base, CA2STConfig.cava_base, CA2STConfig.ca2st_base
 EVERYWHERE = {"exchange_layers": {pair: list(range(12)) for pair in ("space_audio", "time_audio")}}
 LONG = {"audio_frames": 1024}
 OWN = {"share_projections": False}
+
+
+def time_sformer(**fields: Any) -> TimeSformerConfig:
+    return TimeSformerConfig(num_labels=400, **fields)
+
 
 # name, model class, configuration; of the released code: parameters, tuned parameters, GMAC (empty: not known)
 MODELS = (
@@ -27,6 +37,20 @@ MODELS = (
         "XViT-B/16 16x224", XViTForVideoClassification,
         XViTConfig(num_labels=400, num_frames=16, temporal_embedding_length=8), "93,790,864", "93.79 M", "281.1",
     ),
+    ("TimeSformer-B/16 8x224", timesformer, time_sformer(), "121,566,352", "121.57 M", "195.8"),
+    (
+        "TimeSformer-B/16 8x224, joint", timesformer, time_sformer(attention_type="joint_space_time"),
+        "86,112,400", "86.11 M", "179.6",
+    ),
+    (
+        "TimeSformer-B/16 8x224, space only", timesformer, time_sformer(attention_type="space_only"),
+        "86,106,256", "86.11 M", "140.5",
+    ),
+    (
+        "TimeSformer-HR 16x448", timesformer, time_sformer(num_frames=16, image_size=448),
+        "122,024,080", "122.02 M", "1702.7",
+    ),
+    ("TimeSformer-L 96x224", timesformer, time_sformer(num_frames=96), "121,633,936", "121.63 M", "2379.9"),
     ("CAST-B/16", CA2STForVideoClassification, cast(num_labels=174), "217.23 M", "45.21 M", "390.5"),
     ("CAST-B/16, verbs and nouns", CA2STForActionRecognition, cast(), "216.81 M", "44.78 M", "390.5"),
     ("CAVA-B/16, 4 s of sound", CA2STForVideoClassification, cava(num_labels=44), "215.23 M", "43.82 M", "241.5"),

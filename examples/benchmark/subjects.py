@@ -29,7 +29,14 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
-from holovid import CA2STConfig, CA2STForVideoClassification, XViTConfig, XViTForVideoClassification
+from holovid import (
+    CA2STConfig,
+    CA2STForVideoClassification,
+    TimeSformerConfig,
+    TimeSformerForVideoClassification,
+    XViTConfig,
+    XViTForVideoClassification,
+)
 from holovid.families import families
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32, "num_frames": 4}
@@ -74,7 +81,16 @@ SUBJECTS = {
     "cast": ca2st("CAST-B/16", CA2STConfig.cast_base, 174),
     "cava": ca2st("CAVA-B/16", CA2STConfig.cava_base, 44),
     "ca2st": ca2st("CA²ST-B/16", CA2STConfig.ca2st_base, 174),
-    "timesformer": Subject("TimeSformer-B/16", TimesformerForVideoClassification, TimesformerConfig),
+    "timesformer": Subject(
+        "TimeSformer-B/16",
+        TimeSformerForVideoClassification,
+        TimeSformerConfig,
+        {"num_labels": 400},
+        dict(families()["time_sformer"].toy),
+    ),
+    "timesformer-transformers": Subject(
+        "TimeSformer-B/16 of transformers", TimesformerForVideoClassification, TimesformerConfig, {"num_labels": 400}
+    ),
     "videomae": Subject("VideoMAE-B/16", VideoMAEForVideoClassification, VideoMAEConfig),
     "vivit": Subject("ViViT-B/16x2", VivitForVideoClassification, VivitConfig),
     "vjepa2": Subject("V-JEPA 2 ViT-L/16", VJEPA2ForVideoClassification, VJEPA2Config, {}, SMALL_VJEPA2),

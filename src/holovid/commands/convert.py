@@ -10,7 +10,7 @@ from rich.table import Table
 from holovid.commands.options import named_values, names_of_lines, sort_words
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
-from holovid.families.family import converter_of, converters
+from holovid.families.family import converter_of, converters, family_of_variant
 
 # options of a family's converter are not known before the family is
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -22,12 +22,15 @@ def convert(
     source: Annotated[Path | None, typer.Argument(help="Checkpoint: .pth, .pt, .pyth, .bin or .safetensors.")] = None,
     output: Annotated[Path | None, typer.Option(help="New folder: safetensors, configuration, processor.")] = None,
     labels: Annotated[Path | None, typer.Option(help="File with the name of each class, one a line.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="The recipe it was trained with: how the processor picks frames.")
+    ] = None,
     sampling: Annotated[
-        str, typer.Option(help="How the processor picks frames: uniform, segments, dense or strided.")
-    ] = "uniform",
+        str | None, typer.Option(help="How it picks frames: uniform (the default), segments, dense or strided.")
+    ] = None,
     frame_stride: Annotated[
-        int, typer.Option(min=1, help="Frames between those picked, of --sampling dense and strided.")
-    ] = 1,
+        int | None, typer.Option(min=1, help="Frames between those picked, of --sampling dense and strided.")
+    ] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Side of a frame in pixels.")] = None,
     num_frames: Annotated[int | None, typer.Option(min=1, help="Frames of a clip.")] = None,
     settings: Annotated[
@@ -38,6 +41,8 @@ def convert(
     """Turn a released checkpoint into a folder that the Auto classes load.
 
     holovid convert checkpoint.pyth --family xvit --output xvit-k600 --num-frames 16 --set mix_group=8
+
+    holovid convert TimeSformer_divST_8x32_224_K400.pyth --family timesformer --recipe timesformer-k400 --output k400
     """
     converter_of(family)
     if options:
@@ -61,9 +66,17 @@ def convert(
 
     from holovid.conversion.convert import convert
     from holovid.conversion.options import read_options
+    from holovid.evaluation import recipe_protocol
+    from holovid.recipes import get_recipe
 
     given |= read_options(family, own | by_name)
-    model = convert(words[0], family, output, {"sampling": sampling, "frame_stride": frame_stride}, **given)
+    picking: dict[str, Any] = {"sampling": "uniform", "frame_stride": 1}
+    if recipe is not None:
+        config = family_of_variant(family).config_class()
+        picking |= recipe_protocol(get_recipe(recipe), config).processor_options
+    asked = {"sampling": sampling, "frame_stride": frame_stride}
+    picking |= {name: value for name, value in asked.items() if value is not None}
+    model = convert(words[0], family, output, picking, **given)
     say(f"{model.num_parameters():,} parameters in {output}")
 
 
