@@ -366,7 +366,7 @@ class TimeSformerModel(TimeSformerPreTrainedModel):
     @capture_outputs(tie_last_hidden_states=False)
     def encode(
         self,
-        pixel_values_videos: Tensor | None,
+        pixel_values_videos: Any,
         interpolate_pos_encoding: bool,
         **kwargs: Unpack[TransformersKwargs],
     ) -> TimeSformerModelOutput:

@@ -76,7 +76,7 @@ def build_augmentation(
     mirror = [v2.RandomHorizontalFlip(0.5)] if (recipe.flip if flip is None else flip) else []
     auto_augment = ClipPolicy(auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)}))
     to_float = v2.ToDtype(torch.float32)
-    short_sides = [share * max(size) for share in recipe.short_sides]
+    least, most = (share * max(size) for share in recipe.short_sides)
     steps: dict[str, list[nn.Module]] = {
         "corner-crops": [
             auto_augment,
@@ -89,13 +89,13 @@ def build_augmentation(
         "short-side-crops": [
             auto_augment,
             normalise,
-            RandomShortSide(*short_sides),
+            RandomShortSide(least, most),
             v2.RandomCrop(size),
             *mirror,
             v2.RandomErasing(p=0.5, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value=0),
         ],
-        "scaled-crops": [normalise, RandomShortSide(*short_sides), v2.RandomCrop(size), *mirror],
-        "inverse-scaled-crops": [normalise, RandomShortSide(*short_sides, inverse=True), v2.RandomCrop(size), *mirror],
+        "scaled-crops": [normalise, RandomShortSide(least, most), v2.RandomCrop(size), *mirror],
+        "inverse-scaled-crops": [normalise, RandomShortSide(least, most, inverse=True), v2.RandomCrop(size), *mirror],
         "resized-crops": [
             ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
             to_float,
