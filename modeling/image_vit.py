@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Image ViTs of transformers that video models start from."""
+"""Image models of transformers that video models start from."""
 
 import os
 from collections.abc import Mapping
@@ -30,25 +30,35 @@ def read_image_vit(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[st
 
     Heads, pooler and mask token are left out. Raises `ValueError` when the source is not a ViT or lacks tensors of it.
     """
-    if not isinstance(source, str | os.PathLike | PreTrainedModel):
-        raise ValueError(f"source must be a Hub id, a folder or a transformers ViT, got a {type(source).__name__}")
-    config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
-    if config.model_type != "vit":
-        raise ValueError(f"source must be a transformers ViT, got a {config.model_type} model")
-    if isinstance(source, PreTrainedModel):
-        model = source.base_model
-    else:
-        if os.path.isdir(source):
-            check_weight_files(source)
-        with damage_named(source):
-            model, loading = ViTModel.from_pretrained(
-                source, add_pooling_layer=False, output_loading_info=True, ignore_mismatched_sizes=True
-            )
-        check_all_there(str(source), loading, UNUSED_OF_IMAGE_MODELS)
+    model = load_image_model(source, ViTModel)
+    config = model.config
     tensors = {
         name: tensor for name, tensor in model.state_dict().items() if not name.startswith(UNUSED_OF_IMAGE_MODELS)
     }
     return {name: getattr(config, name) for name in SHARED_FIELDS}, tensors
+
+
+def load_image_model(source: Any, model_class: type[PreTrainedModel]) -> PreTrainedModel:
+    """The base model, of a class of transformers', of a Hub id, a folder, or a model on top of one.
+
+    Raises `ValueError` when the source is none or lacks tensors of it.
+    """
+    name, model_type = model_class.__name__.removesuffix("Model"), model_class.config_class.model_type
+    if not isinstance(source, str | os.PathLike | PreTrainedModel):
+        raise ValueError(f"source must be a Hub id, a folder or a transformers {name}, got a {type(source).__name__}")
+    config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
+    if config.model_type != model_type:
+        raise ValueError(f"source must be a transformers {name}, got a {config.model_type} model")
+    if isinstance(source, PreTrainedModel):
+        return source.base_model
+    if os.path.isdir(source):
+        check_weight_files(source)
+    with damage_named(source):
+        model, loading = model_class.from_pretrained(
+            source, add_pooling_layer=False, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    check_all_there(str(source), loading, UNUSED_OF_IMAGE_MODELS)
+    return model
 
 
 def start_from(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> PreTrainedModel:
@@ -68,4 +78,4 @@ def start_from(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> PreTrai
     return model
 
 
-__all__ = ["read_image_vit", "start_from"]
+__all__ = ["UNUSED_OF_IMAGE_MODELS", "load_image_model", "read_image_vit", "start_from"]

@@ -128,7 +128,7 @@ def resize_position_embeddings(
     return torch.cat((table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)), dim=1)
 
 
-def init_as_torch(module: nn.Linear | nn.Conv2d) -> None:
+def init_as_torch(module: nn.Linear | nn.Conv2d | nn.Conv3d) -> None:
     """`module.reset_parameters()` through transformers' guarded functions: uniform within 1 / sqrt(fan in)."""
     bound = module.weight[0].numel() ** -0.5
     init.uniform_(module.weight, -bound, bound)

@@ -82,7 +82,9 @@ def test_configuration_stays_as_it_is():
 
 
 def test_what_is_no_classifier_of_ours_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="VivitConfig is a vivit model; holovid's are time_sformer, xvit, ca2st"):
+    with pytest.raises(
+        ValueError, match="VivitConfig is a vivit model; holovid's are time_sformer, xvit, video_swin, ca2st"
+    ):
         model_facts(VivitConfig())
     with pytest.raises(ValueError, match="there is no folder 'no such thing'"):
         model_facts("no such thing")

@@ -1,6 +1,7 @@
 # The public names of holovid and where they are: read by type checkers, and by `__init__.py` for its lazy imports.
 from .configuration.configuration_ca2st import CA2STConfig as CA2STConfig
 from .configuration.configuration_time_sformer import TimeSformerConfig as TimeSformerConfig
+from .configuration.configuration_video_swin import VideoSwinConfig as VideoSwinConfig
 from .configuration.configuration_xvit import XViTConfig as XViTConfig
 from .inference.pipeline import VideoClassificationPipeline as VideoClassificationPipeline
 from .loading import load as load
@@ -9,6 +10,8 @@ from .modeling.modeling_ca2st import CA2STForVideoClassification as CA2STForVide
 from .modeling.modeling_ca2st import CA2STModel as CA2STModel
 from .modeling.modeling_time_sformer import TimeSformerForVideoClassification as TimeSformerForVideoClassification
 from .modeling.modeling_time_sformer import TimeSformerModel as TimeSformerModel
+from .modeling.modeling_video_swin import VideoSwinForVideoClassification as VideoSwinForVideoClassification
+from .modeling.modeling_video_swin import VideoSwinModel as VideoSwinModel
 from .modeling.modeling_xvit import XViTForVideoClassification as XViTForVideoClassification
 from .modeling.modeling_xvit import XViTModel as XViTModel
 from .modeling.streaming_xvit import XViTStream as XViTStream

@@ -11,6 +11,7 @@ import torch
 from golden_numbers import (
     CA2ST_MODELS,
     TIMESFORMER_MODELS,
+    VIDEO_SWIN_MODELS,
     XVIT_MODELS,
     ca2st_inputs,
     converter_settings,
@@ -19,6 +20,8 @@ from golden_numbers import (
     golden_weights,
     logit_pairs,
     timesformer_settings,
+    video_swin_settings,
+    video_swin_weights,
     xvit_settings,
 )
 
@@ -29,7 +32,7 @@ from holovid.publishing.papers import PARITY_BOUND
 
 def test_cards_count_the_models():
     found = Counter(golden(f"ca2st/{name}.json")["config"]["model"] for name in CA2ST_MODELS)
-    others = {"xvit": len(XVIT_MODELS), "timesformer": len(TIMESFORMER_MODELS)}
+    others = {"xvit": len(XVIT_MODELS), "timesformer": len(TIMESFORMER_MODELS), "videoswin": len(VIDEO_SWIN_MODELS)}
     assert found | others == {name: variant.parity for name, variant in variants().items()}
 
 
@@ -57,6 +60,14 @@ def test_ca2st(name):
     model = from_reference(golden_weights(case), case["config"]["model"], **converter_settings(case))
     pairs = logit_pairs(case, model(**ca2st_inputs(case)))
     assert_near(*(torch.cat([logits.flatten() for logits in each]) for each in zip(*pairs, strict=True)))
+
+
+@pytest.mark.parametrize("name", VIDEO_SWIN_MODELS)
+@torch.no_grad()
+def test_video_swin(name):
+    case = golden(f"videoswin/{name}.json")
+    model = from_reference(video_swin_weights(case), "videoswin", **video_swin_settings(case))
+    assert_near(model(golden_input(case).transpose(1, 2)).logits, torch.tensor(case["logits"]["values"]))
 
 
 def assert_near(logits: torch.Tensor, reference: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ GOLDEN = TESTS / "golden"
 XVIT_MODELS = sorted(path.stem for path in (GOLDEN / "xvit").glob("tiny_*.json"))
 TIMESFORMER_MODELS = sorted(path.stem for path in (GOLDEN / "timesformer").glob("tiny_*.json"))
 CA2ST_MODELS = sorted(path.stem for path in (GOLDEN / "ca2st").glob("c*_tiny*.json"))
+VIDEO_SWIN_MODELS = sorted(path.stem for path in (GOLDEN / "videoswin").glob("tiny_*.json"))
 ORDERS = {"seq": "sequential", "add": "parallel"}
 
 
@@ -95,3 +96,19 @@ def logit_pairs(case: dict, outputs) -> list[tuple[torch.Tensor, torch.Tensor]]:
     else:
         pairs = ((outputs.logits, case["logits"]),)
     return [(ours, torch.tensor(reference, dtype=ours.dtype)) for ours, reference in pairs]
+
+
+def video_swin_weights(case: dict) -> dict[str, torch.Tensor]:
+    """The same of a Video Swin, whose fixtures name their norms; without its buffers."""
+    norms, buffers = case["extra"]["layer_norm_weights"], case["extra"]["kept_buffers"]
+    tensors = {}
+    for name, shape in case["state_dict"].items():
+        if name not in buffers:
+            generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) & 0x7FFFFFFF)
+            tensors[name] = torch.randn(shape, generator=generator) * 0.05 + (1.0 if name in norms else 0.0)
+    return tensors
+
+
+def video_swin_settings(case: dict) -> dict:
+    """What the tensors of a Video Swin do not tell; they have no index of their windows here."""
+    return {"window_size": tuple(case["config"]["window_size"]), "qk_scale": case["config"]["qk_scale"]}

@@ -11,6 +11,10 @@ CA2ST_SOURCE = SHARED_BY_MODELS | {
     "adapters_ca2st.py", "axis_attention.py", "configuration_ca2st.py", "experts_ca2st.py", "layers_ca2st.py",
     "modeling_ca2st.py",
 }  # fmt: skip
+VIDEO_SWIN_SOURCE = SHARED_BY_MODELS | {
+    "configuration_video_swin.py", "image_vit.py", "inflation_video_swin.py", "layers_video_swin.py",
+    "modeling_video_swin.py",
+}  # fmt: skip
 VIDEO_PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",
     "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",

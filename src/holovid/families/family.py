@@ -32,6 +32,9 @@ PUBLIC = re.compile(r"^from \.(?P<module>[\w.]+) import (?P<name>\w+) as", re.MU
 TRAVELLING = ("holovid.configuration", "holovid.modeling", "holovid.processing")
 
 
+BASE_16 = {"hidden_size": 768, "num_hidden_layers": 12}  # the size of most models that papers report: B/16
+
+
 @dataclass(frozen=True)
 class Paper:
     title: str
@@ -42,7 +45,10 @@ class Paper:
 
 @dataclass(frozen=True)
 class Reported:
-    """A figure of others: accuracies in percent of a model with so many classes and frames, seen in `views`."""
+    """A figure of others: accuracies in percent of a model with so many classes and frames, seen in `views`.
+
+    `settings` are fields of its configuration, or properties, that say which size of model it is.
+    """
 
     dataset: str
     classes: Mapping[str, int]
@@ -50,6 +56,10 @@ class Reported:
     accuracy: str
     views: str
     source: str
+    settings: Mapping[str, Any] = field(default_factory=lambda: BASE_16)
+
+    def fits(self, config: "PreTrainedConfig") -> bool:
+        return all(getattr(config, name, None) == value for name, value in self.settings.items())
 
 
 @dataclass(frozen=True)

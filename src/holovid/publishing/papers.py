@@ -15,11 +15,9 @@ PARITY_BOUND = "1e-5"
 
 
 def reported(facts: ModelFacts, config: PreTrainedConfig) -> list[Reported]:
-    """What the papers report of models of this family, size, number of classes and frames: all are B/16."""
-    if (config.hidden_size, config.num_hidden_layers) != (768, 12):
-        return []
+    """What the papers report of models of this family, size, number of classes and frames."""
     return [
         figure
         for figure in variant_of(config).reported
-        if (figure.classes, figure.num_frames) == (facts.classes, facts.inputs.num_frames)
+        if figure.fits(config) and (figure.classes, figure.num_frames) == (facts.classes, facts.inputs.num_frames)
     ]

@@ -1,0 +1,67 @@
+"""Video Swin (Liu et al. 2021, arXiv:2106.13230): attention inside windows of space and time, which move.
+
+Reported figures are those of the authors' README, where the paper's is not named.
+"""
+
+from holovid.families.family import Family, Paper, Reported, Variant
+
+PAPER = Paper(
+    "Video Swin Transformer",
+    "https://arxiv.org/abs/2106.13230",
+    2022,
+    """\
+@inproceedings{liu2022video,
+  title={Video Swin Transformer},
+  author={Liu, Ze and Ning, Jia and Cao, Yue and Wei, Yixuan and Zhang, Zheng and Lin, Stephen and Hu, Han},
+  booktitle={Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year={2022}
+}""",
+)
+
+KINETICS_400, KINETICS_600, SOMETHING = {"label": 400}, {"label": 600}, {"label": 174}
+README = "README of the released code"
+TINY, SMALL = ({"embed_dim": 96, "depths": depths} for depths in ([2, 2, 6, 2], [2, 2, 18, 2]))
+BASE, LARGE = ({"embed_dim": width, "depths": [2, 2, 18, 2]} for width in (128, 192))
+REPORTED = (
+    Reported("Kinetics-400", KINETICS_400, 32, "top-1 78.8, top-5 93.6", "4 x 3", README, TINY),
+    Reported("Kinetics-400", KINETICS_400, 32, "top-1 80.6, top-5 94.5", "4 x 3", README, SMALL),
+    Reported("Kinetics-400", KINETICS_400, 32, "from ImageNet-1k: top-1 80.6, top-5 94.6", "4 x 3", README, BASE),
+    Reported("Kinetics-400", KINETICS_400, 32, "from ImageNet-22k: top-1 82.7, top-5 95.5", "4 x 3", README, BASE),
+    Reported("Kinetics-600", KINETICS_600, 32, "top-1 84.0, top-5 96.5", "4 x 3", README, BASE),
+    Reported("Something-Something v2", SOMETHING, 32, "top-1 69.6, top-5 92.7", "1 x 3", README, BASE),
+    Reported("Kinetics-400", KINETICS_400, 32, "top-1 83.1", "4 x 3", PAPER.address, LARGE | {"image_size": 224}),
+    Reported("Kinetics-400", KINETICS_400, 32, "top-1 84.9", "10 x 5", PAPER.address, LARGE | {"image_size": 384}),
+)
+
+# Models for the synthetic clips that learn them in a minute, as in examples/demo.py.
+TOY = {
+    "image_size": 48,
+    "patch_size": (1, 8, 8),
+    "embed_dim": 32,
+    "depths": (2, 2),
+    "num_heads": (2, 4),
+    "window_size": (4, 3, 3),
+    "mlp_ratio": 2.0,
+    "initializer_range": 0.12,  # about 1 / sqrt(hidden_size)
+    "drop_path_rate": 0.0,
+    "classifier_dropout": 0.0,
+}
+
+FAMILY = Family(
+    model_type="video_swin",
+    variants=(
+        Variant(
+            name="videoswin",
+            title="Video Swin",
+            about="attention inside windows of space and time, which move from layer to layer, at four resolutions",
+            papers=(PAPER,),
+            converter="holovid.conversion.from_video_swin:videoswin",
+            reported=REPORTED,
+            licence="apache-2.0",
+            parity=6,
+        ),
+    ),
+    toy=TOY,
+    starts_from={"swin": "from_image_model"},
+    ensemble="probabilities",
+)
