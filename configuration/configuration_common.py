@@ -57,6 +57,11 @@ class SavedConfiguration(SavedWithSource):
         return False
 
     @property
+    def frame_options(self) -> Mapping[str, Any]:
+        """Options of the video processor that the released models of its kind were made with."""
+        return {}
+
+    @property
     def score_range(self) -> Sequence[float] | None:
         """The lowest and the highest number that it answers, where that is known."""
         return None

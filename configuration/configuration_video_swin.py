@@ -107,6 +107,11 @@ class VideoSwinConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, Backbo
         return cls(**{"embed_dim": 192, "depths": (2, 2, 18, 2), "num_heads": (6, 12, 24, 48)} | overrides)
 
     @property
+    def frame_options(self) -> dict[str, Any]:
+        """Every other frame, of a video that starts over after its end."""
+        return {"sampling": "spread", "frame_stride": 2, "crop_order": "ends_first"}
+
+    @property
     def frame_size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         size = self.image_size

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 from transformers import initialization as init
 from transformers.activations import ACT2FN
+from transformers.backbone_utils import BackboneMixin, filter_output_hidden_states
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
+from transformers.modeling_outputs import BackboneOutput, BaseModelOutputWithPooling, ImageClassifierOutput
 from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
@@ -222,6 +223,46 @@ class VideoSwinModel(VideoSwinPreTrainedModel):
         )
 
 
+class VideoSwinBackbone(BackboneMixin, VideoSwinPreTrainedModel):
+    """Feature maps by stage, for heads that find things in space and time.
+
+    `config.out_indices` (or `out_features`) says which: 0 is the "stem", the embeddings, and i the end of stage i; by
+    default the last one. Each has a norm of its own, which is new: heads train it. Weights of
+    [`VideoSwinModel`] and of the classifier load as they are.
+    """
+
+    def __init__(self, config: VideoSwinConfig):
+        super().__init__(config)
+        self.num_features = [config.embed_dim, *config.widths]
+        self.video_swin = VideoSwinModel(config)
+        self.hidden_states_norms = nn.ModuleDict(
+            {
+                stage: nn.LayerNorm(channels, eps=config.layer_norm_eps)
+                for stage, channels in zip(self.out_features, self.channels, strict=True)
+            }
+        )
+        self.post_init()
+
+    @can_return_tuple
+    @filter_output_hidden_states
+    def forward(
+        self, pixel_values_videos: Tensor | None = None, **kwargs: Unpack[TransformersKwargs]
+    ) -> BackboneOutput:
+        r"""
+        pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
+            Normalised frames, any number of any size.
+
+        Returns `feature_maps`, a tensor (B, D, T', H', W') for each of `out_features`, with sizes of its own.
+        """
+        outputs = self.video_swin(pixel_values_videos, **kwargs)
+        feature_maps = tuple(
+            self.hidden_states_norms[stage](states).permute(0, 4, 1, 2, 3)
+            for stage, states in zip(self.stage_names, outputs.hidden_states, strict=True)
+            if stage in self.out_features
+        )
+        return BackboneOutput(feature_maps=feature_maps, **states_of(outputs))
+
+
 class VideoSwinForVideoClassification(VideoSwinPreTrainedModel):
     """Video Swin with a linear classifier on the pooled feature."""
 
@@ -288,4 +329,4 @@ class VideoSwinForVideoClassification(VideoSwinPreTrainedModel):
         return start_from(model, tensors)
 
 
-__all__ = ["VideoSwinForVideoClassification", "VideoSwinModel", "VideoSwinPreTrainedModel"]
+__all__ = ["VideoSwinBackbone", "VideoSwinForVideoClassification", "VideoSwinModel", "VideoSwinPreTrainedModel"]

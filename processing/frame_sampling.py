@@ -1,11 +1,13 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Which frames of a video a model sees: four recipes, as functions from numbers to frame indices.
+"""Which frames of a video a model sees: five recipes, as functions from numbers to frame indices.
 
 - `uniform`: evenly spaced over the whole video; with one view exactly what transformers' video processors pick
   (Something-Something and EPIC-KITCHENS by CAST).
 - `segments`: one frame out of each of T equal segments, its middle, start or end (Something-Something by XViT).
 - `dense`: T frames out of a window of T x stride consecutive frames (Kinetics by XViT).
 - `strided`: T frames exactly a stride apart (Kinetics by CAST, which trains on the window of `dense`).
+- `spread`: T frames exactly a stride apart, the views in the middles of equal parts of the video, which starts over
+  after its end (Kinetics by Video Swin).
 
 A view is one pass of the model over the video. All of them return int64 indices (V, T) within the video and draw
 random numbers only when asked to, from `generator` (`None` = torch's default one).
@@ -18,7 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-SAMPLINGS = ("uniform", "segments", "dense", "strided")
+SAMPLINGS = ("uniform", "segments", "dense", "strided", "spread")
+WITH_STRIDE = ("dense", "strided", "spread")  # those that look at `frame_stride`
 
 
 def uniform_indices(
@@ -134,6 +137,34 @@ def strided_indices(
     return strided[np.minimum(starts[:, None] + np.arange(num_frames), len(strided) - 1)]
 
 
+def spread_indices(
+    total_num_frames: int,
+    num_frames: int,
+    frame_stride: float,
+    num_views: int = 1,
+    do_random_sampling: bool = False,
+    generator: torch.Generator | None = None,
+) -> np.ndarray:
+    """T frames exactly `frame_stride` apart.
+
+    The places where they fit are cut into V equal parts, and each view starts in the middle of one; at random, every
+    view starts anywhere. A video that is shorter starts over after its last frame.
+
+    >>> spread_indices(20, 4, frame_stride=3, num_views=2)
+    array([[ 2,  5,  8, 11],
+           [ 7, 10, 13, 16]])
+    >>> spread_indices(5, 4, frame_stride=2)
+    array([[0, 2, 4, 1]])
+    """
+    room = max(total_num_frames - ((num_frames - 1) * frame_stride + 1), 0)
+    if do_random_sampling:
+        part = torch.rand(num_views, generator=generator, dtype=torch.float64).numpy()
+        starts = np.floor(part * room)
+    else:
+        starts = np.floor((np.arange(num_views) + 0.5) * (room / num_views))
+    return (starts[:, None] + np.arange(num_frames) * frame_stride).astype(np.int64) % total_num_frames
+
+
 def sample_frame_indices(
     total_num_frames: int,
     sampling: str,
@@ -150,18 +181,18 @@ def sample_frame_indices(
 
     Args:
         total_num_frames: frames of the video.
-        sampling: "uniform", "segments", "dense" or "strided".
+        sampling: one of `SAMPLINGS`.
         num_frames: T; with `sampling="uniform"`, `None` takes every frame.
-        fps: frames a second. "uniform": T follows from it and `num_frames` is not looked at. "dense", "strided": the
-            rate at which `frame_stride` counts; it is stretched to the video's own rate. "segments" takes none.
+        fps: frames a second. "uniform": T follows from it and `num_frames` is not looked at. Those of `WITH_STRIDE`:
+            the rate at which `frame_stride` counts; it is stretched to the video's own rate. "segments" takes none.
         video_fps: the video's own rate; needed with `fps`.
-        frame_stride: of "dense" and "strided".
+        frame_stride: of "dense", "strided" and "spread".
         num_views: V.
         do_random_sampling: draw frames at random (training) instead of by the test-time rule.
         short_video: what happens when the video has fewer frames than the recipe spans (T; T x stride for "dense"; for
-            "strided" from the first to the last frame that it takes): "error" raises; "repeat" shows the last frame
-            again, for "strided" the last one at its steps. ("segments", and "uniform" at an `fps` above the video's,
-            repeat frames all over the video.)
+            "strided" and "spread" from the first to the last frame that they take): "error" raises; "repeat" shows the
+            last frame again, for "strided" the last one at its steps; "spread" starts over. ("segments", and "uniform"
+            at an `fps` above the video's, repeat frames all over the video.)
         generator: source of randomness, `None` = torch's default generator.
 
     Raises:
@@ -174,7 +205,8 @@ def sample_frame_indices(
         if sampling == "uniform":
             num_frames = max(1, int(total_num_frames / video_fps * fps))
     num_frames = total_num_frames if num_frames is None else num_frames
-    spans = {"dense": math.ceil(num_frames * stride), "strided": math.floor((num_frames - 1) * stride) + 1}
+    to_the_last = math.floor((num_frames - 1) * stride) + 1
+    spans = {"dense": math.ceil(num_frames * stride), "strided": to_the_last, "spread": to_the_last}
     span = spans.get(sampling, num_frames)
     if short_video == "error" and total_num_frames < span:
         raise ValueError(
@@ -185,6 +217,8 @@ def sample_frame_indices(
         return dense_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
     if sampling == "strided":
         return strided_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
+    if sampling == "spread":
+        return spread_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
     if sampling == "segments":
         return segment_indices(total_num_frames, num_frames, num_views, do_random_sampling, generator)
     if num_frames > total_num_frames and fps is None:  # all frames once, then the last one again
@@ -223,10 +257,12 @@ def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride,
 
 __all__ = [
     "SAMPLINGS",
+    "WITH_STRIDE",
     "checked_indices",
     "dense_indices",
     "sample_frame_indices",
     "segment_indices",
+    "spread_indices",
     "strided_indices",
     "uniform_indices",
 ]

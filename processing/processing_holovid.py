@@ -85,6 +85,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
             "size": {"shortest_edge": max(height, width)},
             "crop_size": {"height": height, "width": width},
             **colours,
+            **getattr(config, "frame_options", {}),
         }
         audio: dict[str, Any] = {}
         if source is not None:

@@ -32,7 +32,7 @@ from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.clip_sound import HeardSound, Listening
 from holovid.processing.decoders import DecoderVideo, is_decoder
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
-from holovid.processing.frame_sampling import SAMPLINGS, sample_frame_indices
+from holovid.processing.frame_sampling import SAMPLINGS, WITH_STRIDE, sample_frame_indices
 from holovid.processing.given_frames import FrameReading, check_facts, flatten_videos, pick_frames
 from holovid.processing.given_sounds import split_sounds
 from holovid.processing.media_source import is_media_source
@@ -42,12 +42,14 @@ from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, op
 
 MOST_RESIZED_PIXELS = 2**23  # of a frame, 4096 x 2048
 RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
+CROP_ORDERS = ("along", "ends_first")
 CHOICES = {
     "sampling": SAMPLINGS,
     "short_video": ("repeat", "error"),
     "decoder": ("pyav", "torchcodec"),
     "num_crops": (1, 3),
     "channel_order": ("rgb", "bgr"),
+    "crop_order": CROP_ORDERS,
 }
 
 
@@ -66,13 +68,13 @@ class Clip:
 
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
     r"""
-    sampling (`"uniform"`, `"segments"`, `"dense"` or `"strided"`):
+    sampling (`"uniform"`, `"segments"`, `"dense"`, `"strided"` or `"spread"`):
         Which frames are taken when `do_sample_frames=True`: evenly spaced ones; one out of each of `num_frames` equal
-        segments; `num_frames` out of a window of `num_frames * frame_stride`; or so many exactly `frame_stride` apart;
-        see `frame_sampling.py`. With `fps`, "uniform" takes that many frames a second whatever `num_frames` says, and
-        "dense" and "strided" count `frame_stride` at that rate.
+        segments; `num_frames` out of a window of `num_frames * frame_stride`; or so many exactly `frame_stride` apart,
+        with views from end to end or spread over the video; see `frame_sampling.py`. With `fps`, "uniform" takes that
+        many frames a second whatever `num_frames` says, and those with a stride count `frame_stride` at that rate.
     frame_stride (`int`):
-        Step in frames of `sampling="dense"` and `"strided"`.
+        Step in frames of `sampling="dense"`, `"strided"` and `"spread"`.
     num_views (`int`):
         Passes over the video in time, for testing. Not looked at when `do_sample_frames=False`.
     num_crops (`int`):
@@ -87,6 +89,9 @@ class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[ca
         What reads video files; torchcodec needs FFmpeg on the machine.
     antialias (`bool`):
         Smooth while shrinking. The released XViT models were trained without.
+    crop_order (`"along"` or `"ends_first"`):
+        Start, centre and end of the long side; or start, end and centre, at equal steps, as the released Video Swin
+        has them: where margins are odd, the centre lies further up or left, and the end one pixel inside.
     channel_order (`"rgb"` or `"bgr"`):
         Of the colours that come out; mean and deviation are those of red, green, blue either way. The released
         TimeSformer for Something-Something was trained on "bgr".
@@ -110,6 +115,7 @@ class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[ca
     decoder: str | None
     antialias: bool | None
     channel_order: str | None
+    crop_order: str | None
     audio_config: dict | None
     load_audio_from_video: bool | None
     audio_center: float | None
@@ -123,7 +129,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     - what is heard before the first frame or after the last one is left out; before a track that starts late, and in
       gaps, there is silence; after a track that ends early come the rows of zeros that follow all short sound;
     - of a clip longer than the spectrogram a part is cut out: around the middle, or around the frames that
-      `sampling="dense"` and `"strided"` pick; `audio_span` says which;
+      `sampling="dense"`, `"strided"` and `"spread"` pick; `audio_span` says which;
     - a clip without a track, with an empty one, or with nothing but zeros where it is cut is silent: its `audio_mask`
       is False and its `input_values` are zeros.
 
@@ -144,6 +150,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     do_normalize = True
     do_convert_rgb = True
     channel_order = "rgb"
+    crop_order = "along"
 
     do_sample_frames = True
     num_frames = 8
@@ -264,7 +271,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             from_video=options["load_audio_from_video"],
             num_views=options["num_views"],
             num_crops=options["num_crops"],
-            around_frames=options["sampling"] in ("dense", "strided") and options["do_sample_frames"],
+            around_frames=options["sampling"] in WITH_STRIDE and options["do_sample_frames"],
             center=options["audio_center"],
             at_random=options["do_random_sampling"],
             generator=options["generator"],
@@ -400,6 +407,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         image_mean: float | tuple[float, ...] | None,
         image_std: float | tuple[float, ...] | None,
         channel_order: str,
+        crop_order: str,
         return_tensors: str | TensorType | None = None,
         **kwargs,
     ) -> ClipFeatures:
@@ -414,11 +422,11 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             pieces = [resized(piece) for piece in frames.split(at_once)]
             frames = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
             if num_views * num_crops > 1:
-                crops = crop(frames, crop_size, num_crops) if do_center_crop else [frames]
+                crops = crop(frames, crop_size, num_crops, crop_order) if do_center_crop else [frames]
                 # (V * T, C, H, W) -> (views, crops, T, C, H, W)
                 frames = torch.stack([crop.unflatten(0, (num_views, -1)) for crop in crops], dim=1).flatten(0, 1)
             elif do_center_crop:
-                (frames,) = crop(frames, crop_size, num_crops)
+                (frames,) = crop(frames, crop_size, num_crops, crop_order)
             if do_normalize:
                 check_colours(frames.shape[-3], image_mean=image_mean, image_std=image_std)
             frames = self.rescale_and_normalize(
@@ -477,11 +485,12 @@ def read_frames(
     return frames, metadata, seconds - video.start
 
 
-def crop(frames: Tensor, size: SizeDict, num_crops: int) -> list[Tensor]:
+def crop(frames: Tensor, size: SizeDict, num_crops: int, order: str = CROP_ORDERS[0]) -> list[Tensor]:
     """Cut (T, C, height, width) out of the centre, or of the start, centre and end of the long side.
 
     The centre lies one pixel further down or right where the margins cannot be equal, as in the reference.
-    Frames that are too small get a black margin.
+    With `order="ends_first"`: start, end, centre, and the centre lies further up or left. Frames that are too small
+    get a black margin.
     """
     if size.height is None or size.width is None:
         raise ValueError(f"crop_size must have 'height' and 'width', got {size}")
@@ -490,12 +499,17 @@ def crop(frames: Tensor, size: SizeDict, num_crops: int) -> list[Tensor]:
         top, left = missing[0] // 2, missing[1] // 2
         frames = tvF.pad(frames, [left, top, missing[1] - left, missing[0] - top])
     room = frames.shape[-2] - size.height, frames.shape[-1] - size.width
-    centre = [math.ceil(side / 2) for side in room]
+    ends_first = order == "ends_first"
+    centre = [side // 2 if ends_first else math.ceil(side / 2) for side in room]
+    if ends_first:
+        room = 2 * centre[0], 2 * centre[1]
     offsets = [centre]
     if num_crops == 3:
         offsets = [[0, centre[1]], centre, [room[0], centre[1]]]
         if frames.shape[-1] >= frames.shape[-2]:
             offsets = [[centre[0], 0], centre, [centre[0], room[1]]]
+        if ends_first:
+            offsets = [offsets[0], offsets[2], offsets[1]]
     return [tvF.crop(frames, top, left, size.height, size.width) for top, left in offsets]
 
 

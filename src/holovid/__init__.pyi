@@ -10,6 +10,7 @@ from .modeling.modeling_ca2st import CA2STForVideoClassification as CA2STForVide
 from .modeling.modeling_ca2st import CA2STModel as CA2STModel
 from .modeling.modeling_time_sformer import TimeSformerForVideoClassification as TimeSformerForVideoClassification
 from .modeling.modeling_time_sformer import TimeSformerModel as TimeSformerModel
+from .modeling.modeling_video_swin import VideoSwinBackbone as VideoSwinBackbone
 from .modeling.modeling_video_swin import VideoSwinForVideoClassification as VideoSwinForVideoClassification
 from .modeling.modeling_video_swin import VideoSwinModel as VideoSwinModel
 from .modeling.modeling_xvit import XViTForVideoClassification as XViTForVideoClassification

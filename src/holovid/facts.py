@@ -21,6 +21,7 @@ from holovid.cheap_checks import check_model_name
 from holovid.families.family import family_of, variant_of
 from holovid.loading import classifier_of, read_config, read_processor
 from holovid.modeling.tasks import Task, tasks_of
+from holovid.processing.frame_sampling import WITH_STRIDE
 
 ANSWERS = {
     "class": "{} of {}",
@@ -228,7 +229,7 @@ def fact_lines(facts: ModelFacts) -> dict[str, str]:
 
 def input_lines(inputs: InputFacts) -> dict[str, str]:
     """What the model is given, for people."""
-    stride = f", {inputs.frame_stride} apart" if inputs.sampling in ("dense", "strided") else ""
+    stride = f", {inputs.frame_stride} apart" if inputs.sampling in WITH_STRIDE else ""
     rate = f", {inputs.fps:g} a second" if inputs.fps else ""
     frames = "as many as the video gives" if inputs.num_frames is None else str(inputs.num_frames)
     size = "as it comes" if inputs.height is None else f"{inputs.height} x {inputs.width}"

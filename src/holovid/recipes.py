@@ -34,7 +34,8 @@ class Recipe:
         weight_decay: of the parameters that are decayed.
         no_decay: which are not. "head_biases" (XViT): the biases of the classification head, of nothing else.
             "vectors_and_positions" (CAST): biases, gains, and tables of positions; see `optimization.py`. "nothing"
-            (TimeSformer): all are.
+            (TimeSformer): all are. "norms_and_tables" (Video Swin): what belongs to a norm, and tables of positions.
+        backbone_rate: the rate of everything below the classifier over the classifier's own.
         layer_decay: a layer's rate over that of the layer after it; `None` = all learn at one rate.
         epochs: of the whole schedule.
         batch_size: clips a step over all devices and accumulated steps, in the source's own run.
@@ -58,8 +59,8 @@ class Recipe:
         spec_augment: arguments of `SpecAugment`, stripes of the spectrogram that are blanked; `None` = none are.
         model: fields of the model's configuration.
         num_frames: of a clip.
-        sampling, frame_stride, fps, channel_order: how they are picked and what they are made of, options of the video
-            processor; `None` is the processor's own.
+        sampling, frame_stride, fps, channel_order, crop_order: how they are picked and what they are made of, options
+            of the video processor; `None` is the processor's own.
         num_views, num_crops: of a clip in evaluation, in time and in space.
         ensemble: what is averaged over views and crops: "logits" (XViT adds them up, which ranks alike) or
             "probabilities" (CAST).
@@ -73,22 +74,30 @@ class Recipe:
     learning_rate: float
     reference_batch_size: int
     weight_decay: float
-    no_decay: Literal["head_biases", "vectors_and_positions", "nothing"]
+    no_decay: Literal["head_biases", "vectors_and_positions", "nothing", "norms_and_tables"]
     epochs: float
     batch_size: int
     warmup_epochs: float
     cosine_from: Literal["start", "warmup", "never"]
     augmentation: Literal[
-        "corner-crops", "short-side-crops", "scaled-crops", "inverse-scaled-crops", "resized-crops", "none"
+        "corner-crops",
+        "short-side-crops",
+        "scaled-crops",
+        "inverse-scaled-crops",
+        "resized-crops",
+        "plain-resized-crops",
+        "erased-resized-crops",
+        "none",
     ]
     num_frames: int
-    sampling: Literal["uniform", "segments", "dense", "strided"]
+    sampling: Literal["uniform", "segments", "dense", "strided", "spread"]
     ensemble: Literal["logits", "probabilities"]
 
     momentum: float = 0.9
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     layer_decay: float | None = None
+    backbone_rate: float = 1.0
     warmup_start_rate: float = 0.0
     final_rate: float = 0.0
     steps: tuple[tuple[float, float], ...] = ()
@@ -104,6 +113,7 @@ class Recipe:
     frame_stride: int = 1
     fps: float | None = None
     channel_order: Literal["rgb", "bgr", None] = None
+    crop_order: Literal["along", "ends_first", None] = None
     num_views: int = 1
     num_crops: int = 1
 
@@ -118,6 +128,8 @@ class Recipe:
             raise ValueError(
                 f"a rate falls by steps or by a cosine: cosine_from={self.cosine_from!r} with steps={self.steps}"
             )
+        if self.layer_decay is not None and self.backbone_rate != 1.0:
+            raise ValueError("layer_decay and backbone_rate both slow the backbone down: give one of them")
         if list(self.steps) != sorted(self.steps) or not all(0 <= epoch <= self.epochs for epoch, _ in self.steps):
             raise ValueError(f"steps are (epoch, share) in order, from 0 to epochs={self.epochs}, got {self.steps}")
 
@@ -136,7 +148,7 @@ class Recipe:
 
     def processor_options(self) -> dict[str, Any]:
         """Options of the video processor that pick the frames and order their colours."""
-        names = ("num_frames", "sampling", "frame_stride", "fps", "channel_order")
+        names = ("num_frames", "sampling", "frame_stride", "fps", "channel_order", "crop_order")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def evaluation_options(self) -> dict[str, Any]:

@@ -24,7 +24,11 @@ from typing import Any
 from wrapt import when_imported
 
 # the registry of transformers for each kind of model, by how the class is called
-REGISTRIES = {"Model": "MODEL_MAPPING", "ForVideoClassification": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING"}
+REGISTRIES = {
+    "Model": "MODEL_MAPPING",
+    "ForVideoClassification": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING",
+    "Backbone": "MODEL_FOR_BACKBONE_MAPPING",
+}
 
 
 def known_families() -> list[Any]:

@@ -154,6 +154,7 @@ def test_flip_is_the_recipes_unless_told():
 
     assert {name: flips(name) for name in recipes()} == {
         "timesformer-k400": 1, "timesformer-ssv2": 0, "timesformer-hr": 1, "timesformer-l": 1,
+        "videoswin-k400-t": 1, "videoswin-k400-b": 1, "videoswin-k400-b-in22k": 1, "videoswin-ssv2": 0,
         "xvit-k400": 1, "xvit-ssv2": 0, "cast-ssv2": 0, "cast-k400": 1, "cast-ek100": 1, "cava": 1,
         "cava-vggsound": 1, "ca2st-ek100": 1, "small": 0,
     }  # fmt: skip
@@ -272,3 +273,17 @@ def test_bad_input():
         SpecAugment(time_rows=-1)
     with pytest.raises(ValueError, match="'height' and 'width'"):
         build_augmentation(get_recipe("small"), HolovidVideoProcessor(crop_size={"shortest_edge": 8}))
+
+
+def test_video_swins_crops_with_and_without_a_policy():
+    """On Kinetics crops alone; on Something-Something after a policy, and before boxes of zeros."""
+    crops = build_augmentation(get_recipe("videoswin-k400-t"), processor()).frames.transforms
+    kinetics = [type(step).__name__ for step in crops]
+    assert kinetics == ["ToDtype", "RandomResizedCrop", "RandomHorizontalFlip", "Normalise"]
+    steps = build_augmentation(get_recipe("videoswin-ssv2"), processor()).frames.transforms
+    assert [type(step).__name__ for step in steps] == [
+        "ClipPolicy", "ToDtype", "RandomResizedCrop", "Normalise", "RandomErasing",
+    ]  # fmt: skip
+    assert steps[-1].p == 0.25 and (steps[2].scale, steps[2].ratio) == ((0.08, 1.0), (3 / 4, 4 / 3))
+    clips = [build_augmentation(get_recipe("videoswin-ssv2"), processor())(clip()) for _ in range(3)]
+    assert len({tuple(frames.shape) for frames in clips}) == 1

@@ -26,10 +26,11 @@ def convert(
         str | None, typer.Option(help="The recipe it was trained with: how the processor picks frames.")
     ] = None,
     sampling: Annotated[
-        str | None, typer.Option(help="How it picks frames: uniform (the default), segments, dense or strided.")
+        str | None,
+        typer.Option(help="How it picks frames: uniform (mostly the default), segments, dense, strided or spread."),
     ] = None,
     frame_stride: Annotated[
-        int | None, typer.Option(min=1, help="Frames between those picked, of --sampling dense and strided.")
+        int | None, typer.Option(min=1, help="Frames between those picked, of --sampling dense, strided and spread.")
     ] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Side of a frame in pixels.")] = None,
     num_frames: Annotated[int | None, typer.Option(min=1, help="Frames of a clip.")] = None,
@@ -70,7 +71,7 @@ def convert(
     from holovid.recipes import get_recipe
 
     given |= read_options(family, own | by_name)
-    picking: dict[str, Any] = {"sampling": "uniform", "frame_stride": 1}
+    picking: dict[str, Any] = {}
     if recipe is not None:
         config = family_of_variant(family).config_class()
         picking |= recipe_protocol(get_recipe(recipe), config).processor_options

@@ -77,6 +77,7 @@ def build_augmentation(
     auto_augment = ClipPolicy(auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)}))
     to_float = v2.ToDtype(torch.float32)
     least, most = (share * max(size) for share in recipe.short_sides)
+    resized_crop = v2.RandomResizedCrop(size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), **BILINEAR)
     steps: dict[str, list[nn.Module]] = {
         "corner-crops": [
             auto_augment,
@@ -99,9 +100,18 @@ def build_augmentation(
         "resized-crops": [
             ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
             to_float,
-            v2.RandomResizedCrop(size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), **BILINEAR),
+            resized_crop,
             *mirror,
             normalise,
+        ],
+        "plain-resized-crops": [to_float, resized_crop, *mirror, normalise],
+        "erased-resized-crops": [
+            ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
+            to_float,
+            resized_crop,
+            *mirror,
+            normalise,
+            v2.RandomErasing(p=0.25, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value=0),
         ],
         "none": [AsInEvaluation(video_processor), *mirror],
     }

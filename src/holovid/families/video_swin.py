@@ -3,7 +3,10 @@
 Reported figures are those of the authors' README, where the paper's is not named.
 """
 
+from typing import Any
+
 from holovid.families.family import Family, Paper, Reported, Variant
+from holovid.recipes import Recipe
 
 PAPER = Paper(
     "Video Swin Transformer",
@@ -31,6 +34,78 @@ REPORTED = (
     Reported("Something-Something v2", SOMETHING, 32, "top-1 69.6, top-5 92.7", "1 x 3", README, BASE),
     Reported("Kinetics-400", KINETICS_400, 32, "top-1 83.1", "4 x 3", PAPER.address, LARGE | {"image_size": 224}),
     Reported("Kinetics-400", KINETICS_400, 32, "top-1 84.9", "10 x 5", PAPER.address, LARGE | {"image_size": 384}),
+)
+
+SHARED: dict[str, Any] = {
+    "family": "video_swin",
+    "optimizer": "adamw",
+    "no_decay": "norms_and_tables",
+    "backbone_rate": 0.1,
+    "warmup_epochs": 2.5,
+    "cosine_from": "warmup",
+    "num_frames": 32,
+    "num_crops": 3,
+    "crop_order": "ends_first",
+    "ensemble": "probabilities",
+}
+# Batches are those of the released configurations: 8 clips on each of 8 GPUs, whose gradients are accumulated over 4
+# steps (T) or 8. The paper says 64.
+TINY_BATCH, BATCH = 8 * 8 * 4, 8 * 8 * 8
+KINETICS: dict[str, Any] = SHARED | {
+    "epochs": 30,
+    "augmentation": "plain-resized-crops",
+    "flip": True,
+    "sampling": "spread",
+    "frame_stride": 2,
+    "num_views": 4,
+}
+BASE_SIZES: dict[str, Any] = {"embed_dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)}
+
+RECIPES = (
+    Recipe(
+        name="videoswin-k400-t",
+        summary="Video Swin-T on Kinetics-400, from ImageNet-1k: every other of 64 frames",
+        learning_rate=1e-3,
+        reference_batch_size=TINY_BATCH,
+        batch_size=TINY_BATCH,
+        weight_decay=0.02,
+        model={"drop_path_rate": 0.1},
+        **KINETICS,
+    ),
+    Recipe(
+        name="videoswin-k400-b",
+        summary="Video Swin-B on Kinetics-400, from ImageNet-1k",
+        learning_rate=1e-3,
+        reference_batch_size=BATCH,
+        batch_size=BATCH,
+        weight_decay=0.05,
+        model={"drop_path_rate": 0.3, **BASE_SIZES},
+        **KINETICS,
+    ),
+    Recipe(
+        name="videoswin-k400-b-in22k",
+        summary="Video Swin-B on Kinetics-400 or 600, from ImageNet-22k",
+        learning_rate=3e-4,
+        reference_batch_size=BATCH,
+        batch_size=BATCH,
+        weight_decay=0.05,
+        model={"drop_path_rate": 0.2, **BASE_SIZES},
+        **KINETICS,
+    ),
+    Recipe(
+        name="videoswin-ssv2",
+        summary="Video Swin-B on Something-Something v2, from Kinetics-400: a frame of each of 32 segments",
+        learning_rate=3e-4,
+        reference_batch_size=BATCH,
+        batch_size=BATCH,
+        weight_decay=0.05,
+        epochs=60,
+        label_smoothing=0.1,
+        augmentation="erased-resized-crops",
+        sampling="segments",
+        model={"drop_path_rate": 0.4, "window_size": (16, 7, 7), **BASE_SIZES},
+        **SHARED,
+    ),
 )
 
 # Models for the synthetic clips that learn them in a minute, as in examples/demo.py.
@@ -62,6 +137,7 @@ FAMILY = Family(
         ),
     ),
     toy=TOY,
+    recipes=RECIPES,
     starts_from={"swin": "from_image_model"},
     ensemble="probabilities",
 )

@@ -32,6 +32,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 from holovid import VideoClassificationPipeline
 from holovid.families.family import families, named
 from holovid.processing.audio_decoding import read_packets
+from holovid.processing.frame_sampling import WITH_STRIDE
 from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container, pick_pictures
 from holovid.processing.video_decoding import quarter_turns_and_flips, upright
 
@@ -211,7 +212,7 @@ def frame_step(processor: BaseVideoProcessor) -> tuple[int | None, float | None]
     Raises `ValueError` for a processor that spreads its frames over a whole video, however long that is.
     """
     sampling, fps = getattr(processor, "sampling", "uniform"), processor.fps
-    if sampling in ("dense", "strided"):
+    if sampling in WITH_STRIDE:
         return (processor.frame_stride, None) if fps is None else (None, processor.frame_stride / fps)
     if sampling == "uniform" and fps is not None:
         return None, 1 / fps

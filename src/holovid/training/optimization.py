@@ -14,12 +14,15 @@ from collections.abc import Callable
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from transformers import PreTrainedModel
 
 from holovid.recipes import Recipe
 
 # XViT's reference leaves biases out of decay in modules called "head" or "new_fc": these, by our names. What comes
 # after "classifier" is there when peft has wrapped it.
 HEAD_BIAS = re.compile(r"(^|\.)(classifier|pooler\.(layernorm|dense))\.(.*\.)?bias$")
+# names by which Video Swin's reference leaves parameters out of decay
+NORM_OR_TABLE = re.compile(r"norm|relative_position_bias_table|position_embeddings")
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe, weight_decay: float | None = None) -> list[dict]:
@@ -30,31 +33,40 @@ def parameter_groups(model: nn.Module, recipe: Recipe, weight_decay: float | Non
     - "vectors_and_positions": only the matrices of linear layers and convolutions are. Tokens and tables of positions
       are not, also those of the exchanges with sound, which the reference's list of names forgets.
     - "nothing": all are decayed.
+    - "norms_and_tables": all are but what belongs to a norm, and tables of positions.
     - `recipe.layer_decay` d: the rate is scaled by d ** (L + 1 - l), where l = 0 for embeddings, i + 1 for layer i and
       L + 1 for everything else.
+    - `recipe.backbone_rate`: the scale of everything in the base model; that of the classifier is 1.
 
     Args:
         model: one of ours, plain or wrapped (by DistributedDataParallel, `torch.compile`, peft).
         weight_decay: in place of the recipe's.
 
     Returns groups with "params", "weight_decay", "learning_rate_scale" and "name", from the embeddings upwards. Raises
-    `ValueError` when nothing is trained, and for layer decay on a model without embeddings and layers.
+    `ValueError` when nothing is trained, for layer decay on a model without embeddings and layers, and for a rate of
+    the backbone on one without a classifier.
     """
     decay = recipe.weight_decay if weight_decay is None else weight_decay
     undecayed = UNDECAYED[recipe.no_decay](model)
-    places = layer_places(model) if recipe.layer_decay is not None else {}
+    places: dict[int, int] = {}
+    ratio = 1.0  # of the rates of two places that follow one another
+    if recipe.layer_decay is not None:
+        places, ratio = layer_places(model), recipe.layer_decay
+    elif recipe.backbone_rate != 1.0:
+        places, ratio = backbone_places(model), recipe.backbone_rate
     top = max(places.values(), default=0) + 1
+    lowest = "embeddings" if recipe.layer_decay is not None else "backbone"
     groups: dict[tuple[int, bool], dict] = {}
     for parameter in model.parameters():
         if not parameter.requires_grad:
             continue
         place, decayed = places.get(id(parameter), top), id(parameter) not in undecayed
         if (place, decayed) not in groups:
-            where = "embeddings" if place == 0 else f"layer {place - 1}" if place < top else "head"
+            where = lowest if place == 0 else f"layer {place - 1}" if place < top else "head"
             groups[place, decayed] = {
                 "params": [],
                 "weight_decay": decay if decayed else 0.0,
-                "learning_rate_scale": 1.0 if recipe.layer_decay is None else recipe.layer_decay ** (top - place),
+                "learning_rate_scale": ratio ** (top - place),
                 "name": f"{where if places else 'all'}, {'decayed' if decayed else 'not decayed'}",
             }
         groups[place, decayed]["params"].append(parameter)
@@ -77,11 +89,26 @@ def vectors_and_positions(model: nn.Module) -> set[int]:
     }
 
 
+def norms_and_tables(model: nn.Module) -> set[int]:
+    """Ids of what a name with "norm" in it has, and of learned biases and embeddings of positions."""
+    return {id(parameter) for name, parameter in model.named_parameters() if NORM_OR_TABLE.search(name)}
+
+
 UNDECAYED: dict[str, Callable[[nn.Module], set[int]]] = {
     "head_biases": head_biases,
     "vectors_and_positions": vectors_and_positions,
+    "norms_and_tables": norms_and_tables,
     "nothing": lambda model: set(),
 }
+
+
+def backbone_places(model: nn.Module) -> dict[int, int]:
+    """Id of each parameter of the base model, below its classifier -> 0."""
+    for module in model.modules():
+        base = getattr(module, getattr(module, "base_model_prefix", ""), None)
+        if isinstance(module, PreTrainedModel) and isinstance(base, nn.Module):
+            return {id(parameter): 0 for parameter in base.parameters()}
+    raise ValueError(f"a rate of the backbone needs a model with a classifier; {type(model).__name__} has none")
 
 
 def layer_places(model: nn.Module) -> dict[int, int]:
