@@ -82,7 +82,8 @@ class NoMisspeltFields:
 
 
 def own_fields(config_class: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(config_class)]
+    """Those that a user sets; transformers keeps some behind properties, under a name that begins with "_"."""
+    return [field.name for field in dataclasses.fields(config_class) if not field.name.startswith("_")]
 
 
 def is_slip(name: str, fields: list[str]) -> bool:

@@ -28,6 +28,8 @@ def test_saved_and_loaded(tmp_path):
     loaded = VideoSwinConfig.from_pretrained(tmp_path)
     assert loaded.to_dict() | {"_name_or_path": None} == config.to_dict() | {"_name_or_path": None}
     assert loaded.out_features == ["stage1", "stage4"] and loaded.frame_size == (64, 96)
+    assert VideoSwinConfig.from_pretrained(tmp_path, out_indices=[0, 2]).out_features == ["stem", "stage2"]
+    assert VideoSwinConfig.from_pretrained(tmp_path, out_features=["stage3"]).out_indices == [3]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_default_is_the_last_stage():
 def test_weights_of_a_classifier_load_and_every_stage_learns(tmp_path):
     model = tiny()
     model.save_pretrained(tmp_path)
-    backbone = AutoBackbone.from_pretrained(str(tmp_path), out_indices=[1, 2])
+    backbone = VideoSwinBackbone.from_pretrained(tmp_path, out_indices=[1, 2])
     for name, tensor in model.video_swin.state_dict().items():
         assert torch.equal(backbone.video_swin.state_dict()[name], tensor)
     batch = clips(backbone.config)
@@ -48,7 +48,7 @@ def test_weights_of_a_classifier_load_and_every_stage_learns(tmp_path):
         "video_swin.layernorm.weight", "video_swin.layernorm.bias",
     }  # fmt: skip
     backbone.save_pretrained(tmp_path / "again")
-    again = AutoBackbone.from_pretrained(str(tmp_path / "again")).eval()
+    again = VideoSwinBackbone.from_pretrained(tmp_path / "again").eval()
     assert again.out_features == ["stage1", "stage2"]
     with torch.no_grad():
         for one, other in zip(again(batch).feature_maps, backbone.eval()(batch).feature_maps, strict=True):
