@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from holovid import CA2STForActionRecognition, HolovidProcessor, HolovidVideoProcessor, XViTModel
 from holovid.cli import app
 from holovid.facts import model_facts
+from holovid.families.family import families
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +83,7 @@ def test_configuration_stays_as_it_is():
 
 
 def test_what_is_no_classifier_of_ours_is_refused(tmp_path):
-    with pytest.raises(
-        ValueError, match="VivitConfig is a vivit model; holovid's are time_sformer, xvit, video_swin, ca2st"
-    ):
+    with pytest.raises(ValueError, match=f"VivitConfig is a vivit model; holovid's are {', '.join(families())}"):
         model_facts(VivitConfig())
     with pytest.raises(ValueError, match="there is no folder 'no such thing'"):
         model_facts("no such thing")

@@ -12,6 +12,8 @@ from holovid.training.optimization import learning_rate_at
 
 # (optimiser, rate, its batch, decay, layer decay, epochs, warm-up, its first rate, last rate, batch)
 OPTIMISATION = {
+    "starvqa": ("sgd", 0.005, 64, 1e-4, None, 25, 0, 0.0, 0.0, 64),
+    "starvqa-52": ("sgd", 0.005, 64, 1e-4, None, 25, 0, 0.0, 0.0, 64),
     "timesformer-k400": ("sgd", 0.005, 64, 1e-4, None, 15, 0, 0.0, 0.0, 64),
     "timesformer-ssv2": ("sgd", 0.005, 64, 1e-4, None, 15, 0, 0.0, 0.0, 64),
     "timesformer-hr": ("sgd", 0.005, 64, 1e-4, None, 15, 0, 0.0, 0.0, 64),
@@ -32,6 +34,8 @@ OPTIMISATION = {
 }
 # (label smoothing, mixup alpha, its probability, flip, drop path, frames, sampling, stride, views, crops, ensemble)
 CLIPS = {
+    "starvqa": (0.0, 0.0, 1.0, True, 0.1, 8, "uniform", 1, 1, 3, "logits"),
+    "starvqa-52": (0.0, 0.0, 1.0, True, 0.1, 52, "dense", 16, 1, 3, "logits"),
     "timesformer-k400": (0.0, 0.0, 1.0, True, 0.1, 8, "dense", 32, 1, 3, "logits"),
     "timesformer-ssv2": (0.0, 0.0, 1.0, False, 0.1, 8, "segments", 1, 1, 3, "logits"),
     "timesformer-hr": (0.0, 0.0, 1.0, True, 0.1, 16, "dense", 16, 1, 3, "logits"),
@@ -91,6 +95,8 @@ def test_rates_that_fall_by_steps():
     recipe = get_recipe("timesformer-k400")
     rates = [learning_rate_at(recipe, epoch, 15, 0.005) for epoch in range(16)]
     assert rates == pytest.approx([0.005] * 11 + [0.0005] * 3 + [0.00005] * 2)
+    rates = [learning_rate_at(get_recipe("starvqa"), epoch, 25, 0.005) for epoch in range(25)]
+    assert rates == pytest.approx([0.005] * 11 + [0.0005] * 9 + [0.00005] * 5)
     # three epochs of ten steps: the places of 11 / 15 and 14 / 15 of the run
     rates = [learning_rate_at(recipe, step, 30, 0.005) for step in range(30)]
     assert rates == pytest.approx([0.005] * 22 + [0.0005] * 6 + [0.00005] * 2)

@@ -1,5 +1,6 @@
 # The public names of holovid and where they are: read by type checkers, and by `__init__.py` for its lazy imports.
 from .configuration.configuration_ca2st import CA2STConfig as CA2STConfig
+from .configuration.configuration_starvqa import StarVQAConfig as StarVQAConfig
 from .configuration.configuration_time_sformer import TimeSformerConfig as TimeSformerConfig
 from .configuration.configuration_video_swin import VideoSwinConfig as VideoSwinConfig
 from .configuration.configuration_xvit import XViTConfig as XViTConfig
@@ -8,6 +9,8 @@ from .loading import load as load
 from .modeling.modeling_ca2st import CA2STForActionRecognition as CA2STForActionRecognition
 from .modeling.modeling_ca2st import CA2STForVideoClassification as CA2STForVideoClassification
 from .modeling.modeling_ca2st import CA2STModel as CA2STModel
+from .modeling.modeling_starvqa import StarVQAForVideoQuality as StarVQAForVideoQuality
+from .modeling.modeling_starvqa import StarVQAModel as StarVQAModel
 from .modeling.modeling_time_sformer import TimeSformerForVideoClassification as TimeSformerForVideoClassification
 from .modeling.modeling_time_sformer import TimeSformerModel as TimeSformerModel
 from .modeling.modeling_video_swin import VideoSwinBackbone as VideoSwinBackbone

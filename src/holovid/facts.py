@@ -88,6 +88,7 @@ class ModelFacts:
             what `freeze_experts()` leaves of the others.
         gflop: 10^9 floating-point operations of one view, two for each multiply-add.
         inputs: what the model is given.
+        score_range: the lowest and the highest number that it answers, where that is known.
     """
 
     family: str
@@ -101,6 +102,7 @@ class ModelFacts:
     tuned_parameters: int
     gflop: float
     inputs: InputFacts
+    score_range: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -144,6 +146,7 @@ def model_facts(
         tuned_parameters=tuned,
         gflop=gflop,
         inputs=inputs,
+        score_range=None if config.score_range is None else (config.score_range[0], config.score_range[1]),
     )
 
 
@@ -215,6 +218,8 @@ def fact_lines(facts: ModelFacts) -> dict[str, str]:
         "class": facts.model_class,
         "classes": ", ".join(ANSWERS[task.kind].format(facts.classes[task.name], task.name) for task in facts.tasks),
     }
+    if facts.score_range is not None:
+        lines["scale"] = "from {:g} to {:g}".format(*facts.score_range)
     for expert, about in facts.experts.items():
         told = [about.source or "source not recorded"]
         told += [f"revision {about.revision}"] if about.revision else []

@@ -10,6 +10,7 @@ import pytest
 import torch
 from golden_numbers import (
     CA2ST_MODELS,
+    STARVQA_MODELS,
     TIMESFORMER_MODELS,
     VIDEO_SWIN_MODELS,
     XVIT_MODELS,
@@ -32,7 +33,12 @@ from holovid.publishing.papers import PARITY_BOUND
 
 def test_cards_count_the_models():
     found = Counter(golden(f"ca2st/{name}.json")["config"]["model"] for name in CA2ST_MODELS)
-    others = {"xvit": len(XVIT_MODELS), "timesformer": len(TIMESFORMER_MODELS), "videoswin": len(VIDEO_SWIN_MODELS)}
+    others = {
+        "xvit": len(XVIT_MODELS),
+        "timesformer": len(TIMESFORMER_MODELS),
+        "starvqa": len(STARVQA_MODELS),
+        "videoswin": len(VIDEO_SWIN_MODELS),
+    }
     assert found | others == {name: variant.parity for name, variant in variants().items()}
 
 
@@ -51,6 +57,14 @@ def test_timesformer(name):
     model = from_reference(golden_weights(case), "timesformer", **timesformer_settings(case))
     frames = golden_input(case).transpose(1, 2)
     assert_near(model(frames, interpolate_pos_encoding=True).logits, torch.tensor(case["logits"]["values"]))
+
+
+@pytest.mark.parametrize("name", STARVQA_MODELS)
+@torch.no_grad()
+def test_starvqa(name):
+    case = golden(f"starvqa/{name}.json")
+    model = from_reference(golden_weights(case), "starvqa", num_attention_heads=case["config"]["num_heads"])
+    assert_near(model(golden_input(case).transpose(1, 2)).logits, torch.tensor(case["logits"]["values"]))
 
 
 @pytest.mark.parametrize("name", CA2ST_MODELS)

@@ -11,6 +11,7 @@ XVIT_MODELS = sorted(path.stem for path in (GOLDEN / "xvit").glob("tiny_*.json")
 TIMESFORMER_MODELS = sorted(path.stem for path in (GOLDEN / "timesformer").glob("tiny_*.json"))
 CA2ST_MODELS = sorted(path.stem for path in (GOLDEN / "ca2st").glob("c*_tiny*.json"))
 VIDEO_SWIN_MODELS = sorted(path.stem for path in (GOLDEN / "videoswin").glob("tiny_*.json"))
+STARVQA_MODELS = sorted(path.stem for path in (GOLDEN / "starvqa").glob("tiny*.json"))
 ORDERS = {"seq": "sequential", "add": "parallel"}
 
 

@@ -35,6 +35,8 @@ def read_options(family: str, given: Mapping[str, str]) -> dict[str, Any]:
 
     >>> read_options("xvit", {"mix_group": "8", "mix_layers": "0, 2"})
     {'mix_group': 8, 'mix_layers': [0, 2]}
+    >>> read_options("starvqa", {"score_range": "1,5"})
+    {'score_range': [1.0, 5.0]}
     """
     kinds = {name: some for name, some in kinds_of(family).items() if name != NOT_TEXT}
     if unknown := [name for name in given if name not in kinds]:
@@ -48,7 +50,7 @@ def read_value(name: str, text: str, kinds: list[Any]) -> Any:
             if kind is bool:
                 return TRUTH[text.lower()]
             if get_origin(kind) in (list, tuple):
-                return get_origin(kind)(int(number) for number in text.split(","))
+                return get_origin(kind)(get_args(kind)[0](number) for number in text.split(","))
             return kind(text)
         except (ValueError, KeyError):
             continue
@@ -56,7 +58,7 @@ def read_value(name: str, text: str, kinds: list[Any]) -> Any:
 
 
 def words_of(kind: Any) -> str:
-    return WORDS.get(kind, "whole numbers as in 0,1,2")
+    return WORDS.get(kind, "numbers as in 0,100" if float in get_args(kind) else "whole numbers as in 0,1,2")
 
 
 def option_lines(family: str) -> list[tuple[str, str, str]]:

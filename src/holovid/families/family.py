@@ -84,6 +84,7 @@ class Variant:
             options of `holovid convert`.
         reported: figures of the papers.
         licence: of the released weights, or of the code where no other is known.
+        caveat: what a card says first of its limitations, in a sentence.
         parity: how many tiny models were compared with the released code.
     """
 
@@ -95,6 +96,7 @@ class Variant:
     converter: str | None = None
     reported: tuple[Reported, ...] = ()
     licence: str | None = None
+    caveat: str = ""
     parity: int = 0
 
     def fits(self, config: "PreTrainedConfig") -> bool:

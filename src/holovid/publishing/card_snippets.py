@@ -21,7 +21,7 @@ processor = {auto_processor}.from_pretrained("{name}", trust_remote_code=True)
 model = {auto_model}.from_pretrained("{name}", trust_remote_code=True)
 inputs = processor("clip.mp4", return_tensors="pt"){with_sound}
 with torch.no_grad():
-    logits = model(**inputs).logits
+    {logits} = model(**inputs).{logits}
 {say}
 """
 
@@ -150,17 +150,23 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
     freeze = FREEZE if facts.experts else ""
     labels = ", ".join(f'"{task.labels}": rows["{task.name}"]' for task in tasks)
     if not several:
-        kind = tasks[0].kind
+        task, kind = tasks[0], tasks[0].kind
+        clips = CLIPS_OF_KINDS[kind].replace('"label"', f'"{task.name}"')
+        if facts.score_range is not None:
+            clips = clips.replace("[0.5, 2.5]", str([*facts.score_range]))
         fine_tune = FINE_TUNE.format(
             imports=f"{words['auto_model']}, {auto_processor}",
             dynamic_import="",
-            clips=CLIPS_OF_KINDS[kind],
+            clips=clips,
             model=(SAME_NUMBER if kind == "score" else NEW_CLASSES).format(**words) + freeze,
             labels=labels,
             label_names="",
             **words,
         )
-        return Snippets(PIPELINE.format(**words), CLASSIFY.format(**words, say=SAY[kind]) + other_sound, fine_tune)
+        # transformers' pipeline takes all outputs for classes
+        pipeline = PIPELINE.format(**words) if task.has_fields else None
+        say = SAY[kind].replace("logits", task.scores)
+        return Snippets(pipeline, CLASSIFY.format(**words, say=say) + other_sound, fine_tune)
     best = ", ".join(f'"{task.name}", outputs.{task.scores}.argmax(-1).item()' for task in tasks)
     answers = ", ".join(f'"{task.name}": [{place % 2}, {1 - place % 2}]' for place, task in enumerate(tasks))
     names = ", ".join(f'"{task.labels}"' for task in tasks)

@@ -30,6 +30,8 @@ ANSWERS = {
     "calibrated, and from which one on a class counts as seen has to be chosen.",
     "score": "It gives a number whatever the video shows, which may lie outside of those it was trained on.",
 }
+# what others report of such a model
+REPORTED = {"class": "accuracy in %", "future": "accuracy in %", "multi_label": "in %", "score": "correlation"}
 # what evaluations take away, as the column of a table says it
 INTERVENTIONS = {"shuffle_frames": "frames shuffled", "hold_still": "one frame held", "mute": "muted"}
 UNKNOWN = "not recorded"
@@ -102,7 +104,8 @@ def says(facts: ModelFacts, config: PreTrainedConfig) -> str:
     task, count = facts.tasks[0], next(iter(facts.classes.values()))
     if task.kind == "score":
         names = task.names(config)
-        return f"gives a number for it, its {names[0]}" if names else "gives a number for it"
+        scale = "" if facts.score_range is None else " on a scale from {:g} to {:g}".format(*facts.score_range)
+        return f"gives a number for it, its {names[0]}{scale}" if names else "gives a number for it"
     if task.kind == "multi_label":
         return f"says which of {count} {task.name}s it shows, any number of them"
     counts = " and one of ".join(f"{count} {name}s" for name, count in facts.classes.items())
@@ -135,6 +138,7 @@ def conversion(subject: Subject) -> str:
 
 def use(subject: Subject) -> str:
     snippets = subject.snippets
+    taught = "numbers" if subject.facts.tasks[0].kind == "score" else "classes"
     parts = [f"The repository carries the code of the model, which `trust_remote_code=True` runs. `{NEEDS}`, then:"]
     if subject.facts.adapters_only:
         parts.append(
@@ -143,7 +147,7 @@ def use(subject: Subject) -> str:
         )
     if snippets.label:
         parts.append(code(snippets.label))
-    parts += ["Step by step:", code(snippets.classify), "Fine-tune it on classes of your own:"]
+    parts += ["Step by step:", code(snippets.classify), f"Fine-tune it on {taught} of your own:"]
     return section("Use", *parts, code(snippets.fine_tune))
 
 
@@ -195,7 +199,7 @@ def results_of_papers(subject: Subject) -> str:
         "Reported by others of a released model of this kind and size with as many classes and frames; not measured "
         "here, and whether with this file cannot be told from it.",
         table(
-            ("data", "accuracy in %", "time x space", "source"),
+            ("data", REPORTED[subject.facts.tasks[0].kind], "time x space", "source"),
             [(figure.dataset, figure.accuracy, figure.views, figure.source) for figure in found],
         ),
     )
@@ -297,6 +301,8 @@ def limitations(subject: Subject) -> str:
         "not for finding actions in long films.",
         "It repeats what its data got wrong: who is seen in them, where, and doing what.",
     ]
+    if caveat := variant_of(subject.config).caveat:
+        points.insert(0, caveat)
     if inputs.sound:
         points.append(
             f"It hears {inputs.sound.seconds:g} seconds of a clip, of a longer one a part. It is told where there is "

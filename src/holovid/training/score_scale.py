@@ -5,9 +5,11 @@ from dataclasses import fields
 from statistics import fmean
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
+from holovid.modeling.label_codec import rescale
 from holovid.training.run_options import RunArguments
 from holovid.training.score_regressor import fit_score_regressor
 
@@ -55,9 +57,11 @@ def tell_scale(model: PreTrainedModel, scores: Sequence[float], run: RunArgument
         )
     config.score_mean = fmean(scores)
     if run.score_decoder is not None:
-        on_anchors = [config.on_anchors(score) for score in scores]
-        is_grid = run.score_decoder == "grid"
-        config.score_regressor = None if is_grid else fit_score_regressor(on_anchors, config.anchors)
+        config.score_regressor = None
+    if run.score_decoder == "support_vectors":
+        anchors = config.anchors
+        on_anchors = rescale(torch.tensor(scores, dtype=torch.float64), (low, high), (anchors[0], anchors[-1]))
+        config.score_regressor = fit_score_regressor(on_anchors.tolist(), anchors)
 
 
 def usual_range(scores: Sequence[float]) -> tuple[float, float]:
