@@ -111,7 +111,7 @@ RECIPES = (
 # Models for the synthetic clips that learn them in a minute, as in examples/demo.py.
 TOY = {
     "image_size": 48,
-    "patch_size": (1, 8, 8),
+    "patch_size": (2, 8, 8),
     "embed_dim": 32,
     "depths": (2, 2),
     "num_heads": (2, 4),
