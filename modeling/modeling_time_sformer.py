@@ -37,6 +37,7 @@ from holovid.modeling.modeling_common import (
     states_of,
     video_classification_loss,
 )
+from holovid.modeling.recomputing import recomputed
 from holovid.modeling.tasks import LABEL
 from holovid.modeling.timesformer_of_transformers import read_timesformer
 
@@ -143,8 +144,9 @@ class TimeSformerMLP(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
+    def forward(self, hidden_states: Tensor, checkpointed: bool = False) -> Tensor:
+        with recomputed(self.activation, self.fc1(hidden_states), checkpointed) as activated:
+            return self.fc2(self.dropout(activated))
 
 
 class TimeSformerLayer(GradientCheckpointingLayer):
@@ -163,13 +165,15 @@ class TimeSformerLayer(GradientCheckpointingLayer):
         self.drop_path = TimeSformerDropPath(drop_path_rate)
 
     def forward(self, hidden_states: Tensor, frames: int, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
-        normed = self.layernorm_before(hidden_states)
-        attended, _ = self.attention(normed, normed, **kwargs)
+        with recomputed(self.layernorm_before, hidden_states, self.gradient_checkpointing) as normed:
+            attended, _ = self.attention(normed, normed, **kwargs)
         return self.think(hidden_states + self.drop_path(self.dropout(attended)))
 
     def think(self, hidden_states: Tensor) -> Tensor:
         """The second half of a layer, its MLP."""
-        return hidden_states + self.drop_path(self.dropout(self.mlp(self.layernorm_after(hidden_states))))
+        with recomputed(self.layernorm_after, hidden_states, self.gradient_checkpointing) as normed:
+            branch = self.mlp(normed, self.gradient_checkpointing)
+        return hidden_states + self.drop_path(self.dropout(branch))
 
 
 class TimeSformerFrameLayer(TimeSformerLayer):
@@ -202,13 +206,14 @@ class TimeSformerDividedLayer(TimeSformerLayer):
 
     def forward(self, hidden_states: Tensor, frames: int, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
         cls_token, patches = hidden_states[:, :1], hidden_states[:, 1:].unflatten(1, (frames, -1))
-        normed = self.temporal_layernorm(patches)
-        attended, _ = self.temporal_attention(normed, normed, **kwargs)
+        with recomputed(self.temporal_layernorm, patches, self.gradient_checkpointing) as normed:
+            attended, _ = self.temporal_attention(normed, normed, **kwargs)
         # dropped before the linear layer, whose bias stays, as released
         patches = patches + self.temporal_dense(self.time_drop_path(self.dropout(attended)))
 
-        normed = self.layernorm_before(torch.cat((cls_token[:, None].expand(-1, frames, -1, -1), patches), dim=2))
-        attended, _ = self.attention(normed, normed, **kwargs)
+        tokens = torch.cat((cls_token[:, None].expand(-1, frames, -1, -1), patches), dim=2)
+        with recomputed(self.layernorm_before, tokens, self.gradient_checkpointing) as normed:
+            attended, _ = self.attention(normed, normed, **kwargs)
         attended = self.space_drop_path(self.dropout(attended))
         cls_token = cls_token + attended[:, :, 0].mean(dim=1, keepdim=True)
         patches = patches + attended[:, :, 1:]

@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
 # those that may be left out when time is short stand last; the last one leaves out what it has no time for
 QUESTIONS = (
-    "limit", "forward", "frames", "streaming", "bfloat16", "allocation", "decoding", "loader", "import_time",
+    "limit", "forward", "beside", "frames", "streaming", "bfloat16", "allocation", "decoding", "loader", "import_time",
     "compiling", "memory", "training_memory", "training_step",
 )  # fmt: skip
 REPEAT = {  # so that all take twenty minutes on two cores

@@ -85,8 +85,7 @@ SUBJECTS = {
         "TimeSformer-B/16",
         TimeSformerForVideoClassification,
         TimeSformerConfig,
-        {"num_labels": 400},
-        dict(families()["time_sformer"].toy),
+        {"num_labels": 400, "drop_path_rate": 0.0},
     ),
     "timesformer-transformers": Subject(
         "TimeSformer-B/16 of transformers", TimesformerForVideoClassification, TimesformerConfig, {"num_labels": 400}

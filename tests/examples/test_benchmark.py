@@ -162,7 +162,18 @@ def test_models_answer(answer, question):
     assert [row["batch"] for row in rows] == ([1, 4, 1, 1] if question == "forward" else [1, 1, 1])
     for row in rows:
         assert len(row["ratios"]) == 2 and row["gflop"] == row["gflop_a_clip"] * row["batch"]
-        assert row["attention"] == ("eager" if row["model"].startswith("TimeSformer") else "sdpa")
+        assert row["attention"] == "sdpa"
+
+
+@pytest.mark.slow
+def test_models_beside_those_of_others(answer):
+    rows = answer("beside")["rows"]
+    assert {row["beside"] for row in rows} == {"TimeSformer-B/16 of transformers"}
+    assert [(row["what"], row["batch"], len(row["over_theirs"])) for row in rows] == [
+        ("forward pass", 1, 2), ("forward pass", 4, 2), ("training step", 1, 2),
+        ("peak memory of a training step", 1, 1), ("peak memory of a training step", 4, 1),
+    ]  # fmt: skip
+    assert all(ratio > 0 for row in rows for ratio in row["over_theirs"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what is said without a GPU")

@@ -1,0 +1,49 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""What a backward pass computes again because that is cheaper than to keep it: norms and activations.
+
+A norm's output and an activation's, four times as wide, are kept by the linear layers that read them; so is what they
+were made of. Of a transformer layer in training, seven of some twenty-four tensors of its size need not be kept.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+
+@contextmanager
+def recomputed(function: Callable[[Tensor], Tensor], argument: Tensor, checkpointed: bool = False) -> Iterator[Tensor]:
+    """`function(argument)`, which what runs within does not keep for its backward pass: there it is computed again.
+
+    Modules within are called as ever, so that adapters and hooks on them count. Only for a function without chance.
+    `checkpointed`: all of it is computed again anyway, by activation checkpointing, and this here would be in its way.
+
+        with recomputed(self.activation, hidden_states) as activated:
+            return self.fc2(activated)
+    """
+    made = function(argument)
+    if (
+        checkpointed or not made.requires_grad or torch.compiler.is_compiling()
+    ):  # a compiler decides by itself what to keep
+        yield made
+        return
+    address, size, argument = made.data_ptr(), made.numel(), argument.detach()
+    device = made.device.type
+    autocast = {"enabled": torch.is_autocast_enabled(device), "dtype": torch.get_autocast_dtype(device)}
+
+    def pack(tensor: Tensor) -> Tensor | torch.Size:
+        is_made = tensor.data_ptr() == address and tensor.numel() == size and tensor.is_contiguous()
+        return tensor.shape if is_made else tensor
+
+    def unpack(kept: Tensor | torch.Size) -> Tensor:
+        if isinstance(kept, Tensor):
+            return kept
+        with torch.no_grad(), torch.autocast(device, **autocast):
+            return function(argument).view(kept)
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        yield made
+
+
+__all__ = ["recomputed"]
