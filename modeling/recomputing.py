@@ -6,7 +6,7 @@ were made of. Of a transformer layer in training, seven of some twenty-four tens
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ def recomputed(function: Callable[[Tensor], Tensor], argument: Tensor, checkpoin
         return
     address, size, argument = made.data_ptr(), made.numel(), argument.detach()
     device = made.device.type
-    autocast = {"enabled": torch.is_autocast_enabled(device), "dtype": torch.get_autocast_dtype(device)}
+    again = autocast_of(device)
 
     def pack(tensor: Tensor) -> Tensor | torch.Size:
         is_made = tensor.data_ptr() == address and tensor.numel() == size and tensor.is_contiguous()
@@ -39,11 +39,18 @@ def recomputed(function: Callable[[Tensor], Tensor], argument: Tensor, checkpoin
     def unpack(kept: Tensor | torch.Size) -> Tensor:
         if isinstance(kept, Tensor):
             return kept
-        with torch.no_grad(), torch.autocast(device, **autocast):
+        with torch.no_grad(), again:
             return function(argument).view(kept)
 
     with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         yield made
+
+
+def autocast_of(device: str) -> AbstractContextManager:
+    """What autocast does on a device now, for another time; nothing on those that have none."""
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    return torch.autocast(device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
 
 __all__ = ["recomputed"]
