@@ -28,7 +28,8 @@ class StarVQAConfig(TimeSformerConfig):
         score_regressor (`dict`, *optional*): support vectors by which the released code makes a score, on the scale of
             the anchors, of the outputs: `gamma`, `intercept`, `coefficients` and `support_vectors`. `None` = the score
             whose label vector is the nearest one by angle.
-        others: as in [`TimeSformerConfig`]. Classes and `num_labels` mean nothing here.
+        others: as in [`TimeSformerConfig`]. Classes, `id2label`, are always the scores that the outputs stand for, so
+            that the pipeline of transformers says how likely it holds each.
 
     Raises what [`TimeSformerConfig`] raises, and `StrictDataclassError` for anchors, a range or support vectors that
     do not fit together.
@@ -45,7 +46,17 @@ class StarVQAConfig(TimeSformerConfig):
 
     def __post_init__(self, **kwargs):
         self.anchors, self.score_range = list(self.anchors), list(self.score_range)
+        kwargs.pop("num_labels", None)
         super().__post_init__(**kwargs)
+        if is_rising(self.anchors) and is_rising(self.score_range):  # what is not is refused later
+            self.id2label = {index: f"{score:g}" for index, score in enumerate(self.anchor_scores)}
+            self.label2id = {label: index for index, label in self.id2label.items()}
+
+    @property
+    def anchor_scores(self) -> list[float]:
+        """The scores that the outputs stand for, on the scale of the data."""
+        low, high, first, last = self.score_range[0], self.score_range[-1], self.anchors[0], self.anchors[-1]
+        return [low + (anchor - first) / (last - first) * (high - low) for anchor in self.anchors]
 
     def validate_scores(self):
         if not 2 <= len(self.anchors) <= MOST_ANCHORS or not is_rising(self.anchors):
@@ -63,7 +74,11 @@ class StarVQAConfig(TimeSformerConfig):
 
 
 def is_rising(numbers: Sequence[float]) -> bool:
-    return all(map(math.isfinite, numbers)) and all(before < after for before, after in pairwise(numbers))
+    return (
+        len(numbers) > 1
+        and all(map(math.isfinite, numbers))
+        and all(before < after for before, after in pairwise(numbers))
+    )
 
 
 def check_regressor(regressor: Mapping[str, Any], anchors: int) -> None:

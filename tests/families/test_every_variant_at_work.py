@@ -1,5 +1,6 @@
 """Whole ways that the toy model of every variant goes: it learns, it is exported, and strangers load it."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,21 @@ def variant(request) -> Variant:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory) -> Path:
-    return render_clips(tmp_path_factory.mktemp("clips") / "clips", CLIPS, workers=1, progress=False)
+    """Tables `train.csv` and `val.csv`: the shape of each clip, and a score, 20 for one shape and 80 for the others.
+
+    What shape it is can be seen in any frame, so that all models can learn it.
+    """
+    folder = render_clips(tmp_path_factory.mktemp("clips") / "clips", CLIPS, workers=1, progress=False)
+    for split in ("train", "val"):
+        table = folder / split / "metadata.csv"
+        rows = list(csv.DictReader(table.read_text().splitlines()))
+        lines = [
+            f"{split}/{row['file_name']},{row['shape']},{20 if row['shape'] == rows[0]['shape'] else 80}"
+            for row in rows
+        ]
+        (folder / f"{split}.csv").write_text("\n".join(["path,shape,score", *lines, ""]))
+        table.unlink()
+    return folder
 
 
 def saved_toy(variant: Variant, folder: Path) -> Path:
@@ -42,14 +57,17 @@ def saved_toy(variant: Variant, folder: Path) -> Path:
 
 
 def test_it_learns(variant, clips, tmp_path):
-    """What shape is seen: of 48 clips by chance not 70 % in one of four hundred trainings, and these are short."""
-    sources = ["--data", clips / "train", "--validation", clips / "val", "--target", "shape", "--flip", "false"]
-    run = train("--model", variant.name, "--recipe", "small", *sources, "--num_train_epochs", "12",
-                "--save_strategy", "no", tmp_path / "run")  # fmt: skip
+    """Of 48 clips, by chance not 70 % in one of four hundred trainings; nor such a correlation. These are short."""
+    model_class = AutoModelForVideoClassification._model_mapping[family_of_variant(variant.name).config_class]
+    is_score = model_class.tasks[0].kind == "score"
+    target, metric = ("score", "spearman") if is_score else ("shape", "top1")
+    sources = ["--data", clips / "train.csv", "--validation", clips / "val.csv", "--target", target]
+    run = train("--model", variant.name, "--recipe", "small", *sources, "--flip", "false",
+                "--num_train_epochs", "12", "--save_strategy", "no", tmp_path / "run")  # fmt: skip
     model, processor = holovid.load(run)
-    data = load_set(model, clips / "val", target="shape")
-    results = evaluate_clips(model, processor, data.rows, target="shape", output=tmp_path / "out")
-    assert results["metrics"]["top1"] > 0.7
+    data = load_set(model, clips / "val.csv", target=target)
+    results = evaluate_clips(model, processor, data.rows, target=target, output=tmp_path / "out")
+    assert results["metrics"][metric] > (0.5 if is_score else 0.7)
     assert (run / "training.png").exists()
 
 

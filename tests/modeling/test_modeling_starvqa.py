@@ -188,3 +188,10 @@ def test_what_it_is_asked():
     assert [(task.name, task.kind, facts.classes[task.name]) for task in facts.tasks] == [("quality", "score", 1)]
     assert AutoConfig.for_model("starvqa").score_range == [0, 100]
     assert HolovidProcessor.for_model(StarVQAConfig()).video_processor.image_mean == (0.45, 0.45, 0.45)
+
+
+def test_classes_are_the_scores_of_the_outputs():
+    """So that transformers' own pipeline says what its shares are of."""
+    config = StarVQAConfig(score_range=(1, 5), num_labels=9, id2label={0: "good"})
+    assert config.id2label == {0: "1", 1: "1.8", 2: "2.6", 3: "3.4", 4: "4.2", 5: "5"} and config.num_labels == 6
+    assert StarVQAConfig.from_dict(config.to_dict()).id2label == config.id2label
