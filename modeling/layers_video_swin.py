@@ -334,7 +334,9 @@ class VideoSwinAttention(nn.Module):
             )
             outputs.append(output)
             attentions.append(attention)
-        joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        # exported, attention with a mask becomes products whose result lies otherwise than here, and needs the copy
+        alone = len(outputs) == 1 and not torch.compiler.is_exporting()
+        joined = outputs[0] if alone else torch.cat(outputs)
         return joined, None if attentions[0] is None else self.in_space(windows, attentions, batch)
 
     def in_space(self, windows: Windows, attentions: list[Tensor], batch: int) -> Tensor:
