@@ -50,7 +50,7 @@ Measured = dict[str, dict[str, float | None]]  # row of the table -> column -> S
 
 
 class Clips(Dataset):
-    """Clips in memory: frames (clips, T, C, H, W) and scores (clips,)."""
+    """Clips in memory: frames (clips, T, C, H, W), whole, and scores (clips,). An item is cut out anywhere."""
 
     def __init__(self, rows: Rows, processor: HolovidVideoProcessor, progress: str):
         lazy = ClipDataset(rows, processor, target="quality")
@@ -65,7 +65,13 @@ class Clips(Dataset):
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Tensor]:
         index = key[-1] if isinstance(key, tuple) else key  # an epoch and a clip
-        return {"pixel_values_videos": self.frames[index], "labels": self.scores[index]}
+        frames = self.frames[index]
+        down, right = torch.randint(SIZE - SEEN + 1, (2,)).tolist()
+        frames = frames[..., down : down + SEEN, right : right + SEEN]
+        return {
+            "pixel_values_videos": frames.flip(-1) if torch.rand(()) < 0.5 else frames,
+            "labels": self.scores[index],
+        }
 
 
 def train(clips: Clips, args: argparse.Namespace, folder: Path) -> StarVQAForVideoQuality:
@@ -96,7 +102,10 @@ def train(clips: Clips, args: argparse.Namespace, folder: Path) -> StarVQAForVid
 
 @torch.inference_mode()
 def score(model: StarVQAForVideoQuality, frames: Tensor) -> Tensor:
-    return torch.cat([model(part).scores for part in frames.split(100)])
+    """Scores (clips,) of whole frames: the mean of those of nine parts."""
+    places = [(SIZE - SEEN) * step // 2 for step in range(3)]
+    parts = [frames[..., down : down + SEEN, right : right + SEEN] for down in places for right in places]
+    return torch.stack([torch.cat([model(some).scores for some in part.split(100)]) for part in parts]).mean(dim=0)
 
 
 def measure(model: StarVQAForVideoQuality, clips: Clips, seed: int) -> tuple[Measured, Tensor]:
@@ -188,8 +197,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     datasets.disable_progress_bars()
     transformers.logging.disable_progress_bar()
-    # so small a model gains nothing from more, and on a busy machine threads that wait for each other take minutes
-    torch.set_num_threads(1)
+    # on a busy machine, threads of so small a model that wait for each other take minutes
+    torch.set_num_threads(2)
     if (args.output / "results.md").is_file():  # an earlier run's; anything else is not ours to remove
         shutil.rmtree(args.output)
     with new_folder(args.output) as folder:
@@ -199,7 +208,8 @@ def main(argv: list[str] | None = None) -> int:
         test_table = render(folder / "test", args.test, args.seed, 1, videos["held_out"], TEST_SHAPES)
         rows = load_clips({"train": train_table, "test": test_table}, target="quality", problem_type="regression")
         processor = HolovidProcessor.for_model(StarVQAConfig(**TINY), size={"shortest_edge": SIZE}).video_processor
-        clips = {split: Clips(rows[split], processor, f"Decoding {split} clips") for split in rows}
+        whole = HolovidProcessor.for_model(StarVQAConfig(**TINY | {"image_size": SIZE})).video_processor
+        clips = {split: Clips(rows[split], whole, f"Decoding {split} clips") for split in rows}
 
         console.rule("2. Train")
         start, busy = time.monotonic(), time.process_time()

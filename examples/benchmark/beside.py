@@ -3,111 +3,188 @@
 Ours and theirs take turns in one process, float32 on the CPU, so that whatever slows the machine slows both: seconds
 of ours over theirs, of a forward pass and of a training step (forward pass, backward pass, AdamW). And of ours, how
 close the forward pass comes to the limit (limit.py). The peak is the most that all tensors of a training step took
-together, weights and the optimizer's state included, each model in a process of its own: ours over theirs.
+together, weights and the optimizer's state included, each model in a process of its own: ours over theirs. And the
+same without what both have in any case, four times the weights: they, gradients and the optimizer's state.
 """
 
 import json
 import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from limit import QUICK, Limit, Timing, spread, stopwatch
+from limit import QUICK, Limit, spread, stopwatch
 from reporting import ask_alone, parse, progress, report
-from subjects import SUBJECTS, count_gflop, describe, make_inputs, make_model
+from subjects import SUBJECTS, clip_shape, make_model
+from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
+from torchvision.models import get_model
+from torchvision.ops import StochasticDepth
 from training_memory import most_allocated
-from training_step import training_step
 
 from holovid.allocator import keep_memory
+from holovid.conversion.from_video_swin import from_torchvision
+from holovid.facts import model_facts
 
-PAIRS = {"timesformer": "timesformer-transformers"}
-BATCHES = (1, 4)
-HEADINGS = ["model", "beside", "batch", "what", "ours over theirs", "ours, of the limit"]
+HEADINGS = ["model", "frames x pixels", "beside", "batch", "what", "ours over theirs", "ours, of the limit"]
+TRAINED = 4  # weights, gradients, and the two states of AdamW
 
 
-def forward(ours: str, theirs: str, batch: int, limit: Limit, quick: bool, repeat: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Side:
+    """A model, and how it gives logits of a clip (B, T, C, H, W) of this `shape` without B."""
+
+    model: nn.Module
+    logits: Callable[[Tensor], Tensor]
+    shape: tuple[int, int, int, int]
+
+    def clip(self, batch: int) -> Tensor:
+        return torch.randn(batch, *self.shape)
+
+    def step(self, batch: int) -> Callable[[], None]:
+        """A function that takes a step in the middle of training the model."""
+        clip, labels = self.clip(batch), torch.zeros(batch, dtype=torch.long)
+        self.model.train()
+        for module in self.model.modules():
+            if isinstance(module, StochasticDepth):  # what is dropped would be another branch of each model
+                module.p = 0.0
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, fused=True)
+        for parameter in self.model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()  # makes its state
+        optimizer.zero_grad()
+
+        def step() -> None:
+            nn.functional.cross_entropy(self.logits(clip), labels).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return step
+
+
+def of_subject(name: str, quick: bool) -> Side:
+    config = SUBJECTS[name].make_config(quick)
+    model = make_model(SUBJECTS[name], config)
+    return Side(model, lambda clip: model(clip).logits, clip_shape(config))
+
+
+def of_torchvision(name: str, ours: bool, quick: bool) -> Side:
+    """A model of torchvision, or ours with its weights."""
+    theirs = get_model(name, weights=None).eval()
+    shape = (4, 3, 32, 32) if quick else (32, 3, 224, 224)
+    if not ours:
+        return Side(theirs, lambda clip: theirs(clip.transpose(1, 2)), shape)
+    model = from_torchvision(theirs)
+    return Side(model, lambda clip: model(clip).logits, shape)
+
+
+@dataclass(frozen=True)
+class Pair:
+    name: str
+    beside: str
+    ours: Callable[[bool], Side]
+    theirs: Callable[[bool], Side]
+    batches: tuple[int, ...] = (1,)
+
+
+def video_swin(size: str) -> Pair:
+    sides = (partial(of_torchvision, f"swin3d_{size}", ours) for ours in (True, False))
+    return Pair(f"Video Swin-{size.upper()}", "torchvision", *sides)
+
+
+PAIRS = {
+    "timesformer": Pair(
+        "TimeSformer-B/16", "transformers", partial(of_subject, "timesformer"),
+        partial(of_subject, "timesformer-transformers"), (1, 4),
+    ),
+    "video-swin-t": video_swin("t"),
+    "video-swin-b": video_swin("b"),
+}  # fmt: skip
+
+
+def forward(sides: tuple[Side, Side], batch: int, limit: Limit, repeat: int) -> dict[str, Any]:
     """Seconds of both, taking turns after one turn that warms up, and the limit before and after ours."""
-    configs = [SUBJECTS[name].make_config(quick) for name in (ours, theirs)]
-    models = [make_model(SUBJECTS[name], config) for name, config in zip((ours, theirs), configs, strict=True)]
-    inputs = [
-        make_inputs(SUBJECTS[name].model_class, config, batch)
-        for name, config in zip((ours, theirs), configs, strict=True)
-    ]
-    timing = Timing(count_gflop(SUBJECTS[ours], configs[0]) * batch, limits=[])
-    seconds: list[float] = []
+    ours, theirs = sides
+    clip = ours.clip(batch)
+    gflop = model_facts(ours.model.config, type(ours.model)).gflop * batch  # type: ignore[arg-type]
+    over_theirs, of_the_limit = [], []
     with torch.inference_mode():
         for turn in range(repeat + 1):
-            before, own = limit(), stopwatch(lambda: models[0](**inputs[0]))
-            after, other = limit(), stopwatch(lambda: models[1](**inputs[1]))
+            before, own = limit(), stopwatch(lambda: ours.logits(clip))
+            after, other = limit(), stopwatch(lambda: theirs.logits(clip))
             if turn:
-                timing.seconds.append(own)
-                timing.limits.append(statistics.mean((before, after)))
-                seconds.append(other)
-    return {
-        "what": "forward pass",
-        "over_theirs": [own / other for own, other in zip(timing.seconds, seconds, strict=True)],
-        "of_the_limit": [timing.gflop / own / rate for own, rate in zip(timing.seconds, timing.limits, strict=True)],
-    }
+                over_theirs.append(own / other)
+                of_the_limit.append(gflop / own / statistics.mean((before, after)))
+    return {"what": "forward pass", "batch": batch, "over_theirs": over_theirs, "of_the_limit": of_the_limit}
 
 
-def training(ours: str, theirs: str, batch: int, quick: bool, repeat: int) -> dict[str, Any]:
-    steps = []
-    for name in (ours, theirs):
-        config = SUBJECTS[name].make_config(quick)
-        model = make_model(SUBJECTS[name], config, training=True)
-        steps.append(training_step(model, make_inputs(SUBJECTS[name].model_class, config, batch, labels=True)))
+def training(sides: tuple[Side, Side], repeat: int) -> dict[str, Any]:
+    steps = [side.step(1) for side in sides]
     pairs = [[stopwatch(step) for step in steps] for _ in range(repeat + 1)][1:]
-    return {"what": "training step", "over_theirs": [own / other for own, other in pairs]}
+    return {"what": "training step", "batch": 1, "over_theirs": [own / other for own, other in pairs]}
 
 
-def peak(name: str, batch: int, quick: bool) -> float:
+def peak(make: Callable[[bool], Side], batch: int, quick: bool) -> dict[str, float]:
     """Bytes; only right in a process that has run no other model."""
-    config = SUBJECTS[name].make_config(quick)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        model = make_model(SUBJECTS[name], config, training=True)
-        step = training_step(model, make_inputs(SUBJECTS[name].model_class, config, batch, labels=True))
+        side = make(quick)
+        step = side.step(batch)
         step()
         step()  # from the second one on, the optimizer has its state from the beginning
-    return most_allocated(profiled)
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in side.model.parameters())
+    return {"peak": most_allocated(profiled), "weights": weights}
 
 
-def measure(ours: str, limit: Limit, args: Any) -> list[dict[str, Any]]:
+def measure(name: str, limit: Limit, args: Any) -> list[dict[str, Any]]:
     """The rows of a pair."""
-    theirs, quick = PAIRS[ours], ["--quick"] if args.quick else []
-    found = [
-        forward(ours, theirs, batch, limit, args.quick, args.repeat) | {"batch": batch}
-        for batch in progress(BATCHES, f"{ours}: forward passes")
+    pair = PAIRS[name]
+    sides = pair.ours(args.quick), pair.theirs(args.quick)
+    found = [forward(sides, batch, limit, args.repeat) for batch in progress(pair.batches, f"{name}: forward passes")]
+    found.append(training(sides, args.repeat))
+    for batch in pair.batches:
+        options = ["--batch", str(batch), *(["--quick"] if args.quick else [])]
+        own, other = (ask_alone(__file__, "--peak", f"{name} {whose}", *options) for whose in ("ours", "theirs"))
+        found.append(
+            {
+                "what": "peak memory of a training step", "batch": batch,
+                "over_theirs": [own["peak"] / other["peak"]],
+                "activations": [
+                    (own["peak"] - TRAINED * own["weights"]) / (other["peak"] - TRAINED * other["weights"])
+                ],
+            }
+        )  # fmt: skip
+    frames, _, height, width = sides[0].shape
+    return [
+        {"model": pair.name, "beside": pair.beside, "frames": frames, "size": [height, width]} | row for row in found
     ]
-    found.append(training(ours, theirs, 1, args.quick, args.repeat) | {"batch": 1})
-    for batch in BATCHES:
-        own, other = (
-            ask_alone(__file__, "--one", name, "--batch", str(batch), *quick)["peak"] for name in (ours, theirs)
-        )
-        found.append({"what": "peak memory of a training step", "over_theirs": [own / other], "batch": batch})
-    described = describe(SUBJECTS[ours], SUBJECTS[ours].make_config(args.quick)) | {"beside": SUBJECTS[theirs].name}
-    return [described | row for row in found]
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """A row for people."""
+    ratio = spread(row["over_theirs"])
+    if "activations" in row:
+        ratio += f"; without what both have, {row['activations'][0]:.2f}"
+    clip = f"{row['frames']} x {row['size'][0]}²"
+    limit = spread(row["of_the_limit"]) if "of_the_limit" in row else ""
+    return [row["model"], clip, row["beside"], str(row["batch"]), row["what"], ratio, limit]
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(
         __doc__, argv,
         models={"nargs": "+", "choices": list(PAIRS), "default": list(PAIRS), "help": "which of ours"},
-        batch={"type": int, "default": 1, "help": "of --one"},
-        one={"choices": list(SUBJECTS), "help": "measure the peak of this model, here, and print it"},
+        batch={"type": int, "default": 1, "help": "of --peak"},
+        peak={"help": "measure the peak of a model, such as 'timesformer theirs', here, and print it"},
     )  # fmt: skip
-    if args.one:
-        print(json.dumps({"peak": peak(args.one, args.batch, args.quick)}))
+    if args.peak:
+        name, whose = args.peak.split()
+        print(json.dumps(peak(getattr(PAIRS[name], whose), args.batch, args.quick)))
         return
     limit = Limit("cpu", "fp32", **QUICK if args.quick else {})
     found = [row for name in args.models for row in measure(name, limit, args)]
-    cells = [
-        [
-            row["model"], row["beside"], str(row["batch"]), row["what"], spread(row["over_theirs"]),
-            spread(row["of_the_limit"]) if "of_the_limit" in row else "",
-        ]
-        for row in found
-    ]  # fmt: skip
-    report("beside", __doc__, args, found, HEADINGS, cells)
+    report("beside", __doc__, args, found, HEADINGS, [cells(row) for row in found])
 
 
 if __name__ == "__main__":

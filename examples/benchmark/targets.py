@@ -98,6 +98,19 @@ def all_compiled(field: str, device: str) -> Callable[[Answers], float]:
     return find
 
 
+def worst_beside(field: str, what: str, **wanted: Any) -> Callable[[Answers], float]:
+    """The greatest median, of several batches, of a model beside that of others."""
+
+    def find(answers: Answers) -> float:
+        find_row(answers, "beside", what=what, **wanted)
+        rows = [row for row in answers["beside"]["rows"] if row["what"] == what]
+        fitting = [row for row in rows if all(row.get(name) == value for name, value in wanted.items())]
+        return max(statistics.median(row[field]) for row in fitting)
+
+    return find
+
+
+FORWARD, STEP, PEAK = "forward pass", "training step", "peak memory of a training step"
 CPU = {"device": "cpu", "dtype": "fp32"}
 CUDA = {"device": "cuda", "dtype": "bf16"}
 TARGETS = (
@@ -108,6 +121,23 @@ TARGETS = (
     Target(
         "the same, 4 clips (the released code: 0.72)", "≥ 0.88",
         ratio_to_limit("forward", "XViT-B/16", 8, batch=4, **CPU),
+    ),
+    *(
+        Target(f"TimeSformer-B/16, 8 x 224², fp32, {batch} a batch: of the limit", "≥ 0.90",
+               median_of("beside", "of_the_limit", model="TimeSformer-B/16", what=FORWARD, batch=batch))
+        for batch in (1, 4)
+    ),
+    Target("the same: time over that of transformers' class, at 1 and 4 a batch", "≤ 1.0",
+           worst_beside("over_theirs", FORWARD, model="TimeSformer-B/16")),
+    Target("the same: peak memory of a training step over that of transformers' class, one clip", "≤ 0.8",
+           median_of("beside", "over_theirs", model="TimeSformer-B/16", what=PEAK, batch=1)),
+    Target("the same, of 4 clips", "≤ 0.8",
+           median_of("beside", "over_theirs", model="TimeSformer-B/16", what=PEAK, batch=4)),
+    *(
+        Target(f"Video Swin-{size}, 32 x 224², fp32: {what} over that of torchvision", bound,
+               median_of("beside", "over_theirs", model=f"Video Swin-{size}", what=what))
+        for size in "TB"
+        for what, bound in ((FORWARD, "≤ 0.85"), (STEP, "≤ 0.9"), (PEAK, "≤ 0.75"))
     ),
     Target("XViT-B/16: time of 32 frames over 8", "≤ 4.1", median_of("frames", "ratios", device="cpu", frames=32)),
     Target(

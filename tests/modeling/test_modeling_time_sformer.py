@@ -150,6 +150,20 @@ def test_time_maps_are_those_of_their_place():
     assert changed.nonzero().tolist() == [[1, 4]]
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("implementation", ["flash_attention_2", "flex_attention", "sdpa"])
+@pytest.mark.parametrize("attention_type", ATTENTION)
+def test_fast_paths_equal_eager_on_gpu(attention_type, implementation):
+    model = TimeSformerForVideoClassification(tiny_config(attention_type=attention_type, hidden_size=96))
+    model = model.eval().to("cuda", torch.bfloat16)
+    batch = clips(model.config).to("cuda", torch.bfloat16)
+    with torch.no_grad():
+        model.set_attn_implementation("eager")
+        eager = model(batch).logits
+        model.set_attn_implementation(implementation)
+        torch.testing.assert_close(model(batch).logits, eager, rtol=0.05, atol=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("attention_type", ATTENTION)
 def test_flex_attention(attention_type):
