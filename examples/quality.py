@@ -3,8 +3,10 @@
     python examples/quality.py --real bigbuckbunny.mp4 bikes.mp4 --held-out carphone_pristine.mp4
 
 Clips are blurred, noisy, in blocks, or miss frames, see quality_clips.py. Those that it is measured on show other
-shapes, scenes and videos than those it learned from. Then the frames are put into random order, which takes away what
-tells dropped frames, and nothing of what tells blur. What is to come out, and the exit status tells whether it did:
+shapes, scenes and videos than those it learned from. The model sees 16 x 16 pixels: in training of any part of a clip,
+and of a clip that it is measured on of nine parts, whose scores are averaged. Then the frames are put into random
+order, which takes away what tells dropped frames, and nothing of what tells blur. What is to come out, and the exit
+status tells whether it did:
 
     all clips                       SROCC >= 0.9
     dropped frames, shuffled        SROCC <= 0.3
@@ -39,7 +41,7 @@ from holovid.recipes import get_recipe
 from holovid.training import VideoTrainer
 from holovid.visualize import contact_sheet, stack
 
-ORDERS = 8  # random ones of each clip, whose scores are averaged
+ORDERS = 24  # random ones of each clip, whose scores are averaged
 MOST_SHUFFLED, LEAST, MOST_LOST = 0.3, 0.9, 0.1
 SHOWN = 3  # best and worst clips in the picture
 TINY = {
@@ -161,11 +163,8 @@ def markdown(found: Measured) -> list[str]:
     return lines
 
 
-def draw_extremes(folder: Path, clips: Clips, scores: Tensor, processor: HolovidVideoProcessor) -> None:
-    """The clips that the model finds best and worst, as it was told to see them but whole."""
-    whole = HolovidProcessor.for_model(
-        StarVQAConfig(**TINY | {"image_size": SIZE}), size={"shortest_edge": SIZE}
-    ).video_processor
+def draw_extremes(folder: Path, clips: Clips, scores: Tensor, whole: HolovidVideoProcessor) -> None:
+    """The clips that the model finds best and worst, whole."""
     order = scores.argsort(descending=True).tolist()
     sheets = []
     for index in [*order[:SHOWN], *order[-SHOWN:]]:
@@ -183,7 +182,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--held-out", type=Path, nargs="*", default=[], help="other videos, to measure on")
     parser.add_argument("--train", type=int, default=4000, help="clips to train on")
     parser.add_argument("--test", type=int, default=400, help="clips to measure on")
-    parser.add_argument("--epochs", type=float, default=16)
+    parser.add_argument("--epochs", type=float, default=20)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--table", type=Path, help="also write the table to this file")
@@ -220,7 +219,7 @@ def main(argv: list[str] | None = None) -> int:
 
         console.rule("3. Measure")
         found, scores = measure(model, clips["test"], args.seed)
-        draw_extremes(folder, clips["test"], scores, processor)
+        draw_extremes(folder, clips["test"], scores, whole)
         draw_scores(scores.tolist(), clips["test"].scores.tolist(), "quality").savefig(folder / "scores.png")
         told = (
             f"{len(clips['train']):,} clips, {args.epochs:g} epochs: trained in {seconds:.0f} s, {busy:.0f} s of "

@@ -25,7 +25,7 @@ from holovid.files import new_folder
 Array = np.ndarray
 PICTURES, NUM_FRAMES = 4, 8
 SIZE = 48  # pixels of a clip
-SEEN = 16  # of its middle, which the model sees
+SEEN = 16  # of a part of it: the model sees one at a time
 SHORT_SIDE = 96  # to which videos are scaled
 LIGHT = np.array([0.4, 0.6, 0.8, 1.0])  # of the four pictures
 WINDOWS = 8  # of which the one with the most detail is taken: a blurred wall is a wall
