@@ -223,7 +223,7 @@ def main(argv: list[str] | None = None) -> int:
         draw_scores(scores.tolist(), clips["test"].scores.tolist(), "quality").savefig(folder / "scores.png")
         told = (
             f"{len(clips['train']):,} clips, {args.epochs:g} epochs: trained in {seconds:.0f} s, {busy:.0f} s of "
-            f"processor time on one core; torch {torch.__version__}, seed {args.seed}."
+            f"processor time; torch {torch.__version__}, seed {args.seed}."
         )
         text = "\n".join([*markdown(found), "", told, ""])
         (folder / "results.md").write_text(text)

@@ -13,6 +13,7 @@ from typing import Any
 from limit import NO_CUDA
 
 Answers = Mapping[str, dict[str, Any]]
+NOT_ASKED = "not asked"
 COMPARISONS = {"≥": operator.ge, "≤": operator.le}
 
 
@@ -44,7 +45,7 @@ def find_row(answers: Answers, question: str, **wanted: Any) -> dict[str, Any]:
     """The row of an answer whose fields are as wanted. Raises `NotRun` when there is none, or it has no number."""
     answer = answers.get(question)
     if answer is None:
-        raise NotRun("not asked")
+        raise NotRun(NOT_ASKED)
     if "failed" in answer:
         raise NotRun(answer["failed"])
     rows = [row for row in answer["rows"] if all(row.get(name) == value for name, value in wanted.items())]
