@@ -277,7 +277,11 @@ def test_names_of_the_hub_and_lists_are_left_to_those_who_know(tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_is_one_line(places, tmp_path):
     command = [sys.executable, "-c", "from holovid.cli import main; main()", "data", "synth", str(tmp_path / "clips")]
-    process = subprocess.Popen([*command, "--train", "5000", "--workers", "1"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, "--train", "5000", "--workers", "1"], stderr=subprocess.PIPE, text=True,
+        # what starts the tests in the background may ignore Ctrl-C, and so would the command
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     time.sleep(8)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)

@@ -19,7 +19,6 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import tiny_ca2st
-import tiny_time_sformer
 import tiny_xvit
 import torch
 from datasets import Dataset, Features
@@ -36,6 +35,7 @@ from holovid.evaluation.interventions import without_expert
 from holovid.evaluation.prediction_log import PredictionLog
 from holovid.evaluation.protocol import Protocol, recipe_protocol
 from holovid.evaluation.tasks import LabelledSet, check_class_names, load_set, match_tasks
+from holovid.families import families
 from holovid.loading import load_classifier
 from holovid.metrics.action_accuracy import ActionAccuracy
 from holovid.metrics.top_k_accuracy import TopKAccuracy
@@ -182,21 +182,16 @@ def test_each_family_is_averaged_as_in_its_paper(seer, sight, hearer, hearing, r
     assert evaluate(hearer, hearing, few)["protocol"]["ensemble"] == "probabilities"
 
 
-CONFIGS = {
-    "xvit": tiny_xvit.tiny_config, "ca2st": tiny_ca2st.tiny_config, "time_sformer": tiny_time_sformer.tiny_config
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", recipes())
 def test_protocols_of_recipes(name):
     recipe = get_recipe(name)
-    config = CONFIGS.get(recipe.family, CONFIGS["ca2st"])()
+    config = families()["ca2st" if recipe.family == "any" else recipe.family].config_class()
     assert recipe_protocol(recipe, config) == Protocol(
         views=recipe.num_views, crops=recipe.num_crops, ensemble=recipe.ensemble,
         processor_options={name: value for name, value in recipe.processor_options().items() if name != "num_frames"},
     )  # fmt: skip
     if recipe.family != "any":
-        other = CONFIGS["ca2st" if recipe.family == "xvit" else "xvit"]()
+        other = tiny_ca2st.tiny_config() if recipe.family == "xvit" else tiny_xvit.tiny_config()
         with pytest.raises(ValueError, match=f"recipe '{name}' is for"):
             recipe_protocol(recipe, other)
 
