@@ -7,6 +7,7 @@ made. Upstream takes any class that Auto knows to label videos for one of classe
 import tempfile
 import unittest
 from typing import ClassVar
+from unittest.mock import patch
 
 import torch
 from tests.test_configuration_common import ConfigTester
