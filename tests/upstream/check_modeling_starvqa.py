@@ -72,8 +72,11 @@ class StarVQAModelTest(ModelTesterMixin, unittest.TestCase):
         self.config_tester = ConfigTester(self, config_class=StarVQAConfig, has_text_modality=False, hidden_size=36)
 
     def test_config(self):
-        # its classes are the scores that its outputs stand for, whatever num_labels says
-        with patch.object(self.config_tester, "create_and_test_config_with_num_labels"):
+        # its classes are the scores that its outputs stand for, whatever num_labels and id2label say
+        with (
+            patch.object(self.config_tester, "create_and_test_config_with_num_labels"),
+            patch.object(self.config_tester, "check_config_arguments_init"),
+        ):
             self.config_tester.run_common_tests()
 
     def _prepare_for_class(self, inputs_dict, model_class, return_labels=False):
