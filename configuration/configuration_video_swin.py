@@ -14,13 +14,16 @@ from transformers.configuration_utils import PreTrainedConfig
 from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedConfiguration
 from holovid.configuration.field_checks import MOST, NoMisspeltFields, check_activation, check_counts, check_numbers
+from holovid.configuration.frames_in_patches import FrameSize
 
 AXES = ("time", "height", "width")
 MOST_IN_A_WINDOW = 2**14  # tokens; each window has a table of the square of that
 
 
 @strict
-class VideoSwinConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, BackboneConfigMixin, PreTrainedConfig):
+class VideoSwinConfig(
+    NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, BackboneConfigMixin, PreTrainedConfig
+):
     r"""
     Args:
         image_size (`int` or `[height, width]`): pixels of the frames that the processor cuts out. The model takes
@@ -110,12 +113,6 @@ class VideoSwinConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, Backbo
     def frame_options(self) -> dict[str, Any]:
         """Every other frame, of a video that starts over after its end."""
         return {"sampling": "spread", "frame_stride": 2, "crop_order": "ends_first"}
-
-    @property
-    def frame_size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        size = self.image_size
-        return (size, size) if isinstance(size, int) else (size[0], size[1])
 
     @property
     def widths(self) -> list[int]:

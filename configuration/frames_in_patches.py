@@ -1,20 +1,25 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""The size of frames that are cut into square patches."""
+"""The size of frames, and of their patches."""
 
 from holovid.configuration.field_checks import MOST
 
 
-class FramesInPatches:
-    """Mixin for configurations with `image_size`, one side or (height, width) in pixels, and `patch_size`."""
+class FrameSize:
+    """Mixin for configurations with `image_size`, one side or (height, width) in pixels."""
 
     image_size: int | list[int] | tuple[int, int]
-    patch_size: int
 
     @property
     def frame_size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         size = self.image_size
         return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+class FramesInPatches(FrameSize):
+    """Mixin for those whose frames are cut into square patches, of `patch_size`."""
+
+    patch_size: int
 
     @property
     def grid_size(self) -> tuple[int, int]:
@@ -31,4 +36,4 @@ class FramesInPatches:
             raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size {self.patch_size}")
 
 
-__all__ = ["FramesInPatches"]
+__all__ = ["FrameSize", "FramesInPatches"]

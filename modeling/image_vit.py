@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Image models of transformers that video models start from."""
+"""Models of transformers that ours start from."""
 
 import os
 from collections.abc import Mapping
@@ -43,6 +43,22 @@ def load_image_model(source: Any, model_class: type[PreTrainedModel]) -> PreTrai
 
     Raises `ValueError` when the source is none or lacks tensors of it.
     """
+    return load_source(source, model_class, UNUSED_OF_IMAGE_MODELS, add_pooling_layer=False).base_model
+
+
+def load_source(
+    source: Any, model_class: type[PreTrainedModel], unused: tuple[str, ...] = (), **options: Any
+) -> PreTrainedModel:
+    """A model of transformers': of a Hub id or a folder, of this class; one that is given is returned as it is.
+
+    Args:
+        source: it.
+        model_class: of transformers.
+        unused: beginnings of names that a checkpoint may have beside the model's tensors.
+        options: of `from_pretrained`.
+
+    Raises `ValueError` for a model of another type, and for a checkpoint that lacks tensors.
+    """
     name, model_type = model_class.__name__.removesuffix("Model"), model_class.config_class.model_type
     if not isinstance(source, str | os.PathLike | PreTrainedModel):
         raise ValueError(f"source must be a Hub id, a folder or a transformers {name}, got a {type(source).__name__}")
@@ -50,14 +66,14 @@ def load_image_model(source: Any, model_class: type[PreTrainedModel]) -> PreTrai
     if config.model_type != model_type:
         raise ValueError(f"source must be a transformers {name}, got a {config.model_type} model")
     if isinstance(source, PreTrainedModel):
-        return source.base_model
+        return source
     if os.path.isdir(source):
         check_weight_files(source)
     with damage_named(source):
         model, loading = model_class.from_pretrained(
-            source, add_pooling_layer=False, output_loading_info=True, ignore_mismatched_sizes=True
+            source, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
-    check_all_there(str(source), loading, UNUSED_OF_IMAGE_MODELS)
+    check_all_there(str(source), loading, unused)
     return model
 
 
@@ -78,4 +94,4 @@ def start_from(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> PreTrai
     return model
 
 
-__all__ = ["UNUSED_OF_IMAGE_MODELS", "load_image_model", "read_image_vit", "start_from"]
+__all__ = ["UNUSED_OF_IMAGE_MODELS", "load_image_model", "load_source", "read_image_vit", "start_from"]

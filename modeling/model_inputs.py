@@ -61,4 +61,11 @@ def check_pixels(value: Any, num_channels: int, expected: str) -> None:
     raise ValueError(f"pixel_values_videos must be {expected}, got {tuple(value.shape)}{cure}")
 
 
-__all__ = ["check_floats", "check_pixels", "check_tensor"]
+def check_frames(value: Any, num_channels: int) -> None:
+    """Raise `ValueError` unless `value` are normalised frames (B, T, `num_channels`, H, W), one of them or more."""
+    check_pixels(value, num_channels, f"(clips, frames, {num_channels}, height, width)")
+    if value.shape[1] < 1:
+        raise ValueError(f"a clip has at least one frame, got pixel_values_videos {tuple(value.shape)}")
+
+
+__all__ = ["check_floats", "check_frames", "check_pixels", "check_tensor"]

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import initialization as init
-from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
 from transformers.modeling_utils import PreTrainedModel
@@ -29,30 +28,17 @@ from holovid.configuration.configuration_time_sformer import TimeSformerConfig
 from holovid.configuration.field_checks import check_field_names
 from holovid.modeling.axis_attention import AxisAttention, heads_along_space, heads_along_time, heads_of_all
 from holovid.modeling.image_vit import read_image_vit, start_from
-from holovid.modeling.model_inputs import check_pixels
+from holovid.modeling.model_inputs import check_frames
 from holovid.modeling.modeling_common import (
     HolovidPreTrainedModel,
     init_as_torch,
-    resize_position_embeddings,
     states_of,
     video_classification_loss,
 )
 from holovid.modeling.recomputing import recomputed
 from holovid.modeling.tasks import LABEL
 from holovid.modeling.timesformer_of_transformers import read_timesformer
-
-
-class TimeSformerPatchEmbeddings(nn.Module):
-    """Frames (B, T, C, H, W) -> patches (B, T, S, D), row by row."""
-
-    def __init__(self, config: TimeSformerConfig):
-        super().__init__()
-        size = config.patch_size
-        self.projection = nn.Conv2d(config.num_channels, config.hidden_size, size, stride=size)
-
-    def forward(self, pixel_values_videos: Tensor) -> Tensor:
-        frames = pixel_values_videos.flatten(0, 1).to(self.projection.weight.dtype)
-        return self.projection(frames).flatten(2).transpose(1, 2).unflatten(0, pixel_values_videos.shape[:2])
+from holovid.modeling.vit_parts import MLP, PatchEmbeddings, positions_for
 
 
 class TimeSformerFrameEmbeddings(nn.Module):
@@ -62,25 +48,15 @@ class TimeSformerFrameEmbeddings(nn.Module):
         super().__init__()
         self.config = config
         rows, columns = config.grid_size
-        self.patch_embeddings = TimeSformerPatchEmbeddings(config)
+        self.patch_embeddings = PatchEmbeddings(config.num_channels, config.hidden_size, config.patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
         self.position_embeddings = nn.Parameter(torch.zeros(1, 1 + rows * columns, config.hidden_size))
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def space(self, height: int, width: int, interpolate: bool) -> Tensor:
         """Positions (1, 1 + S, D) for frames of this many pixels: those of the nearest patches, as released."""
-        if (height, width) == self.config.frame_size:
-            return self.position_embeddings
-        if not interpolate:
-            raise ValueError(
-                f"frames of {height}x{width} pixels do not match the model's {self.config.frame_size[0]}x"
-                f"{self.config.frame_size[1]}; resize them, or pass interpolate_pos_encoding=True"
-            )
-        patch = self.config.patch_size
-        if height % patch or width % patch or height < patch or width < patch:
-            raise ValueError(f"frames of {height}x{width} pixels are not a multiple of the patch size {patch}")
-        grid = height // patch, width // patch
-        return resize_position_embeddings(self.position_embeddings, self.config.grid_size, grid, mode="nearest")
+        table = self.position_embeddings
+        return positions_for(table, self.config, height, width, interpolate, mode="nearest")
 
     def forward(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> Tensor:
         batch, frames, _, height, width = pixel_values_videos.shape
@@ -136,13 +112,8 @@ class TimeSformerZeroLinear(nn.Linear):
     """Starts at zero, so that attention along time starts as nothing."""
 
 
-class TimeSformerMLP(nn.Module):
-    def __init__(self, config: TimeSformerConfig):
-        super().__init__()
-        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.activation = ACT2FN[config.hidden_act]
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+class TimeSformerMLP(MLP):
+    """An MLP whose activations are computed again in the backward pass."""
 
     def forward(self, hidden_states: Tensor, checkpointed: bool = False) -> Tensor:
         with recomputed(self.activation, self.fc1(hidden_states), checkpointed) as activated:
@@ -160,7 +131,7 @@ class TimeSformerLayer(GradientCheckpointingLayer):
         self.layernorm_before = nn.LayerNorm(width, eps=epsilon)
         self.attention = AxisAttention(config, width, self.heads, bias=config.qkv_bias)
         self.layernorm_after = nn.LayerNorm(width, eps=epsilon)
-        self.mlp = TimeSformerMLP(config)
+        self.mlp = TimeSformerMLP(width, config.intermediate_size, config.hidden_act, config.hidden_dropout_prob)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.drop_path = TimeSformerDropPath(drop_path_rate)
 
@@ -375,13 +346,8 @@ class TimeSformerModel(TimeSformerPreTrainedModel):
         interpolate_pos_encoding: bool,
         **kwargs: Unpack[TransformersKwargs],
     ) -> TimeSformerModelOutput:
-        channels = self.config.num_channels
-        check_pixels(pixel_values_videos, channels, f"(clips, frames, {channels}, height, width)")
+        check_frames(pixel_values_videos, self.config.num_channels)
         frames = pixel_values_videos.shape[1]
-        if frames < 1:
-            raise ValueError(
-                f"a clip has at least one frame, got pixel_values_videos {tuple(pixel_values_videos.shape)}"
-            )
         hidden_states = self.embeddings(pixel_values_videos, interpolate_pos_encoding)
         for layer in self.layers:
             hidden_states = layer(hidden_states, frames, **kwargs)

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 from transformers import initialization as init
-from transformers.activations import ACT2FN
 from transformers.backbone_utils import BackboneMixin, filter_output_hidden_states
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BackboneOutput, BaseModelOutputWithPooling, ImageClassifierOutput
@@ -39,6 +38,7 @@ from holovid.modeling.modeling_common import (
     video_classification_loss,
 )
 from holovid.modeling.tasks import LABEL
+from holovid.modeling.vit_parts import MLP
 from holovid.modeling.weight_files import some
 
 CLASSIFIER_STD = 0.01  # of its initial weights, as released
@@ -96,18 +96,6 @@ class VideoSwinPatchMerging(nn.Module):
         return self.reduction(self.norm(squares.permute(0, 1, 2, 4, 5, 3, 6).flatten(4)))
 
 
-class VideoSwinMLP(nn.Module):
-    def __init__(self, config: VideoSwinConfig, width: int):
-        super().__init__()
-        self.fc1 = nn.Linear(width, int(width * config.mlp_ratio))
-        self.activation = ACT2FN[config.hidden_act]
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.fc2 = nn.Linear(int(width * config.mlp_ratio), width)
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
-
-
 class VideoSwinLayer(GradientCheckpointingLayer):
     """Pre-norm transformer layer, (B, T, H, W, D) -> the same; drop path drops whole clips."""
 
@@ -118,7 +106,7 @@ class VideoSwinLayer(GradientCheckpointingLayer):
         self.layernorm_before = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.attention = VideoSwinAttention(config, width, num_heads, shift)
         self.layernorm_after = nn.LayerNorm(width, eps=config.layer_norm_eps)
-        self.mlp = VideoSwinMLP(config, width)
+        self.mlp = MLP(width, int(width * config.mlp_ratio), config.hidden_act, config.hidden_dropout_prob)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.drop_path = StochasticDepth(drop_path_rate, mode="row") if drop_path_rate else nn.Identity()
 

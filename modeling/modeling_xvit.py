@@ -28,7 +28,7 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 from holovid.configuration.configuration_xvit import XViTConfig
 from holovid.configuration.field_checks import check_field_names
 from holovid.modeling.image_vit import read_image_vit, start_from
-from holovid.modeling.model_inputs import check_pixels
+from holovid.modeling.model_inputs import check_frames
 from holovid.modeling.modeling_common import (
     HolovidPreTrainedModel,
     eager_attention_forward,
@@ -37,20 +37,7 @@ from holovid.modeling.modeling_common import (
     video_classification_loss,
 )
 from holovid.modeling.tasks import LABEL
-
-
-class XViTPatchEmbeddings(nn.Module):
-    """Frames (B, T, C, H, W) -> patches (B, T, S - 1, D), row by row."""
-
-    def __init__(self, config: XViTConfig):
-        super().__init__()
-        self.projection = nn.Conv2d(
-            config.num_channels, config.hidden_size, kernel_size=config.patch_size, stride=config.patch_size
-        )
-
-    def forward(self, pixel_values_videos: Tensor) -> Tensor:
-        frames = pixel_values_videos.flatten(0, 1).to(self.projection.weight.dtype)
-        return self.projection(frames).flatten(2).transpose(1, 2).unflatten(0, pixel_values_videos.shape[:2])
+from holovid.modeling.vit_parts import MLP, PatchEmbeddings, positions_for
 
 
 class XViTEmbeddings(nn.Module):
@@ -60,7 +47,7 @@ class XViTEmbeddings(nn.Module):
         super().__init__()
         self.config = config
         rows, columns = config.grid_size
-        self.patch_embeddings = XViTPatchEmbeddings(config)
+        self.patch_embeddings = PatchEmbeddings(config.num_channels, config.hidden_size, config.patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
         self.position_embeddings = nn.Parameter(torch.zeros(1, 1 + rows * columns, config.hidden_size))
         self.temporal_embeddings = nn.Parameter(torch.zeros(1, config.temporal_embedding_length, config.hidden_size))
@@ -68,19 +55,7 @@ class XViTEmbeddings(nn.Module):
 
     def space(self, height: int, width: int, interpolate: bool) -> Tensor:
         """Positions (1, S, D) for frames of this many pixels."""
-        if (height, width) == self.config.frame_size:
-            return self.position_embeddings
-        if not interpolate:
-            raise ValueError(
-                f"frames of {height}x{width} pixels do not match the model's {self.config.frame_size[0]}x"
-                f"{self.config.frame_size[1]}; resize them, or pass interpolate_pos_encoding=True"
-            )
-        patch = self.config.patch_size
-        if height % patch or width % patch or height < patch or width < patch:
-            raise ValueError(f"frames of {height}x{width} pixels are not a multiple of the patch size {patch}")
-        return resize_position_embeddings(
-            self.position_embeddings, self.config.grid_size, (height // patch, width // patch)
-        )
+        return positions_for(self.position_embeddings, self.config, height, width, interpolate)
 
     def time(self, frames: int, interpolate: bool, frame_numbers: Tensor | None = None) -> Tensor:
         """Temporal embeddings (1, T, D): vector `t % length` for frame t, or all of them stretched over the clip.
@@ -231,23 +206,15 @@ class XViTAttention(nn.Module):
         return self.o_proj(output.reshape(hidden_states.shape)), attention
 
 
-class XViTMLP(nn.Module):
-    def __init__(self, config: XViTConfig, intermediate_size: int):
-        super().__init__()
-        self.fc1 = nn.Linear(config.hidden_size, intermediate_size)
-        self.activation = ACT2FN[config.hidden_act]
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.fc2 = nn.Linear(intermediate_size, config.hidden_size)
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
+def build_mlp(config: XViTConfig, intermediate_size: int) -> MLP:
+    return MLP(config.hidden_size, intermediate_size, config.hidden_act, config.hidden_dropout_prob)
 
 
 class XViTLayer(GradientCheckpointingLayer):
     """Pre-norm transformer layer, (..., S, D) -> (..., S, D); drop path drops whole clips."""
 
     def __init__(
-        self, config: XViTConfig, attention: XViTAttention, mlp: XViTMLP, layer_norm_eps: float, drop_path_rate: float
+        self, config: XViTConfig, attention: XViTAttention, mlp: MLP, layer_norm_eps: float, drop_path_rate: float
     ):
         super().__init__()
         self.layernorm_before = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
@@ -278,7 +245,7 @@ class XViTAttentionPooling(nn.Module):
             XViTLayer(
                 config,
                 XViTAttention(config, config.temporal_num_attention_heads, config.temporal_qkv_bias, nn.Identity()),
-                XViTMLP(config, config.temporal_intermediate_size),
+                build_mlp(config, config.temporal_intermediate_size),
                 config.temporal_layer_norm_eps,
                 drop_path_rate=0.0,
             )
@@ -362,7 +329,7 @@ class XViTModel(XViTPreTrainedModel):
             XViTLayer(
                 config,
                 XViTAttention(config, config.num_attention_heads, config.qkv_bias, build_context(config, index)),
-                XViTMLP(config, config.intermediate_size),
+                build_mlp(config, config.intermediate_size),
                 config.layer_norm_eps,
                 config.drop_path_rate * index / max(depth - 1, 1),
             )
@@ -373,13 +340,8 @@ class XViTModel(XViTPreTrainedModel):
         self.post_init()
 
     def check_clip(self, pixel_values_videos: Any):
-        channels = self.config.num_channels
-        check_pixels(pixel_values_videos, channels, f"(clips, frames, {channels}, height, width)")
+        check_frames(pixel_values_videos, self.config.num_channels)
         frames, group = pixel_values_videos.shape[1], self.config.mix_group
-        if frames < 1:
-            raise ValueError(
-                f"a clip has at least one frame, got pixel_values_videos {tuple(pixel_values_videos.shape)}"
-            )
         if group is not None and frames % group:
             raise ValueError(
                 f"{frames} frames cannot be cut into mixing groups of {group}; give a multiple of {group}"

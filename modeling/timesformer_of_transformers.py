@@ -5,10 +5,10 @@ import os
 from typing import Any
 
 from torch import Tensor
-from transformers import AutoConfig, TimesformerForVideoClassification
+from transformers import TimesformerForVideoClassification
 from transformers.modeling_utils import PreTrainedModel
 
-from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named
+from holovid.modeling.image_vit import load_source
 
 SHARED_FIELDS = (
     "image_size", "patch_size", "num_channels", "num_frames", "attention_type", "hidden_size", "num_hidden_layers",
@@ -35,24 +35,12 @@ def read_timesformer(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[
 
     Raises `ValueError` for other models, and for a checkpoint that lacks tensors.
     """
-    expected = "source must be a Hub id or folder of, or a model of, transformers' TimesformerForVideoClassification"
-    if not isinstance(source, str | os.PathLike | PreTrainedModel):
-        raise ValueError(f"{expected}, got a {type(source).__name__}")
-    config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
-    if config.model_type != "timesformer":
-        raise ValueError(f"{expected}, got a {config.model_type} model")
-    if isinstance(source, PreTrainedModel):
-        if not hasattr(source, "classifier"):
-            raise ValueError(f"{expected}, got a {type(source).__name__}, which has no classifier")
-        model = source
-    else:
-        if os.path.isdir(source):
-            check_weight_files(source)
-        with damage_named(source):
-            model, loading = TimesformerForVideoClassification.from_pretrained(
-                source, output_loading_info=True, ignore_mismatched_sizes=True
-            )
-        check_all_there(str(source), loading)
+    model = load_source(source, TimesformerForVideoClassification)
+    if not hasattr(model, "classifier"):
+        raise ValueError(
+            f"source must be a TimesformerForVideoClassification, got a {type(model).__name__}, which has no "
+            "classifier"
+        )
     tensors: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         for theirs, ours in NAMES:
@@ -62,7 +50,7 @@ def read_timesformer(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[
             tensors |= dict(zip(parts, tensor.chunk(3), strict=True))
         else:
             tensors[name] = tensor
-    return {name: getattr(config, name) for name in SHARED_FIELDS}, tensors
+    return {name: getattr(model.config, name) for name in SHARED_FIELDS}, tensors
 
 
 __all__ = ["read_timesformer"]

@@ -5,7 +5,7 @@ SHARED_BY_MODELS = {
     "suggestions.py", "tasks.py", "weight_files.py",
 }  # fmt: skip
 XVIT_SOURCE = SHARED_BY_MODELS | {
-    "configuration_xvit.py", "frames_in_patches.py", "image_vit.py", "modeling_xvit.py",
+    "configuration_xvit.py", "frames_in_patches.py", "image_vit.py", "modeling_xvit.py", "vit_parts.py",
 }  # fmt: skip
 CA2ST_SOURCE = SHARED_BY_MODELS | {
     "adapters_ca2st.py", "axis_attention.py", "configuration_ca2st.py", "experts_ca2st.py", "layers_ca2st.py",
