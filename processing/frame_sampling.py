@@ -21,7 +21,6 @@ import numpy as np
 import torch
 
 SAMPLINGS = ("uniform", "segments", "dense", "strided", "spread")
-WITH_STRIDE = ("dense", "strided", "spread")  # those that look at `frame_stride`
 
 
 def uniform_indices(
@@ -165,6 +164,9 @@ def spread_indices(
     return (starts[:, None] + np.arange(num_frames) * frame_stride).astype(np.int64) % total_num_frames
 
 
+WITH_STRIDE = {"dense": dense_indices, "strided": strided_indices, "spread": spread_indices}
+
+
 def sample_frame_indices(
     total_num_frames: int,
     sampling: str,
@@ -213,12 +215,9 @@ def sample_frame_indices(
             f"the video has {total_num_frames} frames and the sampling spans {span}; ask for fewer frames, or let the "
             "last frame be repeated with short_video='repeat'"
         )
-    if sampling == "dense":
-        return dense_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
-    if sampling == "strided":
-        return strided_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
-    if sampling == "spread":
-        return spread_indices(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
+    if sampling in WITH_STRIDE:
+        pick = WITH_STRIDE[sampling]
+        return pick(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
     if sampling == "segments":
         return segment_indices(total_num_frames, num_frames, num_views, do_random_sampling, generator)
     if num_frames > total_num_frames and fps is None:  # all frames once, then the last one again

@@ -148,7 +148,11 @@ class Recipe:
 
     def processor_options(self) -> dict[str, Any]:
         """Options of the video processor that pick the frames and order their colours."""
-        names = ("num_frames", "sampling", "frame_stride", "fps", "channel_order", "crop_order")
+        return {"num_frames": self.num_frames} | self.picking_options()
+
+    def picking_options(self) -> dict[str, Any]:
+        """The same for a model with a number of frames of its own."""
+        names = ("sampling", "frame_stride", "fps", "channel_order", "crop_order")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def evaluation_options(self) -> dict[str, Any]:

@@ -67,14 +67,14 @@ def convert(
 
     from holovid.conversion.convert import convert
     from holovid.conversion.options import read_options
-    from holovid.evaluation import recipe_protocol
     from holovid.recipes import get_recipe
 
     given |= read_options(family, own | by_name)
     picking: dict[str, Any] = {}
     if recipe is not None:
-        config = family_of_variant(family).config_class()
-        picking |= recipe_protocol(get_recipe(recipe), config).processor_options
+        trained = get_recipe(recipe)
+        trained.check_model(family_of_variant(family).config_class())
+        picking |= trained.picking_options()
     asked = {"sampling": sampling, "frame_stride": frame_stride}
     picking |= {name: value for name, value in asked.items() if value is not None}
     model = convert(words[0], family, output, picking, **given)

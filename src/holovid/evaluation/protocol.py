@@ -104,7 +104,7 @@ def recipe_protocol(recipe: Recipe, config: "PreTrainedConfig") -> Protocol:
     Raises `ValueError` if the recipe is for another family of models.
     """
     recipe.check_model(config)
-    options = {name: value for name, value in recipe.processor_options().items() if name != "num_frames"}
+    options = recipe.picking_options()
     return Protocol(recipe.num_views, recipe.num_crops, recipe.ensemble, processor_options=options)
 
 

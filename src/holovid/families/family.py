@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 GROUP = "holovid.families"
 PUBLIC = re.compile(r"^from \.(?P<module>[\w.]+) import (?P<name>\w+) as", re.MULTILINE)
+# classes of data sets, by task
+KINETICS_400, KINETICS_600, SOMETHING = {"label": 400}, {"label": 600}, {"label": 174}
 TRAVELLING = ("holovid.configuration", "holovid.modeling", "holovid.processing")
 
 

@@ -7,6 +7,7 @@ as many: the last one is shown again. Ours are 8 spread over the whole video; `s
 from typing import Any
 
 from holovid.families.family import Family, Paper, Reported, Variant
+from holovid.families.time_sformer import SHARED as TIMESFORMER
 from holovid.families.time_sformer import TOY
 from holovid.recipes import Recipe
 
@@ -36,23 +37,14 @@ AHEAD = (
     "where an SROCC of 0.812 and 0.732 and a PLCC of 0.857 are known of StarVQA."
 )
 
-SHARED: dict[str, Any] = {
+# as TimeSformer, longer
+SHARED: dict[str, Any] = TIMESFORMER | {
     "family": "starvqa",
-    "optimizer": "sgd",
-    "learning_rate": 0.005,
-    "reference_batch_size": 64,
-    "batch_size": 64,
-    "weight_decay": 1e-4,
-    "no_decay": "nothing",
     "epochs": 25,
-    "warmup_epochs": 0,
-    "cosine_from": "never",
     "steps": ((11, 0.1), (20, 0.01)),
     "augmentation": "scaled-crops",
     "flip": True,
     "model": {"drop_path_rate": 0.1},
-    "num_crops": 3,
-    "ensemble": "logits",
 }
 RECIPES = (
     Recipe(

@@ -5,7 +5,7 @@ Recipes are the released configurations and code; accuracies are those of their 
 
 from typing import Any
 
-from holovid.families.family import Family, Paper, Reported, Variant
+from holovid.families.family import KINETICS_400, KINETICS_600, SOMETHING, Family, Paper, Reported, Variant
 from holovid.recipes import Recipe
 
 PAPER = Paper(
@@ -21,7 +21,6 @@ PAPER = Paper(
 }""",
 )
 
-KINETICS_400, KINETICS_600, SOMETHING = {"label": 400}, {"label": 600}, {"label": 174}
 README = "README of the released code"
 REPORTED = (
     Reported("Kinetics-400", KINETICS_400, 8, "top-1 77.9, top-5 93.2", "1 x 3", README),

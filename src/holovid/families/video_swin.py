@@ -5,7 +5,7 @@ Reported figures are those of the authors' README, where the paper's is not name
 
 from typing import Any
 
-from holovid.families.family import Family, Paper, Reported, Variant
+from holovid.families.family import KINETICS_400, KINETICS_600, SOMETHING, Family, Paper, Reported, Variant
 from holovid.recipes import Recipe
 
 PAPER = Paper(
@@ -21,7 +21,6 @@ PAPER = Paper(
 }""",
 )
 
-KINETICS_400, KINETICS_600, SOMETHING = {"label": 400}, {"label": 600}, {"label": 174}
 README = "README of the released code"
 TINY, SMALL = ({"embed_dim": 96, "depths": depths} for depths in ([2, 2, 6, 2], [2, 2, 18, 2]))
 BASE, LARGE = ({"embed_dim": width, "depths": [2, 2, 18, 2]} for width in (128, 192))

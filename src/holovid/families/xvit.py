@@ -6,7 +6,7 @@ published weights; both are then named.
 
 from typing import Any
 
-from holovid.families.family import Family, Paper, Reported, Variant
+from holovid.families.family import KINETICS_400, KINETICS_600, SOMETHING, Family, Paper, Reported, Variant
 from holovid.recipes import Recipe
 
 PAPER = Paper(
@@ -23,7 +23,6 @@ PAPER = Paper(
 }""",
 )
 
-KINETICS_400, KINETICS_600, SOMETHING = {"label": 400}, {"label": 600}, {"label": 174}
 README = "README of the released code"
 TABLE_5, TABLE_6 = f"{PAPER.address}, table 5", f"{PAPER.address}, table 6"
 REPORTED = (

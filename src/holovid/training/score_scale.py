@@ -1,7 +1,6 @@
 """What a model that answers on a scale is told of the scores of its training set before it is trained."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from statistics import fmean
 from typing import Any
 
@@ -18,11 +17,6 @@ logger = logging.get_logger(__name__)
 USUAL_RANGES = ((0.0, 1.0), (0.0, 5.0), (0.0, 10.0), (0.0, 100.0))  # narrow ones first
 
 
-def has_scale(config: Any) -> bool:
-    """Whether a configuration has a scale of scores as fields of its own."""
-    return "score_range" in {field.name for field in fields(config)}
-
-
 def tell_scale(model: PreTrainedModel, scores: Sequence[float], run: RunArguments, is_new: bool) -> None:
     """Set the scale of a model, the mean of its training set, and the support vectors that it decodes by if asked for.
 
@@ -36,7 +30,7 @@ def tell_scale(model: PreTrainedModel, scores: Sequence[float], run: RunArgument
     Raises `ValueError` for scores outside of the range, and where `run` asks for what this model does not have.
     """
     config: Any = model.config
-    if not has_scale(config):
+    if config.score_range is None:
         if run.score_range is not None or run.score_decoder is not None:
             raise ValueError(
                 f"--score_range and --score_decoder are for models with a scale of scores, and a {config.model_type} "

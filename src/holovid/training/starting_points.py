@@ -221,7 +221,7 @@ def build_processor(
 ) -> HolovidProcessor | HolovidVideoProcessor:
     """The processor for a model: a checkpoint's own, or one that prepares frames as its source does; picking frames as
     the recipe does."""
-    picking = {name: value for name, value in recipe.processor_options().items() if name != "num_frames"}
+    picking = recipe.picking_options()
     if start.kind != "checkpoint":
         source: Any = {"new": None, "image": start.sources.get("model"), "experts": start.sources}[start.kind]
         return HolovidProcessor.for_model(config, source=source, **picking)
