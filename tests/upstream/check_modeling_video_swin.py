@@ -5,42 +5,30 @@ Upstream compiles only text models: for that see tests/modeling/test_modeling_vi
 
 import unittest
 from typing import ClassVar
-from unittest.mock import patch
 
 import torch
-from tests.test_configuration_common import ConfigTester
-from tests.test_modeling_common import ModelTesterMixin, floats_tensor
-from tests.test_training_mixin import TrainingTesterMixin
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
-    MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES,
-    MODEL_MAPPING_NAMES,
+from common_parts import (
+    FramesTester,
+    LabelledTests,
+    OurModelTests,
+    OverfittingTests,
+    ProjectedPatchesTests,
+    make_known,
 )
 from transformers.testing_utils import torch_device
 
 from holovid import VideoSwinConfig, VideoSwinForVideoClassification, VideoSwinModel
 
-# Upstream looks up here which class is a base model and which takes labels; `AutoModel.register` does not fill it in.
-MODEL_MAPPING_NAMES["video_swin"] = "VideoSwinModel"
-MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES["video_swin"] = "VideoSwinForVideoClassification"
+make_known(VideoSwinModel, VideoSwinForVideoClassification)
 
 
-class VideoSwinModelTester:
-    """A tiny model and a batch; upstream reads the attributes. Sizes differ, so a swapped axis fails."""
-
-    batch_size = 5
+class VideoSwinModelTester(FramesTester):
     num_frames = 6
     image_size = (24, 32)
-    num_channels = 3
     depths = (1, 2)
     window_size = (2, 3, 2)
-    num_labels = 9
-    is_training = True
     hidden_size = 32
     num_hidden_layers = 2  # upstream expects a hidden state of each, and the first
-
-    def __init__(self, parent: unittest.TestCase, dropout: float = 0.1, **fields):
-        self.parent, self.dropout, self.fields = parent, dropout, fields
 
     def get_config(self) -> VideoSwinConfig:
         return VideoSwinConfig(
@@ -58,47 +46,14 @@ class VideoSwinModelTester:
             **self.fields,
         )
 
-    def prepare_config_and_inputs_for_common(self):
-        shape = [self.batch_size, self.num_frames, self.num_channels, *self.image_size]
-        return self.get_config(), {"pixel_values_videos": floats_tensor(shape)}
 
-
-class VideoSwinModelTest(ModelTesterMixin, unittest.TestCase):
-    fields: ClassVar[dict] = {}
+class VideoSwinModelTest(LabelledTests, ProjectedPatchesTests, OurModelTests, unittest.TestCase):
+    maker = VideoSwinModelTester
+    config_options: ClassVar[dict] = {
+        "embed_dim": 36, "common_properties": ["image_size", "patch_size", "num_channels"]
+    }  # fmt: skip
     all_model_classes = (VideoSwinModel, VideoSwinForVideoClassification)
-    test_resize_embeddings = False  # no vocabulary
-    test_can_init_all_missing_weights_before_2023 = True  # run it whatever year the file says
-
-    def setUp(self):
-        self.model_tester = VideoSwinModelTester(self, **self.fields)
-        self.config_tester = ConfigTester(
-            self,
-            config_class=VideoSwinConfig,
-            has_text_modality=False,
-            embed_dim=36,
-            common_properties=["image_size", "patch_size", "num_channels"],
-        )
-
-    def test_config(self):
-        self.config_tester.run_common_tests()
-
-    def test_model_get_set_embeddings(self):
-        """Overridden, as in-tree vision models do: the input embedding is a patch projection, not a vocabulary."""
-        for model_class in self.all_model_classes:
-            model = model_class(self.model_tester.get_config())
-            self.assertIs(model.get_input_embeddings(), model.base_model.embeddings.patch_embeddings)
-            self.assertIsNone(model.get_output_embeddings())
-
-    def test_enable_input_require_grads_with_gradient_checkpointing(self):
-        """Overridden: upstream wants a weight on the input embedding, ours is one level down. Adapters need this."""
-        config, inputs = self.model_tester.prepare_config_and_inputs_for_common()
-        inputs = self._prepare_for_class(inputs, VideoSwinForVideoClassification, return_labels=True)
-        model = VideoSwinForVideoClassification(config).to(torch_device).train().requires_grad_(False)
-        adapted = model.video_swin.stages[0].layers[0].attention.q_proj.requires_grad_(True)
-        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": True})
-        model.enable_input_require_grads()
-        model(**inputs).loss.backward()
-        self.assertGreater(adapted.weight.grad.abs().sum(), 0)
+    adapted = "video_swin.stages.0.layers.0.attention.q_proj"
 
     def test_attention_outputs(self):
         """Overridden, as Swin's own: windows have tokens of their own, and there are more layers than stages."""
@@ -131,11 +86,6 @@ class VideoSwinModelTest(ModelTesterMixin, unittest.TestCase):
         outputs.last_hidden_state.flatten()[0].backward()
         self.assertIsNotNone(outputs.hidden_states[0].grad)
 
-    @patch.dict(MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, {"video_swin": "VideoSwinForVideoClassification"})
-    def test_problem_types(self):
-        """Overridden: upstream tries regression and multi-label on image and text classifiers only."""
-        super().test_problem_types()
-
 
 class VideoSwinOtherModelTest(VideoSwinModelTest):
     """Everything the default leaves off: no norm of patches, no bias, a scale of its own."""
@@ -143,20 +93,7 @@ class VideoSwinOtherModelTest(VideoSwinModelTest):
     fields: ClassVar[dict] = {"patch_norm": False, "qkv_bias": False, "qk_scale": 0.3, "drop_path_rate": 0.0}
 
 
-class VideoSwinTrainingTest(TrainingTesterMixin, unittest.TestCase):
-    """Upstream's overfitting loop; it calls every batch text, so ours goes in through the text hooks."""
-
+class VideoSwinTrainingTest(OverfittingTests, unittest.TestCase):
+    maker = VideoSwinModelTester
+    fields: ClassVar[dict] = {"drop_path_rate": 0.0}
     all_model_classes = (VideoSwinForVideoClassification,)
-    model_tester = None
-
-    def setUp(self):
-        self.model_tester = VideoSwinModelTester(self, dropout=0.0, drop_path_rate=0.0, vocab_size=None)
-
-    def _get_model_modality(self) -> str:
-        return "text"
-
-    def _create_text_training_batch(self, batch_size: int, **unused) -> dict[str, torch.Tensor]:
-        _, inputs = self.model_tester.prepare_config_and_inputs_for_common()
-        return {name: value[:batch_size].cpu() for name, value in inputs.items()} | {
-            "labels": torch.arange(batch_size)
-        }

@@ -6,109 +6,43 @@ tests/modeling/test_modeling_xvit.py.
 
 import unittest
 from typing import ClassVar
-from unittest.mock import patch
 
-import torch
-from tests.test_configuration_common import ConfigTester
-from tests.test_modeling_common import ModelTesterMixin, floats_tensor
-from tests.test_training_mixin import TrainingTesterMixin
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
-    MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES,
-    MODEL_MAPPING_NAMES,
+from common_parts import (
+    LabelledTests,
+    LongerClipsTests,
+    OurModelTests,
+    OverfittingTests,
+    PatchesTester,
+    ProjectedPatchesTests,
+    make_known,
 )
-from transformers.testing_utils import torch_device
 
 from holovid import XViTConfig, XViTForVideoClassification, XViTModel
 
-# Upstream looks up here which class is a base model and which takes labels; `AutoModel.register` does not fill it in.
-MODEL_MAPPING_NAMES["xvit"] = "XViTModel"
-MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES["xvit"] = "XViTForVideoClassification"
+make_known(XViTModel, XViTForVideoClassification)
 
 
-class XViTModelTester:
-    """A tiny model and a batch; upstream reads the attributes. Sizes differ, so a swapped axis fails."""
-
-    batch_size = 5
-    num_frames = 4
-    image_size = (16, 24)
-    patch_size = 8
-    num_channels = 3
-    hidden_size = 32
-    num_hidden_layers = 2
-    num_attention_heads = 2  # 16 channels each, the least that flex attention takes
-    num_labels = 9
-    is_training = True
+class XViTModelTester(PatchesTester):
+    config_class = XViTConfig
+    seq_length = 1 + PatchesTester.patches  # of hidden_states, (B, T, S, D)
 
     def __init__(self, parent: unittest.TestCase, dropout: float = 0.1, **fields):
-        self.parent, self.dropout, self.fields = parent, dropout, fields
-        self.seq_length = 1 + 2 * 3  # of hidden_states, (B, T, S, D)
+        super().__init__(parent, dropout, **fields)
         self.key_length = self.seq_length + self.num_frames * fields.get("num_summary_tokens", 0)
 
-    def get_config(self) -> XViTConfig:
-        return XViTConfig(
-            image_size=self.image_size,
-            patch_size=self.patch_size,
-            num_frames=self.num_frames,
-            num_channels=self.num_channels,
-            hidden_size=self.hidden_size,
-            num_hidden_layers=self.num_hidden_layers,
-            num_attention_heads=self.num_attention_heads,
-            intermediate_size=37,
-            hidden_dropout_prob=self.dropout,
-            attention_probs_dropout_prob=self.dropout,
-            classifier_dropout=self.dropout,
-            num_labels=self.num_labels,
-            **self.fields,
-        )
-
-    def prepare_config_and_inputs_for_common(self):
-        shape = [self.batch_size, self.num_frames, self.num_channels, *self.image_size]
-        return self.get_config(), {"pixel_values_videos": floats_tensor(shape)}
+    def own_fields(self) -> dict:
+        return super().own_fields() | {"classifier_dropout": self.dropout}
 
 
-class XViTModelTest(ModelTesterMixin, unittest.TestCase):
+class XViTModelTest(LongerClipsTests, LabelledTests, ProjectedPatchesTests, OurModelTests, unittest.TestCase):
+    maker = XViTModelTester
     fields: ClassVar[dict] = {
         "drop_path_rate": 0.1,
         "pooler_output_size": 128,  # so that torch's initial classifier bias stays below upstream's 0.1
     }
+    config_options: ClassVar[dict] = {"hidden_size": 36}
     all_model_classes = (XViTModel, XViTForVideoClassification)
-    test_resize_embeddings = False  # no vocabulary
-    test_can_init_all_missing_weights_before_2023 = True  # run it whatever year the file says
-
-    def setUp(self):
-        self.model_tester = XViTModelTester(self, **self.fields)
-        self.config_tester = ConfigTester(self, config_class=XViTConfig, has_text_modality=False, hidden_size=36)
-
-    def test_config(self):
-        self.config_tester.run_common_tests()
-
-    def resized_inputs(self, inputs: dict) -> list[dict]:
-        longer = {name: value.repeat_interleave(2, dim=1) for name, value in inputs.items()}
-        return [*super().resized_inputs(inputs), longer]
-
-    def test_model_get_set_embeddings(self):
-        """Overridden, as in-tree vision models do: the input embedding is a patch projection, not a vocabulary."""
-        for model_class in self.all_model_classes:
-            model = model_class(self.model_tester.get_config())
-            self.assertIs(model.get_input_embeddings(), model.base_model.embeddings.patch_embeddings)
-            self.assertIsNone(model.get_output_embeddings())
-
-    def test_enable_input_require_grads_with_gradient_checkpointing(self):
-        """Overridden: upstream wants a weight on the input embedding, ours is one level down. Adapters need this."""
-        config, inputs = self.model_tester.prepare_config_and_inputs_for_common()
-        inputs = self._prepare_for_class(inputs, XViTForVideoClassification, return_labels=True)
-        model = XViTForVideoClassification(config).to(torch_device).train().requires_grad_(False)
-        adapted = model.xvit.layers[0].attention.q_proj.requires_grad_(True)
-        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": True})
-        model.enable_input_require_grads()
-        model(**inputs).loss.backward()
-        self.assertGreater(adapted.weight.grad.abs().sum(), 0)
-
-    @patch.dict(MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, {"xvit": "XViTForVideoClassification"})
-    def test_problem_types(self):
-        """Overridden: upstream tries regression and multi-label on image and text classifiers only."""
-        super().test_problem_types()
+    adapted = "xvit.layers.0.attention.q_proj"
 
 
 class XViTMeanPoolingModelTest(XViTModelTest):
@@ -125,20 +59,6 @@ class XViTMeanPoolingModelTest(XViTModelTest):
     }
 
 
-class XViTTrainingTest(TrainingTesterMixin, unittest.TestCase):
-    """Upstream's overfitting loop; it calls every batch text, so ours goes in through the text hooks."""
-
+class XViTTrainingTest(OverfittingTests, unittest.TestCase):
+    maker = XViTModelTester
     all_model_classes = (XViTForVideoClassification,)
-    model_tester = None
-
-    def setUp(self):
-        self.model_tester = XViTModelTester(self, dropout=0.0, vocab_size=None)
-
-    def _get_model_modality(self) -> str:
-        return "text"
-
-    def _create_text_training_batch(self, batch_size: int, **unused) -> dict[str, torch.Tensor]:
-        _, inputs = self.model_tester.prepare_config_and_inputs_for_common()
-        return {name: value[:batch_size].cpu() for name, value in inputs.items()} | {
-            "labels": torch.arange(batch_size)
-        }
