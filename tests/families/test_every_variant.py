@@ -5,34 +5,13 @@ import re
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_xvit import sharpen
-from transformers import AutoModelForVideoClassification
+from toy_models import NAMES, toy
 
 import holovid
 from holovid import HolovidProcessor
 from holovid.evaluation import mute, shuffle_frames
 from holovid.facts import model_facts
-from holovid.families import Variant, variants
-from holovid.families.family import family_of_variant
 from holovid.publishing import build_card
-
-NAMES = {0: "left", 1: "right", 2: "up"}
-
-
-@pytest.fixture(params=variants().values(), ids=variants())
-def variant(request) -> Variant:
-    return request.param
-
-
-def toy(variant: Variant, **settings):
-    """The model with weights that make attention matter, and two clips of noise as it takes them."""
-    family = family_of_variant(variant.name)
-    config = family.config_class(**variant.settings, **family.toy, num_frames=4, id2label=NAMES, **settings)
-    model = sharpen(AutoModelForVideoClassification.from_config(config)).eval()
-    inputs = {"pixel_values_videos": torch.randn(2, 4, config.num_channels, *config.frame_size)}
-    if config.hears:
-        inputs["input_values"] = torch.randn(2, config.audio_frames, config.num_mel_bins)
-    return model, inputs
 
 
 @torch.no_grad()

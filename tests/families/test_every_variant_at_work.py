@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from clips import write_clip
 from strangers import computed_here, report_without_holovid
-from tiny_xvit import sharpen
+from toy_models import toy
 from training_runs import train
 from transformers import AutoModelForVideoClassification
 
@@ -21,11 +21,6 @@ from holovid.inference.export import TOLERANCE, export
 
 pytestmark = pytest.mark.slow
 CLIPS = ClipSet(train=96, val=48, size=48, frame_rate=8, seconds=1.0)
-
-
-@pytest.fixture(params=variants().values(), ids=variants())
-def variant(request) -> Variant:
-    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +43,7 @@ def clips(tmp_path_factory) -> Path:
 
 
 def saved_toy(variant: Variant, folder: Path) -> Path:
-    family = family_of_variant(variant.name)
-    config = family.config_class(**variant.settings, **family.toy, num_frames=4, id2label=dict(enumerate("abc")))
-    model = sharpen(AutoModelForVideoClassification.from_config(config)).eval()
+    model, _ = toy(variant)
     model.save_pretrained(folder)
     HolovidProcessor.for_model(model).save_pretrained(folder)
     return folder
