@@ -19,10 +19,10 @@ from limit import QUICK, Limit, spread, stopwatch
 from reporting import ask_alone, parse, progress, report
 from subjects import SUBJECTS, clip_shape, make_model
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 from torchvision.models import get_model
 from torchvision.ops import StochasticDepth
-from training_memory import most_allocated
+from training_memory import peak_of
+from training_step import step_of
 
 from holovid.allocator import keep_memory
 from holovid.conversion.from_video_swin import from_torchvision
@@ -50,18 +50,7 @@ class Side:
         for module in self.model.modules():
             if isinstance(module, StochasticDepth):  # what is dropped would be another branch of each model
                 module.p = 0.0
-        optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, fused=True)
-        for parameter in self.model.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        optimizer.step()  # makes its state
-        optimizer.zero_grad()
-
-        def step() -> None:
-            nn.functional.cross_entropy(self.logits(clip), labels).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
-        return step
+        return step_of(self.model, lambda: nn.functional.cross_entropy(self.logits(clip), labels))
 
 
 def of_subject(name: str, quick: bool) -> Side:
@@ -131,13 +120,14 @@ def training(sides: tuple[Side, Side], repeat: int) -> dict[str, Any]:
 
 def peak(make: Callable[[bool], Side], batch: int, quick: bool) -> dict[str, float]:
     """Bytes; only right in a process that has run no other model."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+
+    def start() -> tuple[Side, Callable[[], None]]:
         side = make(quick)
-        step = side.step(batch)
-        step()
-        step()  # from the second one on, the optimizer has its state from the beginning
+        return side, side.step(batch)
+
+    (side, _), most = peak_of(start)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in side.model.parameters())
-    return {"peak": most_allocated(profiled), "weights": weights}
+    return {"peak": most, "weights": weights}
 
 
 def measure(name: str, limit: Limit, args: Any) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ def results(answers: dict[str, dict[str, Any]], command: str) -> str:
     parts = [
         "# Speed and memory, measured",
         f"`{command}`, {minutes:.0f} minutes; {setting}.",
-        "That command writes this page (with `--add`, what it asks anew), and all repetitions to RESULTS.json. "
+        "That command writes this page (with `--add`, what it asks anew), and all repetitions to a file of JSON. "
         "Numbers are medians, with the range of the repetitions in brackets; what a question measures is said at the "
         "top of its script.",
         "## What was to be reached",

@@ -11,6 +11,7 @@ CAST-B/16 with everything trained on one clip takes 6 GB.
 import itertools
 import json
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -62,14 +63,17 @@ def measure(name: str, way: str, args: Any) -> dict[str, Any]:
     """A row; its peak is only right in a process that has run no other model."""
     subject = SUBJECTS[name]
     config = subject.make_config(args.quick)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled, torch.device(args.device):
-        model = make_model(subject, config).train()
-        inputs = make_inputs(subject.model_class, config, args.batch, labels=True)
-        WAYS[way](model)
-        step = training_step(model, inputs)
-        step()
-        step()  # from the second one on, the optimizer has its state from the beginning: the peak is in it
-    most = torch.cuda.max_memory_allocated() if args.device == "cuda" else most_allocated(profiled)
+
+    def start() -> tuple[PreTrainedModel, dict[str, Tensor], Callable[[], None]]:
+        with torch.device(args.device):
+            model = make_model(subject, config).train()
+            inputs = make_inputs(subject.model_class, config, args.batch, labels=True)
+            WAYS[way](model)
+            return model, inputs, training_step(model, inputs)
+
+    (model, inputs, step), most = peak_of(start)
+    if args.device == "cuda":
+        most = torch.cuda.max_memory_allocated()
     seconds = [stopwatch(step, args.device) for _ in range(args.repeat)]
     return {
         "model": subject.name,
@@ -78,6 +82,15 @@ def measure(name: str, way: str, args: Any) -> dict[str, Any]:
         "peak": most / MEBIBYTE,
         "seconds": statistics.median(seconds),
     }
+
+
+def peak_of(start: Callable[[], tuple[Any, ...]]) -> tuple[tuple[Any, ...], int]:
+    """What `start` makes, a step of training last, and the most bytes of a CPU's tensors in two of these steps."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        made = start()
+        for _ in range(2):  # from the second one on, the optimizer has its state from the beginning: the peak is in it
+            made[-1]()
+    return made, most_allocated(profiled)
 
 
 def most_allocated(profiled: profile) -> int:

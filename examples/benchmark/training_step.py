@@ -22,6 +22,11 @@ BFLOAT16 = ("xvit-8", "cast")  # on the CPU: a comparison of types, not of model
 
 def training_step(model: nn.Module, inputs: dict[str, Tensor], run: Callable | None = None) -> Callable[[], None]:
     """A function that takes a step in the middle of training `model`; `run` is the model, compiled."""
+    return step_of(model, lambda: (run or model)(**inputs).loss)
+
+
+def step_of(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
+    """The same of a model whose loss a function gives."""
     tuned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(tuned, lr=1e-4, fused=True)
     for parameter in tuned:
@@ -30,7 +35,7 @@ def training_step(model: nn.Module, inputs: dict[str, Tensor], run: Callable | N
     optimizer.zero_grad()
 
     def step() -> None:
-        (run or model)(**inputs).loss.backward()
+        loss().backward()
         optimizer.step()
         optimizer.zero_grad()
 
