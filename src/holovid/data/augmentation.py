@@ -29,6 +29,7 @@ from holovid.processing.processing_holovid import HolovidProcessor
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor, with_channel_order
 from holovid.recipes import Recipe
 
+ERASED: dict[str, Any] = {"scale": (0.02, 1 / 3), "ratio": (0.3, 1 / 0.3), "value": 0}
 BILINEAR = {"interpolation": InterpolationMode.BILINEAR, "antialias": False}
 
 
@@ -75,9 +76,11 @@ def build_augmentation(
     normalise = Normalise(video_processor)
     mirror = [v2.RandomHorizontalFlip(0.5)] if (recipe.flip if flip is None else flip) else []
     auto_augment = ClipPolicy(auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)}))
+    rand_augment = ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {}))
     to_float = v2.ToDtype(torch.float32)
     least, most = (share * max(size) for share in recipe.short_sides)
     resized_crop = v2.RandomResizedCrop(size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), **BILINEAR)
+    resized_crops = [to_float, resized_crop, *mirror, normalise]
     steps: dict[str, list[nn.Module]] = {
         "corner-crops": [
             auto_augment,
@@ -93,26 +96,13 @@ def build_augmentation(
             RandomShortSide(least, most),
             v2.RandomCrop(size),
             *mirror,
-            v2.RandomErasing(p=0.5, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value=0),
+            v2.RandomErasing(p=0.5, **ERASED),
         ],
         "scaled-crops": [normalise, RandomShortSide(least, most), v2.RandomCrop(size), *mirror],
         "inverse-scaled-crops": [normalise, RandomShortSide(least, most, inverse=True), v2.RandomCrop(size), *mirror],
-        "resized-crops": [
-            ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
-            to_float,
-            resized_crop,
-            *mirror,
-            normalise,
-        ],
-        "plain-resized-crops": [to_float, resized_crop, *mirror, normalise],
-        "erased-resized-crops": [
-            ClipPolicy(rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {})),
-            to_float,
-            resized_crop,
-            *mirror,
-            normalise,
-            v2.RandomErasing(p=0.25, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value=0),
-        ],
+        "resized-crops": [rand_augment, *resized_crops],
+        "plain-resized-crops": resized_crops,
+        "erased-resized-crops": [rand_augment, *resized_crops, v2.RandomErasing(p=0.25, **ERASED)],
         "none": [AsInEvaluation(video_processor), *mirror],
     }
     sound = None if recipe.spec_augment is None else SpecAugment(**recipe.spec_augment)

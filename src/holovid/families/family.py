@@ -37,6 +37,10 @@ TRAVELLING = ("holovid.configuration", "holovid.modeling", "holovid.processing")
 BASE_16 = {"hidden_size": 768, "num_hidden_layers": 12}  # the size of most models that papers report: B/16
 
 
+def has_settings(config: "PreTrainedConfig", settings: Mapping[str, Any]) -> bool:
+    return all(getattr(config, name, None) == value for name, value in settings.items())
+
+
 @dataclass(frozen=True)
 class Paper:
     title: str
@@ -61,7 +65,7 @@ class Reported:
     settings: Mapping[str, Any] = field(default_factory=lambda: BASE_16)
 
     def fits(self, config: "PreTrainedConfig") -> bool:
-        return all(getattr(config, name, None) == value for name, value in self.settings.items())
+        return has_settings(config, self.settings)
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class Variant:
     parity: int = 0
 
     def fits(self, config: "PreTrainedConfig") -> bool:
-        return all(getattr(config, name, None) == value for name, value in self.settings.items())
+        return has_settings(config, self.settings)
 
 
 @dataclass(frozen=True)
