@@ -25,9 +25,10 @@ from transformers import (
     ViTConfig,
 )
 from transformers.dynamic_module_utils import get_imports
-from travelling_files import VIDEO_PROCESSOR_SOURCE, XVIT_SOURCE
+from travelling_files import SOURCE_OF_FAMILY, VIDEO_PROCESSOR_SOURCE, XVIT_SOURCE
 
 from holovid import HolovidVideoProcessor, XViTConfig, XViTForVideoClassification, XViTModel, saving, travelling
+from holovid.families import families
 
 MODEL_FILES = XVIT_SOURCE | {"config.json", "model.safetensors"}
 PROCESSOR_FILES = VIDEO_PROCESSOR_SOURCE | {"video_preprocessor_config.json"}
@@ -101,6 +102,11 @@ def test_each_part_brings_only_its_own_source(tmp_path):
     assert json.loads((tmp_path / "base model" / "config.json").read_text())["auto_map"] == AUTO_MAP
     HolovidVideoProcessor().save_pretrained(tmp_path / "processor")
     assert names(tmp_path / "processor") == PROCESSOR_FILES
+
+
+def test_a_model_of_any_family_brings_only_its_own_source():
+    travelling_now = {name: set(travelling.source_files(family.config_class)) for name, family in families().items()}
+    assert travelling_now == SOURCE_OF_FAMILY
 
 
 def test_processor_completes_a_folder_that_has_only_the_configuration(work, tmp_path):

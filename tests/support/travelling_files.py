@@ -11,10 +11,22 @@ CA2ST_SOURCE = SHARED_BY_MODELS | {
     "adapters_ca2st.py", "axis_attention.py", "configuration_ca2st.py", "experts_ca2st.py", "layers_ca2st.py",
     "modeling_ca2st.py",
 }  # fmt: skip
-VIDEO_SWIN_SOURCE = SHARED_BY_MODELS | {
-    "configuration_video_swin.py", "image_vit.py", "inflation_video_swin.py", "layers_video_swin.py",
-    "modeling_video_swin.py",
+TIME_SFORMER_SOURCE = SHARED_BY_MODELS | {
+    "axis_attention.py", "configuration_time_sformer.py", "frames_in_patches.py", "image_vit.py",
+    "modeling_time_sformer.py", "recomputing.py", "timesformer_of_transformers.py", "vit_parts.py",
 }  # fmt: skip
+STARVQA_SOURCE = TIME_SFORMER_SOURCE | {"configuration_starvqa.py", "label_codec.py", "modeling_starvqa.py"}
+VIDEO_SWIN_SOURCE = SHARED_BY_MODELS | {
+    "configuration_video_swin.py", "frames_in_patches.py", "image_vit.py", "inflation_video_swin.py",
+    "layers_video_swin.py", "modeling_video_swin.py", "vit_parts.py",
+}  # fmt: skip
+SOURCE_OF_FAMILY = {
+    "xvit": XVIT_SOURCE,
+    "ca2st": CA2ST_SOURCE,
+    "time_sformer": TIME_SFORMER_SOURCE,
+    "starvqa": STARVQA_SOURCE,
+    "video_swin": VIDEO_SWIN_SOURCE,
+}
 VIDEO_PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",
     "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
