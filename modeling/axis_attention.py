@@ -49,6 +49,13 @@ class AxisAttention(nn.Module):
     def forward(
         self, reader: Tensor, source: Tensor, **kwargs: Unpack[TransformersKwargs]
     ) -> tuple[Tensor, Tensor | None]:
+        output, attention = self.read(reader, source, **kwargs)
+        return self.o_proj(output), attention
+
+    def read(
+        self, reader: Tensor, source: Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the readers' heads have read, before it is projected, and the attention weights."""
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
@@ -62,7 +69,7 @@ class AxisAttention(nn.Module):
             scaling=self.scaling,
             **kwargs,
         )
-        return self.o_proj(output.reshape(reader.shape)), attention
+        return output.reshape(reader.shape), attention
 
 
 def heads_along_space(tokens: Tensor, head_dim: int) -> Tensor:

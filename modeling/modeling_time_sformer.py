@@ -157,6 +157,15 @@ class TimeSformerFrameLayer(TimeSformerLayer):
         self.drop_path = TimeSformerDropPath(drop_path_rate, axes=(0, 1))
 
 
+class TimeSformerTimeAttention(AxisAttention):
+    """Attention along time, (B, T, S, D), whose layer projects what was read: it need not keep both."""
+
+    def forward(
+        self, reader: Tensor, source: Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple[Tensor, Tensor | None]:
+        return self.read(reader, source, **kwargs)
+
+
 class TimeSformerDividedLayer(TimeSformerLayer):
     """Tokens (B, 1 + T * S, D): patches read those of their place, then those of their frame and the class token.
 
@@ -170,24 +179,28 @@ class TimeSformerDividedLayer(TimeSformerLayer):
         super().__init__(config, drop_path_rate)
         width = config.hidden_size
         self.temporal_layernorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
-        self.temporal_attention = AxisAttention(config, width, heads_along_time, bias=config.qkv_bias)
+        self.temporal_attention = TimeSformerTimeAttention(config, width, heads_along_time, bias=config.qkv_bias)
         self.temporal_dense = TimeSformerZeroLinear(width, width)
         self.time_drop_path = TimeSformerDropPath(drop_path_rate, axes=(0, 2))
         self.space_drop_path = TimeSformerDropPath(drop_path_rate, axes=(0, 1))
 
     def forward(self, hidden_states: Tensor, frames: int, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
-        cls_token, patches = hidden_states[:, :1], hidden_states[:, 1:].unflatten(1, (frames, -1))
+        # split, not sliced: the gradient of a slice is as large as the whole, and that of each slice is added to it
+        cls_token, patches = hidden_states.split((1, hidden_states.shape[1] - 1), dim=1)
+        patches = patches.unflatten(1, (frames, -1))
         with recomputed(self.temporal_layernorm, patches, self.gradient_checkpointing) as normed:
-            attended, _ = self.temporal_attention(normed, normed, **kwargs)
-        # dropped before the linear layer, whose bias stays, as released
-        patches = patches + self.temporal_dense(self.time_drop_path(self.dropout(attended)))
+            read, _ = self.temporal_attention(normed, normed, **kwargs)
+        with recomputed(self.temporal_attention.o_proj, read, self.gradient_checkpointing) as attended:
+            # dropped before the linear layer, whose bias stays, as released
+            patches = patches + self.temporal_dense(self.time_drop_path(self.dropout(attended)))
 
         tokens = torch.cat((cls_token[:, None].expand(-1, frames, -1, -1), patches), dim=2)
         with recomputed(self.layernorm_before, tokens, self.gradient_checkpointing) as normed:
             attended, _ = self.attention(normed, normed, **kwargs)
         attended = self.space_drop_path(self.dropout(attended))
-        cls_token = cls_token + attended[:, :, 0].mean(dim=1, keepdim=True)
-        patches = patches + attended[:, :, 1:]
+        of_cls_token, of_patches = attended.split((1, attended.shape[2] - 1), dim=2)
+        cls_token = cls_token + of_cls_token.squeeze(2).mean(dim=1, keepdim=True)
+        patches = patches + of_patches
         return self.think(torch.cat((cls_token, patches.flatten(1, 2)), dim=1))
 
 

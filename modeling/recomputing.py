@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What a backward pass computes again because that is cheaper than to keep it: norms and activations.
+"""What a backward pass computes again because that is cheaper than to keep it: norms, activations, a projection.
 
 A norm's output and an activation's, four times as wide, are kept by the linear layers that read them; so is what they
 were made of. Of a transformer layer in training, seven of some twenty-four tensors of its size need not be kept.
@@ -9,23 +9,24 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 
 @contextmanager
 def recomputed(function: Callable[[Tensor], Tensor], argument: Tensor, checkpointed: bool = False) -> Iterator[Tensor]:
     """`function(argument)`, which what runs within does not keep for its backward pass: there it is computed again.
 
-    Modules within are called as ever, so that adapters and hooks on them count. Only for a function without chance.
+    Modules within are called as ever, so that adapters and hooks on them count. A function that draws at random, such
+    as a module with an adapter that drops out, could not be computed again: then what it made is kept.
     `checkpointed`: all of it is computed again anyway, by activation checkpointing, and this here would be in its way.
 
         with recomputed(self.activation, hidden_states) as activated:
             return self.fc2(activated)
     """
     made = function(argument)
-    if (
-        checkpointed or not made.requires_grad or torch.compiler.is_compiling()
-    ):  # a compiler decides by itself what to keep
+    # a compiler decides by itself what to keep
+    if checkpointed or not made.requires_grad or torch.compiler.is_compiling() or draws_at_random(function):
         yield made
         return
     address, size, argument = made.data_ptr(), made.numel(), argument.detach()
@@ -44,6 +45,12 @@ def recomputed(function: Callable[[Tensor], Tensor], argument: Tensor, checkpoin
 
     with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         yield made
+
+
+def draws_at_random(function: Callable[[Tensor], Tensor]) -> bool:
+    """Whether it is a module in training of which a part drops out."""
+    parts = function.modules() if isinstance(function, nn.Module) else ()
+    return any(isinstance(part, _DropoutNd) and part.training and part.p > 0 for part in parts)
 
 
 def autocast_of(device: str) -> AbstractContextManager:

@@ -95,3 +95,19 @@ def test_adapters_inside_are_trained():
     adapted.zero_grad()
     adapted(F.gelu(values)).square().sum().backward()
     assert all(map(torch.equal, ours, (parameter.grad for parameter in adapted.parameters())))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_what_is_drawn_at_random_is_kept(training):
+    """An adapter that drops out would drop other numbers the second time."""
+    adapted, linear = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5)).train(training), nn.Linear(8, 3)
+    values = torch.randn(4, 6, requires_grad=True)
+    torch.manual_seed(0)
+    with recomputed(adapted, values) as made:
+        linear(made).square().sum().backward()
+    ours = [parameter.grad.clone() for parameter in (*adapted.parameters(), *linear.parameters())]
+    adapted.zero_grad()
+    linear.zero_grad()
+    torch.manual_seed(0)
+    linear(adapted(values)).square().sum().backward()
+    assert all(map(torch.equal, ours, (parameter.grad for parameter in (*adapted.parameters(), *linear.parameters()))))
