@@ -9,7 +9,7 @@ not see one another. So there are at most 8 kinds of windows, the inner ones and
 windows of a kind are neighbours, and need one mask.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -27,7 +27,7 @@ from holovid.modeling.modeling_common import eager_attention_forward
 
 APART = -100.0  # what is added to scores of tokens that must not see one another, as released
 MOST_KEPT = 64  # windows of so many sizes of clips, and tables of positions, are kept
-SCORES_AT_ONCE = 2**19  # in a backward pass on a CPU; that is 2 MB of float32, which stay in its cache
+SCORES_AT_ONCE = 2**20  # in a backward pass on a CPU; that is 4 MB of float32, which stay in its cache
 
 Size = tuple[int, int, int]
 
@@ -204,22 +204,20 @@ class FrugalAttention(torch.autograd.Function):
     """Attention in windows whose biases learn, on a CPU: no scores are kept for the backward pass.
 
     torch's fast attention on a CPU gives masks no gradient, and its plain one keeps the scores of all layers, most of
-    the memory of a training step. Here the fast one goes forward, and scores come again in the backward pass,
-    a few windows at a time.
+    the memory of a training step. Here scores are of a few windows at a time, which stay in the cache, and they are
+    made again in the backward pass.
 
     query, key, value (G * B, N, S, d), bias (N, S, S) -> (G * B, S, N, d); `kinds` are those of [`Windows`].
     """
 
     @staticmethod
     def forward(ctx: Any, query, key, value, bias, kinds: list[WindowKind], batch: int, scaling: float) -> Tensor:
-        outputs = []
-        for kind in kinds:
-            rows, added = kind.rows(batch), kind.added_to(bias)[None]
-            attended = nn.functional.scaled_dot_product_attention(
-                query[rows], key[rows], value[rows], added, scale=scaling
-            )
-            outputs.append(attended.transpose(1, 2))
-        output = torch.cat(outputs) if len(outputs) > 1 else outputs[0].contiguous()
+        output = torch.empty_like(query.transpose(1, 2), memory_format=torch.contiguous_format)
+        for rows, added, weights, scores in few_windows(kinds, batch, bias):
+            q, k, v = heads_of(rows, query, key, value)
+            torch.bmm(q.mul_(scaling), k.transpose(1, 2), out=scores.flatten(0, 1))
+            torch.softmax(scores.add_(added), -1, out=weights)
+            output[rows] = torch.bmm(weights.flatten(0, 1), v).view_as(value[rows]).transpose(1, 2)
         ctx.save_for_backward(query, key, value, bias, output)
         ctx.kinds, ctx.batch, ctx.scaling = kinds, batch, scaling
         return output
@@ -231,30 +229,41 @@ class FrugalAttention(torch.autograd.Function):
         # sums of weights times their gradients, which the derivative of a softmax takes off
         common = (gradient * output).sum(-1, dtype=torch.float32).transpose(1, 2).unsqueeze(-1)
         gradient = gradient.transpose(1, 2)
-        heads, tokens = bias.shape[:2]
         of_query, of_key, of_value = (torch.empty_like(output).transpose(1, 2) for _ in range(3))
         of_bias = torch.zeros(bias.shape, dtype=torch.float32)
-        at_once = max(1, SCORES_AT_ONCE // (heads * tokens**2))
-        buffers = torch.empty(2, at_once * heads, tokens, tokens)
-        for kind in ctx.kinds:
-            added, stop = kind.added_to(bias), kind.stop * ctx.batch
-            for start in range(kind.start * ctx.batch, stop, at_once):
-                rows = slice(start, min(start + at_once, stop))
-                q, k, v, g = (tensor[rows].float().flatten(0, 1) for tensor in (query, key, value, gradient))
-                q = q * ctx.scaling
-                weights, scores = buffers[:, : len(q)]
-                by_window = (-1, heads, tokens, tokens)
-                torch.bmm(q, k.transpose(1, 2), out=scores)
-                torch.softmax(scores.view(by_window).add_(added), -1, out=weights.view(by_window))
-                of_value[rows] = torch.bmm(weights.transpose(1, 2), g).view_as(of_value[rows])
-                torch.bmm(g, v.transpose(1, 2), out=scores)
-                scores.view(by_window).sub_(common[rows])
-                scores.mul_(weights)
-                for window in scores.view(by_window):
-                    of_bias += window
-                of_query[rows] = torch.bmm(scores, k).mul_(ctx.scaling).view_as(of_query[rows])
-                of_key[rows] = torch.bmm(scores.transpose(1, 2), q).view_as(of_key[rows])
+        for rows, added, weights, scores in few_windows(ctx.kinds, ctx.batch, bias):
+            q, k, v, g = heads_of(rows, query, key, value, gradient)
+            flat_weights, flat_scores = weights.flatten(0, 1), scores.flatten(0, 1)
+            torch.bmm(q.mul_(ctx.scaling), k.transpose(1, 2), out=flat_scores)
+            torch.softmax(scores.add_(added), -1, out=weights)
+            of_value[rows] = torch.bmm(flat_weights.transpose(1, 2), g).view_as(of_value[rows])
+            torch.bmm(g, v.transpose(1, 2), out=flat_scores)
+            scores.sub_(common[rows]).mul_(weights)
+            for window in scores:
+                of_bias += window
+            of_query[rows] = torch.bmm(flat_scores, k).mul_(ctx.scaling).view_as(of_query[rows])
+            of_key[rows] = torch.bmm(flat_scores.transpose(1, 2), q).view_as(of_key[rows])
         return of_query, of_key, of_value, of_bias.to(bias.dtype), None, None, None
+
+
+def few_windows(kinds: list[WindowKind], batch: int, bias: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """Which rows are some windows of one kind; what is added to their scores; two places for scores (., N, S, S)."""
+    heads, tokens = bias.shape[:2]
+    at_once = max(1, SCORES_AT_ONCE // (heads * tokens**2))
+    places = torch.empty(2, at_once, heads, tokens, tokens)
+    for kind in kinds:
+        rows, added = kind.rows(batch), kind.added_to(bias)
+        for start in range(rows.start, rows.stop, at_once):
+            some = slice(start, min(start + at_once, rows.stop))
+            yield some, added, *places[:, : some.stop - some.start]
+
+
+def heads_of(rows: slice, *tensors: Tensor) -> list[Tensor]:
+    """Copies of rows of (G * B, N, S, d), (rows * N, S, d) in float32."""
+    return [
+        tensor[rows].to(torch.float32, memory_format=torch.contiguous_format, copy=True).flatten(0, 1)
+        for tensor in tensors
+    ]
 
 
 class VideoSwinAttention(nn.Module):
