@@ -93,7 +93,10 @@ def main(argv: list[str] | None = None) -> int:
         "--minutes", type=float, default=20.0, help="what is not answered by then is left out; with a GPU give 90"
     )
     parser.add_argument("--quick", action="store_true", help="tiny models, to see whether everything runs")
+    parser.add_argument("further", nargs="*", metavar="-- OPTIONS", help="further options of the one script asked for")
     args = parser.parse_args(argv)
+    if args.further and len(args.questions) > 1:
+        parser.error("options after -- are those of one script; name it with --questions")
     if args.quick and args.output == RESULTS:
         parser.error("--quick measures nothing worth keeping; name another --output")
 
@@ -107,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
         options = ["--quick", "--repeat", "1"] if args.quick else repeat
         if question in ("forward", "training_step"):
             options = [*options, "--seconds", f"{max(0.0, left - LAST_ROW):.0f}"]
-        answer = ask(question, options, args.threads, left)
+        answer = ask(question, [*options, *args.further], args.threads, left)
         answers[question] = answer | {"date": str(date.today()), "minutes": (time.monotonic() - begin) / 60}
         print(f"{question}: {(time.monotonic() - start) / 60:.1f} minutes so far", file=sys.stderr, flush=True)
     answers = {question: answers[question] for question in QUESTIONS if question in answers}
