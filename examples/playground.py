@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
+from transformers import PreTrainedConfig, PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
 
 from holovid import CA2STConfig, XViTConfig
 from holovid.data import ClipDataset
@@ -37,14 +37,19 @@ Goals = dict[tuple[str, str], str]  # the keys of some of those -> such as "≥ 
 console = Console()
 
 
+def tiny(model_type: str, names: Sequence[str], **overrides: Any) -> PreTrainedConfig:
+    """The toy model of a family, for labels of these names."""
+    family = families()[model_type]
+    return family.config_class(**family.toy | {"num_frames": NUM_FRAMES} | LABEL.settings(names) | overrides)
+
+
 def tiny_xvit(names: Sequence[str], **overrides: Any) -> XViTConfig:
     """All frames share one temporal embedding, so that mixing is the only way for order to get in."""
-    return XViTConfig(**families()["xvit"].toy | {"num_frames": NUM_FRAMES} | LABEL.settings(names) | overrides)
+    return tiny("xvit", names, **overrides)
 
 
 def tiny_ca2st(experts: Sequence[str], names: Sequence[str], **overrides: Any) -> CA2STConfig:
-    settings = {"experts": list(experts), "num_frames": NUM_FRAMES}
-    return CA2STConfig(**families()["ca2st"].toy | settings | LABEL.settings(names) | overrides)
+    return tiny("ca2st", names, experts=list(experts), **overrides)
 
 
 class DecodedClips(Dataset):
