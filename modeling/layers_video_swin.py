@@ -214,7 +214,7 @@ class FrugalAttention(torch.autograd.Function):
     def forward(ctx: Any, query, key, value, bias, kinds: list[WindowKind], batch: int, scaling: float) -> Tensor:
         output = torch.empty_like(query.transpose(1, 2), memory_format=torch.contiguous_format)
         for rows, added, weights, scores in few_windows(kinds, batch, bias):
-            q, k, v = heads_of(rows, query, key, value)
+            q, k, v = rows_of(rows, query, key, value)
             torch.bmm(q.mul_(scaling), k.transpose(1, 2), out=scores.flatten(0, 1))
             torch.softmax(scores.add_(added), -1, out=weights)
             output[rows] = torch.bmm(weights.flatten(0, 1), v).view_as(value[rows]).transpose(1, 2)
@@ -232,7 +232,7 @@ class FrugalAttention(torch.autograd.Function):
         of_query, of_key, of_value = (torch.empty_like(output).transpose(1, 2) for _ in range(3))
         of_bias = torch.zeros(bias.shape, dtype=torch.float32)
         for rows, added, weights, scores in few_windows(ctx.kinds, ctx.batch, bias):
-            q, k, v, g = heads_of(rows, query, key, value, gradient)
+            q, k, v, g = rows_of(rows, query, key, value, gradient)
             flat_weights, flat_scores = weights.flatten(0, 1), scores.flatten(0, 1)
             torch.bmm(q.mul_(ctx.scaling), k.transpose(1, 2), out=flat_scores)
             torch.softmax(scores.add_(added), -1, out=weights)
@@ -258,7 +258,7 @@ def few_windows(kinds: list[WindowKind], batch: int, bias: Tensor) -> Iterator[t
             yield some, added, *places[:, : some.stop - some.start]
 
 
-def heads_of(rows: slice, *tensors: Tensor) -> list[Tensor]:
+def rows_of(rows: slice, *tensors: Tensor) -> list[Tensor]:
     """Copies of rows of (G * B, N, S, d), (rows * N, S, d) in float32."""
     return [
         tensor[rows].to(torch.float32, memory_format=torch.contiguous_format, copy=True).flatten(0, 1)

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.dropout import _DropoutNd
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def recomputed(function: Callable[[Tensor], Tensor], argument: Tensor, checkpoin
 def draws_at_random(function: Callable[[Tensor], Tensor]) -> bool:
     """Whether it is a module in training of which a part drops out."""
     parts = function.modules() if isinstance(function, nn.Module) else ()
-    return any(isinstance(part, _DropoutNd) and part.training and part.p > 0 for part in parts)
+    return any(isinstance(part, DROPOUTS) and part.training and part.p > 0 for part in parts)
 
 
 def autocast_of(device: str) -> AbstractContextManager:
