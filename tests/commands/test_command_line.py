@@ -10,6 +10,7 @@ import time
 import pytest
 import torch
 from clips import write_clip
+from ctrl_c import heed_ctrl_c
 from huggingface_hub.errors import StrictDataclassError
 from tiny_xvit import tiny, tiny_config
 from torch.utils.data import DataLoader, Dataset
@@ -279,8 +280,7 @@ def test_ctrl_c_is_one_line(places, tmp_path):
     command = [sys.executable, "-c", "from holovid.cli import main; main()", "data", "synth", str(tmp_path / "clips")]
     process = subprocess.Popen(
         [*command, "--train", "5000", "--workers", "1"], stderr=subprocess.PIPE, text=True,
-        # what starts the tests in the background may ignore Ctrl-C, and so would the command
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heed_ctrl_c,
     )  # fmt: skip
     time.sleep(8)
     process.send_signal(signal.SIGINT)

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from ctrl_c import heed_ctrl_c
 from training_runs import EXAMPLES, environment, rendered
 from transformers import TrainingArguments
 
@@ -193,7 +194,7 @@ def test_ctrl_c_in_training_says_how_to_go_on(tmp_path_factory, tmp_path):
     command += [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
-        start_new_session=True,
+        start_new_session=True, preexec_fn=heed_ctrl_c,
     )  # fmt: skip
     started = time.monotonic()
     while not list(tmp_path.glob("run/checkpoint-*")) and time.monotonic() - started < 240 and process.poll() is None:
