@@ -27,7 +27,7 @@ from holovid.modeling.modeling_common import eager_attention_forward
 
 APART = -100.0  # what is added to scores of tokens that must not see one another, as released
 MOST_KEPT = 64  # windows of so many sizes of clips, and tables of positions, are kept
-SCORES_AT_ONCE = 2**20  # in a backward pass on a CPU; that is 4 MB of float32, which stay in its cache
+SCORES_AT_ONCE = 2**20  # in a training step on a CPU; that is 4 MB of float32, which stay in its cache
 
 Size = tuple[int, int, int]
 
@@ -213,11 +213,9 @@ class FrugalAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query, key, value, bias, kinds: list[WindowKind], batch: int, scaling: float) -> Tensor:
         output = torch.empty_like(query.transpose(1, 2), memory_format=torch.contiguous_format)
-        for rows, added, weights, scores in few_windows(kinds, batch, bias):
-            q, k, v = rows_of(rows, query, key, value)
-            torch.bmm(q.mul_(scaling), k.transpose(1, 2), out=scores.flatten(0, 1))
-            torch.softmax(scores.add_(added), -1, out=weights)
-            output[rows] = torch.bmm(weights.flatten(0, 1), v).view_as(value[rows]).transpose(1, 2)
+        for rows, _, _, weights, _ in few_windows(query, key, bias, kinds, batch, scaling):
+            read = torch.bmm(weights.flatten(0, 1), float_rows(value, rows))
+            output[rows] = read.view_as(value[rows]).transpose(1, 2)
         ctx.save_for_backward(query, key, value, bias, output)
         ctx.kinds, ctx.batch, ctx.scaling = kinds, batch, scaling
         return output
@@ -231,12 +229,9 @@ class FrugalAttention(torch.autograd.Function):
         gradient = gradient.transpose(1, 2)
         of_query, of_key, of_value = (torch.empty_like(output).transpose(1, 2) for _ in range(3))
         of_bias = torch.zeros(bias.shape, dtype=torch.float32)
-        for rows, added, weights, scores in few_windows(ctx.kinds, ctx.batch, bias):
-            q, k, v, g = rows_of(rows, query, key, value, gradient)
-            flat_weights, flat_scores = weights.flatten(0, 1), scores.flatten(0, 1)
-            torch.bmm(q.mul_(ctx.scaling), k.transpose(1, 2), out=flat_scores)
-            torch.softmax(scores.add_(added), -1, out=weights)
-            of_value[rows] = torch.bmm(flat_weights.transpose(1, 2), g).view_as(of_value[rows])
+        for rows, q, k, weights, scores in few_windows(query, key, bias, ctx.kinds, ctx.batch, ctx.scaling):
+            v, g, flat_scores = float_rows(value, rows), float_rows(gradient, rows), scores.flatten(0, 1)
+            of_value[rows] = torch.bmm(weights.flatten(0, 1).transpose(1, 2), g).view_as(of_value[rows])
             torch.bmm(g, v.transpose(1, 2), out=flat_scores)
             scores.sub_(common[rows]).mul_(weights)
             for window in scores:
@@ -246,24 +241,29 @@ class FrugalAttention(torch.autograd.Function):
         return of_query, of_key, of_value, of_bias.to(bias.dtype), None, None, None
 
 
-def few_windows(kinds: list[WindowKind], batch: int, bias: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-    """Which rows are some windows of one kind; what is added to their scores; two places for scores (., N, S, S)."""
+def few_windows(
+    query: Tensor, key: Tensor, bias: Tensor, kinds: list[WindowKind], batch: int, scaling: float
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor, Tensor]]:
+    """Windows of one kind, a few at a time: which rows they are, their scaled queries and their keys (. * N, S, d),
+    the attention weights (., N, S, S), and a place of the size of these. The next ones take the same places.
+    """
     heads, tokens = bias.shape[:2]
     at_once = max(1, SCORES_AT_ONCE // (heads * tokens**2))
-    places = torch.empty(2, at_once, heads, tokens, tokens)
+    places = torch.empty(2, at_once, heads, tokens, tokens, dtype=torch.float32)
     for kind in kinds:
         rows, added = kind.rows(batch), kind.added_to(bias)
         for start in range(rows.start, rows.stop, at_once):
             some = slice(start, min(start + at_once, rows.stop))
-            yield some, added, *places[:, : some.stop - some.start]
+            weights, scores = places[:, : some.stop - some.start]
+            q, k = float_rows(query, some).mul_(scaling), float_rows(key, some)
+            torch.bmm(q, k.transpose(1, 2), out=scores.flatten(0, 1))
+            torch.softmax(scores.add_(added), -1, out=weights)
+            yield some, q, k, weights, scores
 
 
-def rows_of(rows: slice, *tensors: Tensor) -> list[Tensor]:
-    """Copies of rows of (G * B, N, S, d), (rows * N, S, d) in float32."""
-    return [
-        tensor[rows].to(torch.float32, memory_format=torch.contiguous_format, copy=True).flatten(0, 1)
-        for tensor in tensors
-    ]
+def float_rows(tensor: Tensor, rows: slice) -> Tensor:
+    """A copy of rows of (G * B, N, S, d), (rows * N, S, d) in float32."""
+    return tensor[rows].to(torch.float32, memory_format=torch.contiguous_format, copy=True).flatten(0, 1)
 
 
 class VideoSwinAttention(nn.Module):

@@ -2,7 +2,8 @@
 """What a backward pass computes again because that is cheaper than to keep it: norms, activations, a projection.
 
 A norm's output and an activation's, four times as wide, are kept by the linear layers that read them; so is what they
-were made of. Of a transformer layer in training, seven of some twenty-four tensors of its size need not be kept.
+were made of. Of a layer with divided attention in training, eight of some twenty-four tensors of its size need not be
+kept.
 """
 
 from collections.abc import Callable, Iterator

@@ -200,7 +200,12 @@ def test_ctrl_c_in_training_says_how_to_go_on(tmp_path_factory, tmp_path):
     while not list(tmp_path.glob("run/checkpoint-*")) and time.monotonic() - started < 240 and process.poll() is None:
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    try:
+        _, said = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:  # else it would go on beside the tests that follow
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     assert process.returncode == 130, said
     (line,) = (line for line in said.splitlines() if line.startswith("train.py: "))
     assert line.startswith("train.py: stopped: ") and "--resume_from_checkpoint true" in line

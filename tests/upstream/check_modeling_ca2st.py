@@ -35,14 +35,7 @@ class CA2STModelTester(FramesTester):
 
     def get_config(self) -> CA2STConfig:
         return CA2STConfig(
-            image_size=self.image_size,
-            patch_size=self.patch_size,
-            num_frames=self.num_frames,
-            num_channels=self.num_channels,
-            hidden_size=self.hidden_size,
-            num_hidden_layers=self.num_hidden_layers,
-            num_attention_heads=self.num_attention_heads,
-            intermediate_size=37,
+            **self.sizes(),
             audio_frames=self.audio_frames,
             num_mel_bins=self.num_mel_bins,
             audio_patch_size=8,

@@ -42,6 +42,14 @@ class FramesTester:
     def get_config(self) -> PreTrainedConfig:
         raise NotImplementedError
 
+    def sizes(self) -> dict:
+        """Fields of the configuration that the attributes say."""
+        names = (
+            "image_size", "patch_size", "num_frames", "num_channels", "hidden_size", "num_hidden_layers",
+            "num_attention_heads",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names} | {"intermediate_size": 37}
+
     def prepare_config_and_inputs_for_common(self):
         shape = [self.batch_size, self.num_frames, self.num_channels, *self.image_size]
         return self.get_config(), {"pixel_values_videos": floats_tensor(shape)}
@@ -64,14 +72,7 @@ class PatchesTester(FramesTester):
 
     def get_config(self) -> PreTrainedConfig:
         return self.config_class(
-            image_size=self.image_size,
-            patch_size=self.patch_size,
-            num_frames=self.num_frames,
-            num_channels=self.num_channels,
-            hidden_size=self.hidden_size,
-            num_hidden_layers=self.num_hidden_layers,
-            num_attention_heads=self.num_attention_heads,
-            intermediate_size=37,
+            **self.sizes(),
             hidden_dropout_prob=self.dropout,
             attention_probs_dropout_prob=self.dropout,
             **self.own_fields(),
