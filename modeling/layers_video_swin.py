@@ -48,13 +48,6 @@ class WindowKind:
         """What is added to their scores, (N, S, S)."""
         return bias if self.mask is None else bias + self.mask.to(bias.dtype)
 
-    def write_added(self, bias: Tensor, scores: Tensor) -> None:
-        """The same of some heads, written where the scores (windows, heads, S, S) of some of them come to be."""
-        if self.mask is None:
-            scores.copy_(bias)
-        else:
-            torch.add(bias.expand_as(scores), self.mask, out=scores)
-
 
 class Windows:
     """The windows of a grid of `size` tokens, as wide as `window`, moved by `shift`; each (time, height, width).
@@ -211,8 +204,8 @@ class FrugalAttention(torch.autograd.Function):
     """Attention in windows whose biases learn, on a CPU: no scores are kept for the backward pass.
 
     torch's fast attention on a CPU gives masks no gradient, and its plain one keeps the scores of all layers, most of
-    the memory of a training step. Here scores are of a few windows or heads at a time, which stay in the cache, and
-    they are made again in the backward pass.
+    the memory of a training step. Here scores are of a few windows at a time, which stay in the cache, and they are
+    made again in the backward pass.
 
     query, key, value (G * B, N, S, d), bias (N, S, S) -> (G * B, S, N, d); `kinds` are those of [`Windows`].
     """
@@ -220,9 +213,9 @@ class FrugalAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query, key, value, bias, kinds: list[WindowKind], batch: int, scaling: float) -> Tensor:
         output = torch.empty_like(query.transpose(1, 2), memory_format=torch.contiguous_format)
-        for some, heads, weights, _ in few_windows(query, key, bias, kinds, batch, scaling):
-            read = torch.bmm(weights.flatten(0, 1), matrices(value[some, heads]))
-            output[some, :, heads] = read.unflatten(0, weights.shape[:2]).transpose(1, 2)
+        for rows, _, _, weights, _ in few_windows(query, key, bias, kinds, batch, scaling):
+            read = torch.bmm(weights.flatten(0, 1), float_rows(value, rows))
+            output[rows] = read.view_as(value[rows]).transpose(1, 2)
         ctx.save_for_backward(query, key, value, bias, output)
         ctx.kinds, ctx.batch, ctx.scaling = kinds, batch, scaling
         return output
@@ -236,49 +229,41 @@ class FrugalAttention(torch.autograd.Function):
         gradient = gradient.transpose(1, 2)
         of_query, of_key, of_value = (torch.empty_like(output).transpose(1, 2) for _ in range(3))
         of_bias = torch.zeros(bias.shape, dtype=torch.float32)
-        for some, heads, weights, scores in few_windows(query, key, bias, ctx.kinds, ctx.batch, ctx.scaling):
-            place = some, heads
-            q, k, v, g = (matrices(tensor[place]) for tensor in (query, key, value, gradient))
-            flat_scores = scores.flatten(0, 1)
-            of_value[place] = torch.bmm(weights.flatten(0, 1).transpose(1, 2), g).view(of_value[place].shape)
+        for rows, q, k, weights, scores in few_windows(query, key, bias, ctx.kinds, ctx.batch, ctx.scaling):
+            v, g, flat_scores = float_rows(value, rows), float_rows(gradient, rows), scores.flatten(0, 1)
+            of_value[rows] = torch.bmm(weights.flatten(0, 1).transpose(1, 2), g).view_as(of_value[rows])
             torch.bmm(g, v.transpose(1, 2), out=flat_scores)
-            scores.sub_(common[place]).mul_(weights)
+            scores.sub_(common[rows]).mul_(weights)
             for window in scores:
-                of_bias[heads] += window
-            of_query[place] = torch.bmm(flat_scores, k).mul_(ctx.scaling).view(of_query[place].shape)
-            of_key[place] = torch.bmm(flat_scores.transpose(1, 2), q).mul_(ctx.scaling).view(of_key[place].shape)
+                of_bias += window
+            of_query[rows] = torch.bmm(flat_scores, k).mul_(ctx.scaling).view_as(of_query[rows])
+            of_key[rows] = torch.bmm(flat_scores.transpose(1, 2), q).view_as(of_key[rows])
         return of_query, of_key, of_value, of_bias.to(bias.dtype), None, None, None
 
 
 def few_windows(
     query: Tensor, key: Tensor, bias: Tensor, kinds: list[WindowKind], batch: int, scaling: float
-) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
-    """A few windows of one kind at a time, or a few heads of one: which rows and which heads they are, the attention
-    weights (windows, heads, S, S), and a place of the size of these. The next ones take the same places. Parts of the
-    heads are alike, and of more than one head, so that each thread of a product has some.
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor, Tensor]]:
+    """Windows of one kind, a few at a time: which rows they are, their scaled queries and their keys (. * N, S, d),
+    the attention weights (., N, S, S), and a place of the size of these. The next ones take the same places.
     """
-    num_heads, tokens = bias.shape[:2]
-    most = max(4, SCORES_AT_ONCE // tokens**2)
-    heads_at_once = max(heads for heads in range(1, num_heads + 1) if num_heads % heads == 0 and heads <= most)
-    at_once = max(1, SCORES_AT_ONCE // (num_heads * tokens**2))
-    places = torch.empty(2, at_once * heads_at_once * tokens**2, dtype=torch.float32)
+    heads, tokens = bias.shape[:2]
+    at_once = max(1, SCORES_AT_ONCE // (heads * tokens**2))
+    places = torch.empty(2, at_once, heads, tokens, tokens, dtype=torch.float32)
     for kind in kinds:
-        rows = kind.rows(batch)
-        for start, first in product(range(rows.start, rows.stop, at_once), range(0, num_heads, heads_at_once)):
+        rows, added = kind.rows(batch), kind.added_to(bias)
+        for start in range(rows.start, rows.stop, at_once):
             some = slice(start, min(start + at_once, rows.stop))
-            heads = slice(first, first + heads_at_once)
-            shape = (some.stop - some.start, heads.stop - heads.start, tokens, tokens)
-            weights, scores = (place[: prod(shape)].view(shape) for place in places)
-            q, k = (matrices(tensor[some, heads]) for tensor in (query, key))
-            kind.write_added(bias[heads], scores)
-            scores.flatten(0, 1).baddbmm_(q, k.transpose(1, 2), alpha=scaling)
-            torch.softmax(scores, -1, out=weights)
-            yield some, heads, weights, scores
+            weights, scores = places[:, : some.stop - some.start]
+            q, k = float_rows(query, some).mul_(scaling), float_rows(key, some)
+            torch.bmm(q, k.transpose(1, 2), out=scores.flatten(0, 1))
+            torch.softmax(scores.add_(added), -1, out=weights)
+            yield some, q, k, weights, scores
 
 
-def matrices(tensor: Tensor) -> Tensor:
-    """(windows, heads, S, d) -> (windows * heads, S, d) in float32; a view where it can be one."""
-    return tensor.float().flatten(0, 1)
+def float_rows(tensor: Tensor, rows: slice) -> Tensor:
+    """A copy of rows of (G * B, N, S, d), (rows * N, S, d) in float32."""
+    return tensor[rows].to(torch.float32, memory_format=torch.contiguous_format, copy=True).flatten(0, 1)
 
 
 class VideoSwinAttention(nn.Module):
@@ -306,7 +291,7 @@ class VideoSwinAttention(nn.Module):
     def position_bias(self, num_tokens: int) -> Tensor:
         """(N, S, S)."""
         index = kept(relative_positions, self.window, num_tokens, self.relative_position_bias_table.device)
-        table = self.relative_position_bias_table.t().contiguous()  # read along its rows: half the time
+        table = self.relative_position_bias_table.t()
         return table.gather(1, index.view(1, -1).expand(len(table), -1)).unflatten(1, index.shape)
 
     def split_heads(self, windows: Tensor) -> Tensor:

@@ -18,7 +18,6 @@ B streams, t frames of a chunk, T frames that logits are about, G frames of a gr
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,21 +26,7 @@ from torch import Tensor
 
 from holovid.modeling.model_inputs import check_pixels
 from holovid.modeling.modeling_xvit import XViTForVideoClassification, XViTModel, XViTTimeMixing
-
-
-@dataclass
-class XViTStreamOutput:
-    """
-    Args:
-        logits: (B, num_labels), of the newest frames for which they are known; `None` until the first are.
-        frames: for each stream, the numbers of the frames that its logits are about; `None` with them. The first frame
-            of a stream is number 0.
-        frames_seen: for each stream, the frames that have come since it began.
-    """
-
-    logits: Tensor | None
-    frames: list[range] | None
-    frames_seen: list[int]
+from holovid.modeling.stream_output import StreamOutput
 
 
 class XViTStream:
@@ -114,7 +99,7 @@ class XViTStream:
             self.frames_seen[stream] = 0
 
     @torch.no_grad()
-    def __call__(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> XViTStreamOutput:
+    def __call__(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> StreamOutput:
         """Take the next frames of each stream and return what is known after the last of them.
 
         Args:
@@ -136,7 +121,7 @@ class XViTStream:
         except BaseException:
             self.reset()
             raise
-        return XViTStreamOutput(self.logits, self.frames, list(self.frames_seen))
+        return StreamOutput(self.logits, self.frames, list(self.frames_seen))
 
     @property
     def num_bytes(self) -> int:
@@ -312,4 +297,4 @@ def group_length(model: XViTModel, num_frames: int) -> int:
     return group
 
 
-__all__ = ["XViTStream", "XViTStreamOutput"]
+__all__ = ["StreamOutput", "XViTStream"]

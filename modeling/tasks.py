@@ -15,6 +15,7 @@ KINDS: dict[str, Kind] = {
     "regression": "score",
 }
 PROBLEM_TYPES = {kind: problem_type for problem_type, kind in KINDS.items()}
+PROBLEM_TYPES["future"] = PROBLEM_TYPES["class"]
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,9 @@ def tasks_of(model: Any, config: Any) -> tuple[Task, ...]:
     """What a model, or one of this class, with this configuration is asked: nothing of a base model.
 
     `config.problem_type` says which kind of question a classifier's is. Classifiers of transformers have no `tasks`;
-    they label clips.
+    they label clips. What the configuration has no classes for is not asked.
     """
-    tasks: tuple[Task, ...] = getattr(model, "tasks", (LABEL,))
+    tasks = [task for task in getattr(model, "tasks", (LABEL,)) if task.count(config)]
     kind = KINDS.get(config.problem_type or "", "class")
     return tuple(replace(task, kind=kind) if task == LABEL else task for task in tasks)
 

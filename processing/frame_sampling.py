@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Which frames of a video a model sees: five recipes, as functions from numbers to frame indices.
+"""Which frames of a video a model sees: six recipes, as functions from numbers to frame indices.
 
 - `uniform`: evenly spaced over the whole video; with one view exactly what transformers' video processors pick
   (Something-Something and EPIC-KITCHENS by CAST).
@@ -8,6 +8,7 @@
 - `strided`: T frames exactly a stride apart (Kinetics by CAST, which trains on the window of `dense`).
 - `spread`: T frames exactly a stride apart, the views in the middles of equal parts of the video, which starts over
   after its end (Kinetics by Video Swin).
+- `last`: T frames exactly a stride apart, of which the last is the last one of the video (what comes next, by AVT).
 
 A view is one pass of the model over the video. All of them return int64 indices (V, T) within the video and draw
 random numbers only when asked to, from `generator` (`None` = torch's default one).
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-SAMPLINGS = ("uniform", "segments", "dense", "strided", "spread")
+SAMPLINGS = ("uniform", "segments", "dense", "strided", "spread", "last")
 
 
 def uniform_indices(
@@ -164,7 +165,35 @@ def spread_indices(
     return (starts[:, None] + np.arange(num_frames) * frame_stride).astype(np.int64) % total_num_frames
 
 
-WITH_STRIDE = {"dense": dense_indices, "strided": strided_indices, "spread": spread_indices}
+def last_indices(
+    total_num_frames: int,
+    num_frames: int,
+    frame_stride: float,
+    num_views: int = 1,
+    do_random_sampling: bool = False,
+    generator: torch.Generator | None = None,
+) -> np.ndarray:
+    """T frames counted back from the last one, a stride apart, which is rounded to whole frames.
+
+    Of a video that is too short the first of these frames is shown again, before all others. There is one view, and
+    nothing is drawn: what comes next is told from what came last.
+
+    >>> last_indices(20, 4, frame_stride=3)
+    array([[10, 13, 16, 19]])
+    >>> last_indices(8, 4, frame_stride=3)
+    array([[1, 1, 4, 7]])
+    """
+    if num_views > 1:
+        raise ValueError(f"sampling='last' has one view, got num_views={num_views}")
+    stride = max(1, round(frame_stride))
+    indices = total_num_frames - 1 - stride * np.arange(num_frames)[::-1]
+    first = (total_num_frames - 1) % stride
+    return np.maximum(indices, first).astype(np.int64)[None]
+
+
+WITH_STRIDE = {
+    "dense": dense_indices, "strided": strided_indices, "spread": spread_indices, "last": last_indices,
+}  # fmt: skip
 
 
 def sample_frame_indices(
@@ -188,13 +217,13 @@ def sample_frame_indices(
         fps: frames a second. "uniform": T follows from it and `num_frames` is not looked at. Those of `WITH_STRIDE`:
             the rate at which `frame_stride` counts; it is stretched to the video's own rate. "segments" takes none.
         video_fps: the video's own rate; needed with `fps`.
-        frame_stride: of "dense", "strided" and "spread".
+        frame_stride: of "dense", "strided", "spread" and "last".
         num_views: V.
         do_random_sampling: draw frames at random (training) instead of by the test-time rule.
         short_video: what happens when the video has fewer frames than the recipe spans (T; T x stride for "dense"; for
-            "strided" and "spread" from the first to the last frame that they take): "error" raises; "repeat" shows the
-            last frame again, for "strided" the last one at its steps; "spread" starts over. ("segments", and "uniform"
-            at an `fps` above the video's, repeat frames all over the video.)
+            "strided", "spread" and "last" from the first to the last frame that they take): "error" raises; "repeat"
+            shows the last frame again, for "strided" the last one at its steps; "spread" starts over; "last" shows the
+            first one again. ("segments", and "uniform" at an `fps` above the video's, repeat frames all over it.)
         generator: source of randomness, `None` = torch's default generator.
 
     Raises:
@@ -208,7 +237,12 @@ def sample_frame_indices(
             num_frames = max(1, int(total_num_frames / video_fps * fps))
     num_frames = total_num_frames if num_frames is None else num_frames
     to_the_last = math.floor((num_frames - 1) * stride) + 1
-    spans = {"dense": math.ceil(num_frames * stride), "strided": to_the_last, "spread": to_the_last}
+    spans = {
+        "dense": math.ceil(num_frames * stride),
+        "strided": to_the_last,
+        "spread": to_the_last,
+        "last": to_the_last,
+    }
     span = spans.get(sampling, num_frames)
     if short_video == "error" and total_num_frames < span:
         raise ValueError(

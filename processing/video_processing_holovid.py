@@ -68,13 +68,14 @@ class Clip:
 
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
     r"""
-    sampling (`"uniform"`, `"segments"`, `"dense"`, `"strided"` or `"spread"`):
+    sampling (`"uniform"`, `"segments"`, `"dense"`, `"strided"`, `"spread"` or `"last"`):
         Which frames are taken when `do_sample_frames=True`: evenly spaced ones; one out of each of `num_frames` equal
         segments; `num_frames` out of a window of `num_frames * frame_stride`; or so many exactly `frame_stride` apart,
-        with views from end to end or spread over the video; see `frame_sampling.py`. With `fps`, "uniform" takes that
-        many frames a second whatever `num_frames` says, and those with a stride count `frame_stride` at that rate.
+        with views from end to end, spread over the video, or counted back from its end; see `frame_sampling.py`.
+        With `fps`, "uniform" takes that many frames a second whatever `num_frames` says, and those with a stride count
+        `frame_stride` at that rate.
     frame_stride (`int`):
-        Step in frames of `sampling="dense"`, `"strided"` and `"spread"`.
+        Step in frames of `sampling="dense"`, `"strided"`, `"spread"` and `"last"`.
     num_views (`int`):
         Passes over the video in time, for testing. Not looked at when `do_sample_frames=False`.
     num_crops (`int`):
@@ -129,7 +130,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     - what is heard before the first frame or after the last one is left out; before a track that starts late, and in
       gaps, there is silence; after a track that ends early come the rows of zeros that follow all short sound;
     - of a clip longer than the spectrogram a part is cut out: around the middle, or around the frames that
-      `sampling="dense"`, `"strided"` and `"spread"` pick; `audio_span` says which;
+      `sampling="dense"`, `"strided"`, `"spread"` and `"last"` pick; `audio_span` says which;
     - a clip without a track, with an empty one, or with nothing but zeros where it is cut is silent: its `audio_mask`
       is False and its `input_values` are zeros.
 

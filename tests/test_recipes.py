@@ -30,6 +30,11 @@ OPTIMISATION = {
     "cava": ("adamw", 5e-4, 256, 0.05, 0.8, 50, 5, 0.0, 1e-6, 12),
     "cava-vggsound": ("adamw", 5e-4, 256, 0.05, 0.8, 50, 5, 0.0, 1e-6, 12),
     "ca2st-ek100": ("adamw", 1e-3, 256, 0.05, 0.75, 50, 5, 0.0, 1e-6, 384),
+    "avt-ek100": ("sgd", 1e-4, 3, 1e-6, None, 50, 20, 0.0, 0.0, 96),
+    "avt-ek100-long": ("sgd", 1e-4, 3, 1e-6, None, 70, 20, 0.0, 0.0, 96),
+    "avt-ek55": ("sgd", 1e-4, 3, 1e-4, None, 35, 5, 0.0, 5e-9, 96),
+    "avt-egtea": ("sgd", 5e-4, 3, 1e-6, None, 10, 5, 0.0, 0.0, 96),
+    "avt-50salads": ("adam", 5e-7, 2, 1e-4, None, 200, 0, 0.0, 0.0, 2),
     "small": ("adamw", 2e-3, 32, 0.05, None, 10, 1, 0.0, 0.0, 32),
 }
 # (label smoothing, mixup alpha, its probability, flip, drop path, frames, sampling, stride, views, crops, ensemble)
@@ -52,6 +57,11 @@ CLIPS = {
     "cava": (0.1, 0.8, 0.9, True, 0.2, 16, "uniform", 1, 2, 3, "probabilities"),
     "cava-vggsound": (0.1, 0.8, 0.9, True, 0.2, 16, "strided", 4, 2, 3, "probabilities"),
     "ca2st-ek100": (0.1, 0.8, 0.9, True, 0.2, 16, "uniform", 1, 2, 3, "probabilities"),
+    "avt-ek100": (0.0, 0.0, 1.0, True, None, 10, "last", 1, 1, 3, "logits"),
+    "avt-ek100-long": (0.0, 0.0, 1.0, True, None, 15, "last", 1, 1, 3, "logits"),
+    "avt-ek55": (0.0, 0.0, 1.0, True, None, 10, "last", 1, 1, 3, "logits"),
+    "avt-egtea": (0.0, 0.0, 1.0, True, None, 10, "last", 1, 1, 3, "logits"),
+    "avt-50salads": (0.0, 0.0, 1.0, True, None, 10, "last", 1, 1, 3, "logits"),
     "small": (0.0, 0.0, 1.0, False, None, 8, "uniform", 1, 1, 1, "logits"),
 }
 
@@ -134,7 +144,7 @@ def test_a_recipe_can_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipe.epochs = 1
     for change, message in (
-        ({"optimizer": "adam"}, "optimizer must be one of 'sgd', 'adamw', got 'adam'"),
+        ({"optimizer": "lamb"}, "optimizer must be one of 'sgd', 'adamw', 'adam', got 'lamb'"),
         ({"augmentation": "trivial"}, "augmentation must be one of"),
         ({"warmup_epochs": 31}, "warmup_epochs must be from 0 to epochs=30"),
     ):

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any
 
 from holovid import (
+    AVTConfig,
+    AVTForActionAnticipation,
     CA2STConfig,
     CA2STForActionRecognition,
     CA2STForVideoClassification,
@@ -76,6 +78,7 @@ MODELS = (
         "StarVQA-B/16 52x224", StarVQAForVideoQuality, StarVQAConfig(num_frames=52),
         "121,887,750", "121.89 M", "1280.8",
     ),
+    ("AVT-b 10x224", AVTForActionAnticipation, AVTConfig(num_labels=3806), "396,122,078", "396.12 M", ""),
     ("CAST-B/16", CA2STForVideoClassification, cast(num_labels=174), "217.23 M", "45.21 M", "390.5"),
     ("CAST-B/16, verbs and nouns", CA2STForActionRecognition, cast(), "216.81 M", "44.78 M", "390.5"),
     ("CAVA-B/16, 4 s of sound", CA2STForVideoClassification, cava(num_labels=44), "215.23 M", "43.82 M", "241.5"),

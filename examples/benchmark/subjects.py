@@ -30,6 +30,8 @@ from transformers import (
 from transformers.initialization import no_init_weights
 
 from holovid import (
+    AVTConfig,
+    AVTForActionAnticipation,
     CA2STConfig,
     CA2STForVideoClassification,
     TimeSformerConfig,
@@ -90,6 +92,7 @@ SUBJECTS = {
     "timesformer-transformers": Subject(
         "TimeSformer-B/16 of transformers", TimesformerForVideoClassification, TimesformerConfig, {"num_labels": 400}
     ),
+    "avt": Subject("AVT-b", AVTForActionAnticipation, AVTConfig, {"num_labels": 3806}, dict(families()["avt"].toy)),
     "videomae": Subject("VideoMAE-B/16", VideoMAEForVideoClassification, VideoMAEConfig),
     "vivit": Subject("ViViT-B/16x2", VivitForVideoClassification, VivitConfig),
     "vjepa2": Subject("V-JEPA 2 ViT-L/16", VJEPA2ForVideoClassification, VJEPA2Config, {}, SMALL_VJEPA2),

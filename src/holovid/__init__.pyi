@@ -1,4 +1,5 @@
 # The public names of holovid and where they are: read by type checkers, and by `__init__.py` for its lazy imports.
+from .configuration.configuration_avt import AVTConfig as AVTConfig
 from .configuration.configuration_ca2st import CA2STConfig as CA2STConfig
 from .configuration.configuration_starvqa import StarVQAConfig as StarVQAConfig
 from .configuration.configuration_time_sformer import TimeSformerConfig as TimeSformerConfig
@@ -6,6 +7,8 @@ from .configuration.configuration_video_swin import VideoSwinConfig as VideoSwin
 from .configuration.configuration_xvit import XViTConfig as XViTConfig
 from .inference.pipeline import VideoClassificationPipeline as VideoClassificationPipeline
 from .loading import load as load
+from .modeling.modeling_avt import AVTForActionAnticipation as AVTForActionAnticipation
+from .modeling.modeling_avt import AVTModel as AVTModel
 from .modeling.modeling_ca2st import CA2STForActionRecognition as CA2STForActionRecognition
 from .modeling.modeling_ca2st import CA2STForVideoClassification as CA2STForVideoClassification
 from .modeling.modeling_ca2st import CA2STModel as CA2STModel

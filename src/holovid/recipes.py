@@ -25,16 +25,17 @@ class Recipe:
         name: what [`get_recipe`] finds it under.
         summary: one line about what it is for.
         family: `model_type` of the models it is for; "any" for all of them.
-        optimizer: "sgd" (with Nesterov's momentum) or "adamw".
+        optimizer: "sgd" (with Nesterov's momentum), "adamw", or "adam", whose decay is part of the gradient.
         learning_rate: peak rate at a total batch of `reference_batch_size` clips. For another batch all rates grow in
             proportion. CAST's code does so from 256 on; XViT's has one rate, at 64, and the proportion is ours.
         reference_batch_size: see `learning_rate`.
         momentum: of "sgd".
-        betas, eps: of "adamw".
+        betas, eps: of "adamw" and "adam".
         weight_decay: of the parameters that are decayed.
         no_decay: which are not. "head_biases" (XViT): the biases of the classification head, of nothing else.
             "vectors_and_positions" (CAST): biases, gains, and tables of positions; see `optimization.py`. "nothing"
-            (TimeSformer): all are. "norms_and_tables" (Video Swin): what belongs to a norm, and tables of positions.
+            (TimeSformer, AVT): all are. "norms_and_tables" (Video Swin): what belongs to a norm, and tables of
+            positions.
         backbone_rate: the rate of everything below the classifier over the classifier's own.
         layer_decay: a layer's rate over that of the layer after it; `None` = all learn at one rate.
         epochs: of the whole schedule.
@@ -70,7 +71,7 @@ class Recipe:
     summary: str
     family: str
 
-    optimizer: Literal["sgd", "adamw"]
+    optimizer: Literal["sgd", "adamw", "adam"]
     learning_rate: float
     reference_batch_size: int
     weight_decay: float
@@ -90,7 +91,7 @@ class Recipe:
         "none",
     ]
     num_frames: int
-    sampling: Literal["uniform", "segments", "dense", "strided", "spread"]
+    sampling: Literal["uniform", "segments", "dense", "strided", "spread", "last"]
     ensemble: Literal["logits", "probabilities"]
 
     momentum: float = 0.9
@@ -204,7 +205,7 @@ def recipes_table() -> list[str]:
         rows.append(
             (
                 f"`{recipe.name}`",
-                {"sgd": "SGD", "adamw": "AdamW"}[recipe.optimizer],
+                {"sgd": "SGD", "adamw": "AdamW", "adam": "Adam"}[recipe.optimizer],
                 f"{recipe.learning_rate:g} @ {recipe.reference_batch_size}",
                 f"{recipe.epochs:g} ({recipe.warmup_epochs:g} warm-up)",
                 f"{recipe.weight_decay:g}" + (f", layers {recipe.layer_decay:g}" if recipe.layer_decay else ""),

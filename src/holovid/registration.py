@@ -28,7 +28,9 @@ REGISTRIES = {
     "Model": "MODEL_MAPPING",
     "ForVideoClassification": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING",
     "Backbone": "MODEL_FOR_BACKBONE_MAPPING",
-    "ForVideoQuality": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING",  # transformers has none for numbers of a video
+    # transformers has none for numbers of a video, and for what comes next
+    "ForVideoQuality": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING",
+    "ForActionAnticipation": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING",
 }
 
 

@@ -9,11 +9,15 @@ from collections import Counter
 import pytest
 import torch
 from golden_numbers import (
+    AVT_MODELS,
     CA2ST_MODELS,
     STARVQA_MODELS,
     TIMESFORMER_MODELS,
     VIDEO_SWIN_MODELS,
     XVIT_MODELS,
+    avt_inputs,
+    avt_settings,
+    avt_weights,
     ca2st_inputs,
     converter_settings,
     golden,
@@ -38,6 +42,7 @@ def test_cards_count_the_models():
         "timesformer": len(TIMESFORMER_MODELS),
         "starvqa": len(STARVQA_MODELS),
         "videoswin": len(VIDEO_SWIN_MODELS),
+        "avt": len(AVT_MODELS),
     }
     assert found | others == {name: variant.parity for name, variant in variants().items()}
 
@@ -82,6 +87,19 @@ def test_video_swin(name):
     case = golden(f"videoswin/{name}.json")
     model = from_reference(video_swin_weights(case), "videoswin", **video_swin_settings(case))
     assert_near(model(golden_input(case).transpose(1, 2)).logits, torch.tensor(case["logits"]["values"]))
+
+
+@pytest.mark.parametrize("name", AVT_MODELS)
+@torch.no_grad()
+def test_avt(name):
+    """Of longer rollouts the mean of the last features, and of crops the mean of logits."""
+    case = golden(f"avt/{name}.json")
+    model = from_reference(avt_weights(case), "avt", **avt_settings(case))
+    inputs, crops = avt_inputs(case)
+    head = case["config"]["head"]
+    features = model.avt.rollout(**inputs, steps=head.get("output_len_eval", 1))[:, -head["avg_last_n"] :].mean(1)
+    logits = model.classifiers["action"](features).unflatten(0, (-1, crops)).mean(1)
+    assert_near(logits, torch.tensor(case["logits"]["action"]["values"]))
 
 
 def assert_near(logits: torch.Tensor, reference: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForVideoClassification
 import holovid
 from holovid import CA2STConfig, XViTConfig
 from holovid.families import Family, Variant, families, family, family_of, variant_of, variants
+from holovid.modeling.tasks import tasks_of
 from holovid.recipes import get_recipe, recipes
 
 # what may name a family: its record, its converter, and the list of public names
@@ -31,7 +32,7 @@ def test_records_are_whole():
             assert variant_of(record.config_class(**variant.settings)) is variant
             options = list(inspect.signature(family.named(variant.converter)).parameters)
             assert options[0] == "state_dict" and {"image_size", "num_frames"} <= set(options)
-            (task,) = AutoModelForVideoClassification._model_mapping[type(config)].tasks
+            (task,) = tasks_of(AutoModelForVideoClassification._model_mapping[type(config)], config)
             assert ("id2label" in options) is task.has_fields
         record.config_class(**record.toy)
         for recipe in record.recipes:

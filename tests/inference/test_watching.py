@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import tiny_avt
 import tiny_ca2st
 import torch
 from clips import write_clip
@@ -360,3 +361,21 @@ def test_ctrl_c_finishes_the_video(folder, tmp_path, number):
     assert [file.name for file in tmp_path.iterdir()] == ["seen.mp4"]
     with open_video(tmp_path / "seen.mp4") as video:
         assert len(video.frames()[0]) >= 59
+
+
+@torch.no_grad()
+def test_an_avt_says_what_comes_next(folder):
+    """After every frame that it is shown, four a second, from as many as it sees at a time."""
+    names = dict(enumerate(LABELS.values()))
+    model = tiny_avt.tiny(num_labels=len(names), id2label=names, frame_rate=4.0)
+    processor = HolovidProcessor.for_model(model).video_processor
+    with LiveSource(str(folder / "clip.mp4")) as source:
+        moments = [moment for moment in watch(model, processor, source, top_k=5) if moment.is_new]
+    assert len(moments) == 10  # of 30 frames at 12 a second
+    with open_video(folder / "clip.mp4") as video:
+        frames, _ = video.frames(range(0, 30, 3))
+    seen = processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values_videos"]
+    for count, moment in enumerate(moments, start=1):
+        scores = model(seen[:, max(0, count - 5) : count]).logits[0].softmax(-1)
+        told = {answer["label"]: answer["score"] for answer in moment.answers}
+        torch.testing.assert_close(torch.tensor([told[name] for name in names.values()]), scores, rtol=0, atol=1e-5)

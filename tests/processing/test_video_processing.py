@@ -159,7 +159,7 @@ class TestSampling:
         [
             (
                 {"sampling": "random"},
-                "sampling must be one of 'uniform', 'segments', 'dense', 'strided', 'spread', got 'random'",
+                "sampling must be one of 'uniform', 'segments', 'dense', 'strided', 'spread', 'last', got 'random'",
             ),
             ({"short_video": "loop"}, "short_video must be 'repeat' or 'error', got 'loop'"),
             ({"total_num_frames": 0}, "no frames"),

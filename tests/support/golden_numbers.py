@@ -12,6 +12,7 @@ TIMESFORMER_MODELS = sorted(path.stem for path in (GOLDEN / "timesformer").glob(
 CA2ST_MODELS = sorted(path.stem for path in (GOLDEN / "ca2st").glob("c*_tiny*.json"))
 VIDEO_SWIN_MODELS = sorted(path.stem for path in (GOLDEN / "videoswin").glob("tiny_*.json"))
 STARVQA_MODELS = sorted(path.stem for path in (GOLDEN / "starvqa").glob("tiny*.json"))
+AVT_MODELS = sorted(path.stem for path in (GOLDEN / "avt").glob("tiny_*.json"))
 ORDERS = {"seq": "sequential", "add": "parallel"}
 
 
@@ -71,6 +72,33 @@ def timesformer_settings(case: dict) -> dict:
     config = case["config"]
     frames = {"num_frames": config["num_frames"]} if config["attention_type"] == "space_only" else {}
     return {"num_attention_heads": config["num_heads"]} | frames
+
+
+def avt_settings(case: dict) -> dict:
+    """The same of an AVT."""
+    config = case["config"]
+    heads = {"num_attention_heads": config["vit"]["num_heads"]} if config["vit"] else {}
+    return {"head_num_attention_heads": config["head"]["n_head"], "num_frames": case["input_shape"][1]} | heads
+
+
+def avt_weights(case: dict) -> dict[str, torch.Tensor]:
+    """With what a step may see, which keeps its value."""
+    masks = {
+        name: torch.ones(shape[-2:], dtype=torch.uint8).tril().view(shape) if shape else torch.tensor(-1e4)
+        for name, shape in case["state_dict"].items()
+        if name in case["extra"]["kept_buffers"]
+    }
+    return golden_weights(case) | masks
+
+
+def avt_inputs(case: dict) -> tuple[dict[str, torch.Tensor], int]:
+    """What the model is given, and how many crops of a clip follow one another there."""
+    given, crops = golden_input(case), 1
+    if given.ndim == 7:  # (B, steps, crops, C, T, H, W)
+        crops = given.shape[2]
+        given = given.transpose(1, 2).flatten(0, 1)
+    steps = given.transpose(2, 3).flatten(1, 2)
+    return {"pixel_values_videos": steps} if case["config"]["vit"] else {"features": steps[..., 0, 0]}, crops
 
 
 def ca2st_inputs(case: dict) -> dict[str, torch.Tensor]:

@@ -20,12 +20,16 @@ VIDEO_SWIN_SOURCE = SHARED_BY_MODELS | {
     "configuration_video_swin.py", "frames_in_patches.py", "image_vit.py", "inflation_video_swin.py",
     "layers_video_swin.py", "modeling_video_swin.py", "vit_parts.py",
 }  # fmt: skip
+AVT_SOURCE = SHARED_BY_MODELS | {
+    "configuration_avt.py", "frames_in_patches.py", "layers_avt.py", "modeling_avt.py",
+}  # fmt: skip
 SOURCE_OF_FAMILY = {
     "xvit": XVIT_SOURCE,
     "ca2st": CA2ST_SOURCE,
     "time_sformer": TIME_SFORMER_SOURCE,
     "starvqa": STARVQA_SOURCE,
     "video_swin": VIDEO_SWIN_SOURCE,
+    "avt": AVT_SOURCE,
 }
 VIDEO_PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",

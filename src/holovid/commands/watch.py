@@ -12,7 +12,7 @@ from holovid.commands.tables import say
 
 
 def watch(
-    model: Annotated[str, typer.Argument(help="Folder or Hub id of an XViT that labels videos.")],
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of an XViT or an AVT.")],
     source: Annotated[str, typer.Argument(help="File, camera such as /dev/video0, or URL that FFmpeg reads.")],
     stride: Annotated[
         int | None, typer.Option(min=1, help="Frames of the source from one that the model is shown to the next.")
@@ -31,7 +31,7 @@ def watch(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all answers, a JSON object a line.")] = False,
 ) -> None:
-    """Say what happens in a video while it comes in, until it ends or Ctrl-C is pressed.
+    """Say what happens in a video while it comes in, or what comes next, until it ends or Ctrl-C is pressed.
 
     holovid watch my-model /dev/video0 --every 0.2 --output seen.mp4
     """

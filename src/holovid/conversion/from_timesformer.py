@@ -1,13 +1,11 @@
 """Tensor names of the released TimeSformer checkpoints, and what their shapes tell."""
 
-from math import isqrt
-
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from holovid.configuration.configuration_time_sformer import TimeSformerConfig
 from holovid.conversion.checkpoint import Names, StateDict, depth, label_settings, linear, say_assumed, some
-from holovid.conversion.vit_block import fused_attention, vit_block
+from holovid.conversion.vit_block import fused_attention, stored_grid, vit_block
 from holovid.modeling.modeling_common import resize_position_embeddings
 from holovid.modeling.modeling_time_sformer import TimeSformerForVideoClassification, resize_temporal_embeddings
 
@@ -71,16 +69,10 @@ def backbone_settings(
         "qkv_bias": "blocks.0.attn.qkv.bias" in state_dict,
         "num_channels": state_dict["patch_embed.proj.weight"].shape[1],
         "patch_size": patch,
-        "image_size": image_size or stored_grid(state_dict)[0] * patch,
+        "image_size": image_size or stored_grid(state_dict["pos_embed"])[0] * patch,
         "attention_type": attention_type,
         **say_assumed(untold),
     }
-
-
-def stored_grid(state_dict: StateDict) -> tuple[int, int]:
-    """Patches of a frame as the positions of a checkpoint count them, (rows, columns): always a square."""
-    side = isqrt(state_dict["pos_embed"].shape[1] - 1)
-    return side, side
 
 
 def backbone_names(state_dict: StateDict, config: TimeSformerConfig, head: dict[str, tuple[str, ...]]) -> Names:
@@ -103,7 +95,7 @@ def backbone_names(state_dict: StateDict, config: TimeSformerConfig, head: dict[
             ours |= linear(f"{block}.temporal_fc", f"{layer}.temporal_dense")
     reshape = {
         "pos_embed": lambda table: resize_position_embeddings(
-            table, stored_grid(state_dict), config.grid_size, mode="nearest"
+            table, stored_grid(table), config.grid_size, mode="nearest"
         ),
         "time_embed": lambda table: resize_temporal_embeddings(table, config.num_frames),
     }

@@ -1,5 +1,9 @@
 """Tensor names of timm's transformer blocks, of which the released video transformers are made."""
 
+from math import isqrt
+
+from torch import Tensor
+
 from holovid.conversion.checkpoint import linear
 
 
@@ -20,3 +24,9 @@ def vit_block(reference: str, ours: str, qkv_bias: bool = True) -> dict[str, tup
         **linear(f"{reference}.mlp.fc1", f"{ours}.mlp.fc1"),
         **linear(f"{reference}.mlp.fc2", f"{ours}.mlp.fc2"),
     }
+
+
+def stored_grid(table: Tensor) -> tuple[int, int]:
+    """Patches of a frame as positions (1, 1 + S, D) count them, (rows, columns): always a square."""
+    side = isqrt(table.shape[1] - 1)
+    return side, side

@@ -26,6 +26,7 @@ from transformers.utils import logging
 from transformers.video_utils import VideoMetadata
 
 from holovid.data.answers import answer_kind, answer_tensor, classes_of, no_answer
+from holovid.data.anticipation import NOTHING
 from holovid.data.tables import load_clips
 from holovid.evaluation.tasks import check_class_names, check_kind
 from holovid.modeling.tasks import Kind
@@ -73,7 +74,8 @@ class ClipDataset(torch.utils.data.Dataset):
     A row is what the processor gives of one clip, without the axis of clips: `pixel_values_videos` (T, C, H, W), or
     (V, T, C, H, W) with several views or crops; for models that hear also `input_values`, `audio_mask`, `frame_times`
     and `audio_span`. With them `labels`: of a class int64 of no axes; of several, float32 (K,) of zeros and ones; of a
-    number, float32 of no axes. Of several targets one each, such as `verb_labels` and `noun_labels`.
+    number, float32 of no axes. Of several targets one each, such as `verb_labels` and `noun_labels`. Where the rows
+    say what each frame shows (`before_actions`), also `past_labels` (T,), or `past_verb_labels` and so on.
 
     `dataset[5]` draws what is random from torch's generator. `dataset[epoch, 5]`, as `EpochSampler` asks for it,
     depends on (seed, epoch, 5) alone: on no other clip, worker or process, so that a run can be resumed and spread.
@@ -138,6 +140,11 @@ class ClipDataset(torch.utils.data.Dataset):
         self.label_keys = (
             {"labels": target} if isinstance(target, str) else {f"{name}_labels": name for name in target}
         )
+        self.past_keys = {
+            f"past_{key}": f"past_{column}"
+            for key, column in self.label_keys.items()
+            if f"past_{column}" in rows.features
+        }
         self.rows = rows.with_format(None)
         self.processor = processor
         self.augmentation = augmentation
@@ -185,9 +192,10 @@ class ClipDataset(torch.utils.data.Dataset):
                 broken = BrokenClip(self.path(index), str(error))
                 raise BrokenClipError(describe(broken), *broken) from error
             row = self._augmented({name: value[0] for name, value in inputs.items()})
-        return row | {
+        row |= {
             key: answer_tensor(clip[column], self.rows.features[column]) for key, column in self.label_keys.items()
         }
+        return row | {key: torch.tensor(clip[column]) for key, column in self.past_keys.items()}
 
     def path(self, index: int) -> str:
         """Where a clip is, with its interval if it has one; for clips that come as bytes without a name, its row."""
@@ -242,7 +250,8 @@ class ClipDataset(torch.utils.data.Dataset):
         inputs = self.processor([frames], video_metadata=facts, return_tensors="pt", **sound, **options)
         row = self._augmented({name: value[0] for name, value in inputs.items()})
         row = {name: torch.zeros_like(value) for name, value in row.items()}
-        return row | {key: no_answer(self.rows.features[column]) for key, column in self.label_keys.items()}
+        row |= {key: no_answer(self.rows.features[column]) for key, column in self.label_keys.items()}
+        return row | {key: torch.full((len(self.rows[0][name]),), NOTHING) for key, name in self.past_keys.items()}
 
     def _temporary_report(self) -> Path:
         handle, name = tempfile.mkstemp(prefix="broken_clips_", suffix=".jsonl")

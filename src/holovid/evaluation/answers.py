@@ -109,6 +109,17 @@ class ClassAnswers(Answers):
         return columns
 
 
+class FutureAnswers(ClassAnswers):
+    """What comes next, of which several things may be right: each class counts alike, and five guesses are free."""
+
+    def metrics(self, question: Question, answers: Sequence[Answer], rights: Sequence[int]) -> dict[str, float | None]:
+        found, count = super().metrics(question, answers, rights), len(question.classes)
+        if count <= TOP:
+            return found
+        recalls = class_accuracies(ranks_of(answers) < TOP, np.asarray(rights), count)
+        return found | {"mean_class_top5": float(np.mean([recall for recall in recalls if recall is not None]))}
+
+
 class MultiLabelAnswers(Answers):
     """Any of several classes: the logit of each, as all clips together decide how good a score is."""
 
@@ -192,7 +203,7 @@ class ScoreAnswers(Answers):
 
 ANSWERS: dict[str, Answers] = {
     "class": ClassAnswers(),
-    "future": ClassAnswers(),
+    "future": FutureAnswers(),
     "multi_label": MultiLabelAnswers(),
     "score": ScoreAnswers(),
 }

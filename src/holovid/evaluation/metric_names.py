@@ -5,6 +5,7 @@ from collections.abc import Iterable
 TITLES = {
     "top1": "top-1",
     "top5": "top-5",
+    "mean_class_top5": "class-mean recall@5",
     "mean_class_accuracy": "mean class accuracy",
     "mean_average_precision": "mAP",
     "mean_absolute_error": "MAE",

@@ -15,6 +15,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from holovid.configuration.suggestions import nearest
 from holovid.data.answers import answer_kind, classes_of
+from holovid.data.anticipation import seen_by
 from holovid.data.clip_folders import first_of
 from holovid.data.table_files import PATH_COLUMNS
 from holovid.data.tables import load_clips, plain_name
@@ -85,7 +86,7 @@ def load_set(
     split: str | None = None,
     root: str | os.PathLike | None = None,
 ) -> LabelledSet:
-    """Labelled clips to evaluate a model on.
+    """Labelled clips to evaluate a model on; of one that says what comes next, what is seen before each action.
 
     Args:
         source, root: as in `load_clips`.
@@ -102,7 +103,8 @@ def load_set(
         raise ValueError(f"the data has no split {' or '.join(map(repr, choices))}; it has {', '.join(splits)}")
     path = Path(source)
     name = path.resolve().stem if path.exists() else str(source)
-    return LabelledSet(name, found[0], splits[found[0]])
+    seen = seen_by(model.config, {found[0]: splits[found[0]]}, list(columns.values()))
+    return LabelledSet(name, found[0], seen[found[0]])
 
 
 def list_clips(rows: Dataset) -> Clips:

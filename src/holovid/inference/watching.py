@@ -1,12 +1,12 @@
-"""Labels for a video while it comes in: a file, a camera or a URL, read in order and shown to an XViT.
+"""Labels for a video while it comes in: a file, a camera or a URL, read in order and shown to an XViT or an AVT.
 
     with LiveSource("/dev/video0") as source:
         for moment in watch(model, processor, source):
             moment.seconds, moment.answers
 
-Frames are taken as far apart as the model's processor takes them, go through that processor, and into an `XViTStream`:
-a model with `mix_direction="past"` answers after each of them, one with groups after each group, others after as many
-as they see at a time.
+Frames are taken as far apart as the model's processor takes them, go through that processor, and into the stream of
+the model's family. An AVT says after each of them what comes next. An XViT with `mix_direction="past"` answers after
+each of them, one with groups after each group, others after as many as they see at a time.
 """
 
 import dataclasses
@@ -244,7 +244,7 @@ def watch(
     """Yield all frames of a source as they come, with what the model makes of those that it is shown.
 
     Args:
-        model: an [`XViTForVideoClassification`], in eval mode.
+        model: of a family that has a stream, in eval mode.
         processor: its video processor. All its options count but how it samples frames; the centre is looked at.
         stride, every: how far apart the frames are that the model is shown, in frames of the source or in seconds; by
             default as the processor samples.
@@ -254,7 +254,7 @@ def watch(
     back, or the source changes the size of its pictures.
 
     Raises `ValueError` for arguments out of range, a processor that does not tell how far apart frames are, and what
-    [`XViTStream`] raises.
+    the stream raises.
     """
     if stride is not None and every is not None:
         raise ValueError(

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
@@ -136,7 +136,8 @@ def build_optimizer(
         group["lr"] = learning_rate * group["learning_rate_scale"]
     if recipe.optimizer == "sgd":
         return SGD(groups, lr=learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
-    return AdamW(groups, lr=learning_rate, betas=recipe.betas, eps=recipe.eps)
+    optimizer = {"adamw": AdamW, "adam": Adam}[recipe.optimizer]
+    return optimizer(groups, lr=learning_rate, betas=recipe.betas, eps=recipe.eps)
 
 
 def learning_rate_at(

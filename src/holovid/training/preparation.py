@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, TrainingArguments, set_seed
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.data.answers import answer_kind, classes_of
+from holovid.data.anticipation import seen_by
 from holovid.data.augmentation import build_augmentation
 from holovid.data.dataset import ClipDataset, load_clips
 from holovid.data.mixing import ClipMixing
@@ -128,6 +129,7 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
         model.config.adapters_only = True
     elif before:
         model.merge_experts()
+    rows = seen_by(model.config, rows, target)
     processor = build_processor(start, model.config, recipe)
     data_seed = seed if data_seed is None else data_seed
     train = ClipDataset(

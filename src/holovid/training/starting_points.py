@@ -14,6 +14,7 @@ from transformers import AutoModelForVideoClassification, AutoProcessor, PreTrai
 from transformers.utils import logging
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
+from holovid.data.anticipation import anticipates
 from holovid.families.family import Family, families, family_of, family_of_variant, variant_of, variants
 from holovid.loading import class_of, heads_of, load_whole, read_config, read_processor
 from holovid.modeling.tasks import Kind, Task, tasks_of
@@ -220,8 +221,8 @@ def build_processor(
     start: StartingPoint, config: PreTrainedConfig, recipe: Recipe
 ) -> HolovidProcessor | HolovidVideoProcessor:
     """The processor for a model: a checkpoint's own, or one that prepares frames as its source does; picking frames as
-    the recipe does."""
-    picking = recipe.picking_options()
+    the recipe does. Of a model that anticipates the configuration says which frames it is shown."""
+    picking = recipe.picking_options() | (config.frame_options if anticipates(config) else {})
     if start.kind != "checkpoint":
         source: Any = {"new": None, "image": start.sources.get("model"), "experts": start.sources}[start.kind]
         return HolovidProcessor.for_model(config, source=source, **picking)

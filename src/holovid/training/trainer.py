@@ -150,6 +150,8 @@ class VideoTrainer(Trainer):
             args.ddp_find_unused_parameters = False
         self.tasks, self.class_weights = tasks_of(model, model.config), class_weights
         options.setdefault("compute_metrics", partial(measure, tasks=self.tasks))
+        if args.label_names is None:  # the answers; other labels, as those of a film's past, only teach
+            args.label_names = [task.labels for task in self.tasks]
         super().__init__(model, args, **options)
         if args.fsdp and not self.is_fsdp_enabled:
             raise ValueError("FSDP needs GPUs: on CPUs accelerate would copy the model instead; leave --fsdp out")
@@ -373,7 +375,10 @@ def measure(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)) -> dic
     """
     scores, labels = prediction.predictions, prediction.label_ids
     if not isinstance(scores, tuple):
-        scores, labels = (scores,), (labels,)
+        scores = (scores,)
+    if not isinstance(labels, tuple):
+        labels = (labels,)
+    scores = scores[: len(tasks)]  # those that nobody is asked about come after
     if not tasks[0].has_fields:  # a number that is made of logits, whose loss only the model knows
         return told(ScoreErrors(keep_in_memory=True).compute(predictions=scores[0], references=labels[0]))
     loss = sum(
@@ -400,7 +405,13 @@ def measure(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)) -> dic
     named: dict[str, Any] = {}
     for task, logits, classes in zip(tasks, scores, labels, strict=True):
         named |= {f"{task.name}_predictions": logits, f"{task.name}_references": classes}
-    return {"loss": loss} | ActionAccuracy(keep_in_memory=True).compute(**named)
+    if {task.name for task in tasks} == {"verb", "noun"}:
+        return {"loss": loss} | ActionAccuracy(keep_in_memory=True).compute(**named)
+    measured = {"loss": loss}
+    for task, some, right in zip(tasks, scores, labels, strict=True):
+        found = measure(EvalPrediction(some, right), [task])
+        measured |= {f"{task.name}_{name}": value for name, value in found.items() if name != "loss"}
+    return measured
 
 
 def told(measured: dict[str, Any]) -> dict[str, float]:

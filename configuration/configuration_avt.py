@@ -1,0 +1,175 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Configuration of AVT: what a person does next (Girdhar and Grauman 2021, arXiv:2106.02036).
+
+The defaults are the released AVT-b for EPIC-KITCHENS-100: ViT-B/16 on 10 frames, one a second, the last one a second
+before the action. Names of the decoder are those of transformers' GPT-2 with `head_` in front.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from huggingface_hub.dataclasses import strict
+from transformers import CONFIG_MAPPING, AutoConfig, ViTConfig
+from transformers.configuration_utils import PreTrainedConfig
+
+from holovid.configuration.class_names import NamedClasses
+from holovid.configuration.configuration_common import SavedConfiguration
+from holovid.configuration.field_checks import NoMisspeltFields, check_activation, check_counts, check_numbers
+from holovid.configuration.frames_in_patches import FrameSize
+
+
+@strict
+class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, PreTrainedConfig):
+    r"""
+    Args:
+        backbone_config (`dict` or `PreTrainedConfig`, *optional*): the image model that sees each frame, by the
+            configuration that transformers has of it. Default: ViT-B/16 with norms of epsilon 1e-6.
+        feature_size (`int`, *optional*): width of features that are given in place of frames; there is no backbone
+            then.
+        num_frames (`int`): frames of a clip the model was made for; it takes up to `max_position_embeddings`.
+        frame_rate (`float`): frames a second.
+        observation_seconds (`float`): how long the model sees.
+        anticipation_seconds (`float`): from the last frame to the start of the action.
+        head_hidden_size, head_num_hidden_layers, head_num_attention_heads, head_intermediate_size, head_hidden_act,
+        head_layer_norm_eps, head_dropout:
+            sizes of the decoder. `head_intermediate_size=None` means `4 * head_hidden_size`. The dropout is that of
+            embeddings, attention and branches.
+        max_position_embeddings (`int`): steps that the decoder can number.
+        classifier_dropout (`float`): before the classifiers.
+        num_verbs, num_nouns (`int`): classes of classifiers for verb and noun; 0 = there are none.
+        id2verb, id2noun (`dict[int, str]`, *optional*): what they are called.
+        verb_of_action, noun_of_action (`list[int]`, *optional*): of each action, the number of its verb and noun.
+            Their scores are then sums of those of actions.
+        next_weight, past_weight, feature_weight (`float`): weights of the three losses (paper, equation 6). A
+            classifier of the past is only trained where `past_weight` is not 0.
+        valid_only (`bool`): a loss is the mean over frames that have a label. `False` = over all, as released: those
+            without one count as 0.
+        initializer_range, linear_initializer_range (`float`): deviation of new weights, of the decoder's layers
+            and of all linear layers around them. Released for widths of 768 and 2048.
+
+    Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types;
+    `ValueError` for names of classes that are not numbered from 0 without a gap.
+    """
+
+    model_type = "avt"
+    sub_configs: ClassVar[dict[str, type]] = {"backbone_config": AutoConfig}
+    attribute_map: ClassVar[dict[str, str]] = {
+        "hidden_size": "head_hidden_size",
+        "num_hidden_layers": "head_num_hidden_layers",
+        "num_attention_heads": "head_num_attention_heads",
+    }
+    keys_to_ignore_at_inference: ClassVar[list[str]] = [
+        "losses", "past_logits", "predicted_features", "features", "past_key_values",
+    ]  # fmt: skip
+    # of the frames, as the reference was trained
+    image_mean: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
+    image_std: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
+
+    backbone_config: dict[str, Any] | PreTrainedConfig | None = None
+    feature_size: int | None = None
+    num_frames: int = 10
+    frame_rate: float | int = 1.0
+    observation_seconds: float | int = 10.0
+    anticipation_seconds: float | int = 1.0
+
+    head_hidden_size: int = 2048
+    head_num_hidden_layers: int = 6
+    head_num_attention_heads: int = 4
+    head_intermediate_size: int | None = None
+    head_hidden_act: str = "gelu_new"
+    head_layer_norm_eps: float | int = 1e-5
+    head_dropout: float | int = 0.1
+    max_position_embeddings: int = 1024
+    classifier_dropout: float | int = 0.2
+
+    num_verbs: int = 0
+    num_nouns: int = 0
+    id2verb: Any = None
+    id2noun: Any = None
+    verb_of_action: list[int] | tuple[int, ...] | None = None
+    noun_of_action: list[int] | tuple[int, ...] | None = None
+
+    next_weight: float | int = 1.0
+    past_weight: float | int = 1.0
+    feature_weight: float | int = 1.0
+    valid_only: bool = True
+    use_cache: bool = False
+    initializer_range: float | int = 0.02
+    linear_initializer_range: float | int = 0.01
+
+    def __post_init__(self, **kwargs):
+        if self.head_intermediate_size is None:
+            self.head_intermediate_size = 4 * self.head_hidden_size
+        if self.feature_size is None and self.backbone_config is None:
+            self.backbone_config = ViTConfig(layer_norm_eps=1e-6)
+        elif isinstance(self.backbone_config, Mapping):
+            self.backbone_config = image_model_config(self.backbone_config)
+        super().__post_init__(**kwargs)
+
+    @property
+    def image_size(self) -> int | Sequence[int]:
+        """Pixels of a frame. Raises `ValueError` of a model that takes features."""
+        if self.backbone_config is None:
+            raise ValueError(f"a model of features of width {self.feature_size} takes no frames")
+        return self.backbone_config.image_size
+
+    @property
+    def frame_options(self) -> dict[str, Any]:
+        """Frames counted back from the last one that is seen, at the model's rate."""
+        return {"sampling": "last", "fps": self.frame_rate}
+
+    @property
+    def num_channels(self) -> int:
+        """Colour channels of a frame."""
+        return getattr(self.backbone_config, "num_channels", 3)
+
+    @property
+    def frame_width(self) -> int:
+        """Width D of what is known of a frame."""
+        if self.feature_size is not None:
+            return self.feature_size
+        widths = getattr(self.backbone_config, "hidden_sizes", ())  # of models whose stages have one each
+        return getattr(self.backbone_config, "hidden_size", None) or widths[-1]
+
+    def validate_architecture(self):
+        check_counts(self, (
+            "num_frames", "head_hidden_size", "head_num_hidden_layers", "head_num_attention_heads",
+            "head_intermediate_size", "max_position_embeddings",
+        ))  # fmt: skip
+        check_numbers(self, ("head_dropout", "classifier_dropout"), most=1.0)
+        check_numbers(self, ("head_layer_norm_eps",), most=1.0, above=True)
+        check_numbers(self, ("initializer_range", "linear_initializer_range"), most=100.0, above=True)
+        check_numbers(self, ("next_weight", "past_weight", "feature_weight"), most=1e6)
+        check_numbers(self, ("frame_rate", "observation_seconds"), most=1e6, above=True)
+        check_numbers(self, ("anticipation_seconds",), most=1e6)
+        check_activation("head_hidden_act", self.head_hidden_act)
+        if (self.feature_size is None) == (self.backbone_config is None):
+            raise ValueError("give a backbone_config for frames or a feature_size for features, not both")
+        if self.head_hidden_size % self.head_num_attention_heads:
+            raise ValueError(
+                f"head_hidden_size {self.head_hidden_size} must be a multiple of head_num_attention_heads "
+                f"{self.head_num_attention_heads}"
+            )
+
+    def validate_label_spaces(self):
+        for field, count in (("verb_of_action", self.num_verbs), ("noun_of_action", self.num_nouns)):
+            numbers = getattr(self, field)
+            if numbers is None:
+                continue
+            if len(numbers) != self.num_labels:
+                raise ValueError(f"{field} has a number for each of {self.num_labels} actions, got {len(numbers)}")
+            if any(number < 0 for number in numbers):
+                raise ValueError(f"{field} has numbers of classes, from 0, got {min(numbers)}")
+            if count and max(numbers) >= count:
+                raise ValueError(f"{field} names class {max(numbers)}, but there are {count}")
+
+
+def image_model_config(fields: Mapping[str, Any]) -> PreTrainedConfig:
+    """The configuration with these fields, of which `model_type` says what it is of."""
+    model_type = fields.get("model_type")
+    if model_type not in CONFIG_MAPPING:
+        raise ValueError(f"backbone_config needs the model_type of a model of transformers, got {model_type!r}")
+    return CONFIG_MAPPING[model_type](**{name: value for name, value in fields.items() if name != "model_type"})
+
+
+__all__ = ["AVTConfig"]

@@ -1,0 +1,368 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""AVT: what a person does next (Girdhar and Grauman 2021, arXiv:2106.02036).
+
+frames (B, T, C, H, W) -> [image model] -> features (B, T, D) -> [decoder] -> predicted features (B, T, D), each of the
+step after -> [classifier] -> logits (B, classes) of what follows the last frame
+
+B clips, T frames, C colour channels, D width of a feature, M width of the decoder. Classes stand in the order the
+tensor flows.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedConfig
+from transformers import initialization as init
+from transformers.cache_utils import Cache, DynamicCache
+from transformers.modeling_utils import PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
+from transformers.processing_utils import Unpack
+from transformers.pytorch_utils import Conv1D
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from holovid.configuration.configuration_avt import AVTConfig
+from holovid.configuration.field_checks import check_field_names
+from holovid.modeling.layers_avt import AVTAttention, AVTDecoder, AVTLayer
+from holovid.modeling.model_inputs import check_frames, check_tensor
+from holovid.modeling.modeling_common import IGNORED, HolovidPreTrainedModel, check_classes, states_of
+from holovid.modeling.tasks import Task
+
+
+class AVTFrames(nn.Module):
+    """Frames (B, T, C, H, W) -> features (B, T, D), each by itself.
+
+    A feature is what the image model says of the whole image: its pooled output, or else its class token.
+    """
+
+    def __init__(self, config: PreTrainedConfig):
+        super().__init__()
+        model_class = MODEL_MAPPING[type(config)]
+        # the pooler of a ViT is an image model's own head, and not trained in most checkpoints
+        without = {"add_pooling_layer": False} if "add_pooling_layer" in signature(model_class).parameters else {}
+        self.model = AutoModel.from_config(config, **without)
+
+    def forward(self, pixel_values_videos: Tensor) -> Tensor:
+        frames = pixel_values_videos.flatten(0, 1).to(self.model.dtype)
+        outputs = self.model(frames)
+        pooled = getattr(outputs, "pooler_output", None)
+        features = outputs.last_hidden_state[:, 0] if pooled is None else pooled.flatten(1)
+        return features.unflatten(0, pixel_values_videos.shape[:2])
+
+
+@dataclass
+class AVTModelOutput(ModelOutput):
+    """
+    Args:
+        last_hidden_state (B, T, M): of the decoder.
+        predicted_features (B, T, D): each of the step after.
+        features (B, T, D): of the frames.
+        past_key_values: of the decoder, for the frames that follow.
+        hidden_states, attentions: of the decoder's layers, (B, T, M) and (B, N, T, T).
+    """
+
+    last_hidden_state: Tensor | None = None
+    predicted_features: Tensor | None = None
+    features: Tensor | None = None
+    past_key_values: Cache | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+@dataclass
+class AVTOutput(ModelOutput):
+    """
+    Args:
+        loss: the sum of `losses`, each times its weight.
+        logits (B, num_labels): of the action that follows.
+        verb_logits (B, num_verbs), noun_logits (B, num_nouns): where there are such classes.
+        losses: "next", of what follows; "past", of what each frame shows; "feature", of predicted features.
+        past_logits (B, T, num_labels): of what each frame shows, from the frames before it; the first one from itself.
+        predicted_features, features, past_key_values, hidden_states, attentions: as in [`AVTModelOutput`].
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    verb_logits: Tensor | None = None
+    noun_logits: Tensor | None = None
+    losses: dict[str, Tensor] | None = None
+    past_logits: Tensor | None = None
+    predicted_features: Tensor | None = None
+    features: Tensor | None = None
+    past_key_values: Cache | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+class AVTPreTrainedModel(HolovidPreTrainedModel):
+    config: AVTConfig
+    base_model_prefix = "avt"
+    input_modalities = ("video",)
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["AVTLayer"]  # noqa: RUF012
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _can_record_outputs = {"hidden_states": AVTLayer, "attentions": AVTAttention}  # noqa: RUF012
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        """As released: normal, the decoder's layers as GPT-2's, linear layers around them with half of that."""
+        super()._init_weights(module)
+        if isinstance(module, Conv1D):
+            init.normal_(module.weight, std=self.config.initializer_range)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
+            init.normal_(module.weight, std=self.config.linear_initializer_range)
+
+
+class AVTModel(AVTPreTrainedModel):
+    """Features of frames, and of each the one predicted to follow."""
+
+    def __init__(self, config: AVTConfig):
+        super().__init__(config)
+        self.frames = None if config.backbone_config is None else AVTFrames(config.backbone_config)
+        self.decoder = AVTDecoder(config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.decoder.encoder if self.frames is None else self.frames.model.get_input_embeddings()
+
+    @can_return_tuple
+    @merge_with_config_defaults
+    @capture_outputs(tie_last_hidden_states=False)
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        features: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AVTModelOutput:
+        r"""
+        pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
+            Normalised frames, in the order of time.
+        features (`Tensor` of shape (B, T, D)):
+            In place of frames.
+        past_key_values (`Cache`, *optional*):
+            What the decoder holds of the frames before these.
+        use_cache (`bool`, *optional*):
+            Return `past_key_values` for the frames that follow.
+        """
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache()
+        features = self.see(pixel_values_videos, features)
+        hidden_states = self.decoder(features, past_key_values, **kwargs)
+        return AVTModelOutput(
+            last_hidden_state=hidden_states,
+            predicted_features=self.decoder.predict(hidden_states),
+            features=features,
+            past_key_values=past_key_values if use_cache else None,
+        )
+
+    def see(self, pixel_values_videos: Tensor | None, features: Tensor | None = None) -> Tensor:
+        """Features (B, T, D) of frames, or those that are given.
+
+        Raises `ValueError` for both, neither, or other shapes than the model's.
+        """
+        if (pixel_values_videos is None) == (features is None):
+            raise ValueError("give pixel_values_videos or features, not both")
+        if features is not None:
+            check_tensor("features", features)
+            width = self.config.frame_width
+            if features.ndim != 3 or features.shape[-1] != width or not features.shape[1]:
+                raise ValueError(f"features must be (B, T, {width}), got {tuple(features.shape)}")
+            return features.to(self.decoder.encoder.weight.dtype)
+        if self.frames is None:
+            raise ValueError(f"this model has no image model: give features (B, T, {self.config.feature_size})")
+        check_frames(pixel_values_videos, self.config.num_channels)
+        return self.frames(pixel_values_videos)
+
+    @torch.no_grad()
+    def rollout(
+        self, pixel_values_videos: Tensor | None = None, steps: int = 1, features: Tensor | None = None
+    ) -> Tensor:
+        """Features (B, steps, D) that are predicted to follow the last frame, one after the other.
+
+        The hidden state of each is what the decoder reads next, as released, not the feature that it stands for.
+        Raises `ValueError` for less than one step, or more than the decoder has positions.
+        """
+        if steps < 1:
+            raise ValueError(f"steps must be 1 or more, got {steps}")
+        cache = DynamicCache()
+        hidden_states = self.decoder(self.see(pixel_values_videos, features), cache)[:, -1:]
+        following = [hidden_states]
+        for _ in range(steps - 1):
+            hidden_states = self.decoder.decode(hidden_states, cache)
+            following.append(hidden_states)
+        return self.decoder.predict(torch.cat(following, dim=1))
+
+
+class AVTForActionAnticipation(AVTPreTrainedModel):
+    """AVT with a classifier of the action that follows, and of verb and noun where the configuration counts them.
+
+    Verbs and nouns of a model that only knows actions are sums: of the probabilities of all actions with that verb.
+    """
+
+    tasks = (
+        Task("label", labels="labels", scores="logits", kind="future"),
+        Task("verb", labels="verb_labels", scores="verb_logits", kind="future"),
+        Task("noun", labels="noun_labels", scores="noun_logits", kind="future"),
+    )
+
+    def __init__(self, config: AVTConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.avt = AVTModel(config)
+        self.dropout = nn.Dropout(config.classifier_dropout)
+        counts = {"action": config.num_labels, "verb": config.num_verbs, "noun": config.num_nouns}
+        self.classifiers = nn.ModuleDict(
+            {name: nn.Linear(config.frame_width, count) for name, count in counts.items() if count}
+        )
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values_videos: Tensor | None = None,
+        features: Tensor | None = None,
+        labels: Tensor | None = None,
+        past_labels: Tensor | None = None,
+        verb_labels: Tensor | None = None,
+        noun_labels: Tensor | None = None,
+        past_verb_labels: Tensor | None = None,
+        past_noun_labels: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AVTOutput:
+        r"""
+        pixel_values_videos (`Tensor` of shape (B, T, C, H, W)), features (`Tensor` of shape (B, T, D)):
+            One of them; further arguments as in [`AVTModel`].
+        labels (`Tensor` of shape (B,), *optional*):
+            Number of the action that follows; -100 where none is known.
+        past_labels (`Tensor` of shape (B, T), *optional*):
+            Number of the action that each frame shows; -100 where none is known.
+        verb_labels, noun_labels, past_verb_labels, past_noun_labels (*optional*):
+            The same for the classifiers of verb and noun.
+        """
+        outputs = self.avt(pixel_values_videos, features, **kwargs)
+        following = self.dropout(outputs.predicted_features[:, -1])
+        # what each frame is from the frames before it; the first one has none, and is itself
+        past = self.dropout(torch.cat((outputs.features[:, :1], outputs.predicted_features[:, :-1]), dim=1))
+        logits = {name: classifier(following) for name, classifier in self.classifiers.items()}
+        past_logits = {name: classifier(past) for name, classifier in self.classifiers.items()}
+        losses = self.losses(
+            logits,
+            {"action": labels, "verb": verb_labels, "noun": noun_labels},
+            past_logits,
+            {"action": past_labels, "verb": past_verb_labels, "noun": past_noun_labels},
+            outputs,
+        )
+        return AVTOutput(
+            loss=self.total(losses),
+            logits=logits["action"],
+            verb_logits=self.of_actions(logits, "verb", self.config.verb_of_action),
+            noun_logits=self.of_actions(logits, "noun", self.config.noun_of_action),
+            losses=losses or None,
+            past_logits=past_logits["action"],
+            predicted_features=outputs.predicted_features,
+            features=outputs.features,
+            past_key_values=outputs.past_key_values,
+            **states_of(outputs),
+        )
+
+    def losses(
+        self,
+        logits: dict[str, Tensor],
+        labels: dict[str, Tensor | None],
+        past_logits: dict[str, Tensor],
+        past_labels: dict[str, Tensor | None],
+        outputs: AVTModelOutput,
+    ) -> dict[str, Tensor]:
+        """Loss of what follows, of the past, and of features, of those there are labels for (paper, section 3.3).
+
+        Without any label there is none. The feature that a frame is compared with learns too, as released.
+        """
+        found = {
+            "next": [self.cross_entropy(logits, name, given) for name, given in labels.items() if given is not None],
+            "past": [
+                self.cross_entropy(past_logits, name, given)
+                for name, given in past_labels.items()
+                if given is not None
+            ],
+        }
+        losses = {name: torch.stack(terms).sum() for name, terms in found.items() if terms}
+        if losses and outputs.features.shape[1] > 1:
+            losses["feature"] = nn.functional.mse_loss(outputs.predicted_features[:, :-1], outputs.features[:, 1:])
+        return losses
+
+    def cross_entropy(self, logits: dict[str, Tensor], name: str, labels: Tensor) -> Tensor:
+        """Mean over all that have a label; with `valid_only=False` over all, of which the others count as 0."""
+        check_tensor("labels", labels)
+        if name not in logits:
+            raise ValueError(f"this model has no classifier of {name}s: num_{name}s is 0")
+        if labels.shape != logits[name].shape[:-1]:
+            raise ValueError(
+                f"labels of {name}s must have shape {tuple(logits[name].shape[:-1])}, got {tuple(labels.shape)}"
+            )
+        check_classes(labels, logits[name].shape[-1], f"labels of {name}s")
+        total = nn.functional.cross_entropy(
+            logits[name].flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        # Departs, unless asked for: the released code divides by the number of all, with or without a label.
+        count = (labels != IGNORED).sum().clamp(min=1) if self.config.valid_only else labels.numel()
+        return total / count
+
+    def total(self, losses: dict[str, Tensor]) -> Tensor | None:
+        if not losses:
+            return None
+        return sum(getattr(self.config, f"{name}_weight") * loss for name, loss in losses.items())
+
+    def of_actions(self, logits: dict[str, Tensor], name: str, numbers: Sequence[int] | None) -> Tensor | None:
+        """Logits of verbs or nouns: of their classifier, or logarithms of sums of probabilities of actions."""
+        if name in logits or numbers is None:
+            return logits.get(name)
+        probabilities = logits["action"].softmax(dim=-1)
+        index = torch.tensor(numbers, device=probabilities.device).expand(probabilities.shape)
+        sums = probabilities.new_zeros(len(probabilities), max(numbers) + 1).scatter_add(-1, index, probabilities)
+        return sums.clamp(min=torch.finfo(sums.dtype).tiny).log()
+
+    @torch.no_grad()
+    def rollout(
+        self, pixel_values_videos: Tensor | None = None, steps: int = 1, features: Tensor | None = None
+    ) -> Tensor:
+        """Logits (B, steps, num_labels) of the actions that follow, one step after the other.
+
+        As [`AVTModel.rollout`]. The first one is `logits` of a forward pass.
+        """
+        return self.classifiers["action"](self.avt.rollout(pixel_values_videos, steps, features))
+
+    @classmethod
+    def from_image_model(
+        cls, source: str | os.PathLike | PreTrainedModel, **config_overrides: Any
+    ) -> "AVTForActionAnticipation":
+        """Start from an image model of transformers, as the paper does from ImageNet's ViT. All else is new.
+
+        Args:
+            source: Hub id or folder of a checkpoint, or the model itself.
+            config_overrides: fields of [`AVTConfig`], `num_labels`, `id2label`.
+        """
+        check_field_names(AVTConfig, config_overrides)
+        image_model = source if isinstance(source, PreTrainedModel) else AutoModel.from_pretrained(source)
+        config = AVTConfig(backbone_config=image_model.base_model.config.to_dict(), **config_overrides)
+        model = cls(config)
+        own = model.avt.frames.model
+        tensors = image_model.base_model.state_dict()
+        own.load_state_dict({name: tensors[name] for name in own.state_dict()})
+        return model
+
+
+__all__ = ["AVTForActionAnticipation", "AVTModel", "AVTPreTrainedModel"]
