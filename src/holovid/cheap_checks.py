@@ -15,10 +15,18 @@ from huggingface_hub.utils import validate_repo_id
 from holovid.configuration.suggestions import did_you_mean
 
 CONFIGURATIONS = ("config.json", "adapter_config.json")
-TABLES = (".csv", ".parquet", ".txt")
+TABLES = (".bundle", ".csv", ".parquet", ".txt")
+PATH_COLUMNS = ("path", "file_name", "video", "name")  # the first of them that a table has tells where its clips are
 # what tables call the score of a clip, in small letters or capitals, and what it is called where nobody says
 SCORE_COLUMNS = ("quality", "score", "mos")
 SCORE_DEFAULTS = ("quality", "label")
+# columns of the published tables of EPIC-KITCHENS, and those of answers that are made of them
+EPIC_COLUMNS = frozenset(
+    ("narration_id", "uid", "participant_id", "video_id", "start_timestamp", "stop_timestamp", "start_frame",
+     "stop_frame", "verb_class", "noun_class", "all_noun_classes")
+)  # fmt: skip
+EPIC_ANSWERS = ("action", "label", "verb", "noun")
+ENOUGH_EPIC_COLUMNS = 4  # of them tell a table that lacks some
 LIST_LINE = re.compile(r".*\S[ \t]+-?[0-9]+\s*")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:[0-9]+)?")
@@ -89,8 +97,15 @@ def check_clips(source: str, columns: Sequence[str] = ()) -> None:
     if LIST_LINE.fullmatch(first.rstrip("\n")):
         return
     there = [name.strip() for name in next(csv.reader([first[:100_000]]), [])]
+    there += EPIC_ANSWERS if is_epic_kitchens(there) else ()
     if missing := [column for column in columns if column not in there and score_column(column, there) is None]:
         raise ValueError(f"{path} has no column {missing[0]!r}; {did_you_mean(missing[0], there)}")
+
+
+def is_epic_kitchens(columns: Sequence[str]) -> bool:
+    """Whether the columns of a table are those of EPIC-KITCHENS' own, which have none that says where a clip is."""
+    names = {name.strip() for name in columns}
+    return names.isdisjoint(PATH_COLUMNS) and len(names & EPIC_COLUMNS) >= ENOUGH_EPIC_COLUMNS
 
 
 def score_column(column: str, there: Sequence[str]) -> str | None:

@@ -17,10 +17,10 @@ import pyarrow.csv
 import pyarrow.parquet
 from datasets import Dataset, Value, Video
 
+from holovid.cheap_checks import PATH_COLUMNS
 from holovid.data.clip_folders import first_of
 
 TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
-PATH_COLUMNS = ("path", "file_name", "video", "name")  # the first of them that a table has tells where its clips are
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?[0-9]+)\s*")
 LEADING_ZEROS = re.compile(r"^(-?)0+(?=[0-9])")
@@ -37,12 +37,17 @@ def read_table(path: Path, root: str | os.PathLike | None, targets: list[str]) -
 
     Raises `ValueError` that names the file and what is wrong with it, `OSError` if it cannot be opened.
     """
+    return with_videos(read_rows(path, targets), str(path), Path(root) if root is not None else path.parent)
+
+
+def read_rows(path: Path, targets: list[str]) -> Dataset:
+    """The rows of [`read_table`] as they are, and its errors."""
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise ValueError(
             f"{path} cannot be read as a table of clips: a table ends in {', '.join(sorted(TABLE_SUFFIXES))}"
         )
     try:
-        rows = Dataset(plain_table(path, targets))
+        return Dataset(plain_table(path, targets))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} cannot be read as a table of clips: it is not text in UTF-8 ({error})") from error
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError, NotImplementedError) as error:
@@ -53,7 +58,6 @@ def read_table(path: Path, root: str | os.PathLike | None, targets: list[str]) -
             raise
         # what arrow says of a damaged file
         raise ValueError(f"{path} cannot be read as a table of clips: {one_line(error)}") from error
-    return with_videos(rows, str(path), Path(root) if root is not None else path.parent)
 
 
 def plain_table(path: Path, targets: list[str]) -> pyarrow.Table:

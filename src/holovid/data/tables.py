@@ -17,9 +17,10 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, Vi
 from transformers.utils import logging
 
 from holovid.configuration.class_names import class_names as numbered_names
+from holovid.data.action_lists import LISTS, read_clips_of
 from holovid.data.answers import holds_lists, read_classes, wanted_kind, with_numbers, with_score_column
 from holovid.data.clip_folders import find_classes, first_of, visible
-from holovid.data.table_files import TABLE_SUFFIXES, is_url, read_table, what_there_is, with_videos
+from holovid.data.table_files import is_url, read_table, what_there_is, with_videos
 from holovid.modeling.tasks import PROBLEM_TYPES
 
 logger = logging.get_logger(__name__)
@@ -70,6 +71,9 @@ def load_clips(
             - a table, .csv or .parquet: a column `path` (or `file_name`, `video`, `name`), the targets, optionally
               `start` and `end`; or the lists of papers, .csv or .txt, of lines `clip label` without a header, where
               the label is a number;
+            - the lists of data sets of kitchens as they are published, of EPIC-KITCHENS (.csv), EGTEA Gaze+ (.txt) and
+              50 Salads (.bundle), with the targets "action", which "label" stands for, and in the first two also
+              "verb" and "noun". Videos are found by their names, anywhere below `root`;
             - a mapping of the name of a split to a folder or table of its own;
             - the id of a data set of the Hub with a column of videos: `owner/name`.
         target: the column, or columns, of right answers. For numbers "label" and "quality" also stand for a column
@@ -178,11 +182,11 @@ def read_source(
     if path.is_dir():
         return read_folder(path, root, targets)
     if path.is_file():
-        return {"train": read_table(path, root, targets)}
-    if isinstance(source, str) and path.suffix.lower() not in TABLE_SUFFIXES and HUB_ID.fullmatch(source):
+        return {"train": read_clips_of(path, root, targets)}
+    if isinstance(source, str) and path.suffix.lower() not in LISTS and HUB_ID.fullmatch(source):
         return read_hub(source)
     raise ValueError(
-        f"there is no {source_name(source)}; clips are a folder, a table ({', '.join(sorted(TABLE_SUFFIXES))}) or a "
+        f"there is no {source_name(source)}; clips are a folder, a table ({', '.join(sorted(LISTS))}) or a "
         "data set of the Hub, owner/name"
     )
 
@@ -203,7 +207,7 @@ def read_folder(folder: Path, root: str | os.PathLike | None, targets: list[str]
         beside = visible(folder)
         entries = [entry for entry in beside if entry.name.split(".")[0].lower() in SPLIT_OF]
         folders = [entry for entry in entries if entry.is_dir()]
-        tables = [entry for entry in entries if Path(entry.name).suffix.lower() in TABLE_SUFFIXES]
+        tables = [entry for entry in entries if Path(entry.name).suffix.lower() in LISTS]
         for parts in (folders, tables):
             splits: dict[str, Path] = {}
             for part in sorted(parts, key=lambda entry: entry.name):
@@ -217,7 +221,7 @@ def read_folder(folder: Path, root: str | os.PathLike | None, targets: list[str]
                 if others and parts is folders:
                     logger.warning(f"{folder}: left out {first_of(others, 'folder')}, as no split is called so")
                 ordered = sorted(splits, key=list(SPLIT_OF.values()).index)
-                read = read_clips_below if parts is folders else read_table
+                read = read_clips_below if parts is folders else read_clips_of
                 return {split: read(splits[split], root, targets) for split in ordered}
     return {"train": read_clips_below(folder, root, targets)}
 
@@ -261,14 +265,16 @@ def with_classes(
         labels = {split: read_labels(split, rows, target) for split, rows in clips.items()}
     plain = plain_names(set().union(*labels.values()), target)
     labels = {split: [plain[label] for label in column] for split, column in labels.items()}
-    teaching = "train" if "train" in clips else next(iter(clips))
-    owner, feature = "the model", clips[teaching].features[target]
-    feature = feature.feature if holds_lists(feature) else feature
+    teaching = [clips["train"]] if "train" in clips else [*clips.values()]
+    features = [rows.features[target] for rows in teaching]
+    features = [feature.feature if holds_lists(feature) else feature for feature in features]
+    owner = "the model"
     if names is None:
         owner = "training"
         learned = set(labels["train"]) if "train" in clips else set().union(*labels.values())
-        is_given = isinstance(feature, ClassLabel)
-        names = [*dict.fromkeys(map(plain_name, feature.names))] if is_given else sorted_names(learned, target)
+        is_given = all(isinstance(feature, ClassLabel) for feature in features)
+        given = [plain_name(name) for feature in features for name in feature.names] if is_given else []
+        names = [*dict.fromkeys(given)] if is_given else sorted_names(learned, target)
         known = set(names) if is_given else learned
     else:
         names = list(numbered_names(names, "names").values()) if isinstance(names, Mapping) else names
