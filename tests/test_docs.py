@@ -156,9 +156,12 @@ def walk_through(page: str, place: Path, forks: Commands) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["convert", "export", "install", "sound", "streaming"])
+@pytest.mark.parametrize("page", ["anticipation", "convert", "export", "install", "sound", "streaming"])
 def test_page_runs(page, tmp_path, forks):
     printed = walk_through(f"{page}.md", tmp_path, forks)
+    if page == "anticipation":  # which says what is printed in comments
+        text = (ROOT / "docs" / "anticipation.md").read_text()
+        assert printed[0].splitlines() == re.findall(r"^# (.* .*[\]0-9])$", text, re.MULTILINE)
     if page == "sound":
         assert printed[1] == (
             "{'pixel_values_videos': (1, 16, 3, 64, 64), 'frame_times': (1, 16), 'input_values': (1, 200, 128), "
