@@ -22,6 +22,8 @@ from holovid.metrics.top_k_accuracy import class_accuracies, label_ranks
 
 TOP = 5  # predictions of a clip that are kept
 TOP_K = (1, 5)
+SCORES = "scores"  # the column of them
+ALL_SCORES = "log_probabilities"  # of an answer, where those of all classes are kept
 Answer = dict[str, Any]
 
 
@@ -32,6 +34,10 @@ class Answers:
 
     def lines(self, logits: Tensor, rights: Sequence[Any], ensemble: str) -> list[Answer]:
         """What the log keeps of each clip, of logits (B, V, K); of numbers also (B, V)."""
+        raise NotImplementedError
+
+    def with_all_scores(self, answers: Sequence[Answer], logits: Tensor, ensemble: str) -> list[Answer]:
+        """The same answers with what fusing adds up, see [`check_one_class`]."""
         raise NotImplementedError
 
     def metrics(self, question: Question, answers: Sequence[Answer], rights: Sequence[Any]) -> dict[str, float | None]:
@@ -70,6 +76,10 @@ class ClassAnswers(Answers):
             for rank, top, shares in zip(ranks, best, probabilities, strict=True)
         ]
 
+    def with_all_scores(self, answers: Sequence[Answer], logits: Tensor, ensemble: str) -> list[Answer]:
+        scores = ensemble_views(logits, ensemble).cpu().tolist()
+        return [answer | {ALL_SCORES: clip} for answer, clip in zip(answers, scores, strict=True)]
+
     def metrics(self, question: Question, answers: Sequence[Answer], rights: Sequence[int]) -> dict[str, float | None]:
         ranks, count = ranks_of(answers), len(question.classes)
         shares = class_accuracies(ranks < 1, np.asarray(rights), count)
@@ -106,6 +116,9 @@ class ClassAnswers(Answers):
             scores = [None if answer is None else answer["scores"][place] for answer in answers]
             columns[f"prediction_{place + 1}"] = pyarrow.array(best, pyarrow.string())
             columns[f"score_{place + 1}"] = pyarrow.array(scores, pyarrow.float64())
+        if any(answer is not None and ALL_SCORES in answer for answer in answers):
+            kept = [None if answer is None else answer[ALL_SCORES] for answer in answers]
+            columns[SCORES] = pyarrow.array(kept, pyarrow.list_(pyarrow.float32()))
         return columns
 
 
@@ -214,6 +227,16 @@ def ensemble_views(logits: Tensor, ensemble: str) -> Tensor:
     if ensemble == "logits":
         return logits.mean(dim=1).log_softmax(dim=-1)
     return logits.log_softmax(dim=-1).logsumexp(dim=1) - math.log(logits.shape[1])
+
+
+def check_one_class(questions: Sequence[Question]) -> None:
+    """Raise `ValueError` for a question whose answer is not one class, so that there are no scores to be fused."""
+    if others := [
+        question.name for question in questions if not isinstance(ANSWERS[question.task.kind], ClassAnswers)
+    ]:
+        raise ValueError(
+            f"scores of all classes are kept of tasks with one class a clip; {others[0]!r} has several, or is a number"
+        )
 
 
 def ranks_of(answers: Sequence[Answer]) -> np.ndarray:

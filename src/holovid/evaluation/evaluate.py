@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from holovid.data.dataset import BrokenClip, BrokenClipError, ClipDataset, describe
-from holovid.evaluation.answers import ANSWERS
+from holovid.evaluation.answers import ANSWERS, check_one_class
 from holovid.evaluation.answers import ensemble_views as ensemble_views
 from holovid.evaluation.fingerprints import fingerprints_of
 from holovid.evaluation.interventions import apply_interventions, check_interventions, intervened
@@ -58,6 +58,7 @@ def evaluate_clips(
     output: str | os.PathLike | None = None,
     on_broken: str = "skip",
     csv: bool = False,
+    scores: bool = False,
     about: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -82,6 +83,8 @@ def evaluate_clips(
         on_broken: what happens at a clip that cannot be read. "skip": it is left out, counted and listed with the
             reason. "raise": `BrokenClipError`.
         csv: also write predictions.csv.
+        scores: also keep the scores of all classes, for [`holovid.evaluation.fusion.fuse`]: a column `scores` of
+            predictions.parquet (of verbs `verb_scores`), logarithms of probabilities in the order of the classes.
         about: `model`, `dataset`, `split` and `command` as they shall be called in the results.
         progress: show a bar.
 
@@ -106,6 +109,8 @@ def evaluate_clips(
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     tasks, clips = match_tasks(model, rows, target), list_clips(rows)
+    if scores:
+        check_one_class(tasks)
     dataset = ClipDataset(rows, processor, target=[task.column for task in tasks], **protocol.call_options())
     dataset.blank_row()  # what no clip can be read with is said at once
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
@@ -113,7 +118,7 @@ def evaluate_clips(
     header = {
         "protocol": protocol.describe(video_processor),
         "fingerprints": fingerprints_of(model, video_processor, protocol, clips, tasks),
-    }
+    } | ({"scores": True} if scores else {})
 
     with ExitStack() as stack:
         folder = Path(output or stack.enter_context(tempfile.TemporaryDirectory(prefix="holovid_evaluation_")))
@@ -126,7 +131,7 @@ def evaluate_clips(
         at_once = max(1, batch_size // protocol.views_and_crops)
         numbered = NumberedClips(dataset, share)
         loader = DataLoader(numbered, batch_size=at_once, num_workers=num_workers, collate_fn=list)
-        predict = stack.enter_context(predictor(model, state.device, tasks, protocol, batch_size))
+        predict = stack.enter_context(predictor(model, state.device, tasks, protocol, batch_size, scores))
         advance = stack.enter_context(progress_bar(len(share), progress and state.is_local_main_process))
         for lines in predicted(loader, predict, on_broken):
             log.add(lines)
@@ -241,7 +246,12 @@ def predicted(loader: DataLoader, predict: Predict, on_broken: str) -> Iterator[
 
 @contextmanager
 def predictor(
-    model: PreTrainedModel, device: torch.device, tasks: list[Question], protocol: Protocol, batch_size: int
+    model: PreTrainedModel,
+    device: torch.device,
+    tasks: list[Question],
+    protocol: Protocol,
+    batch_size: int,
+    scores: bool = False,
 ) -> Iterator[Predict]:
     """What turns numbered inputs of clips into predictions, while the model stands on `device`, in evaluation mode."""
     names = [question.task.scores for question in tasks]
@@ -259,7 +269,9 @@ def predictor(
         for task, name in zip(tasks, names, strict=True):
             check_finite(logits[name])
             rights = [task.labels[number] for number in numbers]
-            answers = ANSWERS[task.task.kind].lines(logits[name], rights, ensemble)
+            kind = ANSWERS[task.task.kind]
+            answers = kind.lines(logits[name], rights, ensemble)
+            answers = kind.with_all_scores(answers, logits[name], ensemble) if scores else answers
             for line, answer in zip(lines, answers, strict=True):
                 line[task.name] = answer
         return lines

@@ -5,8 +5,9 @@ results.json is made to be published: it names models and clips without saying w
 
 import datetime
 import io
+import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
-from holovid.evaluation.answers import ANSWERS, ranks_of, top_k
+from holovid.evaluation.answers import ANSWERS, SCORES, ranks_of, top_k
 from holovid.evaluation.prediction_log import Line
 from holovid.evaluation.tasks import Clips, Question
 from holovid.files import write_whole
+from holovid.modeling.tasks import Task
 from holovid.records import EVALUATION, write_record
 
+SCORED_TASKS = "holovid_tasks"  # of the schema of predictions with scores: JSON of [{"name", "kind", "classes"}]
 LIBRARIES = ("holovid", "torch", "transformers", "accelerate", "datasets", "av")
 
 
@@ -69,13 +72,13 @@ def write_report(
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
-    table = prediction_table(clips, tasks, lines)
+    table = with_classes_of_scores(prediction_table(clips, tasks, lines), tasks)
     buffer = io.BytesIO()
     pyarrow.parquet.write_table(table, buffer)
     write_whole(folder / "predictions.parquet", buffer.getvalue())
     if csv:
         buffer = io.BytesIO()
-        pyarrow.csv.write_csv(table, buffer)
+        pyarrow.csv.write_csv(table.drop_columns([*scores_of(table, tasks).values()]), buffer)
         write_whole(folder / "predictions.csv", buffer.getvalue())
     title = f"{facts['model']['name']} on {facts['dataset']['name']}, {len(numbers)} clips"
     for task, kind, given, right in asked:
@@ -126,6 +129,20 @@ def prediction_table(clips: Clips, tasks: list[Question], lines: Mapping[int, Li
         right = [None if None in pair else all(pair) for pair in zip(*both, strict=True)]
         columns["action_correct"] = pyarrow.array(right, pyarrow.bool_())
     return pyarrow.table(columns)
+
+
+def scores_of(table: pyarrow.Table, tasks: Sequence[Question | Task]) -> dict[str, str]:
+    """Name of each task -> the column with the scores of all its classes; without tasks that have none."""
+    columns = {task.name: SCORES if len(tasks) == 1 else f"{task.name}_{SCORES}" for task in tasks}
+    return {name: column for name, column in columns.items() if column in table.column_names}
+
+
+def with_classes_of_scores(table: pyarrow.Table, tasks: Sequence[Question]) -> pyarrow.Table:
+    """The table, whose schema says what the scores of all classes are scores of; without such as it is."""
+    if not scores_of(table, tasks):
+        return table
+    named = [{"name": task.name, "kind": task.task.kind, "classes": task.classes} for task in tasks]
+    return table.replace_schema_metadata({SCORED_TASKS: json.dumps(named)})
 
 
 def without_place(reason: str, place: str | None, name: str) -> str:
