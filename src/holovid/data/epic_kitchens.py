@@ -100,7 +100,7 @@ def read_times(path: Path, rows: Dataset) -> tuple[list[float], list[float]]:
             hours, minutes, rest = match.groups()
             seconds.append(int(hours) * 3600 + int(minutes) * 60 + float(rest))
         if not seconds[0] < seconds[1]:
-            check_order(path, line_of(path, row), *seconds)
+            check_order(path, line_of(path, row), seconds[0], seconds[1])
         starts.append(seconds[0])
         ends.append(seconds[1])
     return starts, ends

@@ -144,8 +144,8 @@ def read_predictions(path: Path) -> Predictions:
 def check_same(one: Predictions, other: Predictions) -> None:
     """Raise `ValueError` unless both are of the same clips, right answers and classes."""
     both = f"{one.path} and {other.path}"
-    if odd := set(one.clips) ^ set(other.clips):
-        raise ValueError(f"{both} are of different clips: only one has {first_of(sorted(map(str, odd)), 'clip')}")
+    if alone := set(one.clips) ^ set(other.clips):
+        raise ValueError(f"{both} are of different clips: only one has {first_of(sorted(map(str, alone)), 'clip')}")
     if [(each.task, each.classes) for each in one.questions] != [
         (each.task, each.classes) for each in other.questions
     ]:
