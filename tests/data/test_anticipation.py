@@ -12,6 +12,7 @@ from holovid import HolovidProcessor
 from holovid.data import ClipDataset, load_clips
 from holovid.data.anticipation import before_actions, frame_times, seen_by
 from holovid.data.synthetic import write_mp4
+from holovid.evaluation.tasks import list_clips
 
 HEADER = "path,start,end,label"
 
@@ -130,3 +131,16 @@ def test_whose_clips_stay_as_they_are(table, tmp_path):
     assert seen_by(tiny_avt.tiny_config(), whole) is whole  # films that end where the model has to answer
     clips = load_clips(table)
     assert seen_by(tiny_xvit.tiny().config, clips) is clips
+
+
+def test_two_actions_may_start_together(table):
+    """What is seen before them is the same; an action that is there twice is a mistake."""
+    for more, refused in (("a.mp4,6,8,put", False), ("a.mp4,6,7,wash", True)):
+        path = table.with_name("together.csv")
+        path.write_text(table.read_text() + more + "\n")
+        rows = before_actions(load_clips(path))["train"]
+        if refused:
+            with pytest.raises(ValueError, match="more than once"):
+                list_clips(rows)
+        else:
+            assert len(list_clips(rows)) == 7

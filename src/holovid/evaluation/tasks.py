@@ -120,7 +120,9 @@ def list_clips(rows: Dataset) -> Clips:
     names = [str(name or place or f"row {row}") for row, (name, place) in enumerate(zip(given, places, strict=True))]
     starts: list[float | None] = plain["start"][:] if "start" in rows.features else [None] * len(places)
     ends: list[float | None] = plain["end"][:] if "end" in rows.features else [None] * len(places)
-    counts = Counter(zip(places, starts, ends, strict=True))
+    # what is seen before two actions that start together is the same clip with two answers
+    actions = [plain[name][:] for name in ("action_start", "action_end") if name in rows.features]
+    counts = Counter(zip(places, starts, ends, *actions, strict=True))
     if twice := [clip[0] for clip, count in counts.items() if count > 1 and clip[0] is not None]:
         raise ValueError(f"the data holds {first_of(twice, 'clip')} more than once")
     return Clips(places, names, starts, ends)
