@@ -5,7 +5,7 @@ The defaults are the released AVT-b for EPIC-KITCHENS-100: ViT-B/16 on 10 frames
 before the action. Names of the decoder are those of transformers' GPT-2 with `head_` in front.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
@@ -107,11 +107,11 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
         super().__post_init__(**kwargs)
 
     @property
-    def image_size(self) -> int | Sequence[int]:
+    def image_size(self) -> int | list[int] | tuple[int, int]:  # type: ignore[override]  # the image model's own
         """Pixels of a frame. Raises `ValueError` of a model that takes features."""
         if self.backbone_config is None:
             raise ValueError(f"a model of features of width {self.feature_size} takes no frames")
-        return self.backbone_config.image_size
+        return self.backbone_config.image_size  # type: ignore[union-attr]
 
     @property
     def frame_options(self) -> dict[str, Any]:
@@ -128,8 +128,10 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
         """Width D of what is known of a frame."""
         if self.feature_size is not None:
             return self.feature_size
-        widths = getattr(self.backbone_config, "hidden_sizes", ())  # of models whose stages have one each
-        return getattr(self.backbone_config, "hidden_size", None) or widths[-1]
+        width: int | None = getattr(self.backbone_config, "hidden_size", None)
+        if width is None:  # of models whose stages have one each
+            width = self.backbone_config.hidden_sizes[-1]  # type: ignore[union-attr]
+        return width
 
     def validate_architecture(self):
         check_counts(self, (

@@ -300,8 +300,9 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
             ],
         }
         losses = {name: torch.stack(terms).sum() for name, terms in found.items() if terms}
-        if losses and outputs.features.shape[1] > 1:
-            losses["feature"] = nn.functional.mse_loss(outputs.predicted_features[:, :-1], outputs.features[:, 1:])
+        predicted, features = outputs.predicted_features, outputs.features
+        if losses and predicted is not None and features is not None and features.shape[1] > 1:
+            losses["feature"] = nn.functional.mse_loss(predicted[:, :-1], features[:, 1:])
         return losses
 
     def cross_entropy(self, logits: dict[str, Tensor], name: str, labels: Tensor) -> Tensor:
@@ -359,7 +360,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         image_model = source if isinstance(source, PreTrainedModel) else AutoModel.from_pretrained(source)
         config = AVTConfig(backbone_config=image_model.base_model.config.to_dict(), **config_overrides)
         model = cls(config)
-        own = model.avt.frames.model
+        own = model.avt.frames.model  # type: ignore[union-attr]
         tensors = image_model.base_model.state_dict()
         own.load_state_dict({name: tensors[name] for name in own.state_dict()})
         return model
