@@ -245,6 +245,7 @@ def test_verbs_and_nouns(clips, tmp_path):
         ({"model": "xvit", "target": ["action"]}, "no column 'action'"),
         ({"model": "cast", "target": ["shape", "motion"]}, "--target is one column of labels, or verb noun"),
         ({"model": "xvit", "freeze_experts": True}, "XViT has none"),
+        ({"model": "avt", "class_weights": "balanced"}, "--class_weights is not for AVT"),
     ],
 )
 def test_what_is_refused(clips, options, message):

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, TrainingArguments, set_seed
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.data.answers import answer_kind, classes_of
-from holovid.data.anticipation import seen_by
+from holovid.data.anticipation import anticipates, seen_by
 from holovid.data.augmentation import build_augmentation
 from holovid.data.dataset import ClipDataset, load_clips
 from holovid.data.mixing import ClipMixing
@@ -129,6 +129,8 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
         model.config.adapters_only = True
     elif before:
         model.merge_experts()
+    if run.class_weights is not None and anticipates(model.config):
+        raise ValueError(f"--class_weights is not for {variant_of(model.config).title}, whose loss has several parts")
     rows = seen_by(model.config, rows, target)
     processor = build_processor(start, model.config, recipe)
     data_seed = seed if data_seed is None else data_seed
