@@ -58,6 +58,17 @@ def test_the_sum_by_hand(first, tmp_path):
     assert again["counts"] == {"clips": 3, "evaluated": 3, "broken": 0}
 
 
+def test_one_clip_before_two_actions(first, tmp_path):
+    """Actions that start together: their order tells them apart."""
+    twice = ("a.mp4", "a.mp4", "c.mp4")
+    files = [
+        write(tmp_path / name / "predictions.parquet", shares, clips=twice)
+        for name, shares in (("one", FIRST), ("other", SECOND))
+    ]
+    even = fuse(dict.fromkeys(files, 1.0))
+    assert even["counts"]["evaluated"] == 3 and even["metrics"]["top1"] == pytest.approx(2 / 3)
+
+
 def test_a_clip_that_one_could_not_read(first, tmp_path):
     second = write(tmp_path / "second.parquet", SECOND, broken=[None, "no frames", None])
     results = fuse({first: 1.0, second: 1.0})

@@ -12,6 +12,7 @@ import math
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ from holovid.evaluation.report import SCORED_TASKS, scores_of, write_report
 from holovid.evaluation.tasks import Clips, Question
 from holovid.modeling.tasks import Task
 
-Clip = tuple[str, float | None, float | None]  # path, start, end
+# path, start, end, and how often that came before: what is seen before two actions that start together is one clip
+Clip = tuple[str, float | None, float | None, int]
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def fuse(
     lines = fused_lines(given, list(files.values()))
     seconds = (time.perf_counter() - start) / len(lines)
     lines = {number: line | {"seconds": seconds} for number, line in lines.items()}
-    paths, starts, ends = map(list, zip(*given[0].clips, strict=True))
+    paths, starts, ends, _ = map(list, zip(*given[0].clips, strict=True))
     clips = Clips(paths, paths, starts, ends)
     facts = facts_of(given, list(files.values()), clips, command)
     with tempfile.TemporaryDirectory(prefix="holovid_fusion_") if output is None else nullcontext(output) as folder:
@@ -126,9 +128,11 @@ def read_predictions(path: Path) -> Predictions:
     if not tasks or len(columns) < len(tasks):
         raise ValueError(f"{path} has no scores of all classes; `holovid evaluate MODEL DATA --scores` writes them")
     values = {name: table[name].to_pylist() for name in ("path", "start", "end", "broken")}
-    clips = list(zip(values["path"], values["start"], values["end"], strict=True))
-    if len(set(clips)) < len(clips):
-        raise ValueError(f"{path} has a clip more than once")
+    counts: Counter = Counter()
+    clips: list[Clip] = []
+    for place in zip(values["path"], values["start"], values["end"], strict=True):
+        clips.append((*place, counts[place]))
+        counts[place] += 1
     broken = {clip: why for clip, why in zip(clips, values["broken"], strict=True) if why is not None}
     questions, scores = [], {}
     for task, each in zip(tasks, described, strict=True):
@@ -145,7 +149,9 @@ def check_same(one: Predictions, other: Predictions) -> None:
     """Raise `ValueError` unless both are of the same clips, right answers and classes."""
     both = f"{one.path} and {other.path}"
     if alone := set(one.clips) ^ set(other.clips):
-        raise ValueError(f"{both} are of different clips: only one has {first_of(sorted(map(str, alone)), 'clip')}")
+        raise ValueError(
+            f"{both} are of different clips: only one has {first_of(sorted(str(clip[:3]) for clip in alone), 'clip')}"
+        )
     if [(each.task, each.classes) for each in one.questions] != [
         (each.task, each.classes) for each in other.questions
     ]:
