@@ -80,8 +80,8 @@ def load_clips(
             `quality`, `score` or `mos`, if there is one of them.
         root: folder that relative paths in tables start from; by default that of the table.
         names: target -> names of its classes in the order of a model. By default they are those of the split "train"
-            (without one, of all splits), sorted. Labels that are numbers are the numbers of the classes, and their
-            names if there are no others.
+            (without one, of all splits), sorted; columns that hold classes already keep them, training's first. Labels
+            that are numbers are the numbers of the classes, and their names if there are no others.
         missing: what happens to files that are not there. "raise": a `ValueError`; "skip": their rows are left out,
             and a warning says which; "ignore": nobody looks, which saves a minute for a large set on a network disk.
 
@@ -266,14 +266,15 @@ def with_classes(
     plain = plain_names(set().union(*labels.values()), target)
     labels = {split: [plain[label] for label in column] for split, column in labels.items()}
     teaching = [clips["train"]] if "train" in clips else [*clips.values()]
-    features = [rows.features[target] for rows in teaching]
+    features = [rows.features[target] for rows in [*teaching, *clips.values()]]
     features = [feature.feature if holds_lists(feature) else feature for feature in features]
+    declared = [feature for feature in features if isinstance(feature, ClassLabel)]  # training's come first
     owner = "the model"
     if names is None:
         owner = "training"
         learned = set(labels["train"]) if "train" in clips else set().union(*labels.values())
-        is_given = all(isinstance(feature, ClassLabel) for feature in features)
-        given = [plain_name(name) for feature in features for name in feature.names] if is_given else []
+        is_given = all(isinstance(feature, ClassLabel) for feature in features[: len(teaching)])
+        given = [plain_name(name) for feature in declared for name in feature.names]
         names = [*dict.fromkeys(given)] if is_given else sorted_names(learned, target)
         known = set(names) if is_given else learned
     else:
