@@ -20,6 +20,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, List, Value
 from transformers import PreTrainedConfig
 from transformers.utils import logging
 
+from holovid.data.listed_actions import with_columns
 from holovid.loading import heads_of
 
 logger = logging.get_logger(__name__)
@@ -77,7 +78,6 @@ def before_actions(
             )
         times = frame_times(last[kept], frame_rate, num_frames)
         shown = what_frames_show(videos_of(rows), starts, ends, kept, times, by_half_length)
-        seen = rows.select(kept)
         new: dict[str, tuple[Any, Any]] = {
             "start": (np.maximum(last[kept] - observation_seconds, 0.0), Value("float64")),
             "end": (last[kept] + INCLUDED, Value("float64")),
@@ -87,11 +87,7 @@ def before_actions(
         for column in targets:
             classes = np.append(np.array(rows[column], dtype=np.int64), NOTHING)
             new[f"past_{column}"] = (classes[shown].tolist(), List(Value("int64")))
-        for name, (values, feature) in new.items():
-            if name in seen.column_names:
-                seen = seen.remove_columns(name)
-            seen = seen.add_column(name, list(values), feature=feature)
-        found[split] = seen
+        found[split] = with_columns(rows.select(kept), new)
     return DatasetDict(found)
 
 

@@ -9,6 +9,7 @@ A folder is a data set of `datasets`, whose rows have `features` (T, D) and the 
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,12 +72,9 @@ def embed_frames(
 
     with new_folder(Path(folder)) as unfinished:
         cache = unfinished / "_cache"
-        Dataset.from_generator(rows, features=schema, cache_dir=str(cache), keep_in_memory=False).save_to_disk(
-            str(unfinished)
-        )
-        for file in sorted(cache.rglob("*"), reverse=True):
-            file.rmdir() if file.is_dir() else file.unlink()
-        cache.rmdir()
+        embedded = Dataset.from_generator(rows, features=schema, cache_dir=str(cache))
+        embedded.save_to_disk(str(unfinished))
+        shutil.rmtree(cache)
     return Path(folder)
 
 
