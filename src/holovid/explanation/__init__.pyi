@@ -1,0 +1,3 @@
+from .explanation import Explanation as Explanation
+
+__all__: list[str]
