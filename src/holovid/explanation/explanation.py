@@ -6,6 +6,7 @@ spectrogram (B, L, F): step a covers its frames L * a / A to L * (a + 1) / A.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ class Explanation:
         clips = len(self.target)
         frames = self._size("frame", ("where", "when_visual", "frame_times"))
         steps = self._size("sound step", ("when_audio", "audio_times"))
-        expected = {"score": (clips,), "heard": (clips,)}
+        expected: dict[str, tuple[int, ...]] = {"score": (clips,), "heard": (clips,)}
         expected |= {"when_visual": (clips, frames), "frame_times": (clips, frames)}
         expected |= {"when_audio": (clips, steps), "audio_times": (clips, steps)}
         for name, shape in expected.items():
@@ -81,7 +82,7 @@ class Explanation:
         return next(iter(sizes), (0,))[0]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Explanation":
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: change(value) for name, value in values.items() if isinstance(value, Tensor)})
 
     def __len__(self) -> int:

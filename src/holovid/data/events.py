@@ -1,0 +1,341 @@
+"""Rendered clips of which is known where and when: the truth that explanations are measured against.
+
+Something that belongs to a class is seen at one place for a part of the clip, and the sound of that class is heard
+during a part of its own, so that a model can use either. Others of no class are seen elsewhere, at any time, and heard
+at other times: what merely sticks out is not the answer.
+
+metadata.csv has, beside `file_name` and `label`, which is the class,
+
+    picture, sound           what is seen and heard
+    x0, y0, x1, y1           its box, in per cent of the frame's width (x) and height (y), from the upper left corner
+    seen_from, seen_to       the seconds between which it is seen
+    heard_from, heard_to     the seconds between which it is heard
+
+Alphabet: B clips, T frames, H, W pixels.
+"""
+
+import csv
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from PIL import Image
+from torch import Tensor
+
+from holovid.data.drawing import SHAPES, SOUNDS, Array, draw_background, draw_wave, fade, shape_coverage, write_mp4
+from holovid.processing.given_sounds import open_sound
+
+if TYPE_CHECKING:
+    from holovid.data.synthetic import ClipSet
+
+BOX_COLUMNS = ("x0", "y0", "x1", "y1")
+SEEN_COLUMNS, HEARD_COLUMNS = ("seen_from", "seen_to"), ("heard_from", "heard_to")
+EVENT_COLUMNS = ("file_name", "label", "picture", "sound", *BOX_COLUMNS, *SEEN_COLUMNS, *HEARD_COLUMNS)
+SEEN_PART, HEARD_PART = (0.25, 0.5), (0.2, 0.4)  # of a clip; two sounds always find room one after the other
+RADIUS = (0.09, 0.14)  # of the side of a frame
+REACH = 1.3  # how far anything reaches from its centre, in radii: the corner of a bar
+MOST_BESIDE = 2  # others that are seen
+PICTURE_SUFFIXES = {".png", ".webp", ".gif", ".tif", ".tiff"}  # those that know alpha
+SOUND_SUFFIXES = {".wav", ".ogg", ".oga", ".opus", ".mp3", ".flac", ".m4a", ".aac"}
+LARGEST_PICTURE = 256  # pixels of a side that are kept in memory
+ROUNDED = 0.001  # seconds; times of frames are that exact at least
+AUDIBLE = 0.05  # of the loudest sample: what is softer at the ends of a recording is silence
+
+
+def files_of_classes(folder: str | os.PathLike, suffixes: set[str]) -> dict[str, tuple[Path, ...]]:
+    """Class -> files, of a folder with `<class>.png` or `<class>/*.png`; sorted, hidden ones left out.
+
+    Raises `ValueError` when there is no such folder, or nothing in it has one of the suffixes.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
+    found: dict[str, list[Path]] = {}
+    for path in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        inside = path.parent != folder
+        if path.is_file() and path.suffix.lower() in suffixes and not path.name.startswith("."):
+            found.setdefault(path.parent.name if inside else path.stem, []).append(path)
+    if not found:
+        raise ValueError(f"{folder} has no files <class>.ext or <class>/*.ext of {', '.join(sorted(suffixes))}")
+    return {name: tuple(paths) for name, paths in sorted(found.items())}
+
+
+def given_classes(clips: "ClipSet") -> dict:
+    """Fields of a set of events that come from folders: these as text, and the classes of its pictures.
+
+    Raises `ValueError` for folders without files, and for classes without a picture or a recording.
+    """
+    given: dict = {}
+    classes = clips.shapes
+    if clips.pictures is not None:
+        given["pictures"] = os.fspath(clips.pictures)
+        names = files_of_classes(clips.pictures, PICTURE_SUFFIXES)
+        is_default = tuple(classes) == type(clips).shapes
+        if not is_default and (unknown := sorted(set(classes) - set(names))):
+            raise ValueError(f"{clips.pictures} has no picture of {', '.join(unknown)}; it has {', '.join(names)}")
+        classes = tuple(names) if is_default and not set(classes) <= set(names) else tuple(classes)
+        given["shapes"] = classes
+    if isinstance(clips.sounds, str | os.PathLike):
+        names = files_of_classes(clips.sounds, SOUND_SUFFIXES)
+        if unheard := sorted(set(classes) - set(names)):
+            raise ValueError(f"{os.fspath(clips.sounds)} has no recording of {', '.join(unheard)}")
+        given["sounds"] = os.fspath(clips.sounds)
+    return given
+
+
+def check_event_classes(clips: "ClipSet") -> None:
+    """Raise `ValueError` unless each class has a sound, and something is left over that is of no class."""
+    if clips.motions != type(clips).motions:
+        raise ValueError(f"what events show does not move; leave out motions, got {', '.join(clips.motions)}")
+    if len(set(clips.shapes)) < len(clips.shapes):
+        raise ValueError(f"shapes must be different, got {', '.join(clips.shapes)}")
+    if not isinstance(clips.sounds, str) and len(clips.sounds) != len(clips.shapes):
+        raise ValueError(
+            f"each class of events has a sound: {len(clips.shapes)} shapes need as many, got {len(clips.sounds)}"
+        )
+    for field, known in (("shapes", SHAPES), ("sounds", SOUNDS)):
+        names = getattr(clips, field)
+        if not (field == "shapes" and clips.pictures) and not isinstance(names, str) and len(names) == len(known):
+            raise ValueError(f"one of the {field} must be of no class, got all {len(known)}")
+
+
+def sources_of(clips: "ClipSet") -> tuple[dict, list, dict, list]:
+    """What is drawn of each class and of none, then what is played: names of shapes and sounds, or paths of files."""
+    shown: dict = {name: [name] for name in clips.shapes}
+    beside: list = [name for name in SHAPES if name not in clips.shapes]
+    if clips.pictures is not None:
+        pictures = files_of_classes(clips.pictures, PICTURE_SUFFIXES)
+        shown = {name: pictures[name] for name in clips.shapes}
+        others = [path for name, paths in pictures.items() if name not in clips.shapes for path in paths]
+        beside = others or list(SHAPES)
+    if isinstance(clips.sounds, str):
+        recordings = files_of_classes(clips.sounds, SOUND_SUFFIXES)
+        played: dict = {name: recordings[name] for name in clips.shapes}
+        others = [path for name, paths in recordings.items() if name not in clips.shapes for path in paths]
+        return shown, beside, played, others or list(SOUNDS)
+    played = {name: [sound] for name, sound in zip(clips.shapes, clips.sounds, strict=True)}
+    return shown, beside, played, [name for name in SOUNDS if name not in clips.sounds]
+
+
+def pick_one(random: Generator, choices: Sequence) -> str | Path:
+    return choices[random.integers(len(choices))]
+
+
+@lru_cache(maxsize=256)
+def cut_out(path: Path) -> Image.Image:
+    """A photograph without what is transparent around it, RGBA. Raises `ValueError` for one that is nothing else."""
+    with Image.open(path) as file:
+        picture = file.convert("RGBA")
+    if (box := picture.getchannel("A").getbbox()) is None:
+        raise ValueError(f"{path} shows nothing: all of it is transparent")
+    picture = picture.crop(box)
+    picture.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
+    return picture
+
+
+@lru_cache(maxsize=256)
+def recording(path: Path, sampling_rate: int) -> Array:
+    """The samples of a file, mono, without the silence at its ends. Raises `ValueError` for one that is silent."""
+    with ExitStack() as opened:
+        sound = open_sound(path, None, opened)
+        samples = np.zeros(0) if sound is None else sound.read(0, round(sound.seconds * sampling_rate), sampling_rate)
+    loudness = np.abs(np.asarray(samples, dtype=np.float64))
+    if not loudness.size or not loudness.max():
+        raise ValueError(f"{path} is silent")
+    heard = np.flatnonzero(loudness > AUDIBLE * loudness.max())
+    return np.asarray(samples, dtype=np.float64)[heard[0] : heard[-1] + 1]
+
+
+def draw_source(random: Generator, source: str | Path, size: int, centre: Array, radius: float) -> tuple[Array, Array]:
+    """A shape or a photograph at a place: how much of each pixel it covers (H, W, 1), and its colours.
+
+    Args:
+        centre: (2,), column and row in pixels.
+        radius: in pixels; it reaches `REACH` times as far at most.
+    """
+    turn = random.uniform(0, 2 * np.pi)
+    if isinstance(source, str):
+        colour = random.uniform(150, 255, 3)
+        colour[random.integers(3)] *= random.uniform(0.2, 0.7)
+        return shape_coverage(source, size, centre[:, None], np.array([radius]), turn)[0, ..., None], colour
+    picture = cut_out(source)
+    picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else picture
+    picture = picture.rotate(random.uniform(-25, 25), Image.Resampling.BILINEAR, expand=True)
+    scale = 2 * REACH * radius / max(picture.size)
+    picture = picture.resize([max(1, round(side * scale)) for side in picture.size], Image.Resampling.LANCZOS)
+    canvas = Image.new("RGBA", (size, size))
+    canvas.paste(picture, [round(float(centre[side]) - picture.size[side] / 2) for side in (0, 1)])
+    pixels = np.asarray(canvas, dtype=np.float64)
+    return pixels[..., 3:] / 255, pixels[..., :3]
+
+
+def box_of(coverage: Array) -> Array:
+    """The smallest box around what is covered by half or more, x0, y0, x1, y1 in per cent; coverage (H, W, 1)."""
+    height, width = coverage.shape[:2]
+    rows, columns = np.nonzero(coverage[..., 0] >= min(0.5, coverage.max()))
+    corners = np.array([columns.min() / width, rows.min() / height, (columns.max() + 1) / width, 0.0])
+    corners[3] = (rows.max() + 1) / height
+    return 100 * corners
+
+
+def part_of(
+    random: Generator, whole: int, shares: tuple[float, float], first: int = 0, last: int | None = None
+) -> slice:
+    """A random part of `whole` frames or samples, as long as `shares` of it say, between `first` and `last`."""
+    room = (whole if last is None else last) - first
+    count = min(room, max(1, round(whole * random.uniform(*shares))))
+    start = first + random.integers(room - count + 1)
+    return slice(int(start), int(start + count))
+
+
+def draw_scene(random: Generator, clips: "ClipSet", label: str) -> tuple[Array, Path | str, Array, slice]:
+    """The picture: frames (T, H, W, 3) uint8, what is seen of the class, its box and its frames."""
+    shown, beside, _, _ = sources_of(clips)
+    size, count = clips.size, clips.num_frames
+    frames = np.repeat(draw_background(random, size)[None], count, axis=0)
+    taken: list[tuple[Array, float]] = []
+
+    def add(source: str | Path) -> tuple[Array, slice]:
+        radius = size * random.uniform(*RADIUS)
+        while True:
+            reach = REACH * radius
+            centre = random.uniform(reach, size - reach, 2)
+            if all(np.abs(centre - other).max() >= reach + its_reach for other, its_reach in taken):
+                break
+            radius *= 0.98  # where there is little room it is smaller
+        taken.append((centre, reach))
+        coverage, colour = draw_source(random, source, size, centre, radius)
+        seen = part_of(random, count, SEEN_PART)
+        frames[seen] += coverage * (colour - frames[seen])
+        return box_of(coverage), seen
+
+    source = pick_one(random, shown[label])
+    box, seen = add(source)
+    for _ in range(random.integers(1, MOST_BESIDE + 1)):
+        add(pick_one(random, beside))
+    frames += random.normal(0, 3, frames.shape)
+    return frames.round().clip(0, 255).astype(np.uint8), source, box, seen
+
+
+def draw_sounds(random: Generator, clips: "ClipSet", label: str) -> tuple[Array, Path | str, slice]:
+    """The sound track, float32 (samples,) in -1..1, what is heard of the class, and its samples."""
+    _, _, played, beside = sources_of(clips)
+    rate = clips.sampling_rate
+    whole = round(clips.seconds * rate)
+    track = random.normal(0, random.uniform(0.002, 0.02), whole)
+
+    def add(source: str | Path, part: slice) -> slice:
+        count = part.stop - part.start
+        if isinstance(source, str):
+            wave = draw_wave(random, source, count, rate)
+        else:
+            wave = recording(source, rate)
+            skipped = random.integers(max(0, len(wave) - count) + 1)
+            wave = wave[skipped : skipped + count]
+        wave = wave / max(np.abs(wave).max(), 1e-9) * random.uniform(0.3, 0.8) * fade(len(wave), rate)
+        part = slice(part.start, part.start + len(wave))  # a short recording ends before
+        track[part] += wave
+        return part
+
+    source = pick_one(random, played[label])
+    heard = add(source, part_of(random, whole, HEARD_PART))
+    before, after = heard.start, whole - heard.stop
+    room = (0, before) if random.uniform(0, before + after) < before else (heard.stop, whole)
+    if room[1] - room[0] < HEARD_PART[0] * whole:  # too little: the other side has enough
+        room = (heard.stop, whole) if room[0] == 0 else (0, before)
+    add(pick_one(random, beside), part_of(random, whole, HEARD_PART, *room))
+    return track.clip(-1, 1).astype(np.float32), source, heard
+
+
+def render_event(folder: Path, clips: "ClipSet", index: int, random: Generator) -> dict[str, str]:
+    """Render clip `index` below the folder of a split; returns its row of metadata.csv."""
+    label = clips.shapes[index % len(clips.shapes)]
+    picture_random, sound_random = random.spawn(2)
+    frames, picture, box, seen = draw_scene(picture_random, clips, label)
+    track, sound, heard = draw_sounds(sound_random, clips, label)
+    path = folder / label / f"{index:05d}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_mp4(path, frames, track, clips.frame_rate, clips.sampling_rate)
+    row = {
+        "file_name": f"{label}/{path.name}",
+        "label": label,
+        "picture": Path(picture).stem,
+        "sound": Path(sound).stem,
+    }
+    row |= {name: f"{value:.2f}" for name, value in zip(BOX_COLUMNS, box, strict=True)}
+    for names, part, rate in ((SEEN_COLUMNS, seen, clips.frame_rate), (HEARD_COLUMNS, heard, clips.sampling_rate)):
+        row |= dict(zip(names, (f"{part.start / rate:.4f}", f"{part.stop / rate:.4f}"), strict=True))
+    return row
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Where and when clips show what they are labelled with, all float32.
+
+    Args:
+        boxes: (B, 4), x0, y0, x1, y1 in per cent of the width (x) and the height (y) of the frame.
+        seen: (B, 2), from when to when it is seen, in seconds.
+        heard: (B, 2), from when to when it is heard, in seconds.
+        files: the paths of the clips.
+    """
+
+    boxes: Tensor
+    seen: Tensor
+    heard: Tensor
+    files: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, clips: int | slice | Sequence[int]) -> "Events":
+        """Some of the clips, in that order; of one number, that clip alone."""
+        numbers = range(len(self))[clips] if isinstance(clips, int | slice) else clips
+        picked = [numbers] if isinstance(numbers, int) else list(numbers)
+        files = tuple(self.files[number] for number in picked)
+        return Events(self.boxes[picked], self.seen[picked], self.heard[picked], files)
+
+    def boxes_at(self, frame_times: Tensor) -> Tensor:
+        """The boxes at frames shown at these seconds: (B, T) -> (B, T, 4), NaN where there is none.
+
+        >>> boxes, seen, heard = torch.tensor([[10.0, 20, 30, 40]]), torch.tensor([[1.0, 2]]), torch.tensor([[0.0, 1]])
+        >>> events = Events(boxes, seen, heard, (Path("clip.mp4"),))
+        >>> events.boxes_at(torch.tensor([[0.5, 1.5, 2.5]]))[0, :, 0]
+        tensor([nan, 10., nan])
+        """
+        seen = self.seen.to(frame_times) - ROUNDED  # the time of the first frame may be rounded otherwise
+        is_seen = (frame_times >= seen[:, :1]) & (frame_times < seen[:, 1:])
+        boxes = self.boxes.to(frame_times)[:, None].expand(*frame_times.shape, 4)
+        return torch.where(is_seen[..., None], boxes, torch.nan)
+
+
+def read_events(folder: str | os.PathLike) -> Events:
+    """Where and when the clips of one split, such as `clips/val`, show what they are labelled with.
+
+    They are in the order of the table, as `load_clips` gives them.
+
+        events = read_events(render_clips("clips", ClipSet(train=64, val=16, events=True)) / "val")
+        events.boxes_at(inputs["frame_times"])
+
+    Raises `ValueError` for a folder without such a table.
+    """
+    table = Path(folder) / "metadata.csv"
+    if not table.is_file():
+        raise ValueError(f"there is no {table}; events are read of one split, such as clips/val")
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or (absent := [name for name in EVENT_COLUMNS if name not in rows[0]]):
+        what = f"no column {absent[0]}" if rows else "no rows"
+        raise ValueError(f"{table} has {what}; events are rendered with ClipSet(..., events=True)")
+
+    def numbers(names: Sequence[str]) -> Tensor:
+        return torch.tensor([[float(row[name]) for name in names] for row in rows])
+
+    files = tuple(table.parent / row["file_name"] for row in rows)
+    return Events(numbers(BOX_COLUMNS), numbers(SEEN_COLUMNS), numbers(HEARD_COLUMNS), files)
