@@ -96,14 +96,15 @@ def check_event_classes(clips: "ClipSet") -> None:
         raise ValueError(f"what events show does not move; leave out motions, got {', '.join(clips.motions)}")
     if len(set(clips.shapes)) < len(clips.shapes):
         raise ValueError(f"shapes must be different, got {', '.join(clips.shapes)}")
-    if not isinstance(clips.sounds, str) and len(clips.sounds) != len(clips.shapes):
+    sounds = clips.drawn_sounds
+    if sounds and len(sounds) != len(clips.shapes):
         raise ValueError(
-            f"each class of events has a sound: {len(clips.shapes)} shapes need as many, got {len(clips.sounds)}"
+            f"each class of events has a sound: {len(clips.shapes)} shapes need as many, got {len(sounds)}"
         )
-    for field, known in (("shapes", SHAPES), ("sounds", SOUNDS)):
-        names = getattr(clips, field)
-        if not (field == "shapes" and clips.pictures) and not isinstance(names, str) and len(names) == len(known):
-            raise ValueError(f"one of the {field} must be of no class, got all {len(known)}")
+    if clips.pictures is None and len(clips.shapes) == len(SHAPES):
+        raise ValueError(f"one of the shapes must be of no class, got all {len(SHAPES)}")
+    if len(sounds) == len(SOUNDS):
+        raise ValueError(f"one of the sounds must be of no class, got all {len(SOUNDS)}")
 
 
 def sources_of(clips: "ClipSet") -> tuple[dict, list, dict, list]:
@@ -120,12 +121,12 @@ def sources_of(clips: "ClipSet") -> tuple[dict, list, dict, list]:
         played: dict = {name: recordings[name] for name in clips.shapes}
         others = [path for name, paths in recordings.items() if name not in clips.shapes for path in paths]
         return shown, beside, played, others or list(SOUNDS)
-    played = {name: [sound] for name, sound in zip(clips.shapes, clips.sounds, strict=True)}
-    return shown, beside, played, [name for name in SOUNDS if name not in clips.sounds]
+    played = {name: [sound] for name, sound in zip(clips.shapes, clips.drawn_sounds, strict=True)}
+    return shown, beside, played, [name for name in SOUNDS if name not in clips.drawn_sounds]
 
 
 def pick_one(random: Generator, choices: Sequence) -> str | Path:
-    return choices[random.integers(len(choices))]
+    return choices[int(random.integers(len(choices)))]
 
 
 @lru_cache(maxsize=256)
@@ -171,7 +172,8 @@ def draw_source(random: Generator, source: str | Path, size: int, centre: Array,
     scale = 2 * REACH * radius / max(picture.size)
     picture = picture.resize([max(1, round(side * scale)) for side in picture.size], Image.Resampling.LANCZOS)
     canvas = Image.new("RGBA", (size, size))
-    canvas.paste(picture, [round(float(centre[side]) - picture.size[side] / 2) for side in (0, 1)])
+    left, upper = (round(float(centre[side]) - picture.size[side] / 2) for side in (0, 1))
+    canvas.paste(picture, (left, upper))
     pixels = np.asarray(canvas, dtype=np.float64)
     return pixels[..., 3:] / 255, pixels[..., :3]
 

@@ -117,6 +117,11 @@ class ClipSet:
     def num_frames(self) -> int:
         return round(self.seconds * self.frame_rate)
 
+    @property
+    def drawn_sounds(self) -> tuple[str, ...]:
+        """`sounds`, or none where these are a folder of recordings."""
+        return () if isinstance(self.sounds, str | os.PathLike) else self.sounds
+
 
 def draw_frames(random: Generator, clips: ClipSet, shape: str, motion: str) -> Array:
     """The picture, (T, H, W, 3) uint8. With an equal generator, "left" is "right" read backwards, bit for bit."""
@@ -161,9 +166,9 @@ def draw_sound(random: Generator, clips: ClipSet, sound: str) -> Array:
 def render_clip(folder: Path, clips: ClipSet, split: str, index: int) -> dict[str, str]:
     """Render clip `index` of a split below `folder`; returns its row of metadata.csv."""
     if clips.events:
-        seed = (clips.seed, list(SPLITS).index(split), index)
-        return render_event(folder / split, clips, index, np.random.default_rng(seed))
-    combinations = list(product(clips.shapes, clips.sounds, clips.motions))
+        random = np.random.default_rng((clips.seed, list(SPLITS).index(split), index))
+        return render_event(folder / split, clips, index, random)
+    combinations = list(product(clips.shapes, clips.drawn_sounds, clips.motions))
     shape, sound, motion = combinations[index % len(combinations)]
     # the motions of a reversal pair draw the same scene and the same sound: no number in the seed tells them apart
     pair = MOTIONS.index(REVERSED.get(motion, motion))
@@ -181,7 +186,7 @@ def render_clip(folder: Path, clips: ClipSet, split: str, index: int) -> dict[st
         clips.frame_rate,
         clips.sampling_rate,
     )
-    same = clips.motions.index(motion) % 2 == clips.sounds.index(sound) % 2
+    same = clips.motions.index(motion) % 2 == clips.drawn_sounds.index(sound) % 2
     match = "same" if same else "differ"
     return dict(zip(COLUMNS, (f"{label}/{path.name}", label, shape, motion, sound, match), strict=True))
 

@@ -82,8 +82,9 @@ class Explanation:
         return next(iter(sizes), (0,))[0]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Explanation":
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: change(value) for name, value in values.items() if isinstance(value, Tensor)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed: dict[str, Any] = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **changed)
 
     def __len__(self) -> int:
         return len(self.target)
