@@ -22,8 +22,9 @@ from holovid.configuration.frames_in_patches import FrameSize
 class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, PreTrainedConfig):
     r"""
     Args:
-        backbone_config (`dict` or `PreTrainedConfig`, *optional*): the image model that sees each frame, by the
-            configuration that transformers has of it. Default: ViT-B/16 with norms of epsilon 1e-6.
+        backbone_config (`dict` or `PreTrainedConfig`, *optional*): the model that sees the frames, by its
+            configuration: an image model of transformers, which sees each by itself, or a video model of holovid that
+            has features of frames (`frame_features`). Default: ViT-B/16 with norms of epsilon 1e-6.
         feature_size (`int`, *optional*): width of features that are given in place of frames; there is no backbone
             then.
         num_frames (`int`): frames of a clip the model was made for; it takes up to `max_position_embeddings`.
@@ -61,9 +62,6 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
     keys_to_ignore_at_inference: ClassVar[list[str]] = [
         "losses", "past_logits", "predicted_features", "features", "past_key_values",
     ]  # fmt: skip
-    # of the frames, as the reference was trained
-    image_mean: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
-    image_std: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
 
     backbone_config: dict[str, Any] | PreTrainedConfig | None = None
     feature_size: int | None = None
@@ -103,15 +101,25 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
         if self.feature_size is None and self.backbone_config is None:
             self.backbone_config = ViTConfig(layer_norm_eps=1e-6)
         elif isinstance(self.backbone_config, Mapping):
-            self.backbone_config = image_model_config(self.backbone_config)
+            self.backbone_config = config_of_backbone(self.backbone_config)
         super().__post_init__(**kwargs)
 
     @property
-    def image_size(self) -> int | list[int] | tuple[int, int]:  # type: ignore[override]  # the image model's own
-        """Pixels of a frame. Raises `ValueError` of a model that takes features."""
+    def image_size(self) -> int | list[int] | tuple[int, int]:  # type: ignore[override]
+        """Pixels of a frame, the backbone's. Raises `ValueError` of a model that takes features."""
         if self.backbone_config is None:
             raise ValueError(f"a model of features of width {self.feature_size} takes no frames")
         return self.backbone_config.image_size  # type: ignore[union-attr]
+
+    @property
+    def image_mean(self) -> tuple[float, ...]:
+        """Of the colours of frames, as a video model of ours was trained, or else as the reference was."""
+        return getattr(self.backbone_config, "image_mean", (0.5, 0.5, 0.5))
+
+    @property
+    def image_std(self) -> tuple[float, ...]:
+        """Their deviation."""
+        return getattr(self.backbone_config, "image_std", (0.5, 0.5, 0.5))
 
     @property
     def frame_options(self) -> dict[str, Any]:
@@ -147,6 +155,8 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
         check_activation("head_hidden_act", self.head_hidden_act)
         if (self.feature_size is None) == (self.backbone_config is None):
             raise ValueError("give a backbone_config for frames or a feature_size for features, not both")
+        if isinstance(self.backbone_config, AVTConfig):
+            raise ValueError("an AVT is no backbone of another one: take its own backbone_config")
         if self.head_hidden_size % self.head_num_attention_heads:
             raise ValueError(
                 f"head_hidden_size {self.head_hidden_size} must be a multiple of head_num_attention_heads "
@@ -166,11 +176,13 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
                 raise ValueError(f"{field} names class {max(numbers)}, but there are {count}")
 
 
-def image_model_config(fields: Mapping[str, Any]) -> PreTrainedConfig:
+def config_of_backbone(fields: Mapping[str, Any]) -> PreTrainedConfig:
     """The configuration with these fields, of which `model_type` says what it is of."""
     model_type = fields.get("model_type")
     if model_type not in CONFIG_MAPPING:
-        raise ValueError(f"backbone_config needs the model_type of a model of transformers, got {model_type!r}")
+        raise ValueError(
+            f"backbone_config needs the model_type of a model of transformers or holovid, got {model_type!r}"
+        )
     return CONFIG_MAPPING[model_type](**{name: value for name, value in fields.items() if name != "model_type"})
 
 

@@ -2,7 +2,8 @@
 
     python examples/embed_frames.py avt-ek100 EPIC_100_train.csv --root videos --output features/train
 
-MODEL is an AVT of frames, whose image model sees them. Of each action of the table that is what comes before it.
+MODEL is an AVT of frames, whose backbone sees them: of each action of the table what comes before it. Another model
+that has features of frames shows what it makes of the clips that it would recognise.
 `holovid.data.frame_features.FrameFeatures` reads the folder.
 """
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
 """AVT: what a person does next (Girdhar and Grauman 2021, arXiv:2106.02036).
 
-frames (B, T, C, H, W) -> [image model] -> features (B, T, D) -> [decoder] -> predicted features (B, T, D), each of the
+frames (B, T, C, H, W) -> [backbone] -> features (B, T, D) -> [decoder] -> predicted features (B, T, D), each of the
 step after -> [classifier] -> logits (B, classes) of what follows the last frame
 
 B clips, T frames, C colour channels, D width of a feature, M width of the decoder. Classes stand in the order the
@@ -36,24 +36,34 @@ from holovid.modeling.tasks import Task
 
 
 class AVTFrames(nn.Module):
-    """Frames (B, T, C, H, W) -> features (B, T, D), each by itself.
+    """Frames (B, T, C, H, W) -> features (B, T, D).
 
-    A feature is what the image model says of the whole image: its pooled output, or else its class token.
+    An image model says what it sees of each frame by itself: its pooled output, or else its class token. A video model
+    of ours has features of frames of its own, for which it looks at all frames of the clip. None of them is later than
+    what AVT may see, so the answer about what follows is honest; the losses of the past and of features are then
+    easier than the paper's, as a feature knows of the frames that it is to predict.
+
+    Raises `ValueError` for a video model without such features.
     """
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
         model_class = MODEL_MAPPING[type(config)]
-        # the pooler of a ViT is an image model's own head, and not trained in most checkpoints
+        # what pools is an image model's own head, not trained in most checkpoints, and of a clip a video model's
         without = {"add_pooling_layer": False} if "add_pooling_layer" in signature(model_class).parameters else {}
         self.model = AutoModel.from_config(config, **without)
+        self.one_by_one = not hasattr(model_class, "frame_features")
+        if not self.one_by_one and model_class.frame_features is HolovidPreTrainedModel.frame_features:
+            raise ValueError(f"a {model_class.__name__} has no features of single frames; take another backbone")
 
     def forward(self, pixel_values_videos: Tensor) -> Tensor:
-        frames = pixel_values_videos.flatten(0, 1).to(self.model.dtype)
-        outputs = self.model(frames)
+        clips = pixel_values_videos.to(self.model.dtype)
+        if not self.one_by_one:
+            return self.model.frame_features(clips)
+        outputs = self.model(clips.flatten(0, 1))
         pooled = getattr(outputs, "pooler_output", None)
         features = outputs.last_hidden_state[:, 0] if pooled is None else pooled.flatten(1)
-        return features.unflatten(0, pixel_values_videos.shape[:2])
+        return features.unflatten(0, clips.shape[:2])
 
 
 @dataclass
@@ -182,6 +192,10 @@ class AVTModel(AVTPreTrainedModel):
             if features.ndim != 3 or features.shape[-1] != width or not features.shape[1]:
                 raise ValueError(f"features must be (B, T, {width}), got {tuple(features.shape)}")
             return features.to(self.decoder.encoder.weight.dtype)
+        return self.frame_features(pixel_values_videos)
+
+    def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
+        """Features (B, T, D) of frames, as the decoder reads them. Raises `ValueError` of a model without backbone."""
         if self.frames is None:
             raise ValueError(f"this model has no image model: give features (B, T, {self.config.feature_size})")
         check_frames(pixel_values_videos, self.config.num_channels)
@@ -351,6 +365,8 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         cls, source: str | os.PathLike | PreTrainedModel, **config_overrides: Any
     ) -> "AVTForActionAnticipation":
         """Start from an image model of transformers, as the paper does from ImageNet's ViT. All else is new.
+
+        A video model of holovid that has features of frames is taken, too.
 
         Args:
             source: Hub id or folder of a checkpoint, or the model itself.

@@ -171,6 +171,16 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
     # name, loading info and state of what was loaded from a checkpoint with other tensors than the model's
     loaded_with_faults: tuple[str, dict, dict] | None = None
 
+    def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
+        """What the model sees in each frame of a clip: frames (B, T, C, H, W) -> features (B, T, D).
+
+        A model of videos may know from every frame of the clip what it says of one, later frames too. Raises
+        `ValueError` of a model that has no such features.
+        """
+        if self.base_model is self:
+            raise ValueError(f"a {type(self).__name__} has no features of single frames")
+        return self.base_model.frame_features(pixel_values_videos)
+
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *arguments, **options):
         """As in transformers, but what a model computes does not depend on how its weights lie in files.

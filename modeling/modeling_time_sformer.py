@@ -359,15 +359,32 @@ class TimeSformerModel(TimeSformerPreTrainedModel):
         interpolate_pos_encoding: bool,
         **kwargs: Unpack[TransformersKwargs],
     ) -> TimeSformerModelOutput:
+        hidden_states = self.tokens(pixel_values_videos, interpolate_pos_encoding, **kwargs)
+        if hidden_states.ndim == 4:  # of frames by themselves
+            hidden_states = hidden_states.mean(dim=1)
+        hidden_states = self.layernorm(hidden_states)
+        return TimeSformerModelOutput(last_hidden_state=hidden_states, pooler_output=hidden_states[:, 0])
+
+    def tokens(
+        self,
+        pixel_values_videos: Any,
+        interpolate_pos_encoding: bool = False,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> Tensor:
+        """Tokens before the final norm, (B, 1 + T * S, D), or (B, T, 1 + S, D) of frames by themselves."""
         check_frames(pixel_values_videos, self.config.num_channels)
         frames = pixel_values_videos.shape[1]
         hidden_states = self.embeddings(pixel_values_videos, interpolate_pos_encoding)
         for layer in self.layers:
             hidden_states = layer(hidden_states, frames, **kwargs)
-        if hidden_states.ndim == 4:  # of frames by themselves
-            hidden_states = hidden_states.mean(dim=1)
-        hidden_states = self.layernorm(hidden_states)
-        return TimeSformerModelOutput(last_hidden_state=hidden_states, pooler_output=hidden_states[:, 0])
+        return hidden_states
+
+    def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
+        """Of each frame the mean (B, T, D) of its patches; with `"space_only"`, where it has one, its class token."""
+        hidden_states = self.layernorm(self.tokens(pixel_values_videos))
+        if hidden_states.ndim == 4:
+            return hidden_states[:, :, 0]
+        return hidden_states[:, 1:].unflatten(1, (pixel_values_videos.shape[1], -1)).mean(dim=2)
 
 
 class TimeSformerForVideoClassification(TimeSformerPreTrainedModel):

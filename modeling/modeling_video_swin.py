@@ -210,6 +210,11 @@ class VideoSwinModel(VideoSwinPreTrainedModel):
             last_hidden_state=hidden_states, pooler_output=hidden_states.mean(dim=(1, 2, 3))
         )
 
+    def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
+        """Of each frame the mean (B, T, D) over its places. Frames of one patch, two as released, share a feature."""
+        means = self(pixel_values_videos).last_hidden_state.mean(dim=(2, 3))
+        return means.repeat_interleave(self.config.patch_size[0], dim=1)[:, : pixel_values_videos.shape[1]]
+
 
 class VideoSwinBackbone(BackboneMixin, VideoSwinPreTrainedModel):
     """Feature maps by stage, for heads that find things in space and time.

@@ -319,9 +319,12 @@ class XViTPreTrainedModel(HolovidPreTrainedModel):
 
 
 class XViTModel(XViTPreTrainedModel):
-    """The backbone and its pooling: tokens of every frame, and one feature a clip."""
+    """The backbone and its pooling: tokens of every frame, and one feature a clip.
 
-    def __init__(self, config: XViTConfig):
+    `add_pooling_layer=False` leaves the pooling out, as in transformers' ViT: there is no `pooler_output` then.
+    """
+
+    def __init__(self, config: XViTConfig, add_pooling_layer: bool = True):
         super().__init__(config)
         self.embeddings = XViTEmbeddings(config)
         depth = config.num_hidden_layers
@@ -336,7 +339,7 @@ class XViTModel(XViTPreTrainedModel):
             for index in range(depth)
         )
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.pooler = POOLING[config.pooling](config)
+        self.pooler = POOLING[config.pooling](config) if add_pooling_layer else None
         self.post_init()
 
     def check_clip(self, pixel_values_videos: Any):
@@ -372,8 +375,12 @@ class XViTModel(XViTPreTrainedModel):
         for layer in self.layers:
             hidden_states = layer(hidden_states, **kwargs)
         hidden_states = self.layernorm(hidden_states)
-        pooled = self.pooler(hidden_states[:, :, 0], **kwargs)
+        pooled = None if self.pooler is None else self.pooler(hidden_states[:, :, 0], **kwargs)
         return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=pooled)
+
+    def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
+        """The class token (B, T, D) of each frame, which has seen the frames that the mixing reaches."""
+        return self(pixel_values_videos).last_hidden_state[:, :, 0]
 
 
 class XViTForVideoClassification(XViTPreTrainedModel):

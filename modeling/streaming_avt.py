@@ -47,7 +47,8 @@ class AVTStream:
         num_frames (`int`): T.
         step (`int`): 1: logits change with every frame.
 
-    Raises `ValueError` for a model that is no AVT of frames or is in training mode, and for T out of range.
+    Raises `ValueError` for a model that is no AVT of frames, whose backbone is a video model, or that is in training
+    mode, and for T out of range.
     """
 
     step = 1
@@ -57,6 +58,11 @@ class AVTStream:
             raise ValueError(f"a stream is read by an AVTForActionAnticipation, got {type(model).__name__}")
         if model.avt.frames is None:
             raise ValueError("a stream has frames, and this model takes features")
+        if not model.avt.frames.one_by_one:
+            raise ValueError(
+                f"a stream sees each frame once, and the backbone {type(model.avt.frames.model).__name__} looks at "
+                "the whole clip for each; give an AVT whose backbone is an image model"
+            )
         if model.training:
             raise ValueError(
                 "the model is in training mode, where chance has a part in its answers; call model.eval()"

@@ -166,7 +166,8 @@ class XViTStream:
         for length in set(lengths):
             some = [row for row, other in enumerate(lengths) if other == length]
             rows += some
-            logits.append(self.model.classifier(self.model.xvit.pooler(features[some, -length:])))
+            pooled = self.model.xvit.pooler(features[some, -length:])  # type: ignore[misc]  # a classifier has one
+            logits.append(self.model.classifier(pooled))
         return torch.cat(logits)[torch.tensor(rows).argsort()]
 
 

@@ -26,7 +26,7 @@ from transformers.utils import CONFIG_NAME, FEATURE_EXTRACTOR_NAME, PROCESSOR_NA
 
 from holovid.configuration.configuration_common import SavedWithSource, UploadedWhole
 from holovid.files import added_files, write_whole
-from holovid.travelling import is_ours, named_classes, source_files
+from holovid.travelling import inner_classes, is_ours, named_classes, source_files
 
 CARD = "README.md"
 # what loading starts from, of adapters of PEFT too
@@ -101,7 +101,7 @@ def name_classes(saved: SavedWithSource, folder: str | os.PathLike) -> None:
         auto_class: f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
         for auto_class, cls in named_classes(type(saved)).items()
     }
-    files = source_files(type(saved))
+    files = source_files(type(saved), inner_classes(saved))
     theirs = {
         auto_class: reference
         for auto_class, reference in (getattr(saved, "auto_map", None) or {}).items()
@@ -116,7 +116,7 @@ def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
     Raises `ValueError` when that source would not load without holovid.
     """
     folder = Path(folder)
-    for name, source in source_files(type(saved)).items():
+    for name, source in source_files(type(saved), inner_classes(saved)).items():
         write_whole(folder / name, source)
     # The folder that Trainer uploads while it trains gets a checkpoint's config.json without the source; then the
     # processor is saved there, so this is where it can be completed.
@@ -124,7 +124,9 @@ def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
     if not isinstance(saved, PreTrainedConfig) and config.is_file():
         model_type = json.loads(config.read_text()).get("model_type")
         if model_type in CONFIG_MAPPING and is_ours(CONFIG_MAPPING[model_type]):
-            for name, source in source_files(CONFIG_MAPPING[model_type]).items():
+            config_class = CONFIG_MAPPING[model_type]
+            inside = inner_classes(config_class.from_pretrained(folder))
+            for name, source in source_files(config_class, inside).items():
                 if not (folder / name).exists():
                     write_whole(folder / name, source)
 

@@ -4,11 +4,14 @@ The files that define the classes a folder names, and every file of ours that th
 names itself and each model registered for it with an Auto class (a model is saved with its configuration); a processor
 names itself. They lie flat in the folder, under one rewrite rule: `from holovid.<folder>.<file> import` becomes
 `from .<file> import`. Any other import of holovid is refused, before anything is written.
+
+A model may have one of another family inside, which no import names: its configuration does (`sub_configs`). Then that
+family's files come too, and lines at the end of the outer one's files register it where nobody else did.
 """
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 
 from transformers import PreTrainedConfig
@@ -16,6 +19,30 @@ from transformers.models.auto import modeling_auto
 
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.families.family import packages, travels
+
+# Auto class -> the lines that say what it finds for a model inside; they follow the class of ours that it names
+REGISTRATIONS = {
+    "AutoConfig": """
+
+# A model of another family is inside of the one that was saved.
+from transformers import CONFIG_MAPPING, AutoConfig  # noqa: E402
+
+from .{file} import {name}  # noqa: E402
+
+if "{model_type}" not in CONFIG_MAPPING:
+    AutoConfig.register("{model_type}", {name})
+""",
+    "AutoModel": """
+
+# A model of another family is inside of the one that was saved.
+from transformers import CONFIG_MAPPING  # noqa: E402
+
+from .{file} import {name}  # noqa: E402
+
+if CONFIG_MAPPING["{model_type}"] not in MODEL_MAPPING:
+    AutoModel.register(CONFIG_MAPPING["{model_type}"], {name})
+""",
+}
 
 
 def is_ours(cls: type) -> bool:
@@ -40,9 +67,39 @@ def named_classes(cls: type[SavedWithSource]) -> dict[str, type]:
     return classes
 
 
-def source_files(cls: type[SavedWithSource]) -> dict[str, str]:
-    """File name -> source of what travels with a saved `cls`."""
-    return bundle({named.__module__ for named in named_classes(cls).values()})
+def inner_classes(saved: object) -> list[type[PreTrainedConfig]]:
+    """The classes of ours of all configurations inside of a configuration; nothing else has any."""
+    found: list[type[PreTrainedConfig]] = []
+    for name in getattr(saved, "sub_configs", ()):
+        inner = getattr(saved, name, None)
+        found += [type(inner)] if isinstance(inner, PreTrainedConfig) and is_ours(type(inner)) else []
+        found += inner_classes(inner)
+    return list(dict.fromkeys(found))
+
+
+def source_files(cls: type[SavedWithSource], inside: Sequence[type[PreTrainedConfig]] = ()) -> dict[str, str]:
+    """File name -> source of what travels with a saved `cls` whose models have those of the classes `inside` in them.
+
+    Raises `ValueError` as `bundle` does, and for a class inside whose model is a user's own.
+    """
+    outer = named_classes(cls)
+    inner = [named_classes(each) for each in inside]
+    sources = bundle({named.__module__ for classes in (outer, *inner) for named in classes.values()})
+    for each, classes in zip(inside, inner, strict=True):
+        for auto_class, registration in REGISTRATIONS.items():
+            if auto_class not in classes or auto_class not in outer:
+                raise ValueError(f"the model of a {each.__name__} is not one of ours, whose source could be saved")
+            sources[file_of(outer[auto_class])] += registration.format(
+                file=file_of(classes[auto_class]).removesuffix(".py"),
+                name=classes[auto_class].__name__,
+                model_type=each.model_type,
+            )
+    return sources
+
+
+def file_of(cls: type) -> str:
+    """The name of the file beside a saved model that defines a class."""
+    return f"{cls.__module__.rpartition('.')[2]}.py"
 
 
 def bundle(modules: set[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import pytest
 import tiny_avt
+import tiny_ca2st
 import tiny_xvit
 import torch
 from clips import write_clip
@@ -55,13 +56,26 @@ def test_the_script_writes_what_the_model_sees(table, tmp_path):
         torch.testing.assert_close(found.loss, expected.loss, rtol=1e-5, atol=1e-5)
 
 
+def test_a_video_model_writes_its_own_features(table, tmp_path):
+    model = make_model()
+    video_model = tiny_xvit.tiny(image_size=(16, 24))
+    clips = ClipDataset(seen_by(model.config, load_clips(table))["train"], HolovidProcessor.for_model(model))
+    rows = FrameFeatures(embed_frames(video_model, clips, tmp_path / "new", batch_size=2, progress=False))
+    with torch.no_grad():
+        expected = video_model.xvit.frame_features(clips[1]["pixel_values_videos"][None])[0]
+    torch.testing.assert_close(rows[1]["features"], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_refused(table, tmp_path):
     model = make_model()
     processor = HolovidProcessor.for_model(model)
     seen = seen_by(model.config, load_clips(table))["train"]
     clips = ClipDataset(seen, processor)
-    for other in (tiny_xvit.tiny(), tiny_avt.tiny(feature_size=20)):
-        with pytest.raises(ValueError, match="has no image model"):
+    for other, message in (
+        (tiny_ca2st.tiny(), "has no features of single frames"),
+        (tiny_avt.tiny(feature_size=20), "has no image model"),
+    ):
+        with pytest.raises(ValueError, match=message):
             embed_frames(other, clips, tmp_path / "new")
     with pytest.raises(ValueError, match="augmented anew"):
         embed_frames(model, ClipDataset(seen, processor, augmentation=lambda frames: frames / 255.0), tmp_path / "new")

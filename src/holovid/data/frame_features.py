@@ -19,17 +19,17 @@ from datasets import Array2D, ClassLabel, Dataset, Features, List, Value, load_f
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel
 
 from holovid.data.dataset import ClipDataset, Key, Row
 from holovid.files import new_folder
+from holovid.modeling.modeling_common import HolovidPreTrainedModel
 
 FEATURES = "features"
 
 
 @torch.no_grad()
 def embed_frames(
-    model: PreTrainedModel,
+    model: HolovidPreTrainedModel,
     clips: ClipDataset,
     folder: str | os.PathLike,
     *,
@@ -40,25 +40,26 @@ def embed_frames(
     """Write the features of the frames of all clips, with their labels, and return the folder.
 
     Args:
-        model: with an image model of frames, as [`AVTForActionAnticipation`]; it is put in eval mode.
+        model: that has features of frames, as an AVT or a video model of ours; it is put in eval mode.
         clips: with one view a clip, and nothing random: frames are seen once.
         folder: is made, or may be empty. It appears when it is complete, or not at all.
         batch_size, num_workers: of the loader; the model runs where it is.
         progress: show a bar.
 
-    Raises `ValueError` for a model without an image model, clips of several views or with augmentation, and a folder
-    that holds anything.
+    Raises `ValueError` for a model without features of frames, clips of several views or with augmentation, and a
+    folder that holds anything.
     """
-    see = getattr(model.base_model, "see", None)
-    if see is None or getattr(model.config, "backbone_config", None) is None:
-        raise ValueError(f"a {type(model).__name__} of these settings has no image model that sees frames one by one")
     if clips.augmentation is not None or clips.mixing is not None:
         raise ValueError("features are computed once, and these clips are augmented anew each time")
     first = clips.blank_row()
     if first["pixel_values_videos"].ndim != 4:
         raise ValueError("features are of one view a clip, and these clips have several")
     model.eval()
-    frames, width = len(first["pixel_values_videos"]), model.config.frame_width
+
+    def see(pixel_values_videos: Tensor) -> Tensor:
+        return model.frame_features(pixel_values_videos.to(model.device)).float().cpu()
+
+    frames, width = see(first["pixel_values_videos"][None]).shape[1:]
     labels = {key: clips.rows.features[column] for key, column in clips.label_keys.items()}
     past = dict.fromkeys(clips.past_keys, List(Value("int64"), length=frames))
     schema = Features({FEATURES: Array2D((frames, width), "float32"), **labels, **past})
@@ -66,8 +67,7 @@ def embed_frames(
     def rows() -> Iterator[dict[str, Any]]:
         loader = DataLoader(clips, batch_size=batch_size, num_workers=num_workers)
         for batch in track(loader, "Embedding frames", disable=not progress):
-            seen: Tensor = see(batch["pixel_values_videos"].to(model.device)).float().cpu()
-            for row, features in enumerate(seen.numpy()):
+            for row, features in enumerate(see(batch["pixel_values_videos"]).numpy()):
                 yield {FEATURES: features} | {key: batch[key][row].tolist() for key in (*labels, *past)}
 
     with new_folder(Path(folder)) as unfinished:
