@@ -1,0 +1,76 @@
+"""How sure a model is of a class, asked alike of models of transformers and of functions.
+
+Alphabet: B clips, T frames, C channels, H, W pixels, L rows and F columns of a spectrogram.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from holovid.modeling.tasks import PROBLEM_TYPES
+
+Inputs = Mapping[str, Any]
+Probabilities = Callable[[Inputs], Tensor]
+VIDEO, SOUND = "pixel_values_videos", "input_values"
+
+
+@contextmanager
+def scoring(model: nn.Module | Callable[[Inputs], Tensor]) -> Iterator[Probabilities]:
+    """Inside the block, a function that maps inputs to the probabilities of classes, float32 (B, classes).
+
+    Probabilities of a model whose `config.problem_type` has several labels a clip are of each class alone.
+
+    Args:
+        model: a model whose outputs have `logits` (B, classes), which is in evaluation mode inside of the block, or
+            any function of the inputs that returns such logits.
+
+    >>> def brightness(inputs):
+    ...     mean = inputs["pixel_values_videos"].mean(dim=(1, 2, 3, 4))
+    ...     return torch.stack([mean, -mean], dim=1)
+    >>> with scoring(brightness) as probabilities:
+    ...     probabilities({"pixel_values_videos": torch.zeros(1, 2, 3, 8, 8)})
+    tensor([[0.5000, 0.5000]])
+    """
+    module = model if isinstance(model, nn.Module) else None
+    several = getattr(getattr(model, "config", None), "problem_type", None) == PROBLEM_TYPES["multi_label"]
+
+    @torch.no_grad()
+    def probabilities(inputs: Inputs) -> Tensor:
+        logits = model(inputs) if module is None else module(**inputs).logits
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            raise ValueError("an explanation is about logits (clips, classes) of one task; give a function of these")
+        return logits.float().sigmoid() if several else logits.float().softmax(dim=-1)
+
+    was_training = module is not None and module.training
+    if module is not None:
+        module.eval()
+    try:
+        yield probabilities
+    finally:
+        if module is not None:
+            module.train(was_training)
+
+
+def without_labels(inputs: Inputs) -> dict[str, Any]:
+    """The inputs as a model is given them to be asked. Raises `ValueError` unless they are one view of each clip."""
+    asked = {name: value for name, value in inputs.items() if name != "labels"}
+    videos, sound = asked.get(VIDEO), asked.get(SOUND)
+    if videos is None and sound is None:
+        raise ValueError(f"inputs have {VIDEO} or {SOUND}, got {', '.join(asked) or 'nothing'}")
+    for name, value, axes in (
+        (VIDEO, videos, ("clips", "frames", "channels", "height", "width")),
+        (SOUND, sound, ("clips", "rows", "bins")),
+    ):
+        if value is not None and value.ndim != len(axes):
+            raise ValueError(f"{name} must be ({', '.join(axes)}), one view of each clip, got {tuple(value.shape)}")
+    return asked
+
+
+def score_of(probabilities: Tensor, target: Tensor) -> Tensor:
+    """(B, classes) and int64 (B,) -> the probabilities of the targets, (B,). Raises `ValueError` for other classes."""
+    if not ((target >= 0) & (target < probabilities.shape[1])).all():
+        raise ValueError(f"targets must be classes, 0 to {probabilities.shape[1] - 1}, got {target.tolist()}")
+    return probabilities.gather(1, target[:, None])[:, 0]
