@@ -1,4 +1,4 @@
-"""Tables of clips, and the lists of actions that data sets of kitchens come with, each told by what it looks like."""
+"""Tables of clips, and the lists that data sets of actions and events come with, each told by what it looks like."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from datasets import Dataset
 
+from holovid.data.ave import looks_like_ave, read_ave
 from holovid.data.egtea import looks_like_egtea, read_egtea
 from holovid.data.epic_kitchens import looks_like_epic_kitchens, read_epic_kitchens
 from holovid.data.fifty_salads import BUNDLE, folder_of_salads, looks_like_fifty_salads, read_fifty_salads
 from holovid.data.listed_actions import ListedActions, with_found_videos
+from holovid.data.llp import looks_like_llp, read_llp
 from holovid.data.table_files import TABLE_SUFFIXES, read_table
 
 LISTS = TABLE_SUFFIXES | {BUNDLE}  # suffixes of all files that say where clips are
@@ -43,6 +45,8 @@ FORMATS = (
     ListFormat(looks_like_epic_kitchens, read_epic_kitchens, ".MP4"),
     ListFormat(looks_like_egtea, read_egtea, ".mp4"),
     ListFormat(looks_like_fifty_salads, read_fifty_salads, ".avi", folder_of_salads),
+    ListFormat(looks_like_ave, read_ave, ".mp4"),
+    ListFormat(looks_like_llp, read_llp, ".mp4"),
 )
 
 

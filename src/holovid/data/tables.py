@@ -73,7 +73,8 @@ def load_clips(
               the label is a number;
             - the lists of data sets of kitchens as they are published, of EPIC-KITCHENS (.csv), EGTEA Gaze+ (.txt) and
               50 Salads (.bundle), with the targets "action", which "label" stands for, and in the first two also
-              "verb" and "noun". Videos are found by their names, anywhere below `root`;
+              "verb" and "noun"; and of sets of events that are seen and heard, AVE (.txt) and LLP (.csv). Videos are
+              found by their names, anywhere below `root`;
             - a mapping of the name of a split to a folder or table of its own;
             - the id of a data set of the Hub with a column of videos: `owner/name`.
         target: the column, or columns, of right answers. For numbers "label" and "quality" also stand for a column
