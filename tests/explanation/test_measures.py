@@ -10,7 +10,7 @@ from tiny_xvit import tiny_config as tiny_xvit_config
 from torch.nn.functional import interpolate
 
 from holovid import CA2STForVideoClassification, XViTForVideoClassification
-from holovid.data.events import Events
+from holovid.data.event_truth import Events
 from holovid.explanation import (
     Explanation,
     agreement_of,

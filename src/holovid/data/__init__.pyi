@@ -1,6 +1,6 @@
 from .dataset import ClipDataset as ClipDataset
 from .dataset import EpochSampler as EpochSampler
-from .events import read_events as read_events
+from .event_truth import read_events as read_events
 from .synthetic import ClipSet as ClipSet
 from .synthetic import render_clips as render_clips
 from .tables import load_clips as load_clips

@@ -11,26 +11,23 @@ metadata.csv has, beside `file_name` and `label`, which is the class,
     seen_from, seen_to       the seconds between which it is seen
     heard_from, heard_to     the seconds between which it is heard
 
-Alphabet: B clips, T frames, H, W pixels.
+`event_truth.py` reads that.
+
+Alphabet: T frames, H, W pixels.
 """
 
-import csv
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.random import Generator
 from PIL import Image
-from torch import Tensor
 
 from holovid.data.drawing import SHAPES, SOUNDS, Array, draw_background, draw_wave, fade, shape_coverage, write_mp4
-from holovid.processing.given_sounds import open_sound
 
 if TYPE_CHECKING:
     from holovid.data.synthetic import ClipSet
@@ -45,7 +42,6 @@ MOST_BESIDE = 2  # others that are seen
 PICTURE_SUFFIXES = {".png", ".webp", ".gif", ".tif", ".tiff"}  # those that know alpha
 SOUND_SUFFIXES = {".wav", ".ogg", ".oga", ".opus", ".mp3", ".flac", ".m4a", ".aac"}
 LARGEST_PICTURE = 256  # pixels of a side that are kept in memory
-ROUNDED = 0.001  # seconds; times of frames are that exact at least
 AUDIBLE = 0.05  # of the loudest sample: what is softer at the ends of a recording is silence
 
 
@@ -144,6 +140,8 @@ def cut_out(path: Path) -> Image.Image:
 @lru_cache(maxsize=256)
 def recording(path: Path, sampling_rate: int) -> Array:
     """The samples of a file, mono, without the silence at its ends. Raises `ValueError` for one that is silent."""
+    from holovid.processing.given_sounds import open_sound  # brings torch, which a mistaken command need not wait for
+
     with ExitStack() as opened:
         sound = open_sound(path, None, opened)
         samples = np.zeros(0) if sound is None else sound.read(0, round(sound.seconds * sampling_rate), sampling_rate)
@@ -275,69 +273,3 @@ def render_event(folder: Path, clips: "ClipSet", index: int, random: Generator) 
     for names, part, rate in ((SEEN_COLUMNS, seen, clips.frame_rate), (HEARD_COLUMNS, heard, clips.sampling_rate)):
         row |= dict(zip(names, (f"{part.start / rate:.4f}", f"{part.stop / rate:.4f}"), strict=True))
     return row
-
-
-@dataclass(frozen=True, eq=False)
-class Events:
-    """Where and when clips show what they are labelled with, all float32.
-
-    Args:
-        boxes: (B, 4), x0, y0, x1, y1 in per cent of the width (x) and the height (y) of the frame.
-        seen: (B, 2), from when to when it is seen, in seconds.
-        heard: (B, 2), from when to when it is heard, in seconds.
-        files: the paths of the clips.
-    """
-
-    boxes: Tensor
-    seen: Tensor
-    heard: Tensor
-    files: tuple[Path, ...]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, clips: int | slice | Sequence[int]) -> "Events":
-        """Some of the clips, in that order; of one number, that clip alone."""
-        numbers = range(len(self))[clips] if isinstance(clips, int | slice) else clips
-        picked = [numbers] if isinstance(numbers, int) else list(numbers)
-        files = tuple(self.files[number] for number in picked)
-        return Events(self.boxes[picked], self.seen[picked], self.heard[picked], files)
-
-    def boxes_at(self, frame_times: Tensor) -> Tensor:
-        """The boxes at frames shown at these seconds: (B, T) -> (B, T, 4), NaN where there is none.
-
-        >>> boxes, seen, heard = torch.tensor([[10.0, 20, 30, 40]]), torch.tensor([[1.0, 2]]), torch.tensor([[0.0, 1]])
-        >>> events = Events(boxes, seen, heard, (Path("clip.mp4"),))
-        >>> events.boxes_at(torch.tensor([[0.5, 1.5, 2.5]]))[0, :, 0]
-        tensor([nan, 10., nan])
-        """
-        seen = self.seen.to(frame_times) - ROUNDED  # the time of the first frame may be rounded otherwise
-        is_seen = (frame_times >= seen[:, :1]) & (frame_times < seen[:, 1:])
-        boxes = self.boxes.to(frame_times)[:, None].expand(*frame_times.shape, 4)
-        return torch.where(is_seen[..., None], boxes, torch.nan)
-
-
-def read_events(folder: str | os.PathLike) -> Events:
-    """Where and when the clips of one split, such as `clips/val`, show what they are labelled with.
-
-    They are in the order of the table, as `load_clips` gives them.
-
-        events = read_events(render_clips("clips", ClipSet(train=64, val=16, events=True)) / "val")
-        events.boxes_at(inputs["frame_times"])
-
-    Raises `ValueError` for a folder without such a table.
-    """
-    table = Path(folder) / "metadata.csv"
-    if not table.is_file():
-        raise ValueError(f"there is no {table}; events are read of one split, such as clips/val")
-    with open(table, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or (absent := [name for name in EVENT_COLUMNS if name not in rows[0]]):
-        what = f"no column {absent[0]}" if rows else "no rows"
-        raise ValueError(f"{table} has {what}; events are rendered with ClipSet(..., events=True)")
-
-    def numbers(names: Sequence[str]) -> Tensor:
-        return torch.tensor([[float(row[name]) for name in names] for row in rows])
-
-    files = tuple(table.parent / row["file_name"] for row in rows)
-    return Events(numbers(BOX_COLUMNS), numbers(SEEN_COLUMNS), numbers(HEARD_COLUMNS), files)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from holovid.data.events import Events
+from holovid.data.event_truth import Events
 from holovid.explanation.agreement import MAPS, Explain, agreement_of, means_of, sanity_check
 from holovid.explanation.explanation import Explanation
 from holovid.explanation.occlusion import occlude
