@@ -47,15 +47,26 @@ class AxisAttention(nn.Module):
         self.o_proj = nn.Linear(width, width)
 
     def forward(
-        self, reader: Tensor, source: Tensor, **kwargs: Unpack[TransformersKwargs]
+        self,
+        reader: Tensor,
+        source: Tensor,
+        attention_mask: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
-        output, attention = self.read(reader, source, **kwargs)
+        output, attention = self.read(reader, source, attention_mask, **kwargs)
         return self.o_proj(output), attention
 
     def read(
-        self, reader: Tensor, source: Tensor, **kwargs: Unpack[TransformersKwargs]
+        self,
+        reader: Tensor,
+        source: Tensor,
+        attention_mask: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
-        """What the readers' heads have read, before it is projected, and the attention weights."""
+        """What the readers' heads have read, before it is projected, and the attention weights.
+
+        `attention_mask` is one of transformers' `masking_utils`; without, all sources are read.
+        """
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
@@ -64,7 +75,7 @@ class AxisAttention(nn.Module):
             self.heads(self.q_proj(reader), self.head_dim).transpose(1, 2),
             self.heads(self.k_proj(source), self.head_dim).transpose(1, 2),
             self.heads(self.v_proj(source), self.head_dim).transpose(1, 2),
-            None,
+            attention_mask,
             dropout=self.attention_dropout if self.training else 0.0,
             scaling=self.scaling,
             **kwargs,

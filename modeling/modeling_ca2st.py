@@ -228,6 +228,11 @@ class CA2STModel(CA2STPreTrainedModel):
         audio_mlp = self.timestamps["frames" if config.share_time_mlp else "audio"]
         return self.timestamps["frames"](moments)[:, :, None], audio_mlp(segments)[:, segment]
 
+    def feature_map(self, pixel_values_videos: Tensor, **kwargs: Any) -> Tensor:
+        """The space expert's patches (B, T, h, w, D) of each moment; arguments as in `forward`."""
+        patches = self(pixel_values_videos, **kwargs).last_hidden_state[:, :, 1:]
+        return patches.unflatten(2, (self.config.image_size // self.config.patch_size, -1))
+
     @can_return_tuple
     def forward(
         self,

@@ -386,6 +386,12 @@ class TimeSformerModel(TimeSformerPreTrainedModel):
             return hidden_states[:, :, 0]
         return hidden_states[:, 1:].unflatten(1, (pixel_values_videos.shape[1], -1)).mean(dim=2)
 
+    def feature_map(self, pixel_values_videos: Tensor, **kwargs: Any) -> Tensor:
+        """Patches (B, T, h, w, D) of a clip, with `"space_only"` of its mean frame; arguments as in `forward`."""
+        patches = self(pixel_values_videos, **kwargs).last_hidden_state[:, 1:]
+        rows, columns = (side // self.config.patch_size for side in pixel_values_videos.shape[-2:])
+        return patches.unflatten(1, (-1, rows, columns))
+
 
 class TimeSformerForVideoClassification(TimeSformerPreTrainedModel):
     """TimeSformer with a linear classifier on the class token."""

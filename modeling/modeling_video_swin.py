@@ -215,6 +215,10 @@ class VideoSwinModel(VideoSwinPreTrainedModel):
         means = self(pixel_values_videos).last_hidden_state.mean(dim=(2, 3))
         return means.repeat_interleave(self.config.patch_size[0], dim=1)[:, : pixel_values_videos.shape[1]]
 
+    def feature_map(self, pixel_values_videos: Tensor, **kwargs: Any) -> Tensor:
+        """Tokens (B, T', H', W', D) of the last stage."""
+        return self(pixel_values_videos, **kwargs).last_hidden_state
+
 
 class VideoSwinBackbone(BackboneMixin, VideoSwinPreTrainedModel):
     """Feature maps by stage, for heads that find things in space and time.

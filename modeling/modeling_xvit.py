@@ -382,6 +382,11 @@ class XViTModel(XViTPreTrainedModel):
         """The class token (B, T, D) of each frame, which has seen the frames that the mixing reaches."""
         return self(pixel_values_videos).last_hidden_state[:, :, 0]
 
+    def feature_map(self, pixel_values_videos: Tensor, **kwargs: Any) -> Tensor:
+        """Patches (B, T, h, w, D) of a clip; arguments as in `forward`."""
+        patches = self(pixel_values_videos, **kwargs).last_hidden_state[:, :, 1:]
+        return patches.unflatten(2, (pixel_values_videos.shape[-2] // self.config.patch_size, -1))
+
 
 class XViTForVideoClassification(XViTPreTrainedModel):
     """XViT with a linear classifier on the pooled feature."""

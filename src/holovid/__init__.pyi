@@ -4,6 +4,7 @@ from .configuration.configuration_ca2st import CA2STConfig as CA2STConfig
 from .configuration.configuration_starvqa import StarVQAConfig as StarVQAConfig
 from .configuration.configuration_time_sformer import TimeSformerConfig as TimeSformerConfig
 from .configuration.configuration_video_swin import VideoSwinConfig as VideoSwinConfig
+from .configuration.configuration_where_when import WhereWhenConfig as WhereWhenConfig
 from .configuration.configuration_xvit import XViTConfig as XViTConfig
 from .inference.pipeline import VideoClassificationPipeline as VideoClassificationPipeline
 from .loading import load as load
@@ -19,6 +20,8 @@ from .modeling.modeling_time_sformer import TimeSformerModel as TimeSformerModel
 from .modeling.modeling_video_swin import VideoSwinBackbone as VideoSwinBackbone
 from .modeling.modeling_video_swin import VideoSwinForVideoClassification as VideoSwinForVideoClassification
 from .modeling.modeling_video_swin import VideoSwinModel as VideoSwinModel
+from .modeling.modeling_where_when import WhereWhenForVideoClassification as WhereWhenForVideoClassification
+from .modeling.modeling_where_when import WhereWhenModel as WhereWhenModel
 from .modeling.modeling_xvit import XViTForVideoClassification as XViTForVideoClassification
 from .modeling.modeling_xvit import XViTModel as XViTModel
 from .modeling.streaming_xvit import XViTStream as XViTStream

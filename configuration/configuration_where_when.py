@@ -1,0 +1,169 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Configuration of WhereWhen: a classifier that says where in frames and when in sound its answer comes from.
+
+Inspired by "Where and When: Space-Time Attention for Audio-Visual Explanations" (Chen et al. 2021, arXiv:2105.01517),
+of which only the abstract is known here: the design is holovid's own. The defaults are ViT-B/16 on 8 frames and AST on
+the ten seconds of sound around them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from huggingface_hub.dataclasses import strict
+from transformers import ASTConfig, AutoConfig, ViTConfig
+from transformers.configuration_utils import PreTrainedConfig
+
+from holovid.configuration.configuration_common import SavedConfiguration
+from holovid.configuration.encoder_configs import encoder_config
+from holovid.configuration.field_checks import NoMisspeltFields, check_activation, check_counts, check_numbers
+from holovid.configuration.frames_in_patches import FrameSize
+
+HEARD = ("audio-spectrogram-transformer",)
+
+
+@strict
+class WhereWhenConfig(NoMisspeltFields, FrameSize, SavedConfiguration, PreTrainedConfig):
+    r"""
+    Args:
+        visual_config (`dict` or `PreTrainedConfig`, *optional*): what sees: an image model of transformers whose
+            tokens are patches, for each frame; or a model of holovid's that sees clips. Default: ViT-B/16.
+        audio_config (`dict` or `PreTrainedConfig`, *optional*): what hears: an AST of transformers. Default: AST-B/16.
+        visual_feature_size, audio_feature_size (`int`, *optional*): width of features that are given in place of
+            frames, or of sound; there is no encoder then.
+        num_frames (`int`): frames of a clip the model was made for; positions are stretched over any other number.
+        num_audio_steps (`int`, *optional*): steps of sound the model was made for. Default: columns of the AST's
+            patches.
+        hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, hidden_act, layer_norm_eps:
+            of the layers in which frames and sound read one another. `intermediate_size=None` means
+            `4 * hidden_size`.
+        hidden_dropout_prob, attention_probs_dropout_prob (`float`): of these layers.
+        classifier_dropout (`float`): before the classifier.
+        modality_dropout (`float`): part of the clips of a training step whose sound is not heard, and part of those
+            whose frames are not seen; so both maps stay meaningful.
+        initializer_range (`float`): deviation of new weights.
+
+    Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types.
+    """
+
+    model_type = "where_when"
+    sub_configs: ClassVar[dict[str, type]] = {"visual_config": AutoConfig, "audio_config": AutoConfig}
+    keys_to_ignore_at_inference: ClassVar[list[str]] = [
+        "where", "when_visual", "when_audio", "frame_times", "audio_times", "visual_evidence", "audio_evidence",
+    ]  # fmt: skip
+    # of the frames, as ViT checkpoints have them
+    image_mean: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
+    image_std: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
+
+    visual_config: dict[str, Any] | PreTrainedConfig | None = None
+    audio_config: dict[str, Any] | PreTrainedConfig | None = None
+    visual_feature_size: int | None = None
+    audio_feature_size: int | None = None
+    num_frames: int = 8
+    num_audio_steps: int | None = None
+
+    hidden_size: int = 768
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 12
+    intermediate_size: int | None = None
+    hidden_act: str = "gelu"
+    layer_norm_eps: float | int = 1e-6
+    hidden_dropout_prob: float | int = 0.0
+    attention_probs_dropout_prob: float | int = 0.0
+    classifier_dropout: float | int = 0.0
+    modality_dropout: float | int = 0.25
+    initializer_range: float | int = 0.02
+
+    def __post_init__(self, **kwargs):
+        if self.intermediate_size is None:
+            self.intermediate_size = 4 * self.hidden_size
+        if self.visual_feature_size is None and self.visual_config is None:
+            self.visual_config = ViTConfig()
+        elif isinstance(self.visual_config, Mapping):
+            self.visual_config = encoder_config("visual_config", self.visual_config)
+        if self.audio_feature_size is None and self.audio_config is None:
+            self.audio_config = ASTConfig()
+        elif isinstance(self.audio_config, Mapping):
+            self.audio_config = encoder_config("audio_config", self.audio_config)
+        if self.audio_config is not None and self.audio_config.model_type not in HEARD:  # type: ignore[union-attr]
+            raise ValueError(f"audio_config must be of an {HEARD[0]}, got a {self.audio_config.model_type}")  # type: ignore[union-attr]
+        if self.num_audio_steps is None:
+            self.num_audio_steps = self.audio_grid[1] if self.audio_config is not None else self.num_frames
+        super().__post_init__(**kwargs)
+
+    @property
+    def hears(self) -> bool:
+        """It takes `input_values` beside frames."""
+        return True
+
+    @property
+    def image_size(self) -> int | list[int] | tuple[int, int]:  # type: ignore[override]  # the visual encoder's own
+        """Pixels of a frame. Raises `ValueError` of a model that takes features."""
+        if self.visual_config is None:
+            raise ValueError(f"a model of features of width {self.visual_feature_size} takes no frames")
+        return self.visual_config.image_size  # type: ignore[union-attr]
+
+    @property
+    def num_channels(self) -> int:
+        """Colour channels of a frame."""
+        return getattr(self.visual_config, "num_channels", 3)
+
+    @property
+    def visual_width(self) -> int:
+        """Width C of what is known of a patch."""
+        width: int = self.visual_feature_size or self.visual_config.hidden_size  # type: ignore[union-attr]
+        return width
+
+    @property
+    def audio_width(self) -> int:
+        """Width of what is known of a step of sound."""
+        width: int = self.audio_feature_size or self.audio_config.hidden_size  # type: ignore[union-attr]
+        return width
+
+    @property
+    def audio_frames(self) -> int:
+        """Rows of the spectrogram. Raises `ValueError` of a model that takes features of sound."""
+        if self.audio_config is None:
+            raise ValueError(f"a model of features of width {self.audio_feature_size} takes no spectrogram")
+        return self.audio_config.max_length  # type: ignore[union-attr]
+
+    @property
+    def num_mel_bins(self) -> int:
+        """Columns of the spectrogram."""
+        return self.audio_config.num_mel_bins  # type: ignore[union-attr]
+
+    @property
+    def audio_grid(self) -> tuple[int, int]:
+        """Patches of the spectrogram, (along frequency, along time)."""
+        sound: Any = self.audio_config
+        rows = (sound.num_mel_bins - sound.patch_size) // sound.frequency_stride + 1
+        return rows, (sound.max_length - sound.patch_size) // sound.time_stride + 1
+
+    def validate_architecture(self):
+        check_counts(self, (
+            "num_frames", "num_audio_steps", "hidden_size", "num_hidden_layers", "num_attention_heads",
+            "intermediate_size", "visual_feature_size", "audio_feature_size",
+        ))  # fmt: skip
+        rates = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+        check_numbers(self, rates, most=1.0)
+        check_numbers(self, ("modality_dropout",), most=0.5)
+        check_numbers(self, ("layer_norm_eps",), most=1.0, above=True)
+        check_numbers(self, ("initializer_range",), most=100.0, above=True)
+        check_activation("hidden_act", self.hidden_act)
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} must be a multiple of num_attention_heads {self.num_attention_heads}"
+            )
+
+    def validate_encoders(self):
+        for kind, given in (("visual", "frames"), ("audio", "sound")):
+            encoder, width = getattr(self, f"{kind}_config"), getattr(self, f"{kind}_feature_size")
+            if (encoder is None) == (width is None):
+                raise ValueError(f"give a {kind}_config for {given} or a {kind}_feature_size for features, not both")
+        if self.audio_config is not None and min(self.audio_grid) < 1:
+            raise ValueError(
+                f"a spectrogram of {self.audio_frames} rows of {self.num_mel_bins} mel bins has no patch of "
+                f"{self.audio_config.patch_size}"
+            )
+
+
+__all__ = ["WhereWhenConfig"]
