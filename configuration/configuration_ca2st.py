@@ -151,6 +151,11 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
         return "audio" in self.experts
 
     @property
+    def reads_times(self) -> bool:
+        """Whether it takes `frame_times` and `audio_span`."""
+        return self.hears and self.audio_positions == "timestamps"
+
+    @property
     def pairs(self) -> list[str]:
         """Who exchanges with whom, in the order in which they do."""
         return ["_".join(pair) for pair in combinations(self.experts, 2)]

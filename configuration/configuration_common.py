@@ -57,6 +57,11 @@ class SavedConfiguration(SavedWithSource):
         return False
 
     @property
+    def reads_times(self) -> bool:
+        """Whether it takes the seconds of frames and sound beside them."""
+        return False
+
+    @property
     def frame_options(self) -> Mapping[str, Any]:
         """Options of the video processor that the released models of its kind were made with."""
         return {}

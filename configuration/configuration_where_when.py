@@ -96,6 +96,11 @@ class WhereWhenConfig(NoMisspeltFields, FrameSize, SavedConfiguration, PreTraine
         return True
 
     @property
+    def reads_times(self) -> bool:
+        """It takes `frame_times` and `audio_span`."""
+        return True
+
+    @property
     def image_size(self) -> int | list[int] | tuple[int, int]:  # type: ignore[override]  # the visual encoder's own
         """Pixels of a frame. Raises `ValueError` of a model that takes features."""
         if self.visual_config is None:

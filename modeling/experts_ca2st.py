@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel, load_state_dict
 from transformers.utils import (
@@ -25,6 +24,7 @@ from transformers.utils import (
     logging,
 )
 
+from holovid.modeling.audio_positions import cut_audio_positions
 from holovid.modeling.modeling_common import resize_position_embeddings
 from holovid.modeling.weight_files import KINDS, check_weight_files, damage_named, shard_names
 
@@ -255,28 +255,6 @@ def load_experts(model: PreTrainedModel, experts: Mapping[str, Expert]) -> None:
     copied = {id(own[name]) for name in tensors}
     new = [name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in copied]
     logger.warning(f"{len(tensors)} tensors come from the experts. New, and to be trained: {', '.join(modules(new))}")
-
-
-def cut_audio_positions(table: Tensor, columns: int, grid: tuple[int, int]) -> Tensor:
-    """Positions (1, 2 + rows * columns, D) of an AST -> (1, 2 + A, D) for a spectrogram of `grid` patches.
-
-    The middle of the table is kept, without change where it is as long; for longer sound it is stretched in time.
-    Departs: the released code also shrinks and stretches the table along frequency where it is as long.
-    """
-    rows, new_columns = grid
-    special, patches = table[:, :2], table[:, 2:]
-    if patches.shape[1] != rows * columns:
-        raise ValueError(f"{patches.shape[1]} audio positions are not {rows} rows and {columns} columns")
-    patches = patches.unflatten(1, (rows, columns))
-    if new_columns <= columns:
-        start = columns // 2 - new_columns // 2
-        patches = patches[:, :, start : start + new_columns]
-    else:
-        stretched = nn.functional.interpolate(
-            patches.permute(0, 3, 1, 2).float(), size=grid, mode="bilinear", align_corners=False
-        )
-        patches = stretched.permute(0, 2, 3, 1).to(table.dtype)
-    return torch.cat((special, patches.flatten(1, 2)), dim=1)
 
 
 def modules(tensors: Iterable[str]) -> list[str]:

@@ -26,8 +26,8 @@ from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from holovid.configuration.configuration_where_when import WhereWhenConfig
 from holovid.configuration.field_checks import check_field_names
+from holovid.modeling.audio_positions import cut_audio_positions
 from holovid.modeling.axis_attention import AxisAttention
-from holovid.modeling.experts_ca2st import cut_audio_positions
 from holovid.modeling.layers_where_when import (
     WhereWhenLayer,
     WhereWhenPositions,
@@ -177,9 +177,11 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         Raises `ValueError` for inputs of other shapes, and for both or neither of frames and their features.
         """
         patches = self.see(pixel_values_videos, visual_features)
+        drops = self.training and self.config.modality_dropout > 0
+        masked = drops or audio_mask is not None or visual_mask is not None
         steps, audio_mask = self.hear(patches.shape[0], input_values, audio_features, audio_mask)
         visual_mask = self.seen(patches, pixel_values_videos, visual_mask)
-        if self.training and self.config.modality_dropout:
+        if drops:
             visual_mask, audio_mask = self.drop(visual_mask, audio_mask)
         frame_times, audio_times = self.clock(patches, pixel_values_videos, steps, frame_times, audio_span)
 
@@ -189,7 +191,9 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         seen, where = self.spatial_attention(patches, shares.to(steps.dtype) @ steps, hears)
 
         states = torch.cat((self.visual_positions(seen), self.audio_positions(steps)), dim=1)
-        mask = create_bidirectional_mask(self.config, states, torch.cat((visual_mask, audio_mask), dim=1))
+        counts = torch.cat((visual_mask, audio_mask), dim=1) if masked else None
+        # not left out where all count: whether they do, a GPU would have to be waited for
+        mask = create_bidirectional_mask(self.config, states, counts, allow_is_bidirectional_skip=False)
         for layer in self.layers:
             states = layer(states, mask, **kwargs)
         visual_states, audio_states = states.split((seen.shape[1], steps.shape[1]), dim=1)

@@ -44,7 +44,7 @@ def test_cards_count_the_models():
         "videoswin": len(VIDEO_SWIN_MODELS),
         "avt": len(AVT_MODELS),
     }
-    assert found | others == {name: variant.parity for name, variant in variants().items()}
+    assert found | others == {name: variant.parity for name, variant in variants().items() if variant.converter}
 
 
 @pytest.mark.parametrize("name", XVIT_MODELS)

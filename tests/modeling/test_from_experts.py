@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from holovid import CA2STForActionRecognition, CA2STForVideoClassification, CA2STModel
-from holovid.modeling.experts_ca2st import cut_audio_positions
+from holovid.modeling.audio_positions import cut_audio_positions
 
 
 def expected_states(experts: dict, frames: torch.Tensor, sound: torch.Tensor | None) -> dict[str, list[torch.Tensor]]:

@@ -241,6 +241,7 @@ def test_bfloat16():
 
 
 @torch.no_grad()
+@pytest.mark.slow
 def test_compiled_whole():
     model = tiny()
     inputs = clips(model.config)

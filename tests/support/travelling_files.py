@@ -8,8 +8,8 @@ XVIT_SOURCE = SHARED_BY_MODELS | {
     "configuration_xvit.py", "frames_in_patches.py", "image_vit.py", "modeling_xvit.py", "vit_parts.py",
 }  # fmt: skip
 CA2ST_SOURCE = SHARED_BY_MODELS | {
-    "adapters_ca2st.py", "axis_attention.py", "configuration_ca2st.py", "experts_ca2st.py", "layers_ca2st.py",
-    "modeling_ca2st.py",
+    "adapters_ca2st.py", "audio_positions.py", "axis_attention.py", "configuration_ca2st.py", "experts_ca2st.py",
+    "layers_ca2st.py", "modeling_ca2st.py",
 }  # fmt: skip
 TIME_SFORMER_SOURCE = SHARED_BY_MODELS | {
     "axis_attention.py", "configuration_time_sformer.py", "frames_in_patches.py", "image_vit.py",
@@ -23,6 +23,10 @@ VIDEO_SWIN_SOURCE = SHARED_BY_MODELS | {
 AVT_SOURCE = SHARED_BY_MODELS | {
     "configuration_avt.py", "frames_in_patches.py", "layers_avt.py", "modeling_avt.py",
 }  # fmt: skip
+WHERE_WHEN_SOURCE = SHARED_BY_MODELS - {"class_names.py"} | {
+    "audio_positions.py", "axis_attention.py", "configuration_where_when.py", "encoder_configs.py",
+    "frames_in_patches.py", "layers_where_when.py", "modeling_where_when.py", "vit_parts.py",
+}  # fmt: skip
 SOURCE_OF_FAMILY = {
     "xvit": XVIT_SOURCE,
     "ca2st": CA2ST_SOURCE,
@@ -30,6 +34,7 @@ SOURCE_OF_FAMILY = {
     "starvqa": STARVQA_SOURCE,
     "video_swin": VIDEO_SWIN_SOURCE,
     "avt": AVT_SOURCE,
+    "where_when": WHERE_WHEN_SOURCE,
 }
 VIDEO_PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",

@@ -191,7 +191,7 @@ def input_shapes(
     if config.hears:
         needed.append("input_values")
         shapes |= {"input_values": (config.audio_frames, config.num_mel_bins), "audio_mask": ()}
-        if config.audio_positions == "timestamps":
+        if config.reads_times:
             shapes |= {"frame_times": (frames,), "audio_span": (2,)}
     if inputs is None:
         return shapes
