@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
-from transformers import CONFIG_MAPPING, AutoConfig, ViTConfig
+from transformers import AutoConfig, ViTConfig
 from transformers.configuration_utils import PreTrainedConfig
 
 from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedConfiguration
+from holovid.configuration.encoder_configs import encoder_config
 from holovid.configuration.field_checks import NoMisspeltFields, check_activation, check_counts, check_numbers
 from holovid.configuration.frames_in_patches import FrameSize
 
@@ -101,7 +102,7 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
         if self.feature_size is None and self.backbone_config is None:
             self.backbone_config = ViTConfig(layer_norm_eps=1e-6)
         elif isinstance(self.backbone_config, Mapping):
-            self.backbone_config = config_of_backbone(self.backbone_config)
+            self.backbone_config = encoder_config("backbone_config", self.backbone_config)
         super().__post_init__(**kwargs)
 
     @property
@@ -174,16 +175,6 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
                 raise ValueError(f"{field} has numbers of classes, from 0, got {min(numbers)}")
             if count and max(numbers) >= count:
                 raise ValueError(f"{field} names class {max(numbers)}, but there are {count}")
-
-
-def config_of_backbone(fields: Mapping[str, Any]) -> PreTrainedConfig:
-    """The configuration with these fields, of which `model_type` says what it is of."""
-    model_type = fields.get("model_type")
-    if model_type not in CONFIG_MAPPING:
-        raise ValueError(
-            f"backbone_config needs the model_type of a model of transformers or holovid, got {model_type!r}"
-        )
-    return CONFIG_MAPPING[model_type](**{name: value for name, value in fields.items() if name != "model_type"})
 
 
 __all__ = ["AVTConfig"]

@@ -50,9 +50,6 @@ class WhereWhenConfig(NoMisspeltFields, FrameSize, SavedConfiguration, PreTraine
     keys_to_ignore_at_inference: ClassVar[list[str]] = [
         "where", "when_visual", "when_audio", "frame_times", "audio_times", "visual_evidence", "audio_evidence",
     ]  # fmt: skip
-    # of the frames, as ViT checkpoints have them
-    image_mean: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
-    image_std: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
 
     visual_config: dict[str, Any] | PreTrainedConfig | None = None
     audio_config: dict[str, Any] | PreTrainedConfig | None = None
@@ -106,6 +103,16 @@ class WhereWhenConfig(NoMisspeltFields, FrameSize, SavedConfiguration, PreTraine
         if self.visual_config is None:
             raise ValueError(f"a model of features of width {self.visual_feature_size} takes no frames")
         return self.visual_config.image_size  # type: ignore[union-attr]
+
+    @property
+    def image_mean(self) -> tuple[float, ...]:
+        """Of the colours of frames, as a video model of holovid was trained, or else as ViT was."""
+        return getattr(self.visual_config, "image_mean", (0.5, 0.5, 0.5))
+
+    @property
+    def image_std(self) -> tuple[float, ...]:
+        """Their deviation."""
+        return getattr(self.visual_config, "image_std", (0.5, 0.5, 0.5))
 
     @property
     def num_channels(self) -> int:

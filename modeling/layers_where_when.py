@@ -29,6 +29,15 @@ ALWAYS = 1e6  # seconds, longer than any clip
 INSTANT = 1e-3  # seconds; less in common is rounding
 
 
+def without_pooling(config: PreTrainedConfig) -> dict[str, bool]:
+    """What makes a model without the part that pools, which nothing here would train, where it can do without."""
+    return (
+        {"add_pooling_layer": False}
+        if "add_pooling_layer" in signature(MODEL_MAPPING[type(config)]).parameters
+        else {}
+    )
+
+
 class WhereWhenFrameEncoder(nn.Module):
     """Frames (B, F, 3, H, W) -> patches (B, F, h, w, C), each frame by itself.
 
@@ -37,9 +46,7 @@ class WhereWhenFrameEncoder(nn.Module):
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
-        model_class = MODEL_MAPPING[type(config)]
-        without = {"add_pooling_layer": False} if "add_pooling_layer" in signature(model_class).parameters else {}
-        self.model = AutoModel.from_config(config, **without)
+        self.model = AutoModel.from_config(config, **without_pooling(config))
         patch = config.patch_size
         self.patch_size = (patch, patch) if isinstance(patch, int) else tuple(patch)
 
@@ -61,10 +68,10 @@ class WhereWhenClipEncoder(nn.Module):
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
-        self.model = AutoModel.from_config(config)
+        self.model = AutoModel.from_config(config, **without_pooling(config))
 
     def forward(self, pixel_values_videos: Tensor) -> Tensor:
-        return self.model.feature_map(pixel_values_videos)
+        return self.model.feature_map(pixel_values_videos.to(self.model.dtype))
 
 
 def build_visual_encoder(config: PreTrainedConfig) -> nn.Module:

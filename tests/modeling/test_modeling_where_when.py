@@ -279,6 +279,15 @@ def test_video_models_of_ours_see(name, tmp_path):
     assert torch.equal(again(**inputs).logits, outputs.logits)
 
 
+@pytest.mark.parametrize("name", ["xvit", "video swin"])
+def test_every_parameter_of_a_video_model_learns(name):
+    visual = VIDEO_MODELS[name][0]()
+    model = tiny(visual_config=visual, num_frames=visual.num_frames).train()
+    model(**clips(model.config, 3), labels=torch.tensor([1, 6, 0])).loss.backward()
+    encoder = model.where_when.visual_encoder
+    assert not [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+
+
 @torch.no_grad()
 def test_patches_of_a_video_model_are_in_their_places():
     """A patch of XViT without mixing and layers is told by its own pixels."""
