@@ -174,7 +174,7 @@ class WhereWhenConfig(NoMisspeltFields, FrameSize, SavedConfiguration, PreTraine
         if self.audio_config is not None and min(self.audio_grid) < 1:
             raise ValueError(
                 f"a spectrogram of {self.audio_frames} rows of {self.num_mel_bins} mel bins has no patch of "
-                f"{self.audio_config.patch_size}"
+                f"{self.audio_config.patch_size}"  # type: ignore[union-attr]
             )
 
 

@@ -177,7 +177,8 @@ class WhereWhenPositions(nn.Module):
         self.table = nn.Parameter(torch.zeros(1, num_steps, config.hidden_size))
 
     def forward(self, steps: Tensor) -> Tensor:
-        count, table = steps.shape[1], self.table
+        count = steps.shape[1]
+        table: Tensor = self.table
         if not count:
             return steps
         if count != table.shape[1]:
@@ -195,7 +196,7 @@ class WhereWhenLayer(GradientCheckpointingLayer):
         self.layernorm_before = nn.LayerNorm(width, eps=epsilon)
         self.attention = AxisAttention(config, width, heads_of_all)
         self.layernorm_after = nn.LayerNorm(width, eps=epsilon)
-        self.mlp = MLP(width, config.intermediate_size, config.hidden_act, config.hidden_dropout_prob)  # type: ignore[arg-type]
+        self.mlp = MLP(width, config.intermediate_size, config.hidden_act, config.hidden_dropout_prob)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(

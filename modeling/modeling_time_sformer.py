@@ -161,9 +161,13 @@ class TimeSformerTimeAttention(AxisAttention):
     """Attention along time, (B, T, S, D), whose layer projects what was read: it need not keep both."""
 
     def forward(
-        self, reader: Tensor, source: Tensor, **kwargs: Unpack[TransformersKwargs]
+        self,
+        reader: Tensor,
+        source: Tensor,
+        attention_mask: Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
-        return self.read(reader, source, **kwargs)
+        return self.read(reader, source, attention_mask, **kwargs)
 
 
 class TimeSformerDividedLayer(TimeSformerLayer):

@@ -137,7 +137,7 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
     def get_input_embeddings(self) -> nn.Module:
         if self.visual_encoder is None:
             return self.audio_projection
-        return self.visual_encoder.model.get_input_embeddings()
+        return self.visual_encoder.get_submodule("model").get_input_embeddings()  # type: ignore[operator]
 
     def encoders(self) -> list[nn.Module]:
         """What sees and what hears, where they are models and not features."""
@@ -297,6 +297,7 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
     ) -> tuple[Tensor, Tensor]:
         """Middles of moments (B, T) and of steps of sound (B, A) in seconds, in float32 at least."""
         config, (clips, moments), count = self.config, patches.shape[:2], steps.shape[1]
+        sound: Any = config.audio_config
         frames = moments if pixel_values_videos is None else pixel_values_videos.shape[1]
         for name, times, length in (("frame_times", frame_times, frames), ("audio_span", audio_span, 2)):
             if times is not None:
@@ -304,7 +305,6 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
                 if times.shape != (clips, length):
                     raise ValueError(f"{name} must be seconds of shape {(clips, length)}, got {tuple(times.shape)}")
         options: dict[str, Any] = {"device": patches.device, "dtype": torch.float32}
-        sound = config.audio_config
         if audio_span is None:
             seconds = (count or config.num_audio_steps) if sound is None else SECONDS_PER_ROW * config.audio_frames
             audio_span = torch.tensor([[0.0, seconds]], **options).expand(clips, -1)
