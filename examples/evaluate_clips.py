@@ -23,7 +23,9 @@ def main() -> None:
     args = parse_arguments()
     check_model_name(args.model)
     check_clips(args.data, args.target or ())
-    protocol = Protocol(views=args.views, crops=args.crops, ensemble=args.ensemble, autocast=args.autocast)
+    protocol = Protocol(
+        views=args.views, crops=args.crops, flips=args.flips, ensemble=args.ensemble, autocast=args.autocast
+    )
 
     from accelerate import PartialState
 
@@ -70,6 +72,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--root", help="folder that paths in tables start from")
     parser.add_argument("--views", type=int, default=1, help="passes over a clip in time")
     parser.add_argument("--crops", type=int, default=1, help="1 or 3 of each")
+    parser.add_argument("--flips", action="store_true", help="also each mirrored, left for right")
     parser.add_argument("--ensemble", help="logits or probabilities; default: as the model's paper does")
     parser.add_argument("--batch-size", type=int, default=8, help="views that go through the model at once")
     parser.add_argument("--workers", type=int, default=0, help="processes that decode ahead")

@@ -63,7 +63,8 @@ class Recipe:
         sampling, frame_stride, fps, channel_order, crop_order: how they are picked and what they are made of, options
             of the video processor; `None` is the processor's own.
         num_views, num_crops: of a clip in evaluation, in time and in space.
-        ensemble: what is averaged over views and crops: "logits" (XViT adds them up, which ranks alike) or
+        evaluation_flips: whether evaluation also sees each crop mirrored.
+        ensemble: what is averaged over views, crops and flips: "logits" (XViT adds them up, which ranks alike) or
             "probabilities" (CAST).
     """
 
@@ -117,6 +118,7 @@ class Recipe:
     crop_order: Literal["along", "ends_first", None] = None
     num_views: int = 1
     num_crops: int = 1
+    evaluation_flips: bool = False
 
     def __post_init__(self) -> None:
         for option in fields(self):
@@ -212,7 +214,7 @@ def recipes_table() -> list[str]:
                 f"{recipe.label_smoothing:g}",
                 mixup,
                 f"{recipe.num_frames} {recipe.sampling}{stride}",
-                f"{recipe.num_views} x {recipe.num_crops}",
+                f"{recipe.num_views} x {recipe.num_crops}" + (" x 2" if recipe.evaluation_flips else ""),
             )
         )
     return [f"| {' | '.join(row)} |" for row in rows]

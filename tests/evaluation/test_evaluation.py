@@ -187,7 +187,7 @@ def test_protocols_of_recipes(name):
     recipe = get_recipe(name)
     config = families()["ca2st" if recipe.family == "any" else recipe.family].config_class()
     assert recipe_protocol(recipe, config) == Protocol(
-        views=recipe.num_views, crops=recipe.num_crops, ensemble=recipe.ensemble,
+        views=recipe.num_views, crops=recipe.num_crops, ensemble=recipe.ensemble, flips=recipe.evaluation_flips,
         processor_options={name: value for name, value in recipe.processor_options().items() if name != "num_frames"},
     )  # fmt: skip
     if recipe.family != "any":

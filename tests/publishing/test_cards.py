@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ from holovid.conversion.convert import convert
 from holovid.data.dataset import load_clips
 from holovid.data.synthetic import ClipSet, render_clips
 from holovid.evaluation.evaluate import evaluate_clips, evaluate_sets
+from holovid.evaluation.fusion import fuse
 from holovid.evaluation.metric_names import title_of
 from holovid.evaluation.protocol import Protocol
 from holovid.evaluation.tasks import load_set
@@ -226,6 +228,30 @@ def test_measured_results_and_their_protocols(copy, clips):
     assert again.data.eval_results == card.data.eval_results and again.data.to_dict() == card.data.to_dict()
     front = yaml.safe_load(str(card).split("---\n")[1])
     assert ModelCardData(**front).to_dict() == card.data.to_dict()
+
+
+@pytest.mark.slow
+def test_results_of_several_models_together(copy, clips, tmp_path):
+    """Told apart from those of the model alone, and no results of it on the Hub."""
+    model, processor = load_classifier(copy)
+    rows = load_clips(clips)["validation"]
+    for crops in (1, 3):
+        evaluate_clips(
+            model, processor, rows, protocol=Protocol(crops=crops), output=tmp_path / f"crops {crops}", scores=True,
+            progress=False,
+        )  # fmt: skip
+    files = {tmp_path / "crops 1" / "predictions.parquet": 2.5, tmp_path / "crops 3" / "predictions.parquet": 0.5}
+    fused = fuse(files, output=copy / "evaluation" / "fused", command="holovid evaluate --fuse a:2.5 b:0.5")
+    card = build_card(copy, licence="apache-2.0", repo_id="user/name")
+    top1, top5 = (f"{100 * fused['metrics'][name]:.2f}" for name in ("top1", "top5"))
+    assert f"| 2.5 crops 1 + 0.5 crops 3 | 9 | 0 | {top1} | {top5} |" in card.content
+    assert "Not measured alone." in card.content and "holovid evaluate --fuse a:2.5 b:0.5" in card.content
+    assert card.data.eval_results is None
+
+    shutil.copy(tmp_path / "crops 3" / "results.json", copy / "results.json")
+    card = build_card(copy, licence="apache-2.0", repo_id="user/name")
+    assert "| 9 | 0 | 1 x 3 views |" in card.content and "| 2.5 crops 1 + 0.5 crops 3 |" in card.content
+    assert len(card.data.eval_results) == len(fused["metrics"])
 
 
 @pytest.mark.slow

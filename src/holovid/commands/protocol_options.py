@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 class ProtocolOptions:
     views: Annotated[int | None, typer.Option(min=1, help="Passes over a clip in time. Default: 1.")] = None
     crops: Annotated[int | None, typer.Option(help="1 or 3 of each. Default: 1.")] = None
+    flips: Annotated[
+        bool | None, typer.Option("--flips/--no-flips", help="Also each mirrored, left for right. Default: no.")
+    ] = None
     ensemble: Annotated[
         str | None,
         typer.Option(help="What is averaged over them: logits or probabilities. Default: as the paper does."),
     ] = None
-    recipe: Annotated[str | None, typer.Option(help="Views, crops, average and sampling of a recipe of a paper.")] = (
+    recipe: Annotated[str | None, typer.Option(help="Views, crops, flips, average, sampling of a paper's recipe.")] = (
         None
     )
     autocast: Annotated[str | None, typer.Option(help="bfloat16 or float16.")] = None
@@ -36,7 +39,7 @@ class ProtocolOptions:
         switches = {"hold_still": self.static, "shuffle_frames": self.shuffle_frames, "mute": self.mute}
         interventions = [name for name, wanted in switches.items() if wanted]
         interventions += [f"without_{expert}" for expert in self.drop_expert or []]
-        chosen = {name: getattr(self, name) for name in ("views", "crops", "ensemble", "autocast")}
+        chosen = {name: getattr(self, name) for name in ("views", "crops", "flips", "ensemble", "autocast")}
         return {name: value for name, value in chosen.items() if value is not None} | {"interventions": interventions}
 
     def check(self) -> None:

@@ -128,7 +128,7 @@ def evaluate_clips(
 
         left = [number for number in range(len(clips)) if number not in done]
         share = left[state.process_index :: state.num_processes]
-        at_once = max(1, batch_size // protocol.views_and_crops)
+        at_once = max(1, batch_size // protocol.passes)
         numbered = NumberedClips(dataset, share)
         loader = DataLoader(numbered, batch_size=at_once, num_workers=num_workers, collate_fn=list)
         predict = stack.enter_context(predictor(model, state.device, tasks, protocol, batch_size, scores))
@@ -263,6 +263,7 @@ def predictor(
         numbers = [number for number, _ in clips]
         inputs = join_batch([{name: value[None] for name, value in inputs.items()} for _, inputs in clips])
         inputs = apply_interventions(protocol.interventions, inputs, numbers)
+        inputs = with_mirror_images(inputs) if protocol.flips else inputs
         with torch.inference_mode(), precision:
             logits = view_logits(model, inputs, names, batch_size)
         lines: list[Line] = [{"clip": number} for number in numbers]
@@ -283,6 +284,14 @@ def predictor(
             yield predict
     finally:
         model.train(training)
+
+
+def with_mirror_images(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Inputs (B, ...) or (B, V, ...) -> (B, 2 V, ...): behind the views of a clip the same with left for right."""
+    one_view = inputs["pixel_values_videos"].ndim == 5
+    viewed = {name: value[:, None] if one_view else value for name, value in inputs.items()}
+    mirrored = viewed | {"pixel_values_videos": viewed["pixel_values_videos"].flip(-1)}
+    return {name: torch.cat((value, mirrored[name]), dim=1) for name, value in viewed.items()}
 
 
 def view_logits(

@@ -1,6 +1,6 @@
 """How an evaluation sees clips: what one has to know to compare its results with others.
 
-    Protocol(views=2, crops=3, ensemble="probabilities")
+    Protocol(views=2, crops=3, flips=True, ensemble="probabilities")
     dataclasses.replace(recipe_protocol(get_recipe("xvit-ssv2"), model.config), interventions="shuffle_frames")
 
 Torch is not imported here: options of a command line are checked before it is.
@@ -26,7 +26,9 @@ class Protocol:
     Args:
         views: passes over a clip in time.
         crops: 1 or 3 of each.
-        ensemble: what is averaged over views and crops: "logits" or "probabilities". Default: as the
+        flips: whether each is also seen mirrored, left for right, and averaged with it; not for labels that tell them
+            apart.
+        ensemble: what is averaged over views, crops and flips: "logits" or "probabilities". Default: as the
             paper of the model does.
         autocast: "bfloat16" or "float16", precision of the matrix products.
         interventions: what is taken away, one or several names of `holovid.evaluation.interventions.INTERVENTIONS`.
@@ -42,6 +44,7 @@ class Protocol:
     autocast: str | None = None
     interventions: Sequence[str] = ()
     processor_options: Mapping[str, Any] = field(default_factory=dict)
+    flips: bool = False
 
     def __post_init__(self) -> None:
         names = (self.interventions,) if isinstance(self.interventions, str) else tuple(self.interventions)
@@ -59,9 +62,9 @@ class Protocol:
         return replace(self, ensemble=self.ensemble or (family.ensemble if family else "logits"))
 
     @property
-    def views_and_crops(self) -> int:
+    def passes(self) -> int:
         """How often a clip goes through the model."""
-        return self.views * self.crops
+        return self.views * self.crops * (1 + self.flips)
 
     def call_options(self) -> dict[str, Any]:
         """What the video processor is called with."""
@@ -95,7 +98,7 @@ class Protocol:
             "resolution": {name: value for name, value in size.items() if value is not None},
             "autocast": self.autocast,
             "intervention": list(self.interventions),
-        }
+        } | ({"flips": True} if self.flips else {})  # an evaluation that began before there were any goes on
 
 
 def recipe_protocol(recipe: Recipe, config: "PreTrainedConfig") -> Protocol:
@@ -105,7 +108,8 @@ def recipe_protocol(recipe: Recipe, config: "PreTrainedConfig") -> Protocol:
     """
     recipe.check_model(config)
     options = recipe.picking_options()
-    return Protocol(recipe.num_views, recipe.num_crops, recipe.ensemble, processor_options=options)
+    views = {"views": recipe.num_views, "crops": recipe.num_crops, "flips": recipe.evaluation_flips}
+    return Protocol(**views, ensemble=recipe.ensemble, processor_options=options)
 
 
 def check_one_of(name: str, value: Any, choices: Sequence[Any]) -> None:

@@ -53,6 +53,7 @@ SHARED: dict[str, Any] = {
     "sampling": "last",
     "fps": 1,
     "num_crops": 3,
+    "evaluation_flips": True,
     "ensemble": "logits",
 }
 FRAMES: dict[str, Any] = {

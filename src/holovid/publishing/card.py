@@ -24,7 +24,7 @@ from holovid.families.family import family_of
 from holovid.files import write_whole
 from holovid.loading import load_classifier
 from holovid.publishing.card_snippets import write_snippets
-from holovid.publishing.card_text import Subject, body, views
+from holovid.publishing.card_text import Subject, body, by_whether_fused, views
 from holovid.publishing.licences import LICENCES, Licence, check_licence, origins
 from holovid.records import TRAINING, Records, read_records
 
@@ -105,9 +105,10 @@ def is_by_hand(text: str) -> bool:
 def check_measured(folder: Path, facts: ModelFacts, records: Records) -> None:
     """Raise `ValueError` when evaluations are about other weights or another configuration than those in the folder.
 
-    Not known of a checkpoint of adapters only, which was measured together with its experts.
+    Not known of a checkpoint of adapters only, which was measured together with its experts, and of what several
+    models said together.
     """
-    fingerprints = {each["fingerprints"]["model"] for each in records.evaluations}
+    fingerprints = {each["fingerprints"]["model"] for each in by_whether_fused(records.evaluations)[0]}
     if not fingerprints or facts.adapters_only:
         return
     if fingerprints != {fingerprint_model(load_classifier(folder)[0])}:
@@ -157,13 +158,14 @@ def unique(names: Any) -> list[str]:
 
 
 def eval_results(records: Records) -> list[EvalResult]:
-    """What was measured of the whole model, for the model-index; ablations are no results of it."""
+    """What was measured of the whole model, for the model-index; ablations and several models are no results of it."""
     results = []
-    for each in records.evaluations:
+    for each in by_whether_fused(records.evaluations)[0]:
         protocol, dataset = each["protocol"], each["dataset"]
         if protocol["intervention"]:
             continue
-        asked = {name: protocol[name] for name in ("views", "crops", "ensemble", "frames", "sampling", "autocast")}
+        names = ("views", "crops", "flips", "ensemble", "frames", "sampling", "autocast")
+        asked = {name: protocol.get(name) for name in names}
         for metric, value in each["metrics"].items():
             if value is None:
                 continue

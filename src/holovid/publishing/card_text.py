@@ -152,7 +152,16 @@ def use(subject: Subject) -> str:
 
 
 def views(protocol: Mapping[str, Any]) -> str:
-    return f"{protocol['views']} x {protocol['crops']} views"
+    flips = " x 2 flips" if protocol.get("flips") else ""
+    return f"{protocol['views']} x {protocol['crops']}{flips} views"
+
+
+def by_whether_fused(
+    evaluations: Sequence[Mapping[str, Any]],
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Evaluations of a model alone, and those of several that answered together."""
+    alone = [each for each in evaluations if "fused" not in each["protocol"]]
+    return alone, [each for each in evaluations if "fused" in each["protocol"]]
 
 
 def results(subject: Subject) -> str:
@@ -161,9 +170,10 @@ def results(subject: Subject) -> str:
     title = "Results, measured"
     if not found:
         return section(title, "None: this model has not been evaluated.")
+    alone, fused = by_whether_fused(found)
     names = metrics_in_order(name for each in found for name in each["metrics"])
     rows = []
-    for each in found:
+    for each in alone:
         protocol, counts = each["protocol"], each["counts"]
         taken = [INTERVENTIONS.get(name, name.replace("_", " ")) for name in protocol["intervention"]]
         data = " ".join(part for part in (each["dataset"]["name"], each["dataset"]["split"]) if part)
@@ -176,12 +186,27 @@ def results(subject: Subject) -> str:
     for sets, values in subject.records.means.items():
         told = ", ".join(f"{title_of(name)} {shown(name, value)}" for name, value in values.items())
         means.append(f"Harmonic mean of {sets}: {told}.")
+    together = [
+        (
+            each["model"]["name"],
+            each["counts"]["evaluated"],
+            each["counts"]["broken"],
+            *(shown(name, each["metrics"].get(name)) for name in names),
+        )
+        for each in fused
+    ]
     commands = dict.fromkeys(each["command"] for each in found if each.get("command"))
     return section(
         title,
-        f"{MEASURED[subject.facts.tasks[0].kind]}, by `holovid evaluate`, of the weights in this repository.",
-        table((*head, *map(title_of, names)), rows),
+        f"{MEASURED[subject.facts.tasks[0].kind]}, by `holovid evaluate`, of the weights in this repository."
+        if alone
+        else "Not measured alone.",
+        table((*head, *map(title_of, names)), rows) if alone else "",
         *means,
+        "Probabilities of several models, each times its weight, added up by `holovid evaluate --fuse`:"
+        if fused
+        else "",
+        table(("models", "clips", "broken", *map(title_of, names)), together) if fused else "",
         code("\n".join(commands), "sh") if commands else "",
     )
 
