@@ -258,7 +258,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--picture", type=Path, help="where to draw how accuracy falls with time (.png)")
     args = parser.parse_args(arguments)
     started = time.perf_counter()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # pieces of work are so small that a second thread costs more than it does
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         tables = render_world(Path(folder), {"train": args.films, "validation": max(1, args.films // 3)}, args.actions)

@@ -1,9 +1,13 @@
-"""What does a stream cost XViT, a frame?   python examples/benchmark/streaming.py
+"""What does a stream cost XViT and AVT, a frame?   python examples/benchmark/streaming.py
 
 Seconds of `XViTStream` for a frame, times T, over those of the model for a clip of T frames: 1.00 where a frame of a
 stream costs what one of a clip does, T where the whole clip is computed anew after each frame. Both of one batch row,
 in turns, so that each ratio is of neighbours in time. A model that mixes from the past is fed single frames; one with
 groups a group at a time, as it computes nothing before that is complete, and the seconds are shared out.
+
+The same of `AVTStream`: while a window of T frames fills, each takes one step of the decoder with a cache; once it is
+full, the decoder reads all T features anew. On a CPU a single step reads the weights of the whole decoder from memory
+as a clip does, so a decoder that is larger than its image model keeps the ratio up.
 """
 
 import statistics
@@ -13,10 +17,11 @@ from typing import Any
 import torch
 from limit import NO_CUDA, devices, spread, stopwatch
 from reporting import parse, progress, report
-from subjects import make_inputs, xvit
+from subjects import SUBJECTS, make_inputs, make_model, xvit
 
-from holovid import XViTConfig, XViTForVideoClassification, XViTStream
+from holovid import AVTForActionAnticipation, XViTConfig, XViTForVideoClassification, XViTStream
 from holovid.allocator import keep_memory
+from holovid.modeling.streaming_avt import AVTStream
 
 # name, T, fields of the configuration
 STREAMS: tuple[tuple[str, int, dict[str, Any]], ...] = (
@@ -24,6 +29,8 @@ STREAMS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("from the past, frame by frame", 16, {"mix_direction": "past"}),
     ("both ways, groups of 8", 16, {"mix_group": 8}),
 )
+AVT_FILLING, AVT_FULL = "AVT-b, while its window fills", "AVT-b, its window full"
+Seconds = dict[str, list[float]]
 AT_ONCE = 4  # frames, or groups, whose median is compared with a clip
 
 
@@ -36,15 +43,20 @@ def rows(device: str, quick: bool = False, repeat: int = 3) -> Iterator[dict[str
             model = XViTForVideoClassification(config).eval()
             clip = make_inputs(subject.model_class, config)["pixel_values_videos"]
         yield {"device": device, "mixing": name, "frames": frames, **measure(model, clip, device, repeat)}
+    subject = SUBJECTS["avt"]
+    config = subject.make_config(quick)
+    with torch.device(device):
+        model = make_model(subject, config)
+        clip = make_inputs(subject.model_class, config)["pixel_values_videos"]
+    for name, seconds in measure_anticipation(model, clip, device, repeat).items():
+        yield {"device": device, "mixing": name, "frames": clip.shape[1], **seconds}
 
 
-def measure(
-    model: XViTForVideoClassification, clip: torch.Tensor, device: str = "cpu", repeat: int = 3
-) -> dict[str, list[float]]:
+def measure(model: XViTForVideoClassification, clip: torch.Tensor, device: str = "cpu", repeat: int = 3) -> Seconds:
     """Seconds of the model for a clip (1, T, C, H, W), of a stream for one of its frames, and T times their ratio."""
     stream = XViTStream(model)
     piece = clip[:, : stream.step]
-    seconds: dict[str, list[float]] = {"clip": [], "frame": []}
+    seconds: Seconds = {"clip": [], "frame": []}
     with torch.inference_mode():
         for _ in range(max(2, clip.shape[1] // stream.step)):  # until the window is full
             stream(piece)
@@ -53,8 +65,33 @@ def measure(
             seconds["clip"].append(stopwatch(lambda: model(clip), device))
             pieces = [stopwatch(lambda: stream(piece), device) for _ in range(AT_ONCE)]
             seconds["frame"].append(statistics.median(pieces) / stream.step)
+    return with_ratios(seconds, clip.shape[1])
+
+
+def measure_anticipation(
+    model: AVTForActionAnticipation, clip: torch.Tensor, device: str = "cpu", repeat: int = 3
+) -> dict[str, Seconds]:
+    """The same of an AVT, while the window fills, after its first frame, and when it is full."""
+    stream, frames = AVTStream(model), clip.shape[1]
+    parts = {AVT_FILLING: range(1, frames), AVT_FULL: range(AT_ONCE)}
+    seconds: dict[str, Seconds] = {name: {"clip": [], "frame": []} for name in parts}
+    with torch.inference_mode():
+        model(clip)
+        for _ in range(repeat):
+            stream.reset()
+            stream(clip[:, :1])
+            whole = stopwatch(lambda: model(clip), device)
+            for name, part in parts.items():
+                pieces = [stopwatch(lambda at=at: stream(clip[:, at : at + 1]), device) for at in part]
+                seconds[name]["clip"].append(whole)
+                seconds[name]["frame"].append(statistics.median(pieces))
+    return {name: with_ratios(each, frames) for name, each in seconds.items()}
+
+
+def with_ratios(seconds: Seconds, frames: int) -> Seconds:
+    """Seconds of a `clip` and of a `frame`, and `ratios` of so many frames to the clip."""
     pairs = zip(seconds["clip"], seconds["frame"], strict=True)
-    return seconds | {"ratios": [clip.shape[1] * own / whole for whole, own in pairs]}
+    return seconds | {"ratios": [frames * own / whole for whole, own in pairs]}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -62,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
     found = [row for device in devices() for row in rows(device, quick=args.quick, repeat=args.repeat)]
     cells = [[row["device"], row["mixing"], str(row["frames"]), spread(row["ratios"])] for row in found]
     cells += [] if torch.cuda.is_available() else [["cuda", "all of these", "", NO_CUDA]]
-    headings = ["device", "mixing", "T", "T frames of the stream over a clip"]
+    headings = ["device", "mixing, or model", "T", "T frames of the stream over a clip"]
     report("streaming", __doc__, args, found, headings, cells)
 
 

@@ -178,6 +178,14 @@ TARGETS = (
         "stream in groups of 8, 16 frames over a clip of 16", "≤ 1.15",
         median_of("streaming", "ratios", device="cpu", mixing="both ways, groups of 8"),
     ),
+    Target(
+        "stream of AVT-b while its window fills, 10 frames over a clip of 10", "≤ 1.15",
+        median_of("streaming", "ratios", device="cpu", mixing="AVT-b, while its window fills"),
+    ),
+    Target(
+        "the same, the window full: the decoder reads all 10 anew", "≤ 1.15",
+        median_of("streaming", "ratios", device="cpu", mixing="AVT-b, its window full"),
+    ),
     Target("graph breaks under torch.compile, of all models, CPU", "≤ 0", all_compiled("graph_breaks", "cpu")),
     Target("recompilations for other batches, of all models, CPU", "≤ 0", all_compiled("recompilations", "cpu")),
     Target(

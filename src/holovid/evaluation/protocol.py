@@ -108,8 +108,9 @@ def recipe_protocol(recipe: Recipe, config: "PreTrainedConfig") -> Protocol:
     """
     recipe.check_model(config)
     options = recipe.picking_options()
-    views = {"views": recipe.num_views, "crops": recipe.num_crops, "flips": recipe.evaluation_flips}
-    return Protocol(**views, ensemble=recipe.ensemble, processor_options=options)
+    return Protocol(
+        recipe.num_views, recipe.num_crops, recipe.ensemble, processor_options=options, flips=recipe.evaluation_flips
+    )
 
 
 def check_one_of(name: str, value: Any, choices: Sequence[Any]) -> None:
