@@ -9,7 +9,12 @@ from tiny_ca2st import tiny_config as tiny_ca2st_config
 from tiny_xvit import tiny_config as tiny_xvit_config
 from torch.nn.functional import interpolate
 
-from holovid import CA2STForVideoClassification, XViTForVideoClassification
+from holovid import (
+    CA2STForVideoClassification,
+    HolovidVideoProcessor,
+    XViTForVideoClassification,
+)
+from holovid.data import ClipSet, read_events, render_clips
 from holovid.data.event_truth import Events
 from holovid.explanation import (
     Explanation,
@@ -133,6 +138,59 @@ def test_what_is_asked_for_in_addition_and_only_some_parts():
     assert row["deletion_frames"] is not None and row["deletion_sound"] is None and row["pointing_time"] is None
     of_labels = evaluate(known, [inputs | {"labels": torch.tensor([0, 0])}], explain_by_occlusion, steps=2)
     assert of_labels["deletion_frames"] < 0.5 < row["deletion_frames"]
+
+
+def test_a_model_that_takes_no_times_is_measured_at_the_times_of_its_frames():
+    model = XViTForVideoClassification(tiny_xvit_config())
+    model.train()
+    frames = model.config.num_frames
+    inputs = {"pixel_values_videos": torch.rand(2, frames, 3, 16, 16), "labels": torch.tensor([1, 0])}
+    batch = inputs | {"frame_times": torch.arange(float(frames)).expand(2, frames)}
+
+    def by_occlusion(model, inputs, target=None):
+        assert "frame_times" not in inputs and target.tolist() == [1, 0]
+        return occlude(model, inputs, target, cells=(2, 2), progress=False)
+
+    row = evaluate(model, [batch], by_occlusion, known_truth(), steps=2)
+    assert row["pointing_space_count"] == row["pointing_time_count"] == 2 and row["pointing_sound"] is None
+    assert row["deletion_patches"] is not None and row["deletion_sound"] is None and model.training
+
+
+@pytest.mark.slow
+def test_a_model_that_hears_is_measured_on_rendered_events(tmp_path):
+    """From mp4 to the row: times, boxes and steps of sound are on one clock."""
+    folder = render_clips(tmp_path / "clips", ClipSet(train=4, val=0, events=True, size=64), progress=False)
+    truth = read_events(folder / "train")
+    pictures = {"do_resize": False, "do_center_crop": False, "num_frames": 8}
+    processor = HolovidVideoProcessor(**pictures, audio_config={"audio_frames": 200})
+    inputs = dict(processor([str(path) for path in truth.files], return_tensors="pt"))
+
+    assert inputs["frame_times"].shape == (4, 8) and inputs["input_values"].shape == (4, 200, 128)
+    # the truth goes along with each clip, so that the model below has no reasons but these
+    inputs |= {"box": (truth.boxes / 100 * 64).round().int(), "rows": (truth.heard * 100).round().int()}
+
+    def by_what_is_there(inputs):
+        """Class 1 by how much the labelled thing stands out at its place, and by how loud its sound is."""
+        reasons = []
+        for video, sound, box, rows in zip(
+            *(inputs[name] for name in ("pixel_values_videos", "input_values", "box", "rows")), strict=True
+        ):
+            x0, y0, x1, y1 = box.tolist()
+            place = video[:, :, y0:y1, x0:x1]
+            changes = (place - place.median(dim=0).values).abs().mean(dim=(1, 2, 3))
+            reasons.append(changes.sum() / 4 + sound[rows[0] : rows[1]].exp().mean() / 8)
+        reasons = torch.stack(reasons)
+        return torch.stack([torch.zeros_like(reasons), reasons], dim=1)
+
+    def by_occlusion(model, inputs, target=None):
+        target = torch.ones(len(inputs["box"]), dtype=torch.int64)
+        return occlude(model, inputs, target, cells=(8, 8), sound_steps=10, progress=False)
+
+    row = evaluate(by_what_is_there, [inputs], by_occlusion, truth, size=64, steps=8)
+    assert row["pointing_space"] > 0.9 and row["pointing_time"] == row["pointing_sound"] == 1, row
+    assert 4 <= row["pointing_space_count"] <= 20
+    for part in ("patches", "frames", "sound"):
+        assert row[f"deletion_{part}"] < row[f"deletion_{part}_random"] < row[f"deletion_{part}_least"], part
 
 
 def test_evaluations_that_cannot_be():

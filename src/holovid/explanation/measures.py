@@ -15,7 +15,7 @@ from holovid.explanation.explanation import Explanation
 from holovid.explanation.occlusion import occlude
 from holovid.explanation.perturbation import MAP_OF_PART, ORDERS, perturbation_curve
 from holovid.explanation.pointing import Hits, pointing_in_space, pointing_in_time
-from holovid.explanation.scoring import Inputs, without_labels
+from holovid.explanation.scoring import Inputs, without_foreign_times, without_labels
 
 
 def evaluate(
@@ -36,7 +36,8 @@ def evaluate(
     Args:
         model: whose outputs have `logits`, or a function of inputs that returns them.
         batches: inputs of the model, in the order of `truth`. The classes in `labels` (B,), where there are some, are
-            what is explained; otherwise it is what the model answers.
+            what is explained; otherwise it is what the model answers. `frame_times` (B, T), when each frame
+            is shown, may be there for a model that does not take them too: the truth is looked up by them.
         explain: `explain(model, inputs, target=...)`, which returns an `Explanation`, such as
             `holovid.explanation.explain` with a method.
         truth: where and when the clips show and sound their labels, of `holovid.data.read_events`.
@@ -70,12 +71,13 @@ def evaluate(
     lowest: dict[str, float | None] = dict.fromkeys(MAPS)
     method, clips = None, 0
     for batch in batches:
-        inputs, labels = without_labels(batch), batch.get("labels")
+        known, labels = without_labels(batch), batch.get("labels")
+        inputs = without_foreign_times(model, known)
         why = explain(model, inputs, target=labels)
         if truth is not None:
             if clips + len(why) > len(truth):
                 raise ValueError(f"the truth is of {len(truth)} clips, and there are more in the batches")
-            found = pointing_of(why, inputs, truth[clips : clips + len(why)], tolerance, size)
+            found = pointing_of(why, known, truth[clips : clips + len(why)], tolerance, size)
             hits = {name: hits[name] + found[name] for name in hits}
         for part in parts:
             if getattr(why, MAP_OF_PART[part]) is not None:

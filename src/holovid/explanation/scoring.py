@@ -3,6 +3,7 @@
 Alphabet: B clips, T frames, C channels, H, W pixels, L rows and F columns of a spectrogram.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from holovid.modeling.tasks import PROBLEM_TYPES
 Inputs = Mapping[str, Any]
 Probabilities = Callable[[Inputs], Tensor]
 VIDEO, SOUND = "pixel_values_videos", "input_values"
+TIMES = ("frame_times", "audio_span")  # which also say when what is explained happens, to whoever reads it
 
 
 @contextmanager
@@ -39,7 +41,7 @@ def scoring(model: nn.Module | Callable[[Inputs], Tensor]) -> Iterator[Probabili
 
     @torch.no_grad()
     def probabilities(inputs: Inputs) -> Tensor:
-        logits = model(inputs) if module is None else module(**inputs).logits
+        logits = model(inputs) if module is None else module(**without_foreign_times(module, inputs)).logits
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             raise ValueError("an explanation is about logits (clips, classes) of one task; give a function of these")
         return logits.float().sigmoid() if several else logits.float().softmax(dim=-1)
@@ -52,6 +54,14 @@ def scoring(model: nn.Module | Callable[[Inputs], Tensor]) -> Iterator[Probabili
     finally:
         if module is not None:
             module.train(was_training)
+
+
+def without_foreign_times(model: nn.Module | Callable[[Inputs], Tensor], inputs: Inputs) -> dict[str, Any]:
+    """The inputs without those of `TIMES` that the model does not take; functions take everything."""
+    if not isinstance(model, nn.Module):
+        return dict(inputs)
+    taken = inspect.signature(model.forward).parameters
+    return {name: value for name, value in inputs.items() if name not in TIMES or name in taken}
 
 
 def without_labels(inputs: Inputs) -> dict[str, Any]:
