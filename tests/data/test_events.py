@@ -12,10 +12,11 @@ from PIL import Image, ImageDraw
 
 from holovid.data import ClipSet, load_clips, read_events, render_clips
 from holovid.data.drawing import SHAPES, SOUNDS
-from holovid.data.events import draw_sounds
+from holovid.data.events import cut_out, draw_sounds, recording
 
 TINY = ClipSet(train=6, val=2, events=True, size=64, frame_rate=8, sounds=("rise", "buzz"))
 PHOTOGRAPHED = ("cat", "dog", "owl")
+MUTE = {"giraffe", "iguana", "nandou", "wombat"}  # animals of tuxpaint-stamps-default whose calls are silence
 
 
 def decode_clip(path):
@@ -110,6 +111,15 @@ def test_folders_without_what_is_asked_for(tmp_path):
         ClipSet(events=True, pictures=tmp_path / "empty")
 
 
+def test_files_that_show_or_sound_nothing(tmp_path):
+    Image.new("RGBA", (8, 8)).save(tmp_path / "cat.png")
+    with pytest.raises(ValueError, match="shows nothing: all of it is transparent"):
+        cut_out(tmp_path / "cat.png")
+    recordings(tmp_path / "sounds", ("cat",), loudness=0)
+    with pytest.raises(ValueError, match="is silent; take it out"):
+        recording(tmp_path / "sounds" / "cat.wav", 16_000)
+
+
 def test_a_folder_that_has_no_truth(tmp_path):
     with pytest.raises(ValueError, match=r"there is no .*metadata.csv; events are read of one split"):
         read_events(tmp_path)
@@ -135,14 +145,14 @@ def photographs(folder):
         Image.fromarray(np.dstack([pixels, np.asarray(mask)]), "RGBA").save(folder / f"{name}.png")
 
 
-def recordings(folder, names):
+def recordings(folder, names, loudness=20_000):
     """Tones with silence around them, as wav."""
     folder.mkdir()
     for number, name in enumerate(names):
         wave = np.concatenate([np.zeros(4000), np.sin(np.arange(6000) * (0.1 + 0.1 * number)), np.zeros(4000)])
         with av.open(str(folder / f"{name}.wav"), "w") as container:
             stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
-            samples = (wave * 20_000).astype(np.int16)[None]
+            samples = (wave * loudness).astype(np.int16)[None]
             frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
             frame.sample_rate = 16_000
             container.mux(stream.encode(frame))
@@ -190,7 +200,7 @@ def test_real_photographs_with_real_calls(tmp_path):
     animals = tmp_path / "package" / "usr" / "share" / "tuxpaint" / "stamps" / "animals"
     for call in sorted(animals.rglob("*.ogg")):
         picture = call.with_suffix(".png")
-        if "_desc" not in call.stem and picture.is_file():
+        if "_desc" not in call.stem and call.stem not in MUTE and picture.is_file():
             shutil.copy(picture, tmp_path / "pictures")
             shutil.copy(call, tmp_path / "sounds")
     clips = ClipSet(train=8, val=0, events=True, pictures=tmp_path / "pictures", sounds=tmp_path / "sounds")

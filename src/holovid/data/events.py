@@ -147,7 +147,7 @@ def recording(path: Path, sampling_rate: int) -> Array:
         samples = np.zeros(0) if sound is None else sound.read(0, round(sound.seconds * sampling_rate), sampling_rate)
     loudness = np.abs(np.asarray(samples, dtype=np.float64))
     if not loudness.size or not loudness.max():
-        raise ValueError(f"{path} is silent")
+        raise ValueError(f"{path} is silent; take it out of the folder")
     heard = np.flatnonzero(loudness > AUDIBLE * loudness.max())
     return np.asarray(samples, dtype=np.float64)[heard[0] : heard[-1] + 1]
 
