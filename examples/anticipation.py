@@ -12,7 +12,7 @@ what starts in a second. Then it is asked what it needs for that:
 - time: asked 3 or 5 seconds ahead, it should lose what the grammar says.
 
 docs/anticipation.md has what it prints, and the picture of `--picture docs/anticipation.png`. Five
-minutes on two cores.
+minutes of one core.
 """
 
 import csv

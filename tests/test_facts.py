@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from holovid import CA2STForActionRecognition, HolovidProcessor, HolovidVideoProcessor, XViTModel
 from holovid.cli import app
-from holovid.facts import model_facts
+from holovid.facts import input_facts, input_lines, model_facts
 from holovid.families.family import families
 
 
@@ -65,6 +65,19 @@ def test_cost_grows_with_the_frames_that_the_processor_picks(tmp_path):
     # but for the head, which sees all frames once
     assert costs[1] == pytest.approx(2 * costs[0], rel=0.01)
     assert model_facts(tiny_config()).gflop == costs[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "frames", "told"),
+    [
+        ({"sampling": "last", "fps": 1}, 6, "6, sampling last, 1 apart, 1 a second"),
+        ({"sampling": "dense", "fps": 30, "frame_stride": 4}, 6, "6, sampling dense, 4 apart, 30 a second"),
+        ({"sampling": "uniform", "fps": 2}, None, "as many as the video gives, sampling uniform, 2 a second"),
+    ],
+)
+def test_a_rate_fills_the_video_only_where_frames_are_spread_over_it(options, frames, told):
+    inputs = input_facts(HolovidVideoProcessor(num_frames=6, **options))
+    assert inputs.num_frames == frames and input_lines(inputs)["frames"] == told
 
 
 def test_experts_say_where_they_come_from():

@@ -176,7 +176,8 @@ def input_facts(processor: Any) -> InputFacts:
             std=extractor.std,
         )
     return InputFacts(
-        num_frames=None if processor.fps else processor.num_frames,
+        # evenly spaced ones at a rate fill the video; those with a stride are so many at any rate
+        num_frames=None if processor.fps and processor.sampling == "uniform" else processor.num_frames,
         sampling=processor.sampling,
         frame_stride=processor.frame_stride,
         fps=processor.fps,
