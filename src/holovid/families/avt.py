@@ -179,4 +179,5 @@ FAMILY = Family(
     recipes=RECIPES,
     starts_from={"vit": "from_image_model"},
     stream="holovid.modeling.streaming_avt:AVTStream",
+    explanations={"relevance": "holovid.explanation.relevance_of_steps:CausalSteps"},
 )

@@ -190,4 +190,5 @@ FAMILY = Family(
     },
     hears=True,
     ensemble="probabilities",
+    explanations={"relevance": "holovid.explanation.relevance_of_experts:ReadingExperts"},
 )

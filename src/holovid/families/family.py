@@ -121,6 +121,8 @@ class Family:
         parts: the experts that a model is made of, by name, in their order; its classifier has `from_experts`.
         hears: whether some of its models take sound.
         ensemble: what the paper averages over views and crops.
+        explanations: how its answers are explained, the best way first: name of a method of `holovid.explanation` ->
+            "module:name" of what does it; of "relevance", a rule.
         stream: "module:class" that runs a model frame by frame.
         package: in whose `__init__.pyi` the public classes are.
     """
@@ -133,6 +135,7 @@ class Family:
     parts: Mapping[str, Part] = field(default_factory=dict)
     hears: bool = False
     ensemble: Literal["logits", "probabilities"] = "logits"
+    explanations: Mapping[str, str] = field(default_factory=dict)
     stream: str | None = None
     package: str = "holovid"
 

@@ -84,4 +84,5 @@ FAMILY = Family(
     toy=TOY,
     recipes=RECIPES,
     starts_from={"vit": "from_image_model"},
+    explanations={"relevance": "holovid.explanation.relevance_of_axes:DividedAxes"},
 )

@@ -123,4 +123,5 @@ FAMILY = Family(
     toy=TOY,
     recipes=RECIPES,
     starts_from={"vit": "from_image_model", "timesformer": "from_transformers"},
+    explanations={"relevance": "holovid.explanation.relevance_of_axes:DividedAxes"},
 )

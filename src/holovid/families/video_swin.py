@@ -139,4 +139,5 @@ FAMILY = Family(
     recipes=RECIPES,
     starts_from={"swin": "from_image_model"},
     ensemble="probabilities",
+    explanations={"gradients": "holovid.explanation.feature_gradients:feature_gradients"},
 )

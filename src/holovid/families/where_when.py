@@ -64,4 +64,5 @@ FAMILY = Family(
     ),
     toy=TOY,
     hears=True,
+    explanations={"intrinsic": "holovid.explanation.intrinsic:intrinsic"},
 )

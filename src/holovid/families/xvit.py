@@ -115,4 +115,5 @@ FAMILY = Family(
     recipes=RECIPES,
     starts_from={"vit": "from_image_model"},
     stream="holovid.modeling.streaming_xvit:XViTStream",
+    explanations={"relevance": "holovid.explanation.relevance_of_mixing:MixedFrames"},
 )

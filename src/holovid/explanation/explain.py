@@ -1,0 +1,156 @@
+"""`explain`: why a model gave its answer, by the method that its architecture allows.
+
+Alphabet: B clips, T moments, h, w cells of a frame, A steps of sound.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from holovid.configuration.suggestions import did_you_mean
+from holovid.explanation.explanation import METHODS, Explanation
+from holovid.explanation.occlusion import occlude, times_of
+from holovid.explanation.relevance import relevance
+from holovid.explanation.scoring import VIDEO, Inputs, without_labels
+from holovid.families.family import families, named
+from holovid.modeling.tasks import Task, tasks_of
+
+Target = Tensor | int | str | Sequence[int | str] | None
+
+
+def methods_of(model: Any) -> list[str]:
+    """The methods that explain a model, the best one first. Of functions, and of models of others, it is occlusion."""
+    family = families().get(getattr(getattr(model, "config", None), "model_type", ""))
+    return [*(family.explanations if family else ()), "occlusion"]
+
+
+def explain(
+    model: nn.Module | Callable[[Inputs], Tensor],
+    inputs: Inputs,
+    target: Target = None,
+    method: str = "auto",
+    task: str | None = None,
+    **options: Any,
+) -> Explanation:
+    """Why a model gave a class its score: where in the frames, in which moments, and when in the sound.
+
+    Args:
+        model: a classifier of holovid on any device; for occlusion any model whose outputs have `logits`, or a
+            function of `inputs` that returns them.
+        inputs: of the model, as its processor returns them: one view of each clip. `frame_times` (B, T) may be among
+            them although the model does not read it: the explanation then has the seconds of frames.
+        target: the class that is explained: its number or label, for all clips or one for each; by default what the
+            model answers.
+        method: "auto", the first of [`methods_of`]: "intrinsic" of models whose answer is a sum over what they show;
+            "relevance", attention carried back from the answer (`holovid.explanation.relevance`); "gradients",
+            gradient x activation on a feature map; "occlusion", what is lost when something is hidden, slow, of any
+            model.
+        task: which question, of a model that answers several: "verb", "noun".
+        options: of [`holovid.explanation.occlude`], if that is the method.
+
+    Returns an [`Explanation`] of all clips, on the device of the model. A method that cannot see sound has no
+    `when_audio`.
+
+    Raises `ValueError` for a method that cannot explain the model, for classes that it does not have, for inputs of
+    several views, and for an answer that is not finite.
+
+    >>> from holovid import XViTConfig, XViTForVideoClassification
+    >>> config = XViTConfig(
+    ...     image_size=32, patch_size=8, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_labels=5)
+    >>> model = XViTForVideoClassification(config)
+    >>> why = explain(model, {"pixel_values_videos": torch.randn(2, 8, 3, 32, 32)})
+    >>> why.method, why.where.shape, why.when_visual.shape, why.when_audio
+    ('relevance', torch.Size([2, 8, 4, 4]), torch.Size([2, 8]), None)
+    """
+    known = methods_of(model)
+    if method == "auto":
+        method = known[0]
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; {did_you_mean(method, METHODS)}")
+    if method not in known:
+        raise ValueError(f"method={method!r} cannot explain a {type(model).__name__}; {' and '.join(known)} can")
+    asked = without_labels(inputs)
+    if method == "occlusion":
+        clips = len(next(value for value in asked.values() if isinstance(value, Tensor)))
+        return occlude(model, asked, numbers_of(target, clips, getattr(model, "config", None)), **options)
+    if options:
+        raise ValueError(f"options are of occlusion, and method={method!r} takes none; got {', '.join(options)}")
+    network: Any = model
+    asked_task = task_called(network, task)
+    # the number that a quality model answers is read from its scores of levels
+    field = "logits" if asked_task.kind == "score" else asked_task.scores
+    device = network.device
+    asked = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in asked.items()}
+    given = (
+        asked
+        if network.config.reads_times
+        else {name: value for name, value in asked.items() if name not in ("frame_times", "audio_span")}
+    )
+    number = numbers_of(target, len(asked[VIDEO]), network.config, asked_task)
+    reference = families()[network.config.model_type].explanations[method]
+    if method == "relevance":
+        why = relevance(network, given, to_device(number, device), field, named(reference)(network))
+    else:
+        why = named(reference)(network, given, to_device(number, device), field)
+    if not why.score.isfinite().all():
+        raise ValueError("the model's answer is not finite, so there is nothing to explain")
+    return with_times(why, asked)
+
+
+def to_device(target: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if target is None else target.to(device)
+
+
+def task_called(model: Any, name: str | None) -> Task:
+    """The question of a classifier that is meant. Raises `ValueError` if there is none, or which one is not said."""
+    tasks = {task.name: task for task in tasks_of(model, model.config)}
+    if name is None and len(tasks) == 1:
+        return next(iter(tasks.values()))
+    if name not in tasks:
+        raise ValueError(f"task must be one of {', '.join(tasks) or 'a classifier'}, got {name!r}")
+    return tasks[name]
+
+
+def numbers_of(target: Target, clips: int, config: Any = None, task: Task | None = None) -> Tensor | None:
+    """Numbers of classes, int64 (B,), of what a user calls them; `None` stays that.
+
+    Raises `ValueError` for classes that there are not, and for another number of them than clips.
+    """
+    if target is None:
+        return None
+    each = target.tolist() if isinstance(target, Tensor) else target
+    each = [each] * clips if isinstance(each, int | str) else list(each)
+    if len(each) != clips:
+        raise ValueError(f"target is a class, or one for each of {clips} clips, got {len(each)}")
+    labels = getattr(config, "label2id", None) or {}
+    if task is not None:
+        labels = {name: number for number, name in enumerate(task.names(config) or [])} or labels
+    numbers = []
+    for name in each:
+        if isinstance(name, str):
+            if name not in labels:
+                raise ValueError(f"there is no class {name!r}; {did_you_mean(name, list(labels))}")
+            name = labels[name]
+        numbers.append(int(name))
+    most = None if task is None or task.kind == "score" else task.count(config)
+    if most is not None and any(not 0 <= number < most for number in numbers):
+        raise ValueError(f"target must be a class, 0 to {most - 1}, got {numbers}")
+    return torch.tensor(numbers)
+
+
+def with_times(why: Explanation, inputs: Mapping[str, Any]) -> Explanation:
+    """The same with seconds of moments and of steps of sound, as far as the inputs tell them."""
+    times = times_of(inputs, None if why.when_audio is None else why.when_audio.shape[1])
+    if why.frame_times is not None or why.when_visual is None:
+        times.pop("frame_times", None)
+    elif "frame_times" in times:
+        # a moment of several frames is in their middle
+        times["frame_times"] = nn.functional.adaptive_avg_pool1d(
+            times["frame_times"].to(torch.float32)[:, None], why.when_visual.shape[1]
+        )[:, 0]
+    if why.audio_times is not None:
+        times.pop("audio_times", None)
+    return replace(why, **times)

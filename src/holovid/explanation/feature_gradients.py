@@ -1,0 +1,42 @@
+"""Gradients: gradient x activation on a model's last feature map, where there is no attention to carry back.
+
+Selvaraju et al. 2017, "Grad-CAM" (arXiv:1610.02391), with the gradient at each place in place of its mean over all, as
+the pooled feature is the mean of the map (their section 3.1: both are then the same but for a factor).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from holovid.explanation.explanation import Explanation
+from holovid.explanation.occlusion import as_shares
+from holovid.explanation.relevance import differentiable, objective_of, probability_of
+
+
+def feature_gradients(model: Any, inputs: dict[str, Any], target: Tensor | None, field: str) -> Explanation:
+    """Explain by the feature map (B, T', h, w, D) that the base model returns as `last_hidden_state`.
+
+    Such a map has seen more of the clip than its cell, so it is coarse.
+    """
+    kept: list[Tensor] = []
+    hook = model.base_model.register_forward_hook(lambda _, __, outputs: kept.append(outputs.last_hidden_state))
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.enable_grad():
+            scores = model(**differentiable(inputs))[field]
+            target = scores.argmax(dim=1) if target is None else target
+            (features,) = kept
+            gradient = torch.autograd.grad(objective_of(scores, target).sum(), features)[0]
+    finally:
+        hook.remove()
+        model.train(was_training)
+    cells = (gradient * features.detach()).float().sum(dim=-1).clamp(min=0)
+    return Explanation(
+        target=target,
+        score=probability_of(model, scores, target),
+        method="gradients",
+        where=as_shares(cells),
+        when_visual=as_shares(cells.sum(dim=(2, 3))),
+    )

@@ -1,0 +1,42 @@
+"""What a model says of itself: where and when are what its answer is made of, not what is found out about it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from holovid.explanation.explanation import Explanation
+from holovid.explanation.relevance import probability_of
+
+
+@torch.no_grad()
+def intrinsic(model: Any, inputs: dict[str, Any], target: Tensor | None, field: str) -> Explanation:
+    """The maps of a model with `output_maps`. `heard` is the part of sound in the evidence for the target, above the
+    mean of all classes; where neither speaks for it, it is a half.
+
+    A silent clip among others has a `when_audio` of zeros, and `heard` is 0.
+    """
+    was_training = model.training
+    model.eval()
+    outputs = model(**inputs, output_maps=True)
+    model.train(was_training)
+    scores = outputs[field]
+    target = scores.argmax(dim=1) if target is None else target
+    maps = {"where": outputs.where * outputs.when_visual[..., None, None], "when_visual": outputs.when_visual}
+    if outputs.when_audio.shape[1]:
+        evidence = []
+        for terms in (outputs.audio_evidence, outputs.visual_evidence):
+            above = terms.float().sum(dim=1)
+            above = above - (above.mean(dim=1, keepdim=True) if above.shape[1] > 1 else 0.0)
+            evidence.append(above.gather(1, target[:, None])[:, 0].clamp(min=0))
+        total = evidence[0] + evidence[1]
+        share = torch.where(total > 0, evidence[0] / total.clamp(min=torch.finfo(total.dtype).tiny), 0.5)
+        heard = torch.where(outputs.when_audio.sum(dim=1) > 0, share, 0.0)
+        maps |= {"when_audio": outputs.when_audio, "heard": heard, "audio_times": outputs.audio_times}
+    return Explanation(
+        target=target,
+        score=probability_of(model, scores, target),
+        method="intrinsic",
+        frame_times=outputs.frame_times,
+        **{name: value.float() for name, value in maps.items()},
+    )

@@ -1,0 +1,165 @@
+"""What a model computed on its way to an answer, and the gradients of the answer there: attention, values, states.
+
+Attention of every model of transformers, and of ours, goes through one table of functions. While something is
+recorded, it goes through a function that keeps its weights; afterwards models compute as they did before.
+
+Alphabet: B clips, T frames, S tokens, N heads, d width of a head.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+IMPLEMENTATION = "holovid_recorded"
+
+
+@dataclass
+class Attended:
+    """One call of an attention: `weights` (batch, N, S, S'), `values` (batch, N, S', d), and gradients there."""
+
+    weights: Tensor
+    values: Tensor
+    weight_gradients: Tensor | None = None
+    value_gradients: Tensor | None = None
+
+    @property
+    def support(self) -> Tensor:
+        """How much each reader's reading of each source speaks for the answer, (batch, N, S, S').
+
+        The gradient times the weight, where that is positive (Chefer et al. 2021, arXiv:2103.15679, equation 5).
+        """
+        assert self.weight_gradients is not None
+        return (self.weight_gradients * self.weights).clamp(min=0).detach()
+
+    @property
+    def value_parts(self) -> Tensor:
+        """|gradient x value|, (batch, S', N * d): which channels of what was read the answer depends on."""
+        assert self.value_gradients is not None
+        return (self.value_gradients * self.values).abs().detach().transpose(1, 2).flatten(2)
+
+
+@dataclass
+class Recorded:
+    """
+    Args:
+        attention: module -> its call. Each is called once in a forward pass.
+        states: module that was watched -> what it was given, and after `differentiate` the gradient there.
+    """
+
+    attention: dict[nn.Module, Attended] = field(default_factory=dict)
+    states: dict[nn.Module, Tensor] = field(default_factory=dict)
+    gradients: dict[nn.Module, Tensor] = field(default_factory=dict)
+
+    def differentiate(self, objective: Tensor) -> None:
+        """Add the gradients of a number at everything that was recorded; zeros where it does not depend on it."""
+        calls = list(self.attention.values())
+        tensors = [*(call.weights for call in calls), *(call.values for call in calls), *self.states.values()]
+        found = torch.autograd.grad(objective, tensors, allow_unused=True, materialize_grads=True)
+        for index, call in enumerate(calls):
+            call.weight_gradients, call.value_gradients = found[index], found[len(calls) + index]
+        self.gradients = dict(zip(self.states, found[2 * len(calls) :], strict=True))
+
+
+RECORDING: ContextVar[Recorded | None] = ContextVar("RECORDING", default=None)
+
+
+def recorded_attention_forward(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **kwargs: object,
+) -> tuple[Tensor, Tensor]:
+    """softmax(Q K^T * scaling) V, whose weights and values are kept where something is recorded.
+
+    Nothing is dropped: explanations are those of models in evaluation mode.
+    """
+    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+    recorded = RECORDING.get()
+    if recorded is not None:
+        recorded.attention[module] = Attended(weights, value)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+ALL_ATTENTION_FUNCTIONS.register(IMPLEMENTATION, recorded_attention_forward)
+ALL_MASK_ATTENTION_FUNCTIONS.register(IMPLEMENTATION, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+
+
+@contextmanager
+def recording(model: PreTrainedModel, watched: Iterable[nn.Module] = ()) -> Iterator[Recorded]:
+    """Record what a model computes inside of the block, in evaluation mode and with gradients.
+
+    Args:
+        model: its attention, and that of the models in it, is recorded.
+        watched: modules whose first argument is kept.
+    """
+    inside = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
+    before = [(module, module.config._attn_implementation) for module in inside]
+    was_training, recorded = model.training, Recorded()
+
+    def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        recorded.states[module] = arguments[0]
+
+    hooks = [module.register_forward_pre_hook(keep) for module in watched]
+    token = RECORDING.set(recorded)
+    try:
+        model.eval()
+        model.set_attn_implementation(IMPLEMENTATION)
+        with torch.enable_grad():
+            yield recorded
+    finally:
+        RECORDING.reset(token)
+        for hook in hooks:
+            hook.remove()
+        for module, implementation in before:  # outside first: each also sets what is in it
+            module.set_attn_implementation(implementation)
+        model.train(was_training)
+
+
+def read_by(call: Attended, readers: Tensor, along: Callable[..., Tensor] | None = None) -> Tensor:
+    """What readers (batch, S) of some relevance have read: relevance (batch, S') of their sources.
+
+    Means over heads, as in the paper (equation 5).
+    """
+    return torch.einsum("bs,bsk->bk", readers, call.support.float().mean(dim=1))
+
+
+def read_along_time(call: Attended, readers: Tensor) -> Tensor:
+    """The same of tokens (B, T, S) which read those of their place; heads of all places stand side by side."""
+    places = readers.shape[2]
+    support = call.support.float().unflatten(1, (places, -1)).mean(dim=2)
+    return torch.einsum("bts,bstk->bks", readers, support)
+
+
+def read_along_space(call: Attended, readers: Tensor) -> Tensor:
+    """The same of tokens (B, T, S) which read those of their frame."""
+    return read_by(call, readers.flatten(0, 1)).unflatten(0, readers.shape[:2])
+
+
+def shared_back(context: nn.Module, call: Attended, read: Tensor, tokens: int) -> Tensor:
+    """Where keys and values that `context` mixed come from: relevance (B, T, S') -> (B, T, S), S = `tokens`.
+
+    `context` moves channels of values among frames, or appends means of tokens; it is linear and has no weights. A
+    token's relevance is shared among its channels by |gradient x value|, and each channel goes back where it came
+    from. Without that, relevance of a frame would be that of its neighbours.
+    """
+    parts = call.value_parts.float()
+    total = parts.sum(dim=-1, keepdim=True)
+    parts = torch.where(total > 0, parts / total.clamp(min=torch.finfo(parts.dtype).tiny), 1 / parts.shape[-1])
+    parts = parts.unflatten(0, read.shape[:2]) * read[..., None]
+    with torch.enable_grad():
+        origin = parts.new_zeros(*read.shape[:2], tokens, parts.shape[-1], requires_grad=True)
+        return torch.autograd.grad(context(origin), origin, parts)[0].sum(dim=-1)

@@ -1,0 +1,90 @@
+"""Relevance: gradient-weighted attention, carried from a model's answer back to what it saw and heard.
+
+Chefer et al. 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder
+Transformers" (arXiv:2103.15679): a layer that reads A, of which A+ = mean over heads of (gradient x A, where positive)
+speaks for the answer, takes relevance R to R + A+ R. Only what the answer is read from is asked for; so one row of R
+is carried from the last layer to the first, and no matrix of all tokens is ever made.
+
+What else architectures need is in rules: one for frames whose keys and values are mixed, one for attention along axes,
+one for experts that read one another, one for steps that follow one another. A family's record names its rule.
+
+Alphabet: B clips, T moments, h, w patches of a frame, S = h * w, A steps of sound.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from holovid.explanation.explanation import Explanation
+from holovid.explanation.occlusion import as_shares
+from holovid.explanation.recording import Recorded, recording
+from holovid.explanation.scoring import SOUND, VIDEO
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """What a rule finds: `patches` (B, T, h, w), or `moments` (B, T) where it cannot tell places; `sound` (B, A)."""
+
+    patches: Tensor | None = None
+    moments: Tensor | None = None
+    sound: Tensor | None = None
+
+
+class Rule(Protocol):
+    """How relevance is carried through an architecture. It is made for a model, and says which modules to watch."""
+
+    watched: list[nn.Module]
+
+    def carry(self, recorded: Recorded, inputs: dict[str, Any]) -> Relevance:
+        """Relevance of what `inputs` show."""
+
+
+def objective_of(scores: Tensor, target: Tensor) -> Tensor:
+    """The target's logit above the mean of all, in units of itself: a number (B,) that is 1 or -1.
+
+    What all logits have in common changes no answer; and in units of itself, what has two steps to go counts as a part
+    of a part.
+    """
+    above = scores.float() - (scores.float().mean(dim=1, keepdim=True) if scores.shape[1] > 1 else 0.0)
+    chosen = above.gather(1, target[:, None])[:, 0]
+    return chosen / chosen.detach().abs().clamp(min=torch.finfo(chosen.dtype).eps)
+
+
+def differentiable(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The same, so that gradients reach everything after frames and sound, also of a model that is frozen."""
+    return {
+        name: value.detach().clone().requires_grad_() if name in (VIDEO, SOUND) else value
+        for name, value in inputs.items()
+    }
+
+
+def relevance(model: Any, inputs: dict[str, Any], target: Tensor | None, field: str, rule: Rule) -> Explanation:
+    """Explain by a rule. `field` of the outputs has the scores (B, classes); see [`holovid.explanation.explain`]."""
+    with recording(model, rule.watched) as recorded:
+        scores = model(**differentiable(inputs))[field]
+        target = scores.argmax(dim=1) if target is None else target
+        recorded.differentiate(objective_of(scores, target).sum())
+    with torch.no_grad():
+        found = rule.carry(recorded, inputs)
+        maps: dict[str, Tensor] = {}
+        seen = found.moments
+        if found.patches is not None:
+            maps["where"] = as_shares(found.patches)
+            seen = found.patches.sum(dim=(2, 3))
+        if seen is not None:
+            maps["when_visual"] = as_shares(seen)
+        if found.sound is not None:
+            maps["when_audio"] = as_shares(found.sound)
+            both = [found.sound.sum(dim=1), torch.zeros_like(found.sound[:, 0]) if seen is None else seen.sum(dim=1)]
+            maps["heard"] = both[0] / (both[0] + both[1]).clamp(min=torch.finfo(both[0].dtype).tiny)
+    return Explanation(target=target, score=probability_of(model, scores, target), method="relevance", **maps)
+
+
+def probability_of(model: Any, scores: Tensor, target: Tensor) -> Tensor:
+    """What the model makes of the target, (B,): of models of several labels a clip, of each alone."""
+    scores = scores.detach().float()
+    several = model.config.problem_type == "multi_label_classification"
+    probabilities = scores.sigmoid() if several else scores.softmax(dim=1)
+    return probabilities.gather(1, target[:, None])[:, 0]

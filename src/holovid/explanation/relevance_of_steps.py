@@ -1,0 +1,61 @@
+"""Relevance in steps that follow one another, each of which reads those before it, behind a model that sees frames.
+
+Alphabet: B clips, T steps, S tokens of a frame.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from holovid.explanation.occlusion import as_shares
+from holovid.explanation.recording import Recorded, read_along_space, read_by
+from holovid.explanation.relevance import Relevance
+from holovid.explanation.scoring import VIDEO
+
+
+class CausalSteps:
+    """From the last step to all of them, and from each frame's class token to its patches.
+
+    The last step is read as it is, too: for that it counts as much as its own embedding times the gradient at the end
+    says. Places are told of image models that have a class token and patches of one size, as ViT; of others, and of
+    features, only when is told.
+    """
+
+    def __init__(self, model: Any):
+        self.base = model.base_model
+        self.decoder = self.base.decoder
+        self.watched: list[nn.Module] = [self.decoder.h[0].ln_1, self.decoder.ln_f]
+
+    def carry(self, recorded: Recorded, inputs: dict[str, Any]) -> Relevance:
+        first, last = self.watched
+        kept = (recorded.states[first][:, -1] * recorded.gradients[last][:, -1]).float().sum(dim=-1).clamp(min=0)
+        found = torch.zeros(recorded.states[first].shape[:2], device=kept.device)
+        found[:, -1] = 1.0
+        for layer in reversed(self.decoder.h):
+            found = found + read_by(recorded.attention[layer.attn], found)
+        found[:, -1] += kept - 1.0
+        moments = as_shares(found.clamp(min=0))
+        places = self.places(recorded, inputs)
+        return Relevance(moments=moments, patches=None if places is None else moments[..., None, None] * places)
+
+    def places(self, recorded: Recorded, inputs: dict[str, Any]) -> Tensor | None:
+        """(B, T, h, w), which sums to 1 in each frame."""
+        if self.base.frames is None or not self.base.frames.one_by_one:
+            return None
+        image_model = self.base.frames.model
+        patch = getattr(image_model.config, "patch_size", None)
+        own = set(image_model.modules())
+        calls = [call for module, call in recorded.attention.items() if module in own]
+        if not isinstance(patch, int) or not calls:
+            return None
+        clips, frames, _, *sides = inputs[VIDEO].shape
+        rows, columns = (side // patch for side in sides)
+        tokens = calls[0].weights.shape[-1]
+        if tokens <= rows * columns or any(call.weights.shape[-2:] != (tokens, tokens) for call in calls):
+            return None
+        found = torch.zeros(clips, frames, tokens, device=inputs[VIDEO].device)
+        found[:, :, 0] = 1.0
+        for call in reversed(calls):
+            found = found + read_along_space(call, found)
+        return as_shares(found[:, :, tokens - rows * columns :].flatten(0, 1)).view(clips, frames, rows, columns)
