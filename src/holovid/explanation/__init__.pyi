@@ -1,8 +1,8 @@
 from .agreement import agreement_of as agreement_of
 from .agreement import randomised as randomised
 from .agreement import sanity_check as sanity_check
-from .explain import explain as explain
-from .explain import methods_of as methods_of
+from .explaining import explain as explain
+from .explaining import methods_of as methods_of
 from .explanation import Explanation as Explanation
 from .measures import evaluate as evaluate
 from .occlusion import occlude as occlude

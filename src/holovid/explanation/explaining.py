@@ -143,7 +143,7 @@ def numbers_of(target: Target, clips: int, config: Any = None, task: Task | None
 
 def with_times(why: Explanation, inputs: Mapping[str, Any]) -> Explanation:
     """The same with seconds of moments and of steps of sound, as far as the inputs tell them."""
-    times = times_of(inputs, None if why.when_audio is None else why.when_audio.shape[1])
+    times: dict[str, Any] = times_of(inputs, None if why.when_audio is None else why.when_audio.shape[1])
     if why.frame_times is not None or why.when_visual is None:
         times.pop("frame_times", None)
     elif "frame_times" in times:
