@@ -2,19 +2,19 @@
 
     python examples/explanations.py --table docs/explanations-table.md
 
-A clip shows a shape of its class at some place for some time, and sounds as its class does at another time; other shapes
-and sounds are of no class. Each model learns to tell the classes, and is then explained by each method that it allows.
-Printed are the accuracy, and of each method
+A clip shows a shape of its class at some place for some time, and sounds as its class does at another time; other
+shapes and sounds are of no class. Each model learns to tell the classes, and is then explained by each method that it
+allows. Printed are the accuracy, and of each method
 
-    pointing     how often the highest point of a frame's map is in the shape's box, the highest moment in the time when it
-                 is seen, and the highest step of sound in the time when it is heard
-    deletion     the mean probability of the answer while patches are blurred, those first that the map says count most;
-                 in brackets with patches in random order. Lower is better
+    pointing     how often the highest point of a frame's map is in the shape's box, the highest moment in the time
+                 when it is seen, and the highest step of sound in the time when it is heard
+    deletion     the mean probability of the answer while patches are blurred, those first that the map says count
+                 most; in brackets with patches in random order. Lower is better
     insertion    the same while they are brought back. Higher is better
     sanity       Spearman's correlation with the map of a model whose weights are all random; near 0 is sane
 
-as means over seeds, the lowest and the highest in brackets behind pointing. Models that hear are trained with a third of
-the clips silent and a third of them unseen, so that neither picture nor sound is enough to know.
+as means over seeds, the lowest and the highest in brackets behind pointing. Models that hear are trained with a third
+of the clips silent and a third of them unseen, so that neither picture nor sound is enough to know.
 """
 
 import sys
@@ -37,7 +37,7 @@ from holovid.data.synthetic import ClipSet, render_clips
 from holovid.explanation import evaluate, explain, methods_of
 from holovid.families.family import family_of_variant, variants
 
-CLASSES = ("ring", "bar", "disc")
+CLASSES, SOUNDS = ("ring", "bar", "disc"), ("rise", "siren", "clicks")
 SIZE, PATCH, NUM_FRAMES, SECONDS = 48, 8, 8, 2.0
 ROWS, BINS, AUDIO_PATCH = 192, 64, 16  # of the spectrogram
 BATCH = 32
@@ -219,6 +219,7 @@ def main(arguments: Sequence[str]) -> None:
             size=SIZE,
             seconds=SECONDS,
             frame_rate=8,
+            sounds=SOUNDS,
             events=True,
         )
         clips_folder = render_clips(Path(folder) / "clips", rendered)

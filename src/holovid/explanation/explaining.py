@@ -75,7 +75,7 @@ def explain(
     asked = without_labels(inputs)
     if method == "occlusion":
         clips = len(next(value for value in asked.values() if isinstance(value, Tensor)))
-        return occlude(model, asked, numbers_of(target, clips, getattr(model, "config", None)), **options)
+        return occlude(model, asked, class_numbers(target, clips, getattr(model, "config", None)), **options)
     if options:
         raise ValueError(f"options are of occlusion, and method={method!r} takes none; got {', '.join(options)}")
     network: Any = model
@@ -89,7 +89,7 @@ def explain(
         if network.config.reads_times
         else {name: value for name, value in asked.items() if name not in ("frame_times", "audio_span")}
     )
-    number = numbers_of(target, len(asked[VIDEO]), network.config, asked_task)
+    number = class_numbers(target, len(asked[VIDEO]), network.config, asked_task)
     reference = families()[network.config.model_type].explanations[method]
     if method == "relevance":
         why = relevance(network, given, to_device(number, device), field, named(reference)(network))
@@ -114,7 +114,7 @@ def task_called(model: Any, name: str | None) -> Task:
     return tasks[name]
 
 
-def numbers_of(target: Target, clips: int, config: Any = None, task: Task | None = None) -> Tensor | None:
+def class_numbers(target: Target, clips: int, config: Any = None, task: Task | None = None) -> Tensor | None:
     """Numbers of classes, int64 (B,), of what a user calls them; `None` stays that.
 
     Raises `ValueError` for classes that there are not, and for another number of them than clips.

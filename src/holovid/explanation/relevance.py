@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from holovid.explanation.explanation import Explanation
 from holovid.explanation.occlusion import as_shares
-from holovid.explanation.recording import Recorded, recording
+from holovid.explanation.recorded import Recorded, attention_recorded
 from holovid.explanation.scoring import SOUND, VIDEO
 
 
@@ -62,7 +62,7 @@ def differentiable(inputs: dict[str, Any]) -> dict[str, Any]:
 
 def relevance(model: Any, inputs: dict[str, Any], target: Tensor | None, field: str, rule: Rule) -> Explanation:
     """Explain by a rule. `field` of the outputs has the scores (B, classes); see [`holovid.explanation.explain`]."""
-    with recording(model, rule.watched) as recorded:
+    with attention_recorded(model, rule.watched) as recorded:
         scores = model(**differentiable(inputs))[field]
         target = scores.argmax(dim=1) if target is None else target
         recorded.differentiate(objective_of(scores, target).sum())

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from holovid.explanation.recording import Attended, Recorded, read_along_space, read_along_time, read_by
+from holovid.explanation.recorded import Attended, Recorded, read_along_space, read_along_time, read_by
 from holovid.explanation.relevance import Relevance
 from holovid.explanation.scoring import VIDEO
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from holovid.explanation.occlusion import as_shares
-from holovid.explanation.recording import Recorded, read_along_space, read_by, shared_back
+from holovid.explanation.recorded import Recorded, read_along_space, read_by, shared_back
 from holovid.explanation.relevance import Relevance
 from holovid.explanation.scoring import VIDEO
 

@@ -99,7 +99,7 @@ ALL_MASK_ATTENTION_FUNCTIONS.register(IMPLEMENTATION, ALL_MASK_ATTENTION_FUNCTIO
 
 
 @contextmanager
-def recording(model: PreTrainedModel, watched: Iterable[nn.Module] = ()) -> Iterator[Recorded]:
+def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()) -> Iterator[Recorded]:
     """Record what a model computes inside of the block, in evaluation mode and with gradients.
 
     Args:
