@@ -26,6 +26,7 @@ EPIC_COLUMNS = frozenset(
      "stop_frame", "verb_class", "noun_class", "all_noun_classes")
 )  # fmt: skip
 EPIC_ANSWERS = ("action", "label", "verb", "noun")
+EXPLANATION_FILES = {".png": "Picture", ".mp4": "Video", ".html": "Page"}  # what is in a file of which ending
 ENOUGH_EPIC_COLUMNS = 4  # of them tell a table that lacks some
 LIST_LINE = re.compile(r".*\S[ \t]+-?[0-9]+\s*")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -71,6 +72,13 @@ def check_clip(clip: str) -> None:
         raise ValueError(f"{clip!r} is a folder, not a video; `holovid evaluate` takes folders of clips")
     if not os.path.exists(clip):
         raise FileNotFoundError(f"there is no video at {clip!r}")
+
+
+def check_explanation_file(path: str | os.PathLike) -> None:
+    """Raise `ValueError` for a name that does not say what kind of file an explanation is written to."""
+    if Path(path).suffix.lower() not in EXPLANATION_FILES:
+        *others, last = EXPLANATION_FILES
+        raise ValueError(f"an explanation is written to a file that ends in {', '.join(others)} or {last}, got {path}")
 
 
 def check_clips(source: str, columns: Sequence[str] = ()) -> None:

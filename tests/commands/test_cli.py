@@ -45,7 +45,7 @@ def holovid():
 
 
 @pytest.mark.parametrize(
-    "command", ["classify", "convert", "evaluate", "info", "card", "push", "export", "watch", "data synth"]
+    "command", ["classify", "explain", "convert", "evaluate", "info", "card", "push", "export", "watch", "data synth"]
 )
 def test_help_has_an_example(holovid, command):
     assert f" holovid {command} " in holovid(*command.split(), "--help").output

@@ -17,13 +17,14 @@ from holovid.commands.command_line import PROGRAM, refuse, stop
 from holovid.commands.convert import CONTEXT, convert
 from holovid.commands.data import synth
 from holovid.commands.evaluate import evaluate
+from holovid.commands.explain import explain
 from holovid.commands.export import export
 from holovid.commands.info import info
 from holovid.commands.option_groups import ungrouped
 from holovid.commands.push import push
 from holovid.commands.watch import watch
 
-COMMANDS = (classify, watch, evaluate, convert, export, info, card, push)  # in the order of the help
+COMMANDS = (classify, explain, watch, evaluate, convert, export, info, card, push)  # in the order of the help
 UsageError: Any = typer.BadParameter.__base__  # of whichever click typer has
 
 

@@ -26,6 +26,7 @@ def classify(
         OnBroken, typer.Option(help="At a clip that cannot be read: end (raise), or say why and go on, with status 1.")
     ] = "raise",
     picture: Annotated[Path | None, typer.Option(help="Also draw what the model saw and said (.png, .jpg).")] = None,
+    why: Annotated[bool, typer.Option("--why", help="In the picture, show where the answer comes from.")] = False,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Say what happens in videos, or how good they look.
@@ -34,6 +35,8 @@ def classify(
     """
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
+    if why and picture is None:
+        raise ValueError("--why is drawn into a picture: add --picture sheet.png")
     check_model_name(model)
     if on_broken == "raise":
         for clip in clips:
@@ -45,6 +48,7 @@ def classify(
     from holovid import VideoClassificationPipeline
     from holovid.files import new_file
     from holovid.inference.contact_sheet import contact_sheet, stack
+    from holovid.inference.explained_clip import explained_sheet
     from holovid.loading import load_classifier
     from holovid.modeling.tasks import tasks_of
 
@@ -60,7 +64,12 @@ def classify(
     is_share = all(task.kind != "score" for task in tasks_of(network, network.config))
     scale = {} if is_share else scale_of(network.config)
     if picture is not None and answered:
-        sheets = [contact_sheet(processor, clip, answer, clip, is_share) for clip, answer in answered]
+        if why:
+            sheets = [
+                explained_sheet(network, processor, clip, answer, is_share, not as_json) for clip, answer in answered
+            ]
+        else:
+            sheets = [contact_sheet(processor, clip, answer, clip, is_share) for clip, answer in answered]
         picture.parent.mkdir(parents=True, exist_ok=True)
         with new_file(picture) as unfinished:
             stack(sheets).save(unfinished)

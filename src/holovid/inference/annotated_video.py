@@ -1,5 +1,6 @@
 """Writing the frames of a video with what a model says of them as an mp4."""
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,18 +15,22 @@ from torch import Tensor
 
 from holovid.files import new_file
 from holovid.inference.contact_sheet import shorten
+from holovid.inference.kept_sound import KeptSound
 
 TICKS = 90_000  # in a second, as in MPEG streams: a multiple of usual frame rates
 SHADE, INK, BAR = (0, 0, 0, 150), "#ffffff", "#2f6fde"
 
 
 @contextmanager
-def annotated_video(path: str | os.PathLike, frame_rate: float | None = None) -> Iterator["AnnotatedVideo"]:
+def annotated_video(
+    path: str | os.PathLike, frame_rate: float | None = None, sound: KeptSound | None = None
+) -> Iterator["AnnotatedVideo"]:
     """An mp4 that appears under its name when the block ends well, and not at all otherwise.
 
     Args:
         path: where; ends in .mp4.
         frame_rate: of the frames that will be written, as far as known. When each is shown is said with it.
+        sound: what is heard meanwhile; its second 0 is that of the frames.
 
     Raises `ValueError` for another ending, and when the block has written nothing.
     """
@@ -34,7 +39,7 @@ def annotated_video(path: str | os.PathLike, frame_rate: float | None = None) ->
         raise ValueError(f"annotated videos end in .mp4, got {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as unfinished, av.open(str(unfinished), "w") as container:
-        video = AnnotatedVideo(container, frame_rate)
+        video = AnnotatedVideo(container, frame_rate, sound)
         yield video
         video.finish()
 
@@ -42,10 +47,14 @@ def annotated_video(path: str | os.PathLike, frame_rate: float | None = None) ->
 class AnnotatedVideo:
     """What `annotated_video` yields."""
 
-    def __init__(self, container: Any, frame_rate: float | None):
+    def __init__(self, container: Any, frame_rate: float | None, sound: KeptSound | None = None):
         self.frame_rate = Fraction(frame_rate or 25).limit_denominator(1001)
         self._container = container
         self._stream: Any = None
+        self._sound = sound
+        self._track: Any = None
+        self._pieces: Iterator[tuple[float, Any]] = iter(()) if sound is None else sound.pieces()
+        self._waiting: tuple[float, Any] | None = None
         self._last, self._shift = -1, 0
 
     def write(self, pixels: Tensor, seconds: float, answers: Sequence[Mapping[str, Any]]) -> None:
@@ -66,11 +75,22 @@ class AnnotatedVideo:
         self._last = ticks + self._shift
         frame.pts, frame.time_base = self._last, Fraction(1, TICKS)
         self._container.mux(self._stream.encode(frame))
+        self._write_sound(seconds)
 
     def finish(self) -> None:
         if self._stream is None:
             raise ValueError("there is no frame to write")
         self._container.mux(self._stream.encode(None))
+        self._write_sound(math.inf)
+        if self._track is not None:
+            self._container.mux(self._track.encode(None))
+
+    def _write_sound(self, until: float) -> None:
+        """What is heard before that second, so that picture and sound lie beside each other in the file."""
+        while (piece := self._waiting or next(self._pieces, None)) is not None and piece[0] < until:
+            self._waiting = None
+            self._container.mux(self._track.encode(piece[1]))
+        self._waiting = piece
 
     def _open(self, picture: Image.Image) -> None:
         self._stream = self._container.add_stream("libx264", rate=self.frame_rate)
@@ -78,6 +98,8 @@ class AnnotatedVideo:
         self._stream.width, self._stream.height = (side + side % 2 for side in picture.size)
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, TICKS)
+        if self._sound is not None:
+            self._track = self._container.add_stream("aac", rate=self._sound.rate, layout=self._sound.layout)
 
 
 def annotate(picture: Image.Image, answers: Sequence[Mapping[str, Any]]) -> Image.Image:

@@ -10,6 +10,8 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from transformers import BaseVideoProcessor
 
+from holovid.processing.video_processing_holovid import with_channel_order
+
 INK, FAINT, PAPER, BAR, TRACK = "#1b1f24", "#6a737d", "#ffffff", "#2f6fde", "#e9edf2"
 WIDTH, MARGIN, GAP, LINE = 960, 24, 8, 34
 
@@ -41,10 +43,16 @@ def seen_frames(processor: BaseVideoProcessor, video: Any) -> tuple[Tensor, list
     frames, metadata = inputs["pixel_values_videos"][0], inputs["video_metadata"][0]
     if frames.ndim == 5:
         frames = frames[0]
+    return colours_of(processor, frames), metadata.timestamps[: len(frames)] if metadata.fps else None
+
+
+def colours_of(processor: BaseVideoProcessor, frames: Tensor) -> Tensor:
+    """Frames (T, C, H, W) as a processor gives them -> red, green and blue in 0..1."""
+    frames = with_channel_order(frames, getattr(processor, "channel_order", "rgb"))
     if processor.do_normalize:
         mean, std = torch.tensor(processor.image_mean), torch.tensor(processor.image_std)
         frames = frames * std.view(-1, 1, 1) + mean.view(-1, 1, 1)
-    return frames, metadata.timestamps[: len(frames)] if metadata.fps else None
+    return frames
 
 
 def draw_sheet(

@@ -1,0 +1,60 @@
+"""`holovid explain`: because of what a model says what it says of a video."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from holovid.cheap_checks import EXPLANATION_FILES, check_clip, check_device, check_explanation_file, check_model_name
+from holovid.commands.options import Classifier, TrustRemoteCode
+from holovid.commands.quiet import be_quiet
+from holovid.commands.tables import print_json, say
+
+
+def explain(
+    model: Classifier,
+    clip: Annotated[str, typer.Argument(help="Path or URL of a video.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Picture of frames and times (.png), the clip with maps (.mp4), or a page of both (.html)."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Label or number of the class to explain. Default: the model's answer.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="intrinsic, relevance, gradients, occlusion; auto takes the model's best one.")
+    ] = "auto",
+    task: Annotated[str | None, typer.Option(help="Of a model that answers several: verb, noun.")] = None,
+    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all maps, instead of words.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+) -> None:
+    """Say because of which seconds a model gives its answer, and show where in the frames.
+
+    holovid explain my-model clip.mp4 --output why.png
+    """
+    if output is not None:
+        check_explanation_file(output)
+    check_model_name(model)
+    check_clip(clip)
+    check_device(device)
+    be_quiet()
+
+    from holovid.devices import move_to
+    from holovid.inference.explained_clip import explain_clip
+    from holovid.inference.explanation_files import write_explanation
+    from holovid.loading import load_classifier
+
+    classifier, processor = load_classifier(model, trust_remote_code)
+    labels = [] if classifier.config.label2id is None else classifier.config.label2id
+    wanted = int(target) if target is not None and target.isdecimal() and target not in labels else target
+    explained = explain_clip(move_to(classifier.eval(), device), processor, clip, wanted, method, task, not as_json)
+    if output is not None:
+        write_explanation(explained, output)
+    if as_json:
+        print_json(explained.record())
+        return
+    say(f"{explained.label} {explained.score:.3f}, {explained.reason.sentence}")
+    say(f"Method: {explained.why.method}")
+    if output is not None:
+        say(f"{EXPLANATION_FILES[output.suffix.lower()]}: {output}")

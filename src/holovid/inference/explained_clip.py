@@ -1,0 +1,218 @@
+"""A clip with the reasons for what a model says of it: all that pictures, videos and pages of them are made from.
+
+Alphabet: T frames that the model saw, T' moments of the explanation, C channels, H, W pixels, h, w cells of a frame.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import BaseVideoProcessor, PreTrainedModel
+
+from holovid.explanation import Explanation, explain
+from holovid.explanation.explaining import Target, class_numbers, methods_of, task_called
+from holovid.explanation.scoring import VIDEO, Inputs, without_foreign_times
+from holovid.explanation.sentences import Reason, reason_of
+from holovid.inference.contact_sheet import colours_of, draw_sheet
+from holovid.inference.heat_maps import heated
+from holovid.modeling.tasks import LABEL
+from holovid.processing.audio_decoding import Sound
+from holovid.processing.media_source import describe_source, download
+from holovid.processing.video_decoding import open_video
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor
+
+LOUDNESS_BINS = 1000  # over a clip
+READ_AT_ONCE = 2**20  # samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedClip:
+    """What [`explain_clip`] returns.
+
+    Args:
+        source: the clip, as it is read.
+        name: what it is called.
+        why: the explanation, of one clip, on the CPU, with times.
+        label: what the class that is explained is called.
+        frames: (T, C, H, W) in 0..1, those that the model saw, as it saw them.
+        frame_seconds: (T,), when they are shown.
+        seconds: how long the clip lasts.
+        reason: of the answer, in words.
+        hears: whether the model does.
+        loudness: (bins,) in 0..1, the highest sample in each of as many equal parts of the clip; `None` without sound.
+        processor: of the model's videos.
+    """
+
+    source: Any
+    name: str
+    why: Explanation
+    label: str
+    frames: Tensor
+    frame_seconds: Tensor
+    seconds: float
+    reason: Reason
+    hears: bool
+    loudness: Tensor | None
+    processor: Any
+
+    @property
+    def score(self) -> float:
+        return self.why.score[0].item()
+
+    @cached_property
+    def heat(self) -> Tensor | None:
+        """(T', h, w), the map of each moment in 0..1, where 1 is the highest cell of the clip."""
+        if self.why.where is None:
+            return None
+        where = self.why.where[0].float()
+        return where / where.max().clamp(min=torch.finfo(where.dtype).tiny)
+
+    def painted(self) -> Tensor:
+        """The frames that the model saw with their maps over them, (T, 3, H, W) in 0..1."""
+        if self.heat is None:
+            return self.frames.expand(-1, 3, -1, -1)
+        moments = torch.arange(len(self.frames)) * len(self.heat) // len(self.frames)
+        return heated(self.frames, self.heat[moments])
+
+    def record(self) -> dict[str, Any]:
+        """All of it as numbers and lists, for JSON."""
+        why = self.why
+
+        def listed(values: Tensor | None) -> list | None:
+            return None if values is None else values[0].tolist()
+
+        return {
+            "clip": self.name,
+            "target": self.label,
+            "score": self.score,
+            "method": why.method,
+            "sentence": self.reason.sentence,
+            "span": [self.reason.start, self.reason.end],
+            "heard": listed(why.heard),
+            "times": listed(why.frame_times),
+            "when_visual": listed(why.when_visual),
+            "audio_times": listed(why.audio_times),
+            "when_audio": listed(why.when_audio),
+            "where": listed(why.where),
+        }
+
+
+def explain_clip(
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    clip: str | os.PathLike | Any,
+    target: Target = None,
+    method: str = "auto",
+    task: str | None = None,
+    progress: bool = True,
+) -> ExplainedClip:
+    """Why a model says what it says of a video, with all that it takes to show that.
+
+    Args:
+        model: a classifier.
+        processor: its video processor, which is asked for one view.
+        clip: path, URL, bytes or binary file object of a video.
+        target, method, task: as in [`holovid.explanation.explain`].
+        progress: show progress bars of occlusion.
+
+    Raises `ValueError` and `OSError` for clips that cannot be read, and what [`holovid.explanation.explain`] raises.
+    """
+    name = os.fspath(clip) if isinstance(clip, str | os.PathLike) else describe_source(clip)
+    ours = isinstance(processor, HolovidVideoProcessor)
+    one_view = {"num_views": 1, "num_crops": 1} if ours else {}
+    # a URL is downloaded once
+    source = download(clip) if ours and isinstance(clip, str) and clip.startswith(("http://", "https://")) else clip
+    features = processor(source, return_tensors="pt", return_metadata=True, **one_view)
+    (metadata,) = features.pop("video_metadata")
+    inputs = dict(features.to(model.dtype))
+    with open_video(source, with_sound=True) as video:
+        shown = video.times - video.start
+        seconds = video.seconds if video.seconds < float("inf") else float(shown[-1]) + 1 / (metadata.fps or 1)
+        loudness = None if video.sound is None else loudness_of(video.sound, seconds)
+    frames = features[VIDEO][0]
+    frame_seconds = torch.from_numpy(shown[metadata.frames_indices[: len(frames)]]).float()
+    inputs.setdefault("frame_times", frame_seconds[None])
+    why, label = explain_answer(model, inputs, target, method, task, progress)
+    hears = bool(getattr(model.config, "hears", False))
+    return ExplainedClip(
+        source=source,
+        name=name,
+        why=why,
+        label=label,
+        frames=colours_of(processor, frames.float()),
+        frame_seconds=frame_seconds,
+        seconds=seconds,
+        reason=reason_of(why, seconds, hears),
+        hears=hears,
+        loudness=loudness,
+        processor=processor,
+    )
+
+
+def explained_sheet(
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    clip: Any,
+    answers: Sequence[Mapping[str, Any]],
+    is_share: bool = True,
+    progress: bool = True,
+) -> Image.Image:
+    """[`contact_sheet`] with maps over the frames, of the best answer if that is a class, and why in words.
+
+    Args:
+        model, processor, clip, progress: as in [`explain_clip`].
+        answers, is_share: as in [`contact_sheet`].
+    """
+    target = str(answers[0]["label"]) if is_share else None
+    explained = explain_clip(model, processor, clip, target, progress=progress)
+    title = f"{os.path.basename(explained.name)}: {explained.reason.sentence}"
+    return draw_sheet(explained.painted(), explained.frame_seconds.tolist(), answers, title, is_share=is_share)
+
+
+def explain_answer(
+    model: PreTrainedModel,
+    inputs: dict[str, Any],
+    target: Target,
+    method: str,
+    task: str | None,
+    progress: bool,
+) -> tuple[Explanation, str]:
+    """The explanation of one clip, on the CPU, and the name of the class that it is about."""
+    asked = task_called(model, task)
+    is_occlusion = (methods_of(model)[0] if method == "auto" else method) == "occlusion"
+    options: dict[str, Any] = {"progress": progress} if is_occlusion else {}
+    if is_occlusion and asked.scores != LABEL.scores:
+
+        def answer(given: Inputs) -> Tensor:
+            return model(**without_foreign_times(model, given))[asked.scores]
+
+        why = explain(answer, inputs, class_numbers(target, 1, model.config, asked), **options)
+    else:
+        why = explain(model, inputs, target, method, task, **options)
+    number = int(why.target[0])
+    if asked.kind == "score" and not asked.has_fields:  # of which levels are what has a probability
+        return why.cpu(), f"{asked.name}, level {number}"
+    names = getattr(model.config, asked.names_field, None) or {}
+    return why.cpu(), str(names.get(number, f"{asked.name} {number}"))
+
+
+def loudness_of(sound: Sound, seconds: float, bins: int = LOUDNESS_BINS) -> Tensor | None:
+    """The highest sample in each of `bins` equal parts of so many seconds, as a share of the highest one.
+
+    `None` for a track without samples. One of zeros alone stays that.
+    """
+    if sound.num_samples == 0:
+        return None
+    each = max(1, round(seconds * sound.rate / bins))
+    parts = max(1, READ_AT_ONCE // each)
+    highest = [
+        sound.read(first * each, min(parts, bins - first) * each, sound.rate).abs().view(-1, each).amax(dim=1)
+        for first in range(0, bins, parts)
+    ]
+    loudness = torch.cat(highest)
+    return loudness / loudness.max().clamp(min=torch.finfo(loudness.dtype).tiny)

@@ -1,0 +1,47 @@
+"""A video of an explanation: all frames and the sound of a clip, each frame below the map of the nearest moment."""
+
+import os
+from contextlib import ExitStack
+from typing import Any
+
+from holovid.inference.annotated_video import annotated_video
+from holovid.inference.explained_clip import ExplainedClip
+from holovid.inference.heat_maps import heated_part, seen_part
+from holovid.inference.kept_sound import kept_sound
+from holovid.processing.picture_decoding import PictureFile
+from holovid.processing.video_decoding import open_video
+
+READ_AT_ONCE = 2**28  # bytes of frames that are in memory
+LEGIBLE = 240  # pixels: clips whose shorter side has fewer are enlarged
+
+
+def write_explained_video(explained: ExplainedClip, path: str | os.PathLike) -> None:
+    """Write an mp4 of a clip, as long as it is, with the maps over it and the label below.
+
+    It is as large as the clip, but for those on which no label could be read: they become so many times larger.
+
+    What the model did not see, as it was cropped away, is darker.
+
+    Raises `ValueError` for another ending of the name.
+    """
+    answers = [{"label": explained.label, "score": explained.score}]
+    heat = explained.heat
+    with ExitStack() as stack:
+        clip: Any = stack.enter_context(open_video(explained.source))
+        sound = (
+            None if isinstance(clip, PictureFile) else stack.enter_context(kept_sound(explained.source, clip.start))
+        )
+        video = stack.enter_context(annotated_video(path, clip.metadata.fps, sound))
+        height, width = clip.metadata.height, clip.metadata.width
+        part = seen_part(explained.processor, height, width)
+        moments = explained.frame_seconds if explained.why.frame_times is None else explained.why.frame_times[0]
+        times_larger = max(1, -(-LEGIBLE // min(height, width)))
+        at_once = max(1, READ_AT_ONCE // (3 * height * width))
+        for first in range(0, len(clip), at_once):
+            frames, shown = clip.frames(range(first, min(first + at_once, len(clip))))
+            for frame, moment in zip(frames, shown - clip.start, strict=True):
+                frame = frame.repeat_interleave(times_larger, dim=1).repeat_interleave(times_larger, dim=2)
+                if heat is not None:
+                    nearest = int((moments - float(moment)).abs().argmin())
+                    frame = heated_part(frame, heat[nearest], part)
+                video.write(frame, float(moment), answers)

@@ -1,0 +1,120 @@
+"""Heat maps over frames: what counted is bright and covers what is below it, the rest stays as it was.
+
+Alphabet: T frames, C colour channels, H, W pixels, h, w cells of a frame. x counts columns, y rows.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from holovid.processing.video_processing_holovid import CROP_ORDERS, crop
+
+# as bright as a colour is, as much is what it shows
+COLOURS = torch.from_numpy(colormaps["inferno"](np.linspace(0, 1, 256))[:, :3]).float()
+MOST_OPAQUE = 0.75  # something of the picture is seen through the highest cell too
+UNSEEN = 0.4  # how bright is what a model did not see
+
+
+@dataclass(frozen=True)
+class SeenPart:
+    """Which part of a frame a model sees, when its processor has resized and cropped it.
+
+    Args:
+        top, left, bottom, right: of the frame, in pixels from its upper left corner, as fractions of its sides.
+        cut: the same of the model's own picture, which has a black margin where frames are smaller than it.
+    """
+
+    top: float
+    left: float
+    bottom: float
+    right: float
+    cut: tuple[float, float, float, float]
+
+    def box(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right) in whole pixels of a frame of that size."""
+        return whole_pixels((self.top, self.left, self.bottom, self.right), height, width)
+
+
+def whole_pixels(sides: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
+    """Fractions of the sides -> whole pixels, one at least in each direction."""
+    top, left = min(height - 1, round(sides[0] * height)), min(width - 1, round(sides[1] * width))
+    return top, left, max(top + 1, round(sides[2] * height)), max(left + 1, round(sides[3] * width))
+
+
+def seen_part(processor: Any, height: int, width: int) -> SeenPart:
+    """What of upright frames (height, width) a video processor shows a model: it asks its own resizing and cropping.
+
+    >>> from holovid import HolovidVideoProcessor
+    >>> seen_part(HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16), 48, 72).box(48, 72)
+    (0, 12, 48, 60)
+    """
+    rows, columns = height, width
+    if processor.do_resize:
+        resized = processor.resize(torch.empty((1, 1, height, width), device="meta"), size=processor.size)
+        rows, columns = resized.shape[-2:]
+    numbers = torch.arange(1, rows * columns + 1).view(1, 1, rows, columns)  # of its pixels; 0 is the margin
+    if processor.do_center_crop:
+        order = getattr(processor, "crop_order", CROP_ORDERS[0])
+        numbers = crop(numbers, processor.crop_size, 1, order)[0]
+    is_shown = numbers[0, 0] > 0
+    shown_rows, shown_columns = (is_shown.any(dim=axis).nonzero()[:, 0] for axis in (1, 0))
+    first_row, first_column = int(shown_rows[0]), int(shown_columns[0])
+    top, left = divmod(int(numbers[0, 0, first_row, first_column]) - 1, columns)
+    own_rows, own_columns = is_shown.shape
+    return SeenPart(
+        top=top / rows,
+        left=left / columns,
+        bottom=(top + len(shown_rows)) / rows,
+        right=(left + len(shown_columns)) / columns,
+        cut=(
+            first_row / own_rows,
+            first_column / own_columns,
+            (first_row + len(shown_rows)) / own_rows,
+            (first_column + len(shown_columns)) / own_columns,
+        ),
+    )
+
+
+def heated(frames: Tensor, heat: Tensor) -> Tensor:
+    """Frames with their maps over them.
+
+    Args:
+        frames: (T, C, H, W) in 0..1, one or three colour channels.
+        heat: (T, h, w) in 0..1, or of any size that is brought to that of the frames.
+
+    Returns float32 (T, 3, H, W) in 0..1.
+
+    >>> heated(torch.zeros(2, 1, 8, 8), torch.zeros(2, 2, 2)).abs().max()
+    tensor(0.)
+    """
+    heat = interpolate(heat[:, None].float(), size=frames.shape[-2:], mode="bilinear", align_corners=False)
+    heat = heat.clamp(0, 1)
+    colours = COLOURS[(heat[:, 0] * (len(COLOURS) - 1)).round().long()].permute(0, 3, 1, 2)
+    return torch.lerp(frames.float().expand(-1, 3, -1, -1), colours, MOST_OPAQUE * heat)
+
+
+def heated_part(frame: Tensor, heat: Tensor, part: SeenPart) -> Tensor:
+    """A whole frame with the map over the part that the model saw; the rest is darker.
+
+    Args:
+        frame: uint8 (3, H, W), upright.
+        heat: (h, w) in 0..1, over all of the model's own picture.
+        part: which part of the frame that is.
+
+    Returns uint8 (3, H, W).
+    """
+    top, left, bottom, right = part.box(*frame.shape[1:])
+    picture = frame / 255 * UNSEEN
+    visible = heat
+    if part.cut != (0, 0, 1, 1):  # the margin is cut off from a map that is fine enough for that
+        rows, columns = (max(256, side) for side in heat.shape)
+        fine = interpolate(heat[None, None].float(), size=(rows, columns), mode="bilinear", align_corners=False)[0, 0]
+        first_row, first_column, last_row, last_column = whole_pixels(part.cut, rows, columns)
+        visible = fine[first_row:last_row, first_column:last_column]
+    picture[:, top:bottom, left:right] = heated(frame[None, :, top:bottom, left:right] / 255, visible[None])[0]
+    return (picture * 255).round().to(torch.uint8)
