@@ -22,22 +22,27 @@ import tempfile
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
+from colorsys import hsv_to_rgb
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from rich.progress import track
 from torch import Tensor
 from transformers import AutoModelForVideoClassification, PreTrainedModel, set_seed
 
 from holovid import HolovidProcessor
 from holovid.data import ClipDataset, load_clips, read_events
+from holovid.data.drawing import shape_coverage
 from holovid.data.synthetic import ClipSet, render_clips
 from holovid.explanation import evaluate, explain, methods_of
 from holovid.families.family import family_of_variant, variants
 
 CLASSES, SOUNDS = ("ring", "bar", "disc"), ("rise", "siren", "clicks")
+OTHERS = ("star", "triangle", "square")
 SIZE, PATCH, NUM_FRAMES, SECONDS = 48, 8, 8, 2.0
 ROWS, BINS, AUDIO_PATCH = 192, 64, 16  # of the spectrogram
 BATCH = 32
@@ -55,6 +60,24 @@ EXPERTS = {
     "audio_frames": ROWS, "num_mel_bins": BINS, "audio_patch_size": AUDIO_PATCH, "audio_stride": AUDIO_PATCH,
     "audio_time_layout": "aligned", "feature_adapter_skip": True,
 }  # fmt: skip
+
+
+def draw_pictures(folder: Path) -> Path:
+    """Cut-outs of the classes and of others, each in a colour of its own, so that tiny models soon tell them apart."""
+    random = np.random.default_rng(0)
+    side = 64
+    for number, name in enumerate((*CLASSES, *OTHERS)):
+        (folder / name).mkdir(parents=True)
+        coverage = shape_coverage(name, side, np.full((2, 1), side / 2), np.array([side / 2.7]), 0.0)[0]
+        for shade in range(4):
+            hue = (number / len((*CLASSES, *OTHERS)) + random.uniform(-0.03, 0.03)) % 1.0
+            colour = [
+                round(255 * part) for part in hsv_to_rgb(hue, random.uniform(0.8, 1.0), random.uniform(0.8, 1.0))
+            ]
+            picture = Image.new("RGBA", (side, side), tuple(colour))
+            picture.putalpha(Image.fromarray((255 * coverage).astype(np.uint8)))
+            picture.save(folder / name / f"{shade}.png")
+    return folder
 
 
 @dataclass(frozen=True)
@@ -220,6 +243,7 @@ def main(arguments: Sequence[str]) -> None:
             seconds=SECONDS,
             frame_rate=8,
             sounds=SOUNDS,
+            pictures=draw_pictures(Path(folder) / "pictures"),
             events=True,
         )
         clips_folder = render_clips(Path(folder) / "clips", rendered)

@@ -6,7 +6,7 @@ recorded, it goes through a function that keeps its weights; afterwards models c
 Alphabet: B clips, T frames, S tokens, N heads, d width of a head.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -33,7 +33,8 @@ class Attended:
     def support(self) -> Tensor:
         """How much each reader's reading of each source speaks for the answer, (batch, N, S, S').
 
-        The gradient times the weight, where that is positive (Chefer et al. 2021, arXiv:2103.15679, equation 5).
+        The gradient times the weight, where that is positive (Chefer et al. 2021, arXiv:2103.15679, equation 5). As what
+        is read is a sum over sources and heads, these are parts of the answer.
         """
         assert self.weight_gradients is not None
         return (self.weight_gradients * self.weights).clamp(min=0).detach()
@@ -50,21 +51,38 @@ class Recorded:
     """
     Args:
         attention: module -> its call. Each is called once in a forward pass.
-        states: module that was watched -> what it was given, and after `differentiate` the gradient there.
+        states: module that was watched -> what it was given, and `gradients` after `differentiate` the answer's there.
+        results, result_gradients: the same of what it returned.
     """
 
     attention: dict[nn.Module, Attended] = field(default_factory=dict)
     states: dict[nn.Module, Tensor] = field(default_factory=dict)
     gradients: dict[nn.Module, Tensor] = field(default_factory=dict)
+    results: dict[nn.Module, Tensor] = field(default_factory=dict)
+    result_gradients: dict[nn.Module, Tensor] = field(default_factory=dict)
+
+    def kept(self, before: Tensor, gradient: Tensor) -> Tensor:
+        """How much of the answer is due to what tokens had before they read, (..., D) -> (...)."""
+        return (before * gradient).float().sum(dim=-1).abs().detach()
 
     def differentiate(self, objective: Tensor) -> None:
         """Add the gradients of a number at everything that was recorded; zeros where it does not depend on it."""
         calls = list(self.attention.values())
-        tensors = [*(call.weights for call in calls), *(call.values for call in calls), *self.states.values()]
+        parts = [
+            [call.weights for call in calls],
+            [call.values for call in calls],
+            list(self.states.values()),
+            list(self.results.values()),
+        ]
+        tensors = [tensor for part in parts for tensor in part]
         found = torch.autograd.grad(objective, tensors, allow_unused=True, materialize_grads=True)
-        for index, call in enumerate(calls):
-            call.weight_gradients, call.value_gradients = found[index], found[len(calls) + index]
-        self.gradients = dict(zip(self.states, found[2 * len(calls) :], strict=True))
+        gradients = iter(found)
+        for call in calls:
+            call.weight_gradients = next(gradients)
+        for call in calls:
+            call.value_gradients = next(gradients)
+        self.gradients = {module: next(gradients) for module in self.states}
+        self.result_gradients = {module: next(gradients) for module in self.results}
 
 
 RECORDING: ContextVar[Recorded | None] = ContextVar("RECORDING", default=None)
@@ -104,16 +122,16 @@ def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()
 
     Args:
         model: its attention, and that of the models in it, is recorded.
-        watched: modules whose first argument is kept.
+        watched: modules whose first argument and result, tensors, are kept.
     """
     inside = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
     before = [(module, module.config._attn_implementation) for module in inside]
     was_training, recorded = model.training, Recorded()
 
-    def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        recorded.states[module] = arguments[0]
+    def keep(module: nn.Module, arguments: tuple[Tensor, ...], result: Tensor) -> None:
+        recorded.states[module], recorded.results[module] = arguments[0], result
 
-    hooks = [module.register_forward_pre_hook(keep) for module in watched]
+    hooks = [module.register_forward_hook(keep) for module in watched]
     token = RECORDING.set(recorded)
     try:
         model.eval()
@@ -127,26 +145,6 @@ def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()
         for module, implementation in before:  # outside first: each also sets what is in it
             module.set_attn_implementation(implementation)
         model.train(was_training)
-
-
-def read_by(call: Attended, readers: Tensor, along: Callable[..., Tensor] | None = None) -> Tensor:
-    """What readers (batch, S) of some relevance have read: relevance (batch, S') of their sources.
-
-    Means over heads, as in the paper (equation 5).
-    """
-    return torch.einsum("bs,bsk->bk", readers, call.support.float().mean(dim=1))
-
-
-def read_along_time(call: Attended, readers: Tensor) -> Tensor:
-    """The same of tokens (B, T, S) which read those of their place; heads of all places stand side by side."""
-    places = readers.shape[2]
-    support = call.support.float().unflatten(1, (places, -1)).mean(dim=2)
-    return torch.einsum("bts,bstk->bks", readers, support)
-
-
-def read_along_space(call: Attended, readers: Tensor) -> Tensor:
-    """The same of tokens (B, T, S) which read those of their frame."""
-    return read_by(call, readers.flatten(0, 1)).unflatten(0, readers.shape[:2])
 
 
 def shared_back(context: nn.Module, call: Attended, read: Tensor, tokens: int) -> Tensor:

@@ -1,9 +1,10 @@
 """Relevance: gradient-weighted attention, carried from a model's answer back to what it saw and heard.
 
 Chefer et al. 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder
-Transformers" (arXiv:2103.15679): a layer that reads A, of which A+ = mean over heads of (gradient x A, where positive)
-speaks for the answer, takes relevance R to R + A+ R. Only what the answer is read from is asked for; so one row of R
-is carried from the last layer to the first, and no matrix of all tokens is ever made.
+Transformers" (arXiv:2103.15679): in a layer that reads with weights A, the gradient x A, where that is positive, says
+how much each reading speaks for the answer. Only what the answer is read from is asked for; so one row of relevance is
+carried from the last layer to the first, and no matrix of all tokens is ever made. `carrying` has the step through one
+layer, and where it leaves the paper.
 
 What else architectures need is in rules: one for frames whose keys and values are mixed, one for attention along axes,
 one for experts that read one another, one for steps that follow one another. A family's record names its rule.

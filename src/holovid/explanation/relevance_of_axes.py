@@ -8,50 +8,46 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from holovid.explanation.recorded import Recorded, read_along_space, read_along_time, read_by
+from holovid.explanation.carrying import AlongSpace, AlongTime, OfAll, step_back
+from holovid.explanation.recorded import Recorded
 from holovid.explanation.relevance import Relevance
 from holovid.explanation.scoring import VIDEO
 
 
 class DividedAxes:
-    """From the class token to patches. What was read along space comes after what was read along time: space times
-    time, place by place and frame by frame."""
+    """From the class token to patches. What was read along space was read along time before: space times time.
+
+    A clip with one class token has it in each frame, whose answers are their mean; gradients tell frames apart.
+    """
 
     def __init__(self, model: Any):
         self.base = model.base_model
+        self.divided = self.base.config.attention_type == "divided_space_time"
         self.watched: list[nn.Module] = []
+        for layer in self.base.layers:
+            self.watched += [layer.layernorm_before, layer.layernorm_after]
+            self.watched += [layer.temporal_layernorm] if self.divided else []
 
     def carry(self, recorded: Recorded, inputs: dict[str, Any]) -> Relevance:
-        clips, frames, _, *sides = inputs[VIDEO].shape
+        frames, _, *sides = inputs[VIDEO].shape[1:]
         rows, columns = (side // self.base.config.patch_size for side in sides)
-        found = torch.zeros(clips, frames, 1 + rows * columns, device=inputs[VIDEO].device)
-        found[:, :, 0] = 1.0  # a clip with one class token has the same in each frame; gradients tell frames apart
-        carry_layer = {
-            "divided_space_time": self.divided,
-            "joint_space_time": self.joint,
-            "space_only": self.of_frames,
-        }[self.base.config.attention_type]
+        found: Tensor | None = None
         for layer in reversed(self.base.layers):
-            found = carry_layer(recorded, layer, found)
-        return Relevance(patches=found[:, :, 1:].unflatten(2, (rows, columns)))
-
-    def of_frames(self, recorded: Recorded, layer: Any, found: Tensor) -> Tensor:
-        return found + read_along_space(recorded.attention[layer.attention], found)
-
-    def divided(self, recorded: Recorded, layer: Any, found: Tensor) -> Tensor:
-        found = with_one_class_token(self.of_frames(recorded, layer, found), found)
-        cls_token, patches = found.split((1, found.shape[2] - 1), dim=2)
-        patches = patches + read_along_time(recorded.attention[layer.temporal_attention], patches)
-        return torch.cat((cls_token, patches), dim=2)
-
-    def joint(self, recorded: Recorded, layer: Any, found: Tensor) -> Tensor:
-        tokens = torch.cat((found[:, :1, 0], found[:, :, 1:].flatten(1)), dim=1)
-        tokens = tokens + read_by(recorded.attention[layer.attention], tokens)
-        cls_token = tokens[:, None, :1].expand(-1, found.shape[1], -1)
-        return torch.cat((cls_token, tokens[:, 1:].unflatten(1, (found.shape[1], -1))), dim=2)
-
-
-def with_one_class_token(after: Tensor, before: Tensor) -> Tensor:
-    """What all frames have read of the class token is its own, (B, T, 1 + S)."""
-    read = (after - before)[:, :, :1].sum(dim=1, keepdim=True)
-    return torch.cat((before[:, :, :1] + read, after[:, :, 1:]), dim=2)
+            before, after = recorded.states[layer.layernorm_before], recorded.gradients[layer.layernorm_after]
+            if before.ndim == 4 and after.ndim == 3:  # a class token of all frames stands in each of them
+                patches = after[:, 1:].unflatten(1, (frames, -1))
+                after = torch.cat((after[:, None, :1].expand(-1, frames, -1, -1), patches), dim=2)
+            kept = recorded.kept(before, after)
+            found = torch.zeros_like(kept) if found is None else found
+            axis = AlongSpace if before.ndim == 4 else OfAll
+            stays, read = step_back(axis, recorded.attention[layer.attention], found, kept, special=1)
+            found = stays + read
+            if self.divided:
+                had = recorded.states[layer.temporal_layernorm]
+                kept = recorded.kept(had, recorded.gradients[layer.layernorm_before][:, :, 1:])
+                call = recorded.attention[layer.temporal_attention]
+                stays, read = step_back(AlongTime, call, found[:, :, 1:], kept)
+                found = torch.cat((found[:, :, :1], stays + read), dim=2)
+        assert found is not None
+        found = found[..., 1:]
+        return Relevance(patches=found.reshape(len(found), -1, rows, columns))

@@ -4,93 +4,84 @@ Alphabet: B clips, T moments, S patches of a frame, A patches of the spectrogram
 (B, T, 1 + S), time (B, T, S), audio (B, 2 + A).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from holovid.explanation.recorded import Attended, Recorded, read_along_space, read_along_time, read_by
+from holovid.explanation.carrying import AlongSpace, AlongTime, Axis, OfAll, step_back
+from holovid.explanation.recorded import Recorded
 from holovid.explanation.relevance import Relevance
-from holovid.explanation.scoring import VIDEO
 
-
-def read_of_all(call: Attended, readers: Tensor) -> Tensor:
-    """Of tokens (B, T, S) or (B, A) that read all of a clip: relevance (B, S') of the sources, in one row."""
-    return read_by(call, readers.flatten(1))
-
-
-AXES: dict[str, Callable[[Attended, Tensor], Tensor]] = {
-    "heads_along_space": read_along_space,
-    "heads_along_time": read_along_time,
-    "heads_of_all": read_of_all,
+SPECIAL = {"space": 1, "time": 0, "audio": 2}  # tokens in front of an expert's patches
+AXES: dict[str, type[Axis]] = {
+    "heads_along_space": AlongSpace,
+    "heads_along_time": AlongTime,
+    "heads_of_all": OfAll,
 }
+
+
+def axis_of(attention: Any) -> type[Axis]:
+    """The axis of an `AxisAttention`, by how it views heads."""
+    return AXES[attention.heads.__name__]
 
 
 class ReadingExperts:
     """From each expert's feature to its tokens, through what experts read of themselves and of one another.
 
-    In an exchange both directions read the same states, and special tokens neither read nor are read: the relevance
-    of what is read is added to the source's (the paper's rule for cross-attention, without its normalisation, which is
-    for encoders that never add what they read to themselves).
+    In an exchange both directions read the same states; special tokens neither read nor are read. What a reader has
+    read of another expert goes to that expert's patches, whatever grid they have.
     """
 
     def __init__(self, model: Any):
         self.base = model.base_model
-        self.watched: list[nn.Module] = [self.base.features["time"]] if "time" in self.base.features else []
+        self.watched: list[nn.Module] = [
+            part[expert]
+            for layer in self.base.layers
+            for part in (layer.attentions, layer.mlps)
+            for expert in self.base.config.experts
+        ]
 
     def carry(self, recorded: Recorded, inputs: dict[str, Any]) -> Relevance:
-        found = self.of_features(recorded, inputs[VIDEO])
+        config = self.base.config
+        found = self.of_features(recorded)
         for layer in reversed(self.base.layers):
             for pairs in reversed(layer.rounds):
-                read = [self.read(recorded, layer, pair, reader, found) for pair in pairs for reader in (0, 1)]
-                for source, relevance in read:
-                    special = found[source].shape[-1] - relevance.shape[-1]
-                    found[source] = found[source] + nn.functional.pad(relevance, (special, 0))
-            for expert, attention in layer.attentions.items():
-                found[expert] = found[expert] + along(recorded, attention.attention, found[expert], found[expert])
-        rows = self.base.config.image_size // self.base.config.patch_size
+                found = self.exchange(recorded, layer, pairs, found)
+            for expert, part in layer.attentions.items():
+                kept = recorded.kept(recorded.states[part], recorded.result_gradients[part])
+                call, axis = recorded.attention[part.attention], axis_of(part.attention)
+                stays, read = step_back(axis, call, found[expert], kept, special=SPECIAL[expert])
+                found[expert] = stays + read.view_as(stays)
         patches = found["space"][..., 1:]
         if "time" in found:
             patches = patches + found["time"]
-        sound = None
-        if "audio" in found:
-            sound = found["audio"][:, 2:].unflatten(1, self.base.config.audio_grid).sum(dim=1)
+        rows = config.image_size // config.patch_size
+        sound = found["audio"][:, 2:].unflatten(1, config.audio_grid).sum(dim=1) if "audio" in found else None
         return Relevance(patches=patches.unflatten(2, (rows, -1)), sound=sound)
 
-    def of_features(self, recorded: Recorded, frames: Tensor) -> dict[str, Tensor]:
-        """Special tokens are what features are made of; of a mean of tokens, each counts as gradient x state says."""
-        config = self.base.config
-        found: dict[str, Tensor] = {}
-        shape = len(frames), config.num_slots
-        found["space"] = torch.zeros(*shape, 1 + config.num_patches, device=frames.device)
-        found["space"][..., 0] = 1.0
-        if "time" in self.base.features:
-            feature = self.base.features["time"]
-            found["time"] = (recorded.states[feature] * recorded.gradients[feature]).float().sum(dim=-1).clamp(min=0)
-        if "audio" in self.base.features:
-            rows, columns = config.audio_grid
-            found["audio"] = torch.zeros(len(frames), 2 + rows * columns, device=frames.device)
-            found["audio"][:, :2] = 1.0
+    def of_features(self, recorded: Recorded) -> dict[str, Tensor]:
+        """After the last layer. Features are read from special tokens; of a mean of patches, each counts as gradient x
+        state says."""
+        found = {}
+        for expert, part in self.base.layers[-1].mlps.items():
+            state = (recorded.results[part] * recorded.result_gradients[part]).float().sum(dim=-1).detach()
+            found[expert] = torch.zeros_like(state) if SPECIAL[expert] else state.clamp(min=0)
         return found
 
-    def read(
-        self, recorded: Recorded, layer: Any, pair: str, reader: int, found: dict[str, Tensor]
-    ) -> tuple[str, Tensor]:
-        """What one of a pair has read: the source's name, and the relevance of its patches."""
-        names = pair.split("_")
-        reading = layer.exchanges[pair].readings[names[reader]]
-        source = names[1 - reader]
-        patches = found[names[reader]][..., special_tokens(names[reader]) :]
-        sources = found[source][..., special_tokens(source) :]
-        return source, along(recorded, reading.attention, patches, sources)
-
-
-def special_tokens(expert: str) -> int:
-    """Tokens in front of an expert's patches."""
-    return {"space": 1, "time": 0, "audio": 2}[expert]
-
-
-def along(recorded: Recorded, attention: Any, readers: Tensor, sources: Tensor) -> Tensor:
-    """What readers have read of sources, of the sources' shape, along the axis of the attention."""
-    return AXES[attention.heads.__name__](recorded.attention[attention], readers).view_as(sources)
+    def exchange(
+        self, recorded: Recorded, layer: Any, pairs: list[str], found: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """One round, in which all pairs read the same states."""
+        stays, given = dict(found), {expert: torch.zeros_like(values) for expert, values in found.items()}
+        for pair in pairs:
+            names = pair.split("_")
+            for reader, source in (names, reversed(names)):
+                attention = layer.exchanges[pair].readings[reader].attention
+                state = recorded.results[layer.attentions[reader]]
+                kept = recorded.kept(state, recorded.gradients[layer.mlps[reader]])[..., SPECIAL[reader] :]
+                patches = stays[reader][..., SPECIAL[reader] :]
+                left, read = step_back(axis_of(attention), recorded.attention[attention], patches, kept)
+                stays[reader] = torch.cat((stays[reader][..., : SPECIAL[reader]], left), dim=-1)
+                given[source][..., SPECIAL[source] :] += read.view_as(given[source][..., SPECIAL[source] :])
+        return {expert: stays[expert] + given[expert] for expert in found}

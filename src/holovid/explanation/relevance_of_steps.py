@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from holovid.explanation.carrying import AlongSpace, OfAll, step_back
 from holovid.explanation.occlusion import as_shares
-from holovid.explanation.recorded import Recorded, read_along_space, read_by
+from holovid.explanation.recorded import Recorded
 from holovid.explanation.relevance import Relevance
 from holovid.explanation.scoring import VIDEO
 
@@ -17,25 +18,24 @@ from holovid.explanation.scoring import VIDEO
 class CausalSteps:
     """From the last step to all of them, and from each frame's class token to its patches.
 
-    The last step is read as it is, too: for that it counts as much as its own embedding times the gradient at the end
-    says. Places are told of image models that have a class token and patches of one size, as ViT; of others, and of
-    features, only when is told.
+    Places are told of image models that have a class token and patches of one size, as ViT; of others, and of features,
+    only when is told. Within a frame relevance is carried by the paper's rule, R + A+ R.
     """
 
     def __init__(self, model: Any):
         self.base = model.base_model
-        self.decoder = self.base.decoder
-        self.watched: list[nn.Module] = [self.decoder.h[0].ln_1, self.decoder.ln_f]
+        self.watched: list[nn.Module] = [norm for layer in self.base.decoder.h for norm in (layer.ln_1, layer.ln_2)]
 
     def carry(self, recorded: Recorded, inputs: dict[str, Any]) -> Relevance:
-        first, last = self.watched
-        kept = (recorded.states[first][:, -1] * recorded.gradients[last][:, -1]).float().sum(dim=-1).clamp(min=0)
-        found = torch.zeros(recorded.states[first].shape[:2], device=kept.device)
-        found[:, -1] = 1.0
-        for layer in reversed(self.decoder.h):
-            found = found + read_by(recorded.attention[layer.attn], found)
-        found[:, -1] += kept - 1.0
-        moments = as_shares(found.clamp(min=0))
+        moments: Tensor | None = None
+        for layer in reversed(self.base.decoder.h):
+            kept = recorded.kept(recorded.states[layer.ln_1], recorded.gradients[layer.ln_2])
+            if moments is None:
+                moments = torch.zeros_like(kept)
+                moments[:, -1] = 1.0
+            stays, read = step_back(OfAll, recorded.attention[layer.attn], moments, kept)
+            moments = stays + read
+        assert moments is not None
         places = self.places(recorded, inputs)
         return Relevance(moments=moments, patches=None if places is None else moments[..., None, None] * places)
 
@@ -57,5 +57,5 @@ class CausalSteps:
         found = torch.zeros(clips, frames, tokens, device=inputs[VIDEO].device)
         found[:, :, 0] = 1.0
         for call in reversed(calls):
-            found = found + read_along_space(call, found)
+            found = found + AlongSpace.read(call, found)
         return as_shares(found[:, :, tokens - rows * columns :].flatten(0, 1)).view(clips, frames, rows, columns)
