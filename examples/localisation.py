@@ -2,9 +2,9 @@
 
 Clips are noise, in which the texture of a class is put into one random cell of a few frames, and a tone of its band
 into the sound of the same time. A tiny WhereWhen learns to tell four classes; nobody tells it where to look. Asked on
-clips that it never saw: how often it is right, with sound and frames, and with either alone; how often the highest cell
-is the right one in frames with a texture, and the highest moment one of those; and what is lost when the cell of each
-frame that counts most is replaced by noise, in place of one drawn at random.
+clips that it never saw: how often it is right, with sound and frames, and with either alone; how often the highest
+cell is the right one in frames with a texture, and the highest moment one of those; and what is lost when the cell of
+each frame that counts most is replaced by noise, in place of one drawn at random.
 """
 
 import sys
@@ -68,7 +68,12 @@ def build() -> WhereWhenForVideoClassification:
         visual_config=visual, audio_config=audio, num_frames=FRAMES, num_labels=CLASSES, initializer_range=0.1,
         **LAYERS,
     )  # fmt: skip
-    return WhereWhenForVideoClassification(config)
+    model = WhereWhenForVideoClassification(config)
+    # a new AST starts with positions of zero, and which band a patch is of, it then finds out slowly
+    torch.nn.init.normal_(
+        model.get_submodule("where_when.audio_encoder.model.embeddings").position_embeddings, std=0.5
+    )
+    return model
 
 
 def hits(peaks: Tensor, truth: Tensor) -> float:

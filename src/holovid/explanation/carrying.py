@@ -68,9 +68,9 @@ def step_back(
     """Relevance of tokens after a layer's attention -> what of it stays with them, and what goes to what they read.
 
     A token's relevance is dealt out to what it had and to what it read, as these support the answer. So what has
-    wandered from place to place goes back to where it came from: with the paper's rule, R + A+ R, it would stay where it
-    is, too. The first `special` tokens, which the answer is read from, are asked anew in each layer, as in the paper: what
-    they read is a part of the answer as it is.
+    wandered from place to place goes back to where it came from: with the paper's rule, R + A+ R, it would also stay.
+    The first `special` tokens, which the answer is read from, are asked anew in each layer, as in the paper: what they
+    read is a part of the answer as it is.
 
     Args:
         axis: along which the attention reads.

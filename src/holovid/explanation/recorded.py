@@ -33,8 +33,8 @@ class Attended:
     def support(self) -> Tensor:
         """How much each reader's reading of each source speaks for the answer, (batch, N, S, S').
 
-        The gradient times the weight, where that is positive (Chefer et al. 2021, arXiv:2103.15679, equation 5). As what
-        is read is a sum over sources and heads, these are parts of the answer.
+        The gradient times the weight, where that is positive (Chefer et al. 2021, arXiv:2103.15679, equation 5). As
+        what is read is a sum over sources and heads, these are parts of the answer.
         """
         assert self.weight_gradients is not None
         return (self.weight_gradients * self.weights).clamp(min=0).detach()

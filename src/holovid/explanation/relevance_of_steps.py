@@ -18,8 +18,8 @@ from holovid.explanation.scoring import VIDEO
 class CausalSteps:
     """From the last step to all of them, and from each frame's class token to its patches.
 
-    Places are told of image models that have a class token and patches of one size, as ViT; of others, and of features,
-    only when is told. Within a frame relevance is carried by the paper's rule, R + A+ R.
+    Places are told of image models that have a class token and patches of one size, as ViT; of others, and of
+    features, only when is told. Within a frame relevance is carried by the paper's rule, R + A+ R.
     """
 
     def __init__(self, model: Any):
