@@ -33,6 +33,7 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 from transformers import AutoModelForVideoClassification, PreTrainedModel, set_seed
+from transformers.models.audio_spectrogram_transformer.modeling_audio_spectrogram_transformer import ASTEmbeddings
 
 from holovid import HolovidProcessor
 from holovid.data import ClipDataset, load_clips, read_events
@@ -86,7 +87,7 @@ class Student:
 
     name: str
     fields: dict[str, Any] = field(default_factory=dict)
-    epochs: int = 24
+    epochs: int = 15
 
     def build(self) -> PreTrainedModel:
         family, variant = family_of_variant(self.name), variants()[self.name]
@@ -94,11 +95,25 @@ class Student:
             **{**variant.settings, **self.fields}, num_frames=NUM_FRAMES, id2label=dict(enumerate(CLASSES)),
             label2id={name: number for number, name in enumerate(CLASSES)},
         )  # fmt: skip
-        return AutoModelForVideoClassification.from_config(config)
+        model = AutoModelForVideoClassification.from_config(config)
+        for module in model.modules():
+            if isinstance(
+                module, ASTEmbeddings
+            ):  # new ones are zero, and which band a patch is of, is found out slowly
+                torch.nn.init.normal_(module.position_embeddings, std=0.5)
+        return model
 
 
 STUDENTS = (
-    Student("wherewhen", {"visual_config": VIT, "audio_config": AST, **LAYERS, "num_hidden_layers": 1}),
+    Student(
+        "wherewhen",
+        {
+            "visual_config": VIT | {"num_hidden_layers": 1},
+            "audio_config": AST | {"num_hidden_layers": 1},
+            **LAYERS,
+            "num_hidden_layers": 1,
+        },
+    ),
     Student("xvit", {**FRAMES, **LAYERS, "pooling": "attention"}),
     Student("timesformer", {**FRAMES, **LAYERS}),
     Student("cast", {**FRAMES, **LAYERS, **EXPERTS}),

@@ -63,7 +63,7 @@ class Recorded:
 
     def kept(self, before: Tensor, gradient: Tensor) -> Tensor:
         """How much of the answer is due to what tokens had before they read, (..., D) -> (...)."""
-        return (before * gradient).float().sum(dim=-1).abs().detach()
+        return (before * gradient).float().sum(dim=-1).clamp(min=0).detach()
 
     def differentiate(self, objective: Tensor) -> None:
         """Add the gradients of a number at everything that was recorded; zeros where it does not depend on it."""

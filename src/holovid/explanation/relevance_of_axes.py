@@ -26,7 +26,6 @@ class DividedAxes:
         self.watched: list[nn.Module] = []
         for layer in self.base.layers:
             self.watched += [layer.layernorm_before, layer.layernorm_after]
-            self.watched += [layer.temporal_layernorm] if self.divided else []
 
     def carry(self, recorded: Recorded, inputs: dict[str, Any]) -> Relevance:
         frames, _, *sides = inputs[VIDEO].shape[1:]
@@ -42,12 +41,10 @@ class DividedAxes:
             axis = AlongSpace if before.ndim == 4 else OfAll
             stays, read = step_back(axis, recorded.attention[layer.attention], found, kept, special=1)
             found = stays + read
-            if self.divided:
-                had = recorded.states[layer.temporal_layernorm]
-                kept = recorded.kept(had, recorded.gradients[layer.layernorm_before][:, :, 1:])
-                call = recorded.attention[layer.temporal_attention]
-                stays, read = step_back(AlongTime, call, found[:, :, 1:], kept)
-                found = torch.cat((found[:, :, :1], stays + read), dim=2)
+            if self.divided:  # along time by the paper's rule: a place goes on being itself, whatever it has read
+                patches = found[:, :, 1:]
+                patches = patches + AlongTime.read(recorded.attention[layer.temporal_attention], patches)
+                found = torch.cat((found[:, :, :1], patches), dim=2)
         assert found is not None
         found = found[..., 1:]
         return Relevance(patches=found.reshape(len(found), -1, rows, columns))
