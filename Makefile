@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo ablation bench test test-all quick lint types upstream mutants lock newest lowest nightly \
+.PHONY: demo ablation explain bench test test-all quick lint types upstream mutants lock newest lowest nightly \
 	upstream-newest upstream-lowest clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
@@ -12,6 +12,9 @@ demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is f
 
 ablation: .venv/ready  ## what each mechanism is for, measured: docs/ablation.md
 	$(BIN)/python examples/ablation.py --table docs/ablation.md
+
+explain: .venv/ready  ## are explanations true? all families and methods, measured on clips of which is known where and when
+	$(BIN)/python examples/explanations.py --table .venv/explanations.md
 
 bench: .venv/ready  ## speed and memory, as ratios to what the machine can: examples/benchmark/RESULTS.md
 	$(BIN)/python examples/benchmark/run.py

@@ -68,11 +68,13 @@ def build() -> WhereWhenForVideoClassification:
         visual_config=visual, audio_config=audio, num_frames=FRAMES, num_labels=CLASSES, initializer_range=0.1,
         **LAYERS,
     )  # fmt: skip
-    model = WhereWhenForVideoClassification(config)
-    # a new AST starts with positions of zero, and which band a patch is of, it then finds out slowly
-    torch.nn.init.normal_(
-        model.get_submodule("where_when.audio_encoder.model.embeddings").position_embeddings, std=0.5
-    )
+    return with_drawn_positions(WhereWhenForVideoClassification(config))
+
+
+def with_drawn_positions(model: WhereWhenForVideoClassification) -> WhereWhenForVideoClassification:
+    """The same: a new AST starts with positions of zero, and which band a patch is of, it then finds out slowly."""
+    embeddings = model.get_submodule("where_when.audio_encoder.model.embeddings")
+    torch.nn.init.normal_(embeddings.get_parameter("position_embeddings"), std=0.5)
     return model
 
 
