@@ -1,0 +1,49 @@
+"""The scripts that measure explanations: their tables, and that WhereWhen knows where and when."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def examples(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    yield
+    for name in ("explanations", "localisation"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.slow
+def test_where_and_when_are_found(examples):
+    import localisation
+
+    found = localisation.localise(seed=1, steps=500)
+    assert found["accuracy"] >= 0.98 and found["where"] >= 0.8 and found["when_visual"] >= 0.9
+    assert found["without the highest cell"] < found["without a random cell"] - 0.2
+
+
+@pytest.mark.slow
+def test_table_of_all_methods(examples, tmp_path, capsys):
+    import explanations
+
+    torch.set_num_threads(1)
+    arguments = [
+        "--clips",
+        "48",
+        "--seeds",
+        "1",
+        "--models",
+        "wherewhen",
+        "videoswin",
+        "--table",
+        str(tmp_path / "t.md"),
+    ]
+    explanations.main(arguments)
+    lines = (tmp_path / "t.md").read_text().splitlines()
+    assert lines == capsys.readouterr().out.splitlines()[-len(lines) :]
+    assert [line.split(" | ")[2] for line in lines[2:]] == ["intrinsic", "gradients"]
+    assert "cannot see it" in lines[3] and "cannot see it" not in lines[2]
