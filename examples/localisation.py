@@ -111,7 +111,7 @@ def measure(model: WhereWhenForVideoClassification, world: World, generator: tor
     return found
 
 
-def localise(seed: int, steps: int = 250, clips: int = 400) -> dict[str, float]:
+def localise(seed: int, steps: int = 800, clips: int = 400) -> dict[str, float]:
     """Train one model for so many batches of 32 new clips, and measure it on `clips` others."""
     set_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -129,7 +129,7 @@ def localise(seed: int, steps: int = 250, clips: int = 400) -> dict[str, float]:
 def main(arguments: Sequence[str]) -> int:
     parser = ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--steps", type=int, default=800)
     args = parser.parse_args(arguments)
     started = time.perf_counter()
     rows = [localise(seed, args.steps) for seed in range(args.seeds)]
