@@ -1,0 +1,1 @@
+"""The page of `holovid app`: what models say of a clip, why, and what changes when it is muted or shuffled."""
