@@ -45,7 +45,8 @@ def holovid():
 
 
 @pytest.mark.parametrize(
-    "command", ["classify", "explain", "convert", "evaluate", "info", "card", "push", "export", "watch", "data synth"]
+    "command",
+    ["classify", "explain", "app", "convert", "evaluate", "info", "card", "push", "export", "watch", "data synth"],
 )
 def test_help_has_an_example(holovid, command):
     assert f" holovid {command} " in holovid(*command.split(), "--help").output

@@ -26,8 +26,8 @@ def test_a_problem_does_not_say_where_the_clip_is(tmp_path, layout):
 
 
 def test_names_of_models_are_no_markdown(tmp_path, layout):
-    assert layout.plain_name("me/a_model") == "me/a\\_model"
-    assert layout.plain_name(str(tmp_path)) == layout.plain_name(tmp_path.name)
+    assert layout.model_heading("me/a_model") == "me/a\\_model"
+    assert layout.model_heading(str(tmp_path)) == layout.model_heading(tmp_path.name)
 
 
 def test_addresses_are_not_fetched(layout):

@@ -21,10 +21,11 @@ from holovid.commands.explain import explain
 from holovid.commands.export import export
 from holovid.commands.info import info
 from holovid.commands.option_groups import ungrouped
+from holovid.commands.page import app as page
 from holovid.commands.push import push
 from holovid.commands.watch import watch
 
-COMMANDS = (classify, explain, watch, evaluate, convert, export, info, card, push)  # in the order of the help
+COMMANDS = (classify, explain, page, watch, evaluate, convert, export, info, card, push)  # in the order of the help
 UsageError: Any = typer.BadParameter.__base__  # of whichever click typer has
 
 

@@ -98,7 +98,7 @@ def build_page(models: Sequence[PageModel], examples: Sequence[Path], folder: Pa
         with gradio.Row():
             for number, model in enumerate(models):
                 with gradio.Column(min_width=320):
-                    gradio.Markdown(f"### {plain_name(model.name)}")
+                    gradio.Markdown(f"### {model_heading(model.name)}")
                     shown += [
                         gradio.HTML(elem_id=f"answer-{number}", min_height=60),
                         page_video(label="Where", interactive=False, height=280, elem_id=f"video-{number}"),
@@ -112,7 +112,7 @@ def build_page(models: Sequence[PageModel], examples: Sequence[Path], folder: Pa
     return page
 
 
-def plain_name(name: str) -> str:
+def model_heading(name: str) -> str:
     """The name of a model without the folder that it is in, and without what Markdown would read."""
     shown = Path(name).name if Path(name).is_dir() else name
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>()#+!|" else letter for letter in shown)
