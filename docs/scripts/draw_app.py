@@ -1,4 +1,4 @@
-"""The picture of the page in README and docs/explanations.md:   python docs/scripts/draw_app.py MODEL --clip CLIP
+"""A picture of the page of holovid app:   python docs/scripts/draw_app.py MODEL --clip CLIP
 
 A real browser opens the page, uploads a clip and waits for the answers. `draw_explanation.py --model` makes a model,
 `holovid data synth --events` clips for it. The browser is Debian's: apt-get install chromium chromium-driver.
