@@ -45,4 +45,5 @@ def test_fields_of_a_group_are_options(measure):
 def test_every_command_is_listed():
     listed = CliRunner().invoke(app, ["--help"], terminal_width=120).output
     for command in COMMANDS:
-        assert f" {command.__name__} " in listed and command.__module__ == f"holovid.commands.{command.__name__}"
+        file = {"app": "page"}.get(command.__name__, command.__name__)  # app.py is what all commands are in
+        assert f" {command.__name__} " in listed and command.__module__ == f"holovid.commands.{file}"

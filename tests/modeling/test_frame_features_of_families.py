@@ -102,9 +102,10 @@ def test_what_is_refused():
         tiny_avt.tiny(backbone_config=tiny_avt.tiny_config())
 
 
-@pytest.mark.integration
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", [pytest.param("xvit", marks=pytest.mark.integration), *(name for name in FAMILIES if name != "xvit")]
+)
 def test_loads_without_holovid(family, tmp_path):
     """The source of the family inside comes along, also when it is saved once more where holovid is absent."""
     write_clip(tmp_path / "clip.mp4")
