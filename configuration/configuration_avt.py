@@ -14,13 +14,12 @@ from transformers.configuration_utils import PreTrainedConfig
 
 from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedConfiguration
-from holovid.configuration.encoder_configs import encoder_config
+from holovid.configuration.encoder_configs import FramesOfEncoder, encoder_config
 from holovid.configuration.field_checks import NoMisspeltFields, check_activation, check_counts, check_numbers
-from holovid.configuration.frames_in_patches import FrameSize
 
 
 @strict
-class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, PreTrainedConfig):
+class AVTConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfiguration, PreTrainedConfig):
     r"""
     Args:
         backbone_config (`dict` or `PreTrainedConfig`, *optional*): the model that sees the frames, by its
@@ -106,31 +105,19 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FrameSize, SavedConfiguration, P
         super().__post_init__(**kwargs)
 
     @property
-    def image_size(self) -> int | list[int] | tuple[int, int]:  # type: ignore[override]
-        """Pixels of a frame, the backbone's. Raises `ValueError` of a model that takes features."""
-        if self.backbone_config is None:
-            raise ValueError(f"a model of features of width {self.feature_size} takes no frames")
-        return self.backbone_config.image_size  # type: ignore[union-attr]
+    def frame_encoder(self) -> Any:
+        """The configuration of what sees frames."""
+        return self.backbone_config
 
     @property
-    def image_mean(self) -> tuple[float, ...]:
-        """Of the colours of frames, as a video model of ours was trained, or else as the reference was."""
-        return getattr(self.backbone_config, "image_mean", (0.5, 0.5, 0.5))
-
-    @property
-    def image_std(self) -> tuple[float, ...]:
-        """Their deviation."""
-        return getattr(self.backbone_config, "image_std", (0.5, 0.5, 0.5))
+    def feature_width(self) -> int | None:
+        """Of features that are given in place of frames."""
+        return self.feature_size
 
     @property
     def frame_options(self) -> dict[str, Any]:
         """Frames counted back from the last one that is seen, at the model's rate."""
         return {"sampling": "last", "fps": self.frame_rate}
-
-    @property
-    def num_channels(self) -> int:
-        """Colour channels of a frame."""
-        return getattr(self.backbone_config, "num_channels", 3)
 
     @property
     def frame_width(self) -> int:

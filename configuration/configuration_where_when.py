@@ -14,15 +14,14 @@ from transformers import ASTConfig, AutoConfig, ViTConfig
 from transformers.configuration_utils import PreTrainedConfig
 
 from holovid.configuration.configuration_common import SavedConfiguration
-from holovid.configuration.encoder_configs import encoder_config
+from holovid.configuration.encoder_configs import FramesOfEncoder, encoder_config
 from holovid.configuration.field_checks import NoMisspeltFields, check_activation, check_counts, check_numbers
-from holovid.configuration.frames_in_patches import FrameSize
 
 HEARD = ("audio-spectrogram-transformer",)
 
 
 @strict
-class WhereWhenConfig(NoMisspeltFields, FrameSize, SavedConfiguration, PreTrainedConfig):
+class WhereWhenConfig(NoMisspeltFields, FramesOfEncoder, SavedConfiguration, PreTrainedConfig):
     r"""
     Args:
         visual_config (`dict` or `PreTrainedConfig`, *optional*): what sees: an image model of transformers whose
@@ -88,6 +87,16 @@ class WhereWhenConfig(NoMisspeltFields, FrameSize, SavedConfiguration, PreTraine
         super().__post_init__(**kwargs)
 
     @property
+    def frame_encoder(self) -> Any:
+        """The configuration of what sees frames."""
+        return self.visual_config
+
+    @property
+    def feature_width(self) -> int | None:
+        """Of features that are given in place of frames."""
+        return self.visual_feature_size
+
+    @property
     def hears(self) -> bool:
         """It takes `input_values` beside frames."""
         return True
@@ -96,28 +105,6 @@ class WhereWhenConfig(NoMisspeltFields, FrameSize, SavedConfiguration, PreTraine
     def reads_times(self) -> bool:
         """It takes `frame_times` and `audio_span`."""
         return True
-
-    @property
-    def image_size(self) -> int | list[int] | tuple[int, int]:  # type: ignore[override]  # the visual encoder's own
-        """Pixels of a frame. Raises `ValueError` of a model that takes features."""
-        if self.visual_config is None:
-            raise ValueError(f"a model of features of width {self.visual_feature_size} takes no frames")
-        return self.visual_config.image_size  # type: ignore[union-attr]
-
-    @property
-    def image_mean(self) -> tuple[float, ...]:
-        """Of the colours of frames, as a video model of holovid was trained, or else as ViT was."""
-        return getattr(self.visual_config, "image_mean", (0.5, 0.5, 0.5))
-
-    @property
-    def image_std(self) -> tuple[float, ...]:
-        """Their deviation."""
-        return getattr(self.visual_config, "image_std", (0.5, 0.5, 0.5))
-
-    @property
-    def num_channels(self) -> int:
-        """Colour channels of a frame."""
-        return getattr(self.visual_config, "num_channels", 3)
 
     @property
     def visual_width(self) -> int:

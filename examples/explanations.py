@@ -40,6 +40,7 @@ from holovid.data import ClipDataset, load_clips, read_events
 from holovid.data.drawing import shape_coverage
 from holovid.data.synthetic import ClipSet, render_clips
 from holovid.explanation import evaluate, explain, methods_of
+from holovid.explanation.scoring import without_foreign_times
 from holovid.families.family import family_of_variant, variants
 
 CLASSES, SOUNDS = ("ring", "bar", "disc"), ("rise", "siren", "clicks")
@@ -138,13 +139,10 @@ def decoded(folder: Path) -> dict[str, Clips]:
     """Both splits, decoded once."""
     processor = HolovidProcessor.for_model(STUDENTS[0].build())
     found = {}
-    for split, rows in load_clips(folder).items():
-        rows = rows.cast_column("label", rows.features["label"])
-        names = rows.features["label"].names
+    for split, rows in load_clips(folder, names={"label": list(CLASSES)}).items():
         dataset = ClipDataset(rows, processor)
         items = [dataset[index] for index in track(range(len(dataset)), f"Decoding {split}")]
         inputs = {name: torch.stack([torch.as_tensor(item[name]) for item in items]) for name in items[0]}
-        inputs["labels"] = torch.tensor([CLASSES.index(names[number]) for number in inputs["labels"].tolist()])
         found[split] = Clips(inputs)
     return found
 
@@ -176,10 +174,7 @@ def trained(student: Student, clips: Clips, seed: int) -> PreTrainedModel:
         for batch in clips.batches(BATCH, torch.randperm(len(clips.inputs["labels"]))):
             if model.config.hears:
                 batch = partly_hidden(batch)
-            inputs = taken_by(model, batch)
-            if not model.config.reads_times:
-                inputs.pop("frame_times", None)
-            loss = model(**inputs).loss
+            loss = model(**without_foreign_times(model, taken_by(model, batch))).loss
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -192,10 +187,8 @@ def trained(student: Student, clips: Clips, seed: int) -> PreTrainedModel:
 def accuracy(model: PreTrainedModel, clips: Clips) -> float:
     right = []
     for batch in clips.batches(64):
-        inputs = taken_by(model, batch)
+        inputs = without_foreign_times(model, taken_by(model, batch))
         labels = inputs.pop("labels")
-        if not model.config.reads_times:
-            inputs.pop("frame_times", None)
         right.append(model(**inputs).logits.argmax(dim=1) == labels)
     return torch.cat(right).float().mean().item()
 

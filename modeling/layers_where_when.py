@@ -11,11 +11,9 @@ A steps of sound, C widths of what sees and hears, D width, N heads, d = D / N. 
 flow.
 """
 
-from inspect import signature
-
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedConfig
+from transformers import PreTrainedConfig
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.processing_utils import Unpack
@@ -23,19 +21,11 @@ from transformers.utils import TransformersKwargs
 
 from holovid.configuration.configuration_where_when import WhereWhenConfig
 from holovid.modeling.axis_attention import AxisAttention, heads_of_all
+from holovid.modeling.inner_models import build_inner_model
 from holovid.modeling.vit_parts import MLP
 
 ALWAYS = 1e6  # seconds, longer than any clip
 INSTANT = 1e-3  # seconds; less in common is rounding
-
-
-def without_pooling(config: PreTrainedConfig) -> dict[str, bool]:
-    """What makes a model without the part that pools, which nothing here would train, where it can do without."""
-    return (
-        {"add_pooling_layer": False}
-        if "add_pooling_layer" in signature(MODEL_MAPPING[type(config)]).parameters
-        else {}
-    )
 
 
 class WhereWhenFrameEncoder(nn.Module):
@@ -46,7 +36,7 @@ class WhereWhenFrameEncoder(nn.Module):
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
-        self.model = AutoModel.from_config(config, **without_pooling(config))
+        self.model = build_inner_model(config)
         patch = config.patch_size
         self.patch_size = (patch, patch) if isinstance(patch, int) else tuple(patch)
 
@@ -68,7 +58,7 @@ class WhereWhenClipEncoder(nn.Module):
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
-        self.model = AutoModel.from_config(config, **without_pooling(config))
+        self.model = build_inner_model(config)
 
     def forward(self, pixel_values_videos: Tensor) -> Tensor:
         return self.model.feature_map(pixel_values_videos.to(self.model.dtype))
@@ -91,7 +81,7 @@ class WhereWhenSoundEncoder(nn.Module):
     def __init__(self, config: PreTrainedConfig, num_steps: int):
         super().__init__()
         self.num_steps = num_steps
-        self.model = AutoModel.from_config(config)
+        self.model = build_inner_model(config)
 
     def forward(self, input_values: Tensor) -> Tensor:
         tokens = self.model(input_values.to(self.model.dtype)).last_hidden_state

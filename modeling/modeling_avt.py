@@ -11,12 +11,11 @@ tensor flows.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedConfig
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_utils import PreTrainedModel
@@ -29,6 +28,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from holovid.configuration.configuration_avt import AVTConfig
 from holovid.configuration.field_checks import check_field_names
+from holovid.modeling.inner_models import build_inner_model, fill_inner_model, read_inner_model
 from holovid.modeling.layers_avt import AVTAttention, AVTDecoder, AVTLayer
 from holovid.modeling.model_inputs import check_frames, check_tensor
 from holovid.modeling.modeling_common import IGNORED, HolovidPreTrainedModel, check_classes, states_of
@@ -49,9 +49,7 @@ class AVTFrames(nn.Module):
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
         model_class = MODEL_MAPPING[type(config)]
-        # what pools is an image model's own head, not trained in most checkpoints, and of a clip a video model's
-        without = {"add_pooling_layer": False} if "add_pooling_layer" in signature(model_class).parameters else {}
-        self.model = AutoModel.from_config(config, **without)
+        self.model = build_inner_model(config)
         self.one_by_one = not hasattr(model_class, "frame_features")
         if not self.one_by_one and model_class.frame_features is HolovidPreTrainedModel.frame_features:
             raise ValueError(f"a {model_class.__name__} has no features of single frames; take another backbone")
@@ -371,14 +369,13 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         Args:
             source: Hub id or folder of a checkpoint, or the model itself.
             config_overrides: fields of [`AVTConfig`], `num_labels`, `id2label`.
+
+        Raises `ValueError` for a checkpoint that is damaged or lacks tensors.
         """
         check_field_names(AVTConfig, config_overrides)
-        image_model = source if isinstance(source, PreTrainedModel) else AutoModel.from_pretrained(source)
-        config = AVTConfig(backbone_config=image_model.base_model.config.to_dict(), **config_overrides)
-        model = cls(config)
-        own = model.avt.frames.model  # type: ignore[union-attr]
-        tensors = image_model.base_model.state_dict()
-        own.load_state_dict({name: tensors[name] for name in own.state_dict()})
+        image_model = read_inner_model(source)
+        model = cls(AVTConfig(backbone_config=image_model.config.to_dict(), **config_overrides))
+        fill_inner_model(model.avt.frames.model, image_model.state_dict())  # type: ignore[union-attr]
         return model
 
 

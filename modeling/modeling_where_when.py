@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel
 from transformers import initialization as init
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
@@ -28,6 +27,7 @@ from holovid.configuration.configuration_where_when import WhereWhenConfig
 from holovid.configuration.field_checks import check_field_names
 from holovid.modeling.audio_positions import cut_audio_positions
 from holovid.modeling.axis_attention import AxisAttention
+from holovid.modeling.inner_models import fill_inner_model, read_inner_model
 from holovid.modeling.layers_where_when import (
     WhereWhenLayer,
     WhereWhenPositions,
@@ -311,15 +311,14 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         start, end = audio_span.to(**options).split(1, dim=1)
         if frame_times is None:
             frame_times = start + (torch.arange(frames, **options) + 0.5) / frames * (end - start)
-        elif moments != frames:
-            frame_times = nn.functional.adaptive_avg_pool1d(frame_times.to(**options)[:, None], moments)[:, 0]
-        if moments != frame_times.shape[1]:
+        frame_times = frame_times.to(**options)
+        if moments != frames:
             frame_times = nn.functional.adaptive_avg_pool1d(frame_times[:, None], moments)[:, 0]
         if sound is None:
             middles = (torch.arange(count, **options) + 0.5) / max(count, 1)
         else:  # of patches, which overlap
             middles = (torch.arange(count, **options) * sound.time_stride + sound.patch_size / 2) / config.audio_frames
-        return frame_times.to(**options), start + middles * (end - start)
+        return frame_times, start + middles * (end - start)
 
 
 class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
@@ -390,13 +389,10 @@ class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
             audio_frames: rows of the spectrogram, if not the AST's own; of its positions those in the middle are kept.
             config_overrides: fields of [`WhereWhenConfig`], `num_labels`, `id2label`.
 
-        Raises `ValueError` for models of other kinds.
+        Raises `ValueError` for models of other kinds, and for a checkpoint that is damaged or lacks tensors.
         """
         check_field_names(WhereWhenConfig, config_overrides)
-        models = {}
-        for kind, source in (("visual", visual), ("audio", audio)):
-            model = source if isinstance(source, PreTrainedModel) else AutoModel.from_pretrained(source)
-            models[kind] = model.base_model
+        models = {kind: read_inner_model(source) for kind, source in (("visual", visual), ("audio", audio))}
         configs = {f"{kind}_config": model.config.to_dict() for kind, model in models.items()}
         theirs = WhereWhenConfig(**configs)
         if audio_frames is not None:
@@ -405,17 +401,10 @@ class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
         tensors = models["audio"].state_dict()
         positions = "embeddings.position_embeddings"
         tensors[positions] = cut_audio_positions(tensors[positions], theirs.audio_grid[1], model.config.audio_grid)
-        load_encoder(model.where_when.visual_encoder, models["visual"].state_dict())
-        load_encoder(model.where_when.audio_encoder, tensors)
+        visual_encoder, audio_encoder = model.where_when.encoders()
+        fill_inner_model(visual_encoder.model, models["visual"].state_dict())
+        fill_inner_model(audio_encoder.model, tensors)
         return model
-
-
-def load_encoder(encoder: Any, tensors: dict[str, Tensor]) -> None:
-    """Copy the tensors of a base model into the one inside of ours; it may have a pooler that ours has not."""
-    own = encoder.model.state_dict()
-    if missing := [name for name in own if name not in tensors or own[name].shape != tensors[name].shape]:
-        raise ValueError(f"the {encoder.model.config.model_type} lacks tensors: {', '.join(missing[:5])}")
-    encoder.model.load_state_dict({name: tensors[name] for name in own})
 
 
 __all__ = ["WhereWhenForVideoClassification", "WhereWhenModel", "WhereWhenPreTrainedModel"]

@@ -35,7 +35,7 @@ if "{model_type}" not in CONFIG_MAPPING:
     "AutoModel": """
 
 # A model of another family is inside of the one that was saved.
-from transformers import CONFIG_MAPPING  # noqa: E402
+from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoModel  # noqa: E402
 
 from .{file} import {name}  # noqa: E402
 

@@ -16,6 +16,7 @@ from transformers import ViTConfig, ViTForImageClassification
 from holovid import CA2STForActionRecognition, XViTForVideoClassification
 from holovid.explanation import explain, methods_of, occlude
 from holovid.explanation.recorded import Attended, attention_recorded, shared_back
+from holovid.explanation.scoring import scoring
 from holovid.families.family import variants
 from holovid.modeling.modeling_xvit import XViTSummary, XViTTimeMixing
 
@@ -235,3 +236,37 @@ def test_attention_is_as_before_after_an_error():
         raise RuntimeError
     assert inner.config._attn_implementation == "eager" and model.config._attn_implementation == "sdpa"
     assert model.training
+
+
+@torch.no_grad()
+def test_models_that_read_times_are_asked_with_them():
+    """A head of ours passes times on, whatever its own `forward` names: occlusion and curves ask with them too."""
+    model = tiny_where_when()
+    inputs = where_when_clips(model.config, 1)
+    inputs |= {"frame_times": torch.arange(1.0, 6.0)[None], "audio_span": torch.tensor([[1.0, 5.0]])}
+    expected = model(**inputs).logits.softmax(dim=1)
+    assert not torch.allclose(model(**without_times(inputs)).logits.softmax(dim=1), expected)
+    with scoring(model) as probabilities:
+        assert_close(probabilities(inputs), expected)
+    assert torch.equal(explain(model, inputs).frame_times, inputs["frame_times"])
+    seen, clip = toy(variants()["xvit"])
+    with scoring(seen) as probabilities:  # takes none
+        assert_close(probabilities(clip | {"frame_times": torch.zeros(2, 4)}), seen(**clip).logits.softmax(dim=1))
+
+
+def without_times(inputs):
+    return {name: value for name, value in inputs.items() if name not in ("frame_times", "audio_span")}
+
+
+@pytest.mark.parametrize("name", ["xvit", "videoswin", "wherewhen"])
+def test_each_module_is_in_its_own_mode_afterwards(name):
+    model, inputs = toy(variants()[name])
+    model.train()
+    model.classifier.eval()
+    before = [module.training for module in model.modules()]
+    explain(model, inputs)
+    assert [module.training for module in model.modules()] == before
+    inputs["pixel_values_videos"] = inputs["pixel_values_videos"][:, :, :2]
+    with pytest.raises(ValueError, match="pixel_values_videos"):
+        explain(model, inputs)
+    assert [module.training for module in model.modules()] == before

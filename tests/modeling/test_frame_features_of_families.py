@@ -5,6 +5,7 @@ import tiny_avt
 import tiny_ca2st
 import tiny_time_sformer
 import tiny_video_swin
+import tiny_where_when
 import tiny_xvit
 import torch
 from clips import write_clip
@@ -108,14 +109,25 @@ def test_what_is_refused():
 )
 def test_loads_without_holovid(family, tmp_path):
     """The source of the family inside comes along, also when it is saved once more where holovid is absent."""
+    loads_without_holovid(with_backbone(family), ["AVTConfig", "AVTModel", "AVTForActionAnticipation"], tmp_path)
+
+
+@pytest.mark.slow
+def test_loads_without_holovid_whatever_the_outer_file_imports(tmp_path):
+    """WhereWhen's own file knows nothing of what registers the model inside of it."""
+    model = tiny_where_when.tiny(visual_config=tiny_xvit.tiny_config(num_frames=4), num_frames=4)
+    names = ["WhereWhenConfig", "WhereWhenModel", "WhereWhenForVideoClassification"]
+    loads_without_holovid(model, names, tmp_path)
+
+
+def loads_without_holovid(model, names: list[str], tmp_path) -> None:
     write_clip(tmp_path / "clip.mp4")
     clip, saved, again = (str(tmp_path / name) for name in ("clip.mp4", "saved", "saved_again"))
-    model = with_backbone(family)
     model.save_pretrained(saved)
     HolovidProcessor.for_model(model, fps=None, frame_stride=1).save_pretrained(saved)
     reports = report_without_holovid(tmp_path / "first", clip, [{"source": saved, "save_again": again}])
     reports += report_without_holovid(tmp_path / "second", clip, [{"source": again}])
     for report in reports:
-        assert report.pop("classes")[:3] == ["AVTConfig", "AVTModel", "AVTForActionAnticipation"]
+        assert report.pop("classes")[:3] == names
         assert all(module.startswith("transformers_modules.") for module in report.pop("modules"))
         assert report == computed_here(saved, clip)

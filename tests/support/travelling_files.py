@@ -21,11 +21,12 @@ VIDEO_SWIN_SOURCE = SHARED_BY_MODELS | {
     "layers_video_swin.py", "modeling_video_swin.py", "vit_parts.py",
 }  # fmt: skip
 AVT_SOURCE = SHARED_BY_MODELS | {
-    "configuration_avt.py", "encoder_configs.py", "frames_in_patches.py", "layers_avt.py", "modeling_avt.py",
+    "configuration_avt.py", "encoder_configs.py", "frames_in_patches.py", "inner_models.py", "layers_avt.py",
+    "modeling_avt.py",
 }  # fmt: skip
 WHERE_WHEN_SOURCE = SHARED_BY_MODELS - {"class_names.py"} | {
     "audio_positions.py", "axis_attention.py", "configuration_where_when.py", "encoder_configs.py",
-    "frames_in_patches.py", "layers_where_when.py", "modeling_where_when.py", "vit_parts.py",
+    "frames_in_patches.py", "inner_models.py", "layers_where_when.py", "modeling_where_when.py", "vit_parts.py",
 }  # fmt: skip
 SOURCE_OF_FAMILY = {
     "xvit": XVIT_SOURCE,

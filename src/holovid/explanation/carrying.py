@@ -62,6 +62,11 @@ class OfAll:
         return torch.einsum("bs,bsk->bk", weights.flatten(1), call.support.float().sum(dim=1))
 
 
+def support_of(before: Tensor, gradient: Tensor) -> Tensor:
+    """How much the answer owes to what tokens had before they read, (..., D) -> (...): gradient x state, if > 0."""
+    return (before * gradient).float().sum(dim=-1).clamp(min=0).detach()
+
+
 def step_back(
     axis: type[Axis], call: Attended, found: Tensor, kept: Tensor, special: int = 0
 ) -> tuple[Tensor, Tensor]:

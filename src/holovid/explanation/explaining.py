@@ -14,7 +14,7 @@ from holovid.configuration.suggestions import did_you_mean
 from holovid.explanation.explanation import METHODS, Explanation
 from holovid.explanation.occlusion import occlude, times_of
 from holovid.explanation.relevance import relevance
-from holovid.explanation.scoring import VIDEO, Inputs, without_labels
+from holovid.explanation.scoring import VIDEO, Inputs, without_foreign_times, without_labels
 from holovid.families.family import families, named
 from holovid.modeling.tasks import Task, tasks_of
 
@@ -84,11 +84,7 @@ def explain(
     field = "logits" if asked_task.kind == "score" else asked_task.scores
     device = network.device
     asked = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in asked.items()}
-    given = (
-        asked
-        if network.config.reads_times
-        else {name: value for name, value in asked.items() if name not in ("frame_times", "audio_span")}
-    )
+    given = without_foreign_times(network, asked)
     number = class_numbers(target, len(asked[VIDEO]), network.config, asked_task)
     reference = families()[network.config.model_type].explanations[method]
     if method == "relevance":

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from holovid.explanation.explanation import Explanation
 from holovid.explanation.occlusion import as_shares
-from holovid.explanation.relevance import differentiable, objective_of, probability_of
+from holovid.explanation.relevance import differentiable, objective_of
+from holovid.explanation.scoring import evaluating, probabilities_of, score_of
 
 
 def feature_gradients(model: Any, inputs: dict[str, Any], target: Tensor | None, field: str) -> Explanation:
@@ -21,21 +22,18 @@ def feature_gradients(model: Any, inputs: dict[str, Any], target: Tensor | None,
     """
     kept: list[Tensor] = []
     hook = model.base_model.register_forward_hook(lambda _, __, outputs: kept.append(outputs.last_hidden_state))
-    was_training = model.training
-    model.eval()
     try:
-        with torch.enable_grad():
+        with evaluating(model), torch.enable_grad():
             scores = model(**differentiable(inputs))[field]
             target = scores.argmax(dim=1) if target is None else target
             (features,) = kept
             gradient = torch.autograd.grad(objective_of(scores, target).sum(), features)[0]
     finally:
         hook.remove()
-        model.train(was_training)
     cells = (gradient * features.detach()).float().sum(dim=-1).clamp(min=0)
     return Explanation(
         target=target,
-        score=probability_of(model, scores, target),
+        score=score_of(probabilities_of(model, scores.detach()), target),
         method="gradients",
         where=as_shares(cells),
         when_visual=as_shares(cells.sum(dim=(2, 3))),

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from holovid.explanation.explanation import Explanation
-from holovid.explanation.relevance import probability_of
+from holovid.explanation.occlusion import as_shares
+from holovid.explanation.relevance import above_mean
+from holovid.explanation.scoring import evaluating, probabilities_of, score_of
 
 
 @torch.no_grad()
@@ -16,26 +18,20 @@ def intrinsic(model: Any, inputs: dict[str, Any], target: Tensor | None, field: 
 
     A silent clip among others has a `when_audio` of zeros, and `heard` is 0.
     """
-    was_training = model.training
-    model.eval()
-    outputs = model(**inputs, output_maps=True)
-    model.train(was_training)
+    with evaluating(model):
+        outputs = model(**inputs, output_maps=True)
     scores = outputs[field]
     target = scores.argmax(dim=1) if target is None else target
     maps = {"where": outputs.where * outputs.when_visual[..., None, None], "when_visual": outputs.when_visual}
     if outputs.when_audio.shape[1]:
-        evidence = []
-        for terms in (outputs.audio_evidence, outputs.visual_evidence):
-            above = terms.float().sum(dim=1)
-            above = above - (above.mean(dim=1, keepdim=True) if above.shape[1] > 1 else 0.0)
-            evidence.append(above.gather(1, target[:, None])[:, 0].clamp(min=0))
-        total = evidence[0] + evidence[1]
-        share = torch.where(total > 0, evidence[0] / total.clamp(min=torch.finfo(total.dtype).tiny), 0.5)
+        terms = outputs.audio_evidence, outputs.visual_evidence
+        evidence = [above_mean(each.float().sum(dim=1), target).clamp(min=0) for each in terms]
+        share = as_shares(torch.stack(evidence, dim=1))[:, 0]
         heard = torch.where(outputs.when_audio.sum(dim=1) > 0, share, 0.0)
         maps |= {"when_audio": outputs.when_audio, "heard": heard, "audio_times": outputs.audio_times}
     return Explanation(
         target=target,
-        score=probability_of(model, scores, target),
+        score=score_of(probabilities_of(model, scores), target),
         method="intrinsic",
         frame_times=outputs.frame_times,
         **{name: value.float() for name, value in maps.items()},

@@ -17,6 +17,10 @@ from transformers import PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from holovid.explanation.occlusion import as_shares
+from holovid.explanation.scoring import evaluating
+from holovid.modeling.modeling_common import eager_attention_forward
+
 IMPLEMENTATION = "holovid_recorded"
 
 
@@ -61,10 +65,6 @@ class Recorded:
     results: dict[nn.Module, Tensor] = field(default_factory=dict)
     result_gradients: dict[nn.Module, Tensor] = field(default_factory=dict)
 
-    def kept(self, before: Tensor, gradient: Tensor) -> Tensor:
-        """How much of the answer is due to what tokens had before they read, (..., D) -> (...)."""
-        return (before * gradient).float().sum(dim=-1).clamp(min=0).detach()
-
     def differentiate(self, objective: Tensor) -> None:
         """Add the gradients of a number at everything that was recorded; zeros where it does not depend on it."""
         calls = list(self.attention.values())
@@ -102,14 +102,12 @@ def recorded_attention_forward(
 
     Nothing is dropped: explanations are those of models in evaluation mode.
     """
-    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    if attention_mask is not None:
-        scores = scores + attention_mask
-    weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    output, weights = eager_attention_forward(module, query, key, value, attention_mask, scaling)
     recorded = RECORDING.get()
     if recorded is not None:
         recorded.attention[module] = Attended(weights, value)
-    return (weights @ value).transpose(1, 2).contiguous(), weights
+    return output, weights
 
 
 ALL_ATTENTION_FUNCTIONS.register(IMPLEMENTATION, recorded_attention_forward)
@@ -126,7 +124,7 @@ def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()
     """
     inside = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
     before = [(module, module.config._attn_implementation) for module in inside]
-    was_training, recorded = model.training, Recorded()
+    recorded = Recorded()
 
     def keep(module: nn.Module, arguments: tuple[Tensor, ...], result: Tensor) -> None:
         recorded.states[module], recorded.results[module] = arguments[0], result
@@ -134,9 +132,8 @@ def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()
     hooks = [module.register_forward_hook(keep) for module in watched]
     token = RECORDING.set(recorded)
     try:
-        model.eval()
         model.set_attn_implementation(IMPLEMENTATION)
-        with torch.enable_grad():
+        with evaluating(model), torch.enable_grad():
             yield recorded
     finally:
         RECORDING.reset(token)
@@ -144,7 +141,6 @@ def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()
             hook.remove()
         for module, implementation in before:  # outside first: each also sets what is in it
             module.set_attn_implementation(implementation)
-        model.train(was_training)
 
 
 def shared_back(context: nn.Module, call: Attended, read: Tensor, tokens: int) -> Tensor:
@@ -155,8 +151,7 @@ def shared_back(context: nn.Module, call: Attended, read: Tensor, tokens: int) -
     from. Without that, relevance of a frame would be that of its neighbours.
     """
     parts = call.value_parts.float()
-    total = parts.sum(dim=-1, keepdim=True)
-    parts = torch.where(total > 0, parts / total.clamp(min=torch.finfo(parts.dtype).tiny), 1 / parts.shape[-1])
+    parts = as_shares(parts.flatten(0, 1)).view_as(parts)
     parts = parts.unflatten(0, read.shape[:2]) * read[..., None]
     with torch.enable_grad():
         origin = parts.new_zeros(*read.shape[:2], tokens, parts.shape[-1], requires_grad=True)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from holovid.explanation.explanation import Explanation
 from holovid.explanation.occlusion import as_shares
 from holovid.explanation.recorded import Recorded, attention_recorded
-from holovid.explanation.scoring import SOUND, VIDEO
+from holovid.explanation.scoring import SOUND, VIDEO, probabilities_of, score_of
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,21 @@ class Rule(Protocol):
         """Relevance of what `inputs` show."""
 
 
+def above_mean(scores: Tensor, target: Tensor) -> Tensor:
+    """How far the target's score is above the mean of all, (B, classes) -> (B,); of a single one, the score itself.
+
+    What all have in common changes no answer.
+    """
+    mean = scores.mean(dim=1, keepdim=True) if scores.shape[1] > 1 else 0.0
+    return (scores - mean).gather(1, target[:, None])[:, 0]
+
+
 def objective_of(scores: Tensor, target: Tensor) -> Tensor:
     """The target's logit above the mean of all, in units of itself: a number (B,) that is 1 or -1.
 
-    What all logits have in common changes no answer; and in units of itself, what has two steps to go counts as a part
-    of a part.
+    So what has two steps to go counts as a part of a part.
     """
-    above = scores.float() - (scores.float().mean(dim=1, keepdim=True) if scores.shape[1] > 1 else 0.0)
-    chosen = above.gather(1, target[:, None])[:, 0]
+    chosen = above_mean(scores.float(), target)
     return chosen / chosen.detach().abs().clamp(min=torch.finfo(chosen.dtype).eps)
 
 
@@ -80,12 +87,6 @@ def relevance(model: Any, inputs: dict[str, Any], target: Tensor | None, field: 
             maps["when_audio"] = as_shares(found.sound)
             both = [found.sound.sum(dim=1), torch.zeros_like(found.sound[:, 0]) if seen is None else seen.sum(dim=1)]
             maps["heard"] = both[0] / (both[0] + both[1]).clamp(min=torch.finfo(both[0].dtype).tiny)
-    return Explanation(target=target, score=probability_of(model, scores, target), method="relevance", **maps)
-
-
-def probability_of(model: Any, scores: Tensor, target: Tensor) -> Tensor:
-    """What the model makes of the target, (B,): of models of several labels a clip, of each alone."""
-    scores = scores.detach().float()
-    several = model.config.problem_type == "multi_label_classification"
-    probabilities = scores.sigmoid() if several else scores.softmax(dim=1)
-    return probabilities.gather(1, target[:, None])[:, 0]
+    return Explanation(
+        target=target, score=score_of(probabilities_of(model, scores.detach()), target), method="relevance", **maps
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from holovid.explanation.carrying import AlongSpace, AlongTime, OfAll, step_back
+from holovid.explanation.carrying import AlongSpace, AlongTime, OfAll, step_back, support_of
 from holovid.explanation.recorded import Recorded
 from holovid.explanation.relevance import Relevance
 from holovid.explanation.scoring import VIDEO
@@ -36,7 +36,7 @@ class DividedAxes:
             if before.ndim == 4 and after.ndim == 3:  # a class token of all frames stands in each of them
                 patches = after[:, 1:].unflatten(1, (frames, -1))
                 after = torch.cat((after[:, None, :1].expand(-1, frames, -1, -1), patches), dim=2)
-            kept = recorded.kept(before, after)
+            kept = support_of(before, after)
             found = torch.zeros_like(kept) if found is None else found
             axis = AlongSpace if before.ndim == 4 else OfAll
             stays, read = step_back(axis, recorded.attention[layer.attention], found, kept, special=1)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from holovid.explanation.carrying import AlongSpace, AlongTime, Axis, OfAll, step_back
+from holovid.explanation.carrying import AlongSpace, AlongTime, Axis, OfAll, step_back, support_of
 from holovid.explanation.recorded import Recorded
 from holovid.explanation.relevance import Relevance
 
@@ -49,7 +49,7 @@ class ReadingExperts:
             for pairs in reversed(layer.rounds):
                 found = self.exchange(recorded, layer, pairs, found)
             for expert, part in layer.attentions.items():
-                kept = recorded.kept(recorded.states[part], recorded.result_gradients[part])
+                kept = support_of(recorded.states[part], recorded.result_gradients[part])
                 call, axis = recorded.attention[part.attention], axis_of(part.attention)
                 stays, read = step_back(axis, call, found[expert], kept, special=SPECIAL[expert])
                 found[expert] = stays + read.view_as(stays)
@@ -65,8 +65,8 @@ class ReadingExperts:
         state says."""
         found = {}
         for expert, part in self.base.layers[-1].mlps.items():
-            state = (recorded.results[part] * recorded.result_gradients[part]).float().sum(dim=-1).detach()
-            found[expert] = torch.zeros_like(state) if SPECIAL[expert] else state.clamp(min=0)
+            state = support_of(recorded.results[part], recorded.result_gradients[part])
+            found[expert] = torch.zeros_like(state) if SPECIAL[expert] else state
         return found
 
     def exchange(
@@ -79,7 +79,7 @@ class ReadingExperts:
             for reader, source in (names, reversed(names)):
                 attention = layer.exchanges[pair].readings[reader].attention
                 state = recorded.results[layer.attentions[reader]]
-                kept = recorded.kept(state, recorded.gradients[layer.mlps[reader]])[..., SPECIAL[reader] :]
+                kept = support_of(state, recorded.gradients[layer.mlps[reader]])[..., SPECIAL[reader] :]
                 patches = stays[reader][..., SPECIAL[reader] :]
                 left, read = step_back(axis_of(attention), recorded.attention[attention], patches, kept)
                 stays[reader] = torch.cat((stays[reader][..., : SPECIAL[reader]], left), dim=-1)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from holovid.explanation.carrying import AlongSpace, step_back
+from holovid.explanation.carrying import AlongSpace, step_back, support_of
 from holovid.explanation.recorded import Recorded, shared_back
 from holovid.explanation.relevance import Relevance
 from holovid.explanation.scoring import VIDEO
@@ -30,7 +30,7 @@ class MixedFrames:
         found: Tensor | None = None
         for layer in reversed(self.base.layers):
             before = recorded.states[layer.layernorm_before]
-            kept = recorded.kept(before, recorded.gradients[layer.layernorm_after])
+            kept = support_of(before, recorded.gradients[layer.layernorm_after])
             found = torch.zeros_like(kept) if found is None else found
             call = recorded.attention[layer.attention]
             stays, read = step_back(AlongSpace, call, found, kept, special=1)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from holovid.explanation.carrying import AlongSpace, OfAll, step_back
+from holovid.explanation.carrying import AlongSpace, OfAll, step_back, support_of
 from holovid.explanation.occlusion import as_shares
 from holovid.explanation.recorded import Recorded
 from holovid.explanation.relevance import Relevance
@@ -29,7 +29,7 @@ class CausalSteps:
     def carry(self, recorded: Recorded, inputs: dict[str, Any]) -> Relevance:
         moments: Tensor | None = None
         for layer in reversed(self.base.decoder.h):
-            kept = recorded.kept(recorded.states[layer.ln_1], recorded.gradients[layer.ln_2])
+            kept = support_of(recorded.states[layer.ln_1], recorded.gradients[layer.ln_2])
             if moments is None:
                 moments = torch.zeros_like(kept)
                 moments[:, -1] = 1.0

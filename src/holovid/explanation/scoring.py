@@ -5,7 +5,7 @@ Alphabet: B clips, T frames, C channels, H, W pixels, L rows and F columns of a 
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -17,6 +17,25 @@ Inputs = Mapping[str, Any]
 Probabilities = Callable[[Inputs], Tensor]
 VIDEO, SOUND = "pixel_values_videos", "input_values"
 TIMES = ("frame_times", "audio_span")  # which also say when what is explained happens, to whoever reads it
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """A module and all in it in evaluation mode inside of the block, and each in its own one again afterwards."""
+    before = [(inside, inside.training) for inside in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for inside, was_training in before:
+            inside.training = was_training
+
+
+def probabilities_of(model: Any, logits: Tensor) -> Tensor:
+    """Logits (B, classes) -> probabilities, float32; of a model of several labels a clip, of each class alone."""
+    problem_type = getattr(getattr(model, "config", None), "problem_type", None)
+    several = problem_type == PROBLEM_TYPES["multi_label"]
+    return logits.float().sigmoid() if several else logits.float().softmax(dim=-1)
 
 
 @contextmanager
@@ -37,28 +56,24 @@ def scoring(model: nn.Module | Callable[[Inputs], Tensor]) -> Iterator[Probabili
     tensor([[0.5000, 0.5000]])
     """
     module = model if isinstance(model, nn.Module) else None
-    several = getattr(getattr(model, "config", None), "problem_type", None) == PROBLEM_TYPES["multi_label"]
 
     @torch.no_grad()
     def probabilities(inputs: Inputs) -> Tensor:
         logits = model(inputs) if module is None else module(**without_foreign_times(module, inputs)).logits
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             raise ValueError("an explanation is about logits (clips, classes) of one task; give a function of these")
-        return logits.float().sigmoid() if several else logits.float().softmax(dim=-1)
+        return probabilities_of(model, logits)
 
-    was_training = module is not None and module.training
-    if module is not None:
-        module.eval()
-    try:
+    with nullcontext() if module is None else evaluating(module):
         yield probabilities
-    finally:
-        if module is not None:
-            module.train(was_training)
 
 
 def without_foreign_times(model: nn.Module | Callable[[Inputs], Tensor], inputs: Inputs) -> dict[str, Any]:
-    """The inputs without those of `TIMES` that the model does not take; functions take everything."""
-    if not isinstance(model, nn.Module):
+    """The inputs without those of `TIMES` that the model does not take; functions take everything.
+
+    Of a model of ours its configuration says that, as a head may pass them on unnamed; of others, their `forward`.
+    """
+    if not isinstance(model, nn.Module) or getattr(getattr(model, "config", None), "reads_times", False):
         return dict(inputs)
     taken = inspect.signature(model.forward).parameters
     return {name: value for name, value in inputs.items() if name not in TIMES or name in taken}

@@ -1,0 +1,49 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Models inside of ours, of transformers or of holovid: made by their configuration, started from a published one."""
+
+import os
+from inspect import signature
+from typing import Any
+
+from torch import Tensor
+from transformers import AutoModel, PreTrainedConfig
+from transformers.modeling_utils import PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+from holovid.modeling.weight_files import check_all_there, damage_named, some
+
+# what pools is an image model's own head, not trained in most checkpoints, and of a clip a video model's
+POOLING = "add_pooling_layer"
+
+
+def build_inner_model(config: PreTrainedConfig) -> PreTrainedModel:
+    """A new base model, without the part that pools where it can do without."""
+    without = {POOLING: False} if POOLING in signature(MODEL_MAPPING[type(config)]).parameters else {}
+    return AutoModel.from_config(config, **without)
+
+
+def read_inner_model(source: str | os.PathLike | PreTrainedModel) -> PreTrainedModel:
+    """The base model of a Hub id, a folder, or a model. A head on top of it is left out.
+
+    Raises `ValueError` for a checkpoint that is damaged, or lacks tensors of it.
+    """
+    if isinstance(source, PreTrainedModel):
+        return source.base_model
+    with damage_named(source):
+        model, loading = AutoModel.from_pretrained(source, output_loading_info=True)
+    check_all_there(str(source), loading | {"unexpected_keys": ()}, new=("pooler.",))
+    return model.base_model
+
+
+def fill_inner_model(inner: Any, tensors: dict[str, Tensor]) -> None:
+    """Copy the tensors of a base model into the one inside of ours; it may have a pooler that ours has not.
+
+    Raises `ValueError` when it lacks others.
+    """
+    own = inner.state_dict()
+    if missing := sorted(name for name in own if name not in tensors or own[name].shape != tensors[name].shape):
+        raise ValueError(f"the {inner.config.model_type} to start from lacks {some(missing)}")
+    inner.load_state_dict({name: tensors[name] for name in own})
+
+
+__all__ = ["build_inner_model", "fill_inner_model", "read_inner_model"]
