@@ -9,6 +9,7 @@ sound - before a track that starts late, in a gap, after the end - samples are z
 converted with PyAV (FFmpeg's resampler).
 """
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -188,6 +189,12 @@ class SoundTrack(Sound):
         self._codec: Any = stream.codec_context
         if self._codec is None:
             raise ValueError(f"FFmpeg has no decoder for the sound of {self.name}")
+
+    def between(self, origin: float, end: float) -> "SoundTrack":
+        """The same track for another clip of the file, which starts and ends then, on the clock of the file."""
+        other = copy.copy(self)
+        other.origin, other.end = origin, end
+        return other
 
     @property
     def num_samples(self) -> int:  # type: ignore[override]

@@ -21,6 +21,7 @@ from transformers.video_utils import VideoMetadata
 from holovid.processing.decoders import is_decoder
 from holovid.processing.media_source import is_media_source
 from holovid.processing.options import check_number, check_whole_number
+from holovid.processing.video_parts import VideoPart
 
 logger = logging.get_logger(__name__)
 
@@ -154,7 +155,7 @@ class FrameReading:
 
 def flatten_videos(videos: Any) -> list:
     """The single videos in `videos`: video sources, arrays (T, ., ., .), and lists of frames."""
-    if is_media_source(videos) or is_decoder(videos, "VideoDecoder"):
+    if is_read(videos):
         return [videos]
     if isinstance(videos, Tensor) and (videos.is_meta or videos.layout != torch.strided):
         raise ValueError(f"frames are plain tensors that hold numbers, got a {videos.layout} one on {videos.device}")
@@ -171,6 +172,11 @@ def flatten_videos(videos: Any) -> list:
         "videos must be paths, URLs, bytes, binary files, lists of frames (PIL images or arrays of 3 axes), or arrays "
         f"of 4 or 5 axes; got {'an empty ' if isinstance(videos, (list, tuple)) else ''}{type(videos).__name__}{shape}"
     )
+
+
+def is_read(video: Any) -> bool:
+    """Whether it is a video whose frames are decoded here: a file, a decoder of torchcodec, or a part of a film."""
+    return is_media_source(video) or is_decoder(video, "VideoDecoder") or isinstance(video, VideoPart)
 
 
 def is_frame(value: Any) -> bool:
@@ -228,4 +234,4 @@ def wrong_type(dtype: Any) -> str:
     return f"frames are integers of 8 bits, or floats in 0..255, got {name}; bring them to 0..255 and make them uint8"
 
 
-__all__ = ["FrameReading", "check_facts", "flatten_videos", "pick_frames"]
+__all__ = ["FrameReading", "check_facts", "flatten_videos", "is_read", "pick_frames"]

@@ -21,14 +21,14 @@ Alphabet: T frames, C = 3 colour channels (RGB).
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.video_utils import VideoMetadata
 
 from holovid.processing.audio_decoding import SoundTrack, pick_sound, read_packets
 from holovid.processing.clock_jumps import LEAP, keep_sound_running, may_leap, packet_times
@@ -38,6 +38,7 @@ from holovid.processing.media_source import Interval, MediaSource, OpenedSource,
 from holovid.processing.packet_index import PacketFacts, index_packets
 from holovid.processing.picture_decoding import PictureFile, picture_format
 from holovid.processing.torchcodec_decoding import check_torchcodec, open_decoder
+from holovid.processing.video_parts import VideoPart, shown_part
 
 try:
     import av
@@ -51,7 +52,6 @@ except ImportError:
 SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 LARGE = 2**24  # pixels of a frame, 4096 x 4096
 KEPT = 2**27  # bytes of pictures that may be kept where frames are counted by decoding them
-ROUNDING = 1e-6  # seconds by which a time that was written down may differ from the one that is meant
 
 
 def open_video(
@@ -135,9 +135,9 @@ class VideoFile:
         self._stored_size = first.width, first.height
         self._turn = quarter_turns_and_flips(first)
         self.start = float(self.times[0])
-        self.metadata = self._read_metadata()
+        self.metadata = self._shown.metadata(self._header_rate, *self._upright_size)
         if self.sound is not None:
-            self.sound.origin, self.sound.end = self.start, self._interval_end
+            self.sound.origin, self.sound.end = self.start, self._shown.limit
 
     def __enter__(self) -> "VideoFile":
         return self
@@ -158,7 +158,7 @@ class VideoFile:
     @property
     def seconds(self) -> float:
         """How long the clip lasts: until the last frame has been shown; infinite if the file does not tell."""
-        return self._end - self.start
+        return self._shown.seconds
 
     def frames(
         self, indices: Sequence[int] | np.ndarray | None = None, each: Callable[[Tensor], Tensor] | None = None
@@ -182,14 +182,7 @@ class VideoFile:
         pixels = torch.empty((len(wanted) if each is None else 0, height, width, 3), dtype=torch.uint8)
         place = {self._first + int(frame): row for row, frame in enumerate(wanted)}
         for index, frame in self._decode(list(place)):
-            # With the size, as a stream may change it midway; with one thread, as data loaders run many of us.
-            try:
-                rgb = self._to_rgb.reformat(frame, width, height, format="rgb24", threads=1)
-            except (av.FFmpegError, OSError) as error:  # such as a format of colours that FFmpeg knows by name only
-                raise ValueError(
-                    f"frame {index - self._first} of {self.name} cannot be converted to RGB: {error}"
-                ) from error
-            picture = torch.from_numpy(rgb.to_ndarray())
+            picture = self._pixels(index, frame)
             if each is not None:
                 picture = each(upright(picture.permute(2, 0, 1)[None], self._turn))[0]
                 if not len(pixels):
@@ -198,6 +191,71 @@ class VideoFile:
         if not np.array_equal(wanted, indices):
             pixels = pixels[torch.from_numpy(order)]
         return pixels if each is not None else upright(pixels.permute(0, 3, 1, 2), self._turn), self.times[indices]
+
+    def in_order(self, indices: Sequence[int] | np.ndarray) -> Iterator[tuple[int, Tensor]]:
+        """Decode frames one after another, each once, for as long as nothing is damaged: a film in little memory.
+
+        Args:
+            indices: which, in ascending order, none twice.
+
+        Yields the number of a frame and its uint8 RGB pixels (C, H, W), those that `frames` gives. Where something is
+        damaged, the frames from there to the next stretch that can be decoded alone are in memory together.
+        """
+        wanted = (checked_indices(indices, len(self), self.name) + self._first).tolist()
+        if self._index is None:
+            for index, frame in self._decode(wanted):
+                yield index - self._first, self._upright(self._pixels(index, frame))
+            return
+        for first, last, some in self._runs(wanted):
+            left, damaged = deque(sorted(some)), set[int]()
+            run = self._run(first, last, needed={int(self._index.packet_of_frame[frame]) for frame in some})
+            for index, frame in self._decode_strictly(first, run, list(left), damaged):
+                if damaged or index != left[0]:
+                    break
+                yield left.popleft() - self._first, self._upright(self._pixels(index, frame))
+            for _, group in groupby(left, lambda frame: int(self._index.first_packet_of_frame[frame])):
+                numbers = np.array(list(group)) - self._first
+                yield from zip(numbers.tolist(), self.frames(numbers)[0], strict=True)
+
+    def part(
+        self,
+        start: float,
+        end: float,
+        read: Callable[[np.ndarray, Callable[[Tensor], Tensor] | None], Tensor] | None = None,
+    ) -> VideoPart:
+        """The frames on the screen from second `start` on and before second `end`, and what is heard meanwhile.
+
+        A processor makes of it what it makes of `{"path": ..., "bytes": None, "start": start, "end": end}`. It can be
+        read for as long as this video is open.
+
+        Args:
+            read: gives its frames by their numbers in this video, and what `each` of `frames` makes of them; by
+                default they are decoded.
+
+        Raises `ValueError` where no frame is shown.
+        """
+        shown = shown_part(self.name, self.times, self._shown.end, (start, end))
+
+        def decoded(indices: np.ndarray, each: Callable[[Tensor], Tensor] | None) -> Tensor:
+            return self.frames(indices, each)[0]
+
+        facts = shown.metadata(self._header_rate, *self._upright_size)
+        return VideoPart(self.name, shown, facts, read or decoded, self.sound)
+
+    def _pixels(self, index: int, frame: "av.VideoFrame") -> Tensor:
+        """uint8 RGB (H, W, C) as it is stored."""
+        # With the size, as a stream may change it midway; with one thread, as data loaders run many of us.
+        try:
+            rgb = self._to_rgb.reformat(frame, *self._stored_size, format="rgb24", threads=1)
+        except (av.FFmpegError, OSError) as error:  # such as a format of colours that FFmpeg knows by name only
+            raise ValueError(
+                f"frame {index - self._first} of {self.name} cannot be converted to RGB: {error}"
+            ) from error
+        return torch.from_numpy(rgb.to_ndarray())
+
+    def _upright(self, pixels: Tensor) -> Tensor:
+        """(H, W, C) as it is stored -> (C, H, W) as it is shown."""
+        return upright(pixels.permute(2, 0, 1), self._turn)
 
     def _open(self, num_threads: int | None = None, strict: bool = True) -> None:
         """Open the container, or open it anew to stand before its first packet.
@@ -289,34 +347,18 @@ class VideoFile:
         Its clock goes on as in the file. The first frame is the one on the screen when the interval starts, and is
         shown from then on.
         """
-        start, end = (interval[0] or 0), (math.inf if interval[1] is None else interval[1])
-        origin = float(self.times[0])
-        borders = np.append(self.times, math.inf if self._until is None else self._until) - origin
-        if start > borders[-1] - ROUNDING:
-            raise empty_interval(self.name, interval, float(borders[-2]))
-        self._first = int(np.searchsorted(borders[:-1], start + ROUNDING, side="right")) - 1
-        stop = max(self._first + 1, int(np.searchsorted(borders[:-1], end - ROUNDING)))
-        self._interval_end = origin + end
-        self._end = origin + min(end, float(borders[stop]))
-        self._own_rate = (stop - self._first) / (borders[stop] - borders[self._first])
-        self.times = self.times[self._first : stop].copy()
-        self.times[0] = max(self.times[0], origin + start)
+        until = math.inf if self._until is None else self._until
+        self._shown = shown_part(self.name, self.times, until, interval)
+        self._first, self.times = self._shown.first, self._shown.times
 
-    def _read_metadata(self) -> VideoMetadata:
-        count = len(self.times)
-        fps = float(self._stream.average_rate) if self._stream.average_rate else None
-        # Where the header is right it is exact; time stamps may be rounded to milliseconds.
-        if math.isfinite(self.seconds) and (fps is None or abs(fps - self._own_rate) > 0.01 * self._own_rate):
-            fps = count / self.seconds
-        width, height = self._stored_size if not self._turn[0] else self._stored_size[::-1]
-        return VideoMetadata(
-            total_num_frames=count,
-            fps=fps,
-            width=width,
-            height=height,
-            duration=self.seconds if math.isfinite(self.seconds) else None,
-            video_backend="pyav",
-        )
+    @property
+    def _header_rate(self) -> float | None:
+        return float(self._stream.average_rate) if self._stream.average_rate else None
+
+    @property
+    def _upright_size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self._stored_size if not self._turn[0] else self._stored_size[::-1]
 
     def _decode(self, wanted: list[int]) -> Iterator[tuple[int, "av.VideoFrame"]]:
         """(index, picture) of the wanted frames, in any order; of a frame that comes twice the later picture counts.
@@ -367,13 +409,14 @@ class VideoFile:
         return lost
 
     def _decode_strictly(
-        self, first: int, run: Iterable[tuple[int, "av.Packet"]], wanted: list[int]
+        self, first: int, run: Iterable[tuple[int, "av.Packet"]], wanted: list[int], damaged: set[int] | None = None
     ) -> Generator[tuple[int, "av.VideoFrame"], None, set[int]]:
         """Pictures of the wanted frames; returns the packets that are damaged, or whose picture does not come.
 
-        Not those that lean on packets before the `first` of this run, which no wanted frame leans on.
+        Not those that lean on packets before the `first` of this run, which no wanted frame leans on. Those that are
+        damaged are put into `damaged` before pictures come that may lean on them.
         """
-        missing, damaged = set(wanted), set()
+        missing, damaged = set(wanted), set() if damaged is None else damaged
         key = self._index.frame_of_packet(first)  # on which all others lean
         for number, packet in chain(run, [(-1, None)]):  # None: hand out what is still held back
             try:
@@ -515,12 +558,6 @@ def number_packets(
         if index is not None and index.jumps:
             packet.pts += int(index.ticks[number])
         yield number, packet
-
-
-def empty_interval(name: str, interval: Interval, last: float) -> ValueError:
-    start, end = interval
-    until = "its end" if end is None else f"{end:g} s"
-    return ValueError(f"{name} shows no frame from {start or 0:g} s to {until}; its last one is at {last:g} s")
 
 
 def quarter_turns_and_flips(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:

@@ -12,6 +12,7 @@ The defaults are those of the released XViT models. Alphabet: B clips, V views a
 import dataclasses
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, ClassVar
 
@@ -33,12 +34,12 @@ from holovid.processing.clip_sound import HeardSound, Listening
 from holovid.processing.decoders import DecoderVideo, is_decoder
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
 from holovid.processing.frame_sampling import SAMPLINGS, WITH_STRIDE, sample_frame_indices
-from holovid.processing.given_frames import FrameReading, check_facts, flatten_videos, pick_frames
+from holovid.processing.given_frames import FrameReading, check_facts, flatten_videos, is_read, pick_frames
 from holovid.processing.given_sounds import split_sounds
-from holovid.processing.media_source import is_media_source
 from holovid.processing.options import check_choices, check_colours, check_names, plain, split_known
 from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
+from holovid.processing.video_parts import VideoPart
 
 MOST_RESIZED_PIXELS = 2**23  # of a frame, 4096 x 2048
 RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
@@ -224,9 +225,9 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         """
         Args:
             videos: a path, URL, bytes, binary file object, `{"path", "bytes"}` (what `datasets.Video(decode=False)`
-                gives, and with `"start"` and `"end"` in seconds a part of it), list of frames (PIL, or arrays of 3
-                axes), array or tensor (T, C, H, W) or (T, H, W, C); a batch of those as an array of 5 axes or as a
-                list, which may mix them.
+                gives, and with `"start"` and `"end"` in seconds a part of it), part of an open video
+                (`VideoFile.part`), list of frames (PIL, or arrays of 3 axes), array or tensor (T, C, H, W) or
+                (T, H, W, C); a batch of those as an array of 5 axes or as a list, which may mix them.
             audio: for a model that hears, the sound of each video in the kinds that [`HolovidFeatureExtractor`] takes;
                 it starts with the first frame. `None`, also in a list, stands for the sound track of the video; an
                 empty waveform for silence.
@@ -297,19 +298,13 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         clips = []
         for index, (video, audio) in enumerate(zip(videos, sounds, strict=True)):
             heard = None
-            is_decoded_column = is_decoder(video, "VideoDecoder")
-            if is_decoded_column or is_media_source(video):
+            if is_read(video):
                 with_sound = listening is not None and listening.wants_track(audio)
-                opened: Any = (
-                    DecoderVideo(video, with_sound)
-                    if is_decoded_column
-                    else open_video(video, options["decoder"], with_sound)
-                )
-                with opened as file:
+                with opened(video, options["decoder"], with_sound) as file:
                     reading.warn_of_levels()
                     frames, facts, times = read_frames(file, pick, shrink)
                     if listening is not None:
-                        heard = listening.listen(audio, times, file.seconds, file.sound)
+                        heard = listening.listen(audio, times, file.seconds, file.sound if with_sound else None)
             else:
                 facts = reading.describe(video) if given is None else dataclasses.replace(given[index])
                 check_facts(facts)
@@ -469,8 +464,17 @@ def check_resized(frames: Tensor, new_size: tuple[int, int]) -> None:
         )
 
 
+def opened(video: Any, decoder: str, with_sound: bool) -> Any:
+    """A context in which one of the videos that are read, rather than given as frames, is open."""
+    if isinstance(video, VideoPart):
+        return nullcontext(video)
+    if is_decoder(video, "VideoDecoder"):
+        return DecoderVideo(video, with_sound)
+    return open_video(video, decoder, with_sound)
+
+
 def read_frames(
-    video: VideoFile | TorchcodecVideoFile | PictureFile,
+    video: VideoFile | TorchcodecVideoFile | PictureFile | VideoPart,
     sample_indices_fn: Callable | None,
     shrink: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, VideoMetadata, np.ndarray]:
