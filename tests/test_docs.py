@@ -156,7 +156,7 @@ def walk_through(page: str, place: Path, forks: Commands) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["anticipation", "convert", "export", "install", "sound", "streaming"])
+@pytest.mark.parametrize("page", ["anticipation", "convert", "export", "films", "install", "sound", "streaming"])
 def test_page_runs(page, tmp_path, forks):
     printed = walk_through(f"{page}.md", tmp_path, forks)
     if page == "anticipation":  # which says what is printed in comments
@@ -171,6 +171,10 @@ def test_page_runs(page, tmp_path, forks):
         assert "[20, 20] [range(12, 20), range(12, 20)]" in printed[0]
         assert len(printed[-1].splitlines()) == 8  # answers of 4 seconds, two a second
         assert (tmp_path / "seen.mp4").is_file()
+    if page == "films":
+        record = json.loads(printed[-2])
+        assert len(record["windows"]) == 13 and record["seconds"] == pytest.approx(8.0)
+        assert all((tmp_path / f"film.{suffix}").is_file() for suffix in ("png", "srt", "csv", "vtt"))
     if page == "convert":
         assert "it lacks base_model.cls_token" in printed[0]
 

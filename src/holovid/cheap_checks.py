@@ -6,7 +6,7 @@ Nothing here is the only check: what a function of the library takes, it checks 
 import csv
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from huggingface_hub.errors import HFValidationError
@@ -27,6 +27,10 @@ EPIC_COLUMNS = frozenset(
 )  # fmt: skip
 EPIC_ANSWERS = ("action", "label", "verb", "noun")
 EXPLANATION_FILES = {".png": "Picture", ".mp4": "Video", ".html": "Page"}  # what is in a file of which ending
+TIMELINE_FILES = {  # likewise
+    ".csv": "Segments", ".json": "Scores and segments", ".vtt": "Subtitles", ".srt": "Subtitles", ".png": "Picture",
+    ".mp4": "Video",
+}  # fmt: skip
 ENOUGH_EPIC_COLUMNS = 4  # of them tell a table that lacks some
 LIST_LINE = re.compile(r".*\S[ \t]+-?[0-9]+\s*")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -76,9 +80,19 @@ def check_clip(clip: str) -> None:
 
 def check_explanation_file(path: str | os.PathLike) -> None:
     """Raise `ValueError` for a name that does not say what kind of file an explanation is written to."""
-    if Path(path).suffix.lower() not in EXPLANATION_FILES:
-        *others, last = EXPLANATION_FILES
-        raise ValueError(f"an explanation is written to a file that ends in {', '.join(others)} or {last}, got {path}")
+    check_ending("an explanation", path, EXPLANATION_FILES)
+
+
+def check_timeline_file(path: str | os.PathLike) -> None:
+    """Raise `ValueError` for a name that does not say what kind of file a timeline is written to."""
+    check_ending("a timeline", path, TIMELINE_FILES)
+
+
+def check_ending(what: str, path: str | os.PathLike, endings: Collection[str]) -> None:
+    """Raise `ValueError` unless the name of a file ends in one of `endings`, capitals or not."""
+    if Path(path).suffix.lower() not in endings:
+        *others, last = endings
+        raise ValueError(f"{what} is written to a file that ends in {', '.join(others)} or {last}, got {path}")
 
 
 def check_clips(source: str, columns: Sequence[str] = ()) -> None:

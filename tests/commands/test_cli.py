@@ -46,7 +46,20 @@ def holovid():
 
 @pytest.mark.parametrize(
     "command",
-    ["classify", "explain", "app", "convert", "evaluate", "info", "card", "push", "export", "watch", "data synth"],
+    [
+        "classify",
+        "explain",
+        "app",
+        "convert",
+        "evaluate",
+        "info",
+        "card",
+        "push",
+        "export",
+        "watch",
+        "timeline",
+        "data synth",
+    ],
 )
 def test_help_has_an_example(holovid, command):
     assert f" holovid {command} " in holovid(*command.split(), "--help").output

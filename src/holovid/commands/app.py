@@ -23,9 +23,22 @@ from holovid.commands.info import info
 from holovid.commands.option_groups import ungrouped
 from holovid.commands.page import app as page
 from holovid.commands.push import push
+from holovid.commands.timeline import timeline
 from holovid.commands.watch import watch
 
-COMMANDS = (classify, explain, page, watch, evaluate, convert, export, info, card, push)  # in the order of the help
+COMMANDS = (
+    classify,
+    explain,
+    page,
+    watch,
+    timeline,
+    evaluate,
+    convert,
+    export,
+    info,
+    card,
+    push,
+)  # in the order of the help
 UsageError: Any = typer.BadParameter.__base__  # of whichever click typer has
 
 

@@ -83,6 +83,16 @@ def answer_table(
     return table
 
 
+def segment_table(segments: Sequence[Any]) -> Table:
+    """A row for each segment of a film."""
+    table = Table("from", "to", "label", "score")
+    for column in (0, 1, 3):
+        table.columns[column].justify = "right"
+    for segment in segments:
+        table.add_row(f"{segment.start:.2f} s", f"{segment.end:.2f} s", segment.label, f"{segment.score:.3f}")
+    return table
+
+
 def caption_of(scale: Mapping[str, Any]) -> str:
     """
     >>> caption_of({"range": (0, 100), "training_mean": 55.25})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
@@ -61,7 +62,7 @@ class KeptSound:
         return piece
 
     def _decoded(self) -> Iterator[Any]:
-        for packet in [*read_packets(self._container, [self._stream]), None]:  # None: hand out what is held back
+        for packet in chain(read_packets(self._container, [self._stream]), [None]):  # None: hand out what is held back
             try:
                 yield from self._stream.codec_context.decode(packet)
             except av.FFmpegError:

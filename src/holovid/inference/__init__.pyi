@@ -1,0 +1,8 @@
+from .segments import Segment as Segment
+from .segments import SegmentRules as SegmentRules
+from .segments import find_segments as find_segments
+from .timeline_files import write_timeline as write_timeline
+from .timelines import Timeline as Timeline
+from .timelines import timeline as timeline
+
+__all__: list[str]

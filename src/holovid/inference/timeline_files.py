@@ -1,0 +1,106 @@
+"""Timelines as files: the suffix says whether it is a table, JSON, subtitles, a picture or the film with labels."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from holovid.cheap_checks import check_timeline_file
+from holovid.files import new_file, write_whole
+from holovid.inference.annotated_video import annotated_video
+from holovid.inference.kept_sound import kept_sound
+from holovid.inference.segments import Segment
+from holovid.inference.subtitles import subrip, webvtt
+from holovid.inference.timeline_picture import DOTS_PER_INCH, draw_timeline
+from holovid.inference.timelines import Timeline
+from holovid.processing.media_source import MediaSource
+from holovid.processing.video_decoding import VideoFile, open_video
+
+COLUMNS = ("path", "start", "end", "label", "score")
+
+
+def write_timeline(
+    timeline: Timeline,
+    segments: Sequence[Segment],
+    path: str | os.PathLike,
+    film: MediaSource | None = None,
+    top_k: int = 3,
+) -> None:
+    """Write a file that is whole or not there.
+
+    Args:
+        path: its suffix says what it is:
+            - `.csv`: the segments, a row each, with the columns path, start, end, label and score, as tables of clips
+              have them;
+            - `.json`: the segments, and the scores of all windows;
+            - `.vtt`, `.srt`: the segments as subtitles;
+            - `.png`: scores and segments over time;
+            - `.mp4`: the film with its sound, and below each frame the best answers of the nearest window.
+        film: of the timeline, needed for `.mp4`.
+        top_k: answers in `.mp4`.
+
+    Raises `ValueError` for another suffix, or no film where one is needed.
+    """
+    path = Path(path)
+    check_timeline_file(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        write_whole(path, table_of(timeline, segments))
+    elif suffix == ".json":
+        write_whole(path, json.dumps(timeline_record(timeline, segments), allow_nan=False))
+    elif suffix == ".vtt":
+        write_whole(path, webvtt(segments))
+    elif suffix == ".srt":
+        write_whole(path, subrip(segments))
+    elif suffix == ".png":
+        with new_file(path) as unfinished:
+            draw_timeline(timeline, segments).savefig(unfinished, format="png", dpi=DOTS_PER_INCH)
+    elif film is None:
+        raise ValueError("a film with its labels is made of the film: give it beside the timeline")
+    else:
+        write_labelled_film(timeline, film, path, top_k)
+
+
+def table_of(timeline: Timeline, segments: Sequence[Segment]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for segment in segments:
+        table.writerow(
+            [timeline.name, f"{segment.start:.3f}", f"{segment.end:.3f}", segment.label, f"{segment.score:.4f}"]
+        )
+    return text.getvalue()
+
+
+def timeline_record(timeline: Timeline, segments: Sequence[Segment]) -> dict[str, Any]:
+    """All of it as numbers and lists, for JSON."""
+    ends = (timeline.starts + timeline.window).clip(max=timeline.seconds)
+    return {
+        "film": timeline.name,
+        "seconds": timeline.seconds,
+        "kind": timeline.kind,
+        "labels": list(timeline.labels),
+        "segments": [vars(segment) for segment in segments],
+        "windows": [
+            {"start": float(start), "end": float(end), "scores": scores.tolist()}
+            for start, end, scores in zip(timeline.starts, ends, timeline.scores, strict=True)
+        ],
+    }
+
+
+def write_labelled_film(timeline: Timeline, film: MediaSource, path: Path, top_k: int) -> None:
+    """All frames and the sound of a film, each frame with the answers of the nearest window."""
+    with ExitStack() as stack:
+        video: Any = stack.enter_context(open_video(film))
+        if not isinstance(video, VideoFile):
+            raise ValueError(f"{video.name} is a picture; a film is a video")
+        sound = stack.enter_context(kept_sound(film, video.start))
+        written = stack.enter_context(annotated_video(path, video.metadata.fps, sound))
+        for number, pixels in video.in_order(range(len(video))):
+            second = float(video.times[number]) - video.start
+            written.write(pixels, second, timeline.best(second, top_k))

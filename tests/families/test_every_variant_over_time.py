@@ -1,0 +1,28 @@
+"""A timeline of a film is there for every family, also one that hears, and is what the pipeline says of each clip."""
+
+import numpy as np
+import pytest
+from sounding_clips import write_sounding_clip
+from toy_models import toy
+
+from holovid import HolovidProcessor, VideoClassificationPipeline
+from holovid.inference import timeline
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 16_000 * 3)).astype(np.float32)
+    path = tmp_path_factory.mktemp("films") / "film.mkv"
+    return write_sounding_clip(path, 60, noise, codec="pcm_s16le", size=(64, 64))
+
+
+def test_scores_over_time(variant, film):
+    model, _ = toy(variant)
+    processor = HolovidProcessor.for_model(model).video_processor
+    scores = timeline(model, processor, film, 1.0, 0.5, batch_size=2, progress=False)
+    say = VideoClassificationPipeline(model=model, video_processor=processor)
+    assert scores.starts.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
+    for start, row in zip(scores.starts, scores.scores, strict=True):
+        clip = {"path": str(film), "bytes": None, "start": float(start), "end": float(start) + 1.0}
+        want = {answer["label"]: answer["score"] for answer in say(clip)}
+        assert dict(zip(scores.labels, row.tolist(), strict=True)) == pytest.approx(want, abs=1e-5)
