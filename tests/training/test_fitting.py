@@ -106,8 +106,8 @@ def test_it_stops_early_and_keeps_the_best(tmp_path_factory, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "finetune is ours, of no paper" in said and "not mirrored, since a class is called 'left'" in said
     record = json.loads((run / "training.json").read_text())
-    assert (record["recipe"], record["total_batch_size"]) == ("finetune", 4)
     log = [entry["eval_top1"] for entry in log_of(run) if "eval_top1" in entry]
+    assert (record["recipe"], record["total_batch_size"], record["epochs"]) == ("finetune", 4, len(log))
     assert len(log) < 30 and len(log) - 1 - log.index(max(log)) == 8  # a quarter of 30, rounded up
     results = json.loads((run / "all_results.json").read_text())
     assert results["eval_top1"] == max(log)

@@ -25,11 +25,13 @@ def train(
 
     holovid train clips
 
-    holovid train clips --model xvit=google/vit-base-patch16-224 --recipe xvit-ssv2 --bf16 --output run
+    holovid train clips --model xvit=google/vit-base-patch16-224 --bf16 --output run
+
+    holovid train clips --recipe cast-ssv2 --experts space=openai/clip-vit-base-patch16 time=MCG-NJU/videomae-base
 
     holovid train run.yaml --seed 1
 
-    The last one takes arguments from a file; what stands beside it overrides it. Stopped or killed, the same command
+    A file holds arguments; what stands beside it overrides it. Stopped or killed, the same command
     with --resume-from-checkpoint true goes on. On several devices: torchrun --nproc_per_node 8 -m holovid train ...
     """
     if options:
