@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Sequence
 
+import torch
 from transformers import TrainingArguments
 from transformers.utils import logging
 
@@ -23,6 +24,9 @@ from holovid.training.trainer import VideoTrainer
 logger = logging.get_logger(__name__)
 
 FEW_STEPS = 10  # of an epoch
+# Of a model with fewer parameters one thread computes a step as fast as several, which wait for one another where the
+# processes that read clips, or others, take their cores: a step then takes ten times as long.
+WORTH_THREADS = 5_000_000
 
 
 def run_training(arguments: Sequence[str]) -> None:
@@ -43,6 +47,8 @@ def run_training(arguments: Sequence[str]) -> None:
             {"metric_for_best_model": best, "greater_is_better": more_is_better} if args.load_best_model_at_end else {}
         )
         run, args = parse_arguments(arguments, parts.recipe, **defaults)
+    if args.device.type == "cpu" and parts.model.num_parameters() < WORTH_THREADS:
+        torch.set_num_threads(1)
     trainer = VideoTrainer(
         parts.model,
         args,
