@@ -91,20 +91,39 @@ class AVTStream:
         Raises `ValueError` when B or the size of frames is not what it was before, and for frames that the model does
         not take; the streams are then as they were. After any other error all streams begin anew.
         """
+        return self._follow(pixel_values_videos)[-1]
+
+    @torch.no_grad()
+    def after_each(self, pixel_values_videos: Tensor) -> list[StreamOutput]:
+        """Take the next frames together, which is cheaper than one by one, and return what was said after each.
+
+        Args:
+            pixel_values_videos: (B, t, C, H, W) as in the call.
+
+        Raises what the call raises.
+        """
+        return self._follow(pixel_values_videos, each=True)
+
+    def _follow(self, pixel_values_videos: Tensor, each: bool = False) -> list[StreamOutput]:
+        """What follows after the last frame, or after `each`; all of them are seen together."""
         check_frames(pixel_values_videos, self.model.config.num_channels)
         shape = (pixel_values_videos.shape[0], *pixel_values_videos.shape[2:])
         if self.shape not in (None, shape):
             raise ValueError(f"frames of these streams are {self.shape}, got {shape}; reset() begins new streams")
+        outputs = []
         try:
-            hidden_states = self._read(self.model.avt.see(pixel_values_videos.to(self.model.device)))
+            seen = self.model.avt.see(pixel_values_videos.to(self.model.device))
+            for features in seen.split(1 if each else seen.shape[1], dim=1):
+                following = self.model.avt.decoder.predict(self._read(features)[:, -1])
+                self.seen += features.shape[1]
+                frames = range(max(0, self.seen - self.num_frames), self.seen)
+                logits = self.model.classifiers["action"](following)
+                outputs.append(StreamOutput(logits, [frames] * shape[0], [self.seen] * shape[0]))
         except BaseException:
             self.reset()
             raise
         self.shape = shape
-        self.seen += pixel_values_videos.shape[1]
-        following = self.model.avt.decoder.predict(hidden_states[:, -1])
-        frames = range(max(0, self.seen - self.num_frames), self.seen)
-        return StreamOutput(self.model.classifiers["action"](following), [frames] * shape[0], [self.seen] * shape[0])
+        return outputs
 
     def _read(self, features: Tensor) -> Tensor:
         """Hidden states (B, steps, M) of the decoder, the last one that of the last frame."""

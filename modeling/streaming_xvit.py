@@ -110,18 +110,48 @@ class XViTStream:
         for frames that the model does not take; the streams are then as they were. After any other error all streams
         begin anew.
         """
+        self._take(pixel_values_videos, interpolate_pos_encoding)
+        return StreamOutput(self.logits, self.frames, list(self.frames_seen))
+
+    @torch.no_grad()
+    def after_each(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> list[StreamOutput]:
+        """Take the next frames together, which is cheaper than one by one, and return what was known in between.
+
+        Args:
+            pixel_values_videos: (B, t, C, H, W) as in the call; of groups t is at most T.
+            interpolate_pos_encoding: as in the call.
+
+        Returns an output for each `step` frames that are finished now, what a call after the last of them returns;
+        none while a group is not complete. Raises what the call raises.
+        """
+        return self._take(pixel_values_videos, interpolate_pos_encoding, each=True)
+
+    def _take(
+        self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool, each: bool = False
+    ) -> list[StreamOutput]:
+        """Compute frames together, and let the window slide over them at once, or in steps: over `each`."""
         self._check(pixel_values_videos, interpolate_pos_encoding)
+        count = pixel_values_videos.shape[1]
+        if each and count > self.num_frames and isinstance(self.backbone, FrameGroups):
+            raise ValueError(f"at most {self.num_frames} frames of groups are taken together, got {count}")
+        outputs = []
         try:
             features = self.backbone(
                 pixel_values_videos.to(self.model.device), self.frames_seen, interpolate_pos_encoding
             )
-            self.frames_seen = [seen + pixel_values_videos.shape[1] for seen in self.frames_seen]
+            seen_then = [seen + count for seen in self.frames_seen]
             if features is not None:
-                self._append(features)
+                left = features.shape[1] + seen_then[0] % self.step  # groups of all streams end with the same frames
+                for piece in features.split(self.step if each else features.shape[1], dim=1):
+                    left -= piece.shape[1]
+                    self.frames_seen = [seen - left for seen in seen_then]
+                    self._append(piece)
+                    outputs.append(StreamOutput(self.logits, self.frames, list(self.frames_seen)))
+            self.frames_seen = seen_then
         except BaseException:
             self.reset()
             raise
-        return StreamOutput(self.logits, self.frames, list(self.frames_seen))
+        return outputs
 
     @property
     def num_bytes(self) -> int:

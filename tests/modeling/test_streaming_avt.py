@@ -32,6 +32,17 @@ def test_equal_to_the_last_frames(num_frames):
 
 
 @torch.no_grad()
+def test_frames_that_are_taken_together_are_told_of_one_by_one():
+    model = tiny()
+    single, together, frames = AVTStream(model), AVTStream(model), clips(model.config, frames=23)
+    got = [output for chunk, _ in pieces(frames) for output in together.after_each(chunk)]
+    for frame, output in zip(frames.split(1, dim=1), got, strict=True):
+        want = single(frame)
+        assert (output.frames, output.frames_seen) == (want.frames, want.frames_seen)
+        torch.testing.assert_close(output.logits, want.logits, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
 def test_two_hundred_frames_one_by_one():
     """Each costs one frame of the image model and one step of the decoder."""
     model = tiny(max_position_embeddings=200)

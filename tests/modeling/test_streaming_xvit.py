@@ -51,6 +51,35 @@ def past(**overrides) -> XViTForVideoClassification:
     return tiny(**{"mix_direction": "past", "temporal_embedding_length": 5} | overrides)
 
 
+@pytest.mark.parametrize(
+    ("mixing", "step"),
+    [
+        ({"mix_direction": "past"}, 1),
+        (GROUPS["groups"][0], 3),
+        (GROUPS["whole clip"][0], 6),
+        (PAST["groups"] | {"mix_direction": "past"}, 1),
+    ],
+)
+def test_frames_that_are_taken_together_are_told_of_one_by_one(mixing, step):
+    model = tiny(**mixing)
+    frames = torch.randn(2, 26, 3, 16, 16)
+    single, together = XViTStream(model), XViTStream(model)
+    want = [output for frame in frames.split(1, dim=1) if (output := single(frame)).frames_seen[0] % step == 0]
+    got = [output for piece in frames.split([1, 5, 6, 6, 4, 2, 2], dim=1) for output in together.after_each(piece)]
+    assert [output.frames_seen for output in got] == [output.frames_seen for output in want] and len(
+        want
+    ) == 26 // step
+    for one, other in zip(got, want, strict=True):
+        assert one.frames == other.frames
+        if one.logits is not None:
+            torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-5)
+    assert together.frames_seen == [26, 26]
+    if step > 1:
+        with pytest.raises(ValueError, match="at most 6 frames of groups are taken together, got 7"):
+            together.after_each(frames[:, :7])
+        assert together.frames_seen == [26, 26]
+
+
 def chunks(frames: torch.Tensor, seed: int = 0, longest: int = 7):
     """(the next frames, all frames up to these), again and again, in chunks of random length."""
     chance, stop = random.Random(seed), 0

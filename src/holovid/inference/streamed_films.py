@@ -6,7 +6,6 @@ Alphabet: T frames of a window, G frames after which a stream answers anew.
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -49,11 +48,14 @@ def streamed_logits(model: PreTrainedModel, film: Film, stride: float) -> Iterat
         raise ValueError(f"the film lasts {film.seconds:g} s, and a stream answers after {film.window:g} s")
     stream = stream_class(model)(model, count)
     hop = round(stride / step)
+    together = max(stream.step, count - count % stream.step)
     waiting: list[Tensor] = []
-    wanted = count
-    for pixels in film.frames_at(np.arange(count + (len(film.starts) - 1) * hop) * step):
+    total = count + (len(film.starts) - 1) * hop
+    for number, pixels in enumerate(film.frames_at(np.arange(total) * step), start=1):
         waiting.append(pixels)
-        if len(waiting) == wanted:
-            logits = stream(processed(film.processor, waiting, model.device).to(model.dtype)).logits
-            waiting, wanted = [], hop
-            yield torch.as_tensor(logits)
+        if len(waiting) == together or number == total:
+            frames = processed(film.processor, waiting, model.device).to(model.dtype)
+            waiting = []
+            for output in stream.after_each(frames):
+                if output.logits is not None and len(output.frames[0]) == count and output.frames[0].start % hop == 0:
+                    yield output.logits
