@@ -186,6 +186,14 @@ TARGETS = (
         "the same, the window full: the decoder reads all 10 anew", "≤ 1.15",
         median_of("streaming", "ratios", device="cpu", mixing="AVT-b, its window full"),
     ),
+    Target(
+        "film in windows an eighth apart, by a stream from the past, over windows side by side", "≤ 1.15",
+        median_of("films", "ratios", mixing="from the past", way="the stream", stride=0.25),
+    ),
+    Target(
+        "film in windows a half apart, by a stream in groups of 4, over windows side by side", "≤ 1.15",
+        median_of("films", "ratios", mixing="both ways, groups of 4", way="the stream", stride=1.0),
+    ),
     Target("graph breaks under torch.compile, of all models, CPU", "≤ 0", all_compiled("graph_breaks", "cpu")),
     Target("recompilations for other batches, of all models, CPU", "≤ 0", all_compiled("recompilations", "cpu")),
     Target(

@@ -220,6 +220,17 @@ def test_reading_is_a_part_of_recognising(answer, script, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_film_is_over_windows_side_by_side(answer):
+    rows = answer("films", "--seconds", "4")["rows"]
+    assert [row["ratios"] for row in rows if row["way"] == "each window" and row["stride"] == 2.0] == [[1, 1], [1, 1]]
+    strides = [(row["mixing"], row["stride"]) for row in rows if row["way"] == "the stream"]
+    assert strides == [
+        ("from the past", 2.0), ("from the past", 1.0), ("from the past", 0.25), ("both ways, groups of 4", 2.0),
+        ("both ways, groups of 4", 1.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
 def test_memory_is_that_of_a_process_of_its_own(answer):
     (row,) = answer("memory", "--models", "xvit-8")["rows"]
     assert 0 < row["weights"] < row["inference"] < row["training"]

@@ -83,6 +83,19 @@ def answer_table(
     return table
 
 
+def localisation_table(metrics: Mapping[str, Any]) -> Table:
+    """Mean average precision at each overlap in time, and their mean."""
+    names = [name for name in metrics if name.startswith("map_at_")]
+    table = Table("tIoU", *(name.removeprefix("map_at_") for name in names), "mean")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    table.add_row("mAP", *(f"{metrics[name]:.3f}" for name in (*names, "mean_average_precision")), style="bold")
+    for label, values in metrics["per_class"].items():
+        table.add_row(label, *(f"{value:.3f}" for value in values), f"{sum(values) / len(values):.3f}")
+    table.caption, table.caption_justify = f"{metrics['found']} segments were found, of {metrics['segments']}", "left"
+    return table
+
+
 def segment_table(segments: Sequence[Any]) -> Table:
     """A row for each segment of a film."""
     table = Table("from", "to", "label", "score")

@@ -1,3 +1,6 @@
+from .localising import Localised as Localised
+from .localising import localise as localise
+from .localising import read_truth as read_truth
 from .segments import Segment as Segment
 from .segments import SegmentRules as SegmentRules
 from .segments import find_segments as find_segments

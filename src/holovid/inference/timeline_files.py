@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def write_timeline(
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        write_whole(path, table_of(timeline, segments))
+        write_whole(path, table_of({timeline.name: segments}))
     elif suffix == ".json":
         write_whole(path, json.dumps(timeline_record(timeline, segments), allow_nan=False))
     elif suffix == ".vtt":
@@ -66,14 +66,21 @@ def write_timeline(
         write_labelled_film(timeline, film, path, top_k)
 
 
-def table_of(timeline: Timeline, segments: Sequence[Segment]) -> str:
+def write_records(path: str | os.PathLike, record: Any, table: str) -> None:
+    """What is known of several films, as `.json`, or their segments from `table_of`, as `.csv`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, table if path.suffix.lower() == ".csv" else json.dumps(record, allow_nan=False))
+
+
+def table_of(found: Mapping[str, Sequence[Segment]]) -> str:
+    """CSV of the segments of each film, by its path."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    for segment in segments:
-        table.writerow(
-            [timeline.name, f"{segment.start:.3f}", f"{segment.end:.3f}", segment.label, f"{segment.score:.4f}"]
-        )
+    for path, segments in found.items():
+        for segment in segments:
+            table.writerow([path, f"{segment.start:.3f}", f"{segment.end:.3f}", segment.label, f"{segment.score:.4f}"])
     return text.getvalue()
 
 
