@@ -100,7 +100,13 @@ def hub_with(models: Path) -> Iterator[dict[str, str]]:
 
 @pytest.mark.integration
 @pytest.mark.slow
-def test_python_snippets_run(place):
+def test_python_snippets_run(place, tmp_path):
+    place = shutil.copytree(place, tmp_path / "place")
+    hearing = place / "demo-output" / "hearing"
+    shutil.copytree(hearing / "model", place / "run")
+    clip = place / "clips" / "val" / "disc-right-rise" / "00000.mp4"
+    clip.parent.mkdir(parents=True)
+    shutil.copy(hearing / "clip.mp4", clip)
     with hub_with(place / "hub") as online:
         done = subprocess.run(
             [sys.executable, "-c", "\n".join(blocks("python"))],
@@ -108,7 +114,7 @@ def test_python_snippets_run(place):
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     printed = done.stdout.splitlines()
-    assert printed[0] in ("left", "right")
+    assert printed[0] in ("LABEL_0", "LABEL_1")
     assert len(printed) == 9 and all(line.startswith("[{'score': ") for line in printed[1:7])
     assert printed[5] != printed[6]  # a clip with sound, and one without
     shapes = ast.literal_eval(printed[7])
@@ -123,13 +129,14 @@ def test_python_snippets_run(place):
 def test_commands_run(place, forks):
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(("holovid ", "python "))]
-    assert len(commands) == 8
+    assert len(commands) == 11
     run_commands(map(shlex.split, commands), place, forks)
     assert (place / "sheet.png").is_file()
     assert (place / "exported" / "model.pt2").is_file()
     assert (place / "results" / "results.json").is_file()
     assert json.loads((place / "xvit-k600" / "config.json").read_text())["mix_group"] == 8
-    assert len(list((place / "clips").rglob("*.mp4"))) == 80
+    assert (place / "seen.png").is_file()
+    assert len(list((place / "few").rglob("*.mp4"))) == 80
 
 
 def run_commands(commands: Iterable[list[str]], place: Path, forks: Commands) -> list[str]:
@@ -217,6 +224,11 @@ def test_training_page_runs(tmp_path, forks):
     printed = walk_through("training.md", tmp_path, forks)
     assert "{'pixel_values_videos': (4, 8, 3, 48, 48), 'labels': (4,)}\n" in printed
     assert any("trainable params" in text for text in printed)
+    (stock,) = (text for text in printed if text.rstrip().endswith("}]") and "['left', 'right']" in text)
+    counts, answer = map(
+        ast.literal_eval, (stock.splitlines()[-2].removeprefix("['left', 'right'] "), stock.splitlines()[-1])
+    )
+    assert sum(map(sum, counts)) == 16 and answer[0]["label"] in ("left", "right")
     assert printed[-1] == "{'top1': 0.5, 'top2': 1.0, 'clips': 2, 'left_out': 0}\n"
     for made in (
         "run/training.png",
@@ -224,6 +236,7 @@ def test_training_page_runs(tmp_path, forks):
         "run/model.safetensors",
         "results/results.json",
         "results/confusion.png",
+        "stock/confusion.png",
     ):
         assert (tmp_path / made).is_file(), made
 

@@ -36,6 +36,7 @@ OPTIMISATION = {
     "avt-egtea": ("sgd", 5e-4, 3, 1e-6, None, 10, 5, 0.0, 0.0, 96),
     "avt-50salads": ("adam", 5e-7, 2, 1e-4, None, 200, 0, 0.0, 0.0, 2),
     "small": ("adamw", 2e-3, 32, 0.05, None, 10, 1, 0.0, 0.0, 32),
+    "finetune": ("adamw", 1e-3, 32, 0.05, 0.75, 40, 4, 0.0, 1e-6, 32),
 }
 # (label smoothing, mixup alpha, its probability, flip, drop path, frames, sampling, stride, views, crops, ensemble)
 CLIPS = {
@@ -63,6 +64,7 @@ CLIPS = {
     "avt-egtea": (0.0, 0.0, 1.0, True, None, 10, "last", 1, 1, 3, "logits"),
     "avt-50salads": (0.0, 0.0, 1.0, True, None, 10, "last", 1, 1, 3, "logits"),
     "small": (0.0, 0.0, 1.0, False, None, 8, "uniform", 1, 1, 1, "logits"),
+    "finetune": (0.1, 0.8, 0.5, True, None, 8, None, 1, 1, 1, "probabilities"),
 }
 
 

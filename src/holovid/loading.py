@@ -23,6 +23,7 @@ from holovid.cheap_checks import check_model_name
 from holovid.families.family import families, family_of
 from holovid.modeling.tasks import tasks_of
 from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named, first_line, some
+from holovid.reachable import check_reachable
 from holovid.travelling import is_ours
 
 ADAPTERS = "adapter_config.json"  # of PEFT
@@ -44,9 +45,9 @@ def load(
         revision: branch, tag or commit on the Hub.
         options: of the model's `from_pretrained`, such as `dtype`.
 
-    Raises `ValueError` when `source` is neither a folder nor a possible name on the Hub, lacks weights or has others
-    than the model's, holds a class that is not known, or has no processor of holovid beside a model of holovid; and
-    `OSError` when files are missing.
+    Raises `ValueError` when `source` is neither a folder nor the name of a model that the Hub has at hand, lacks
+    weights or has others than the model's, holds a class that is not known, or has no processor of holovid beside a
+    model of holovid; and `OSError` when files are missing.
     """
     check_model_name(source)
     hub: dict[str, Any] = {} if revision is None else {"revision": revision}
@@ -136,9 +137,10 @@ def read_config(source: str | os.PathLike, **options: Any) -> PreTrainedConfig:
         source: folder or Hub id.
         options: of `AutoConfig.from_pretrained`.
 
-    Raises `ValueError` when it is not a configuration, and for adapters of PEFT, whose model is elsewhere; `OSError`
-    when there is none.
+    Raises `ValueError` when it is not a configuration, when there is no such model or the Hub cannot be asked, and for
+    adapters of PEFT, whose model is elsewhere; `OSError` when there is none.
     """
+    check_reachable(source, options.get("revision"))
     if Path(source, ADAPTERS).is_file():
         raise ValueError(f"{source} holds adapters of PEFT: merge them into their model first, and save that")
     check_json(Path(source, CONFIG_NAME))

@@ -1,6 +1,6 @@
 """Training recipes of the papers by name: optimiser, schedule, regularisation, frames and views.
 
-The recipes of a family are in its record (`families/`), with their sources; `small` is ours.
+The recipes of a family are in its record (`families/`), with their sources; `small` and `finetune` are ours.
 
     recipe = get_recipe("xvit-ssv2")
     recipe.scaled_learning_rate(256)                    # for a total batch of 256 clips
@@ -61,11 +61,16 @@ class Recipe:
         model: fields of the model's configuration.
         num_frames: of a clip.
         sampling, frame_stride, fps, channel_order, crop_order: how they are picked and what they are made of, options
-            of the video processor; `None` is the processor's own.
+            of the video processor; `None` is the processor's own. Without `sampling` all of them are.
         num_views, num_crops: of a clip in evaluation, in time and in space.
         evaluation_flips: whether evaluation also sees each crop mirrored.
         ensemble: what is averaged over views, crops and flips: "logits" (XViT adds them up, which ranks alike) or
             "probabilities" (CAST).
+        max_grad_norm: to which gradients are clipped; 0 = they are not.
+        patience: share of the epochs after which training stops if no evaluation was better; 0 = it never does. The
+            best checkpoint is then the one that is kept.
+        fits_clips: whether what is best for few clips and for many is chosen when these are known, and what depends on
+            the model: `training/fitting.py`.
     """
 
     name: str
@@ -92,7 +97,7 @@ class Recipe:
         "none",
     ]
     num_frames: int
-    sampling: Literal["uniform", "segments", "dense", "strided", "spread", "last"]
+    sampling: Literal["uniform", "segments", "dense", "strided", "spread", "last", None]
     ensemble: Literal["logits", "probabilities"]
 
     momentum: float = 0.9
@@ -119,6 +124,9 @@ class Recipe:
     num_views: int = 1
     num_crops: int = 1
     evaluation_flips: bool = False
+    max_grad_norm: float = 0.0
+    patience: float = 0.0
+    fits_clips: bool = False
 
     def __post_init__(self) -> None:
         for option in fields(self):
@@ -155,6 +163,8 @@ class Recipe:
 
     def picking_options(self) -> dict[str, Any]:
         """The same for a model with a number of frames of its own."""
+        if self.sampling is None:
+            return {}
         names = ("sampling", "frame_stride", "fps", "channel_order", "crop_order")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
@@ -181,12 +191,42 @@ SMALL = Recipe(
     sampling="uniform",
     ensemble="logits",
 )
+FINETUNE = Recipe(
+    name="finetune",
+    summary="ours, of no paper: a trained backbone on tens to thousands of clips",
+    family="any",
+    optimizer="adamw",
+    learning_rate=1e-3,
+    reference_batch_size=32,
+    weight_decay=0.05,
+    no_decay="vectors_and_positions",
+    layer_decay=0.75,
+    epochs=40,
+    batch_size=32,
+    warmup_epochs=4,
+    cosine_from="warmup",
+    final_rate=1e-6,
+    label_smoothing=0.1,
+    mixup_alpha=0.8,
+    mixup_probability=0.5,
+    augmentation="scaled-crops",
+    flip=True,
+    num_frames=8,
+    sampling=None,
+    ensemble="probabilities",
+    max_grad_norm=1.0,
+    patience=0.25,
+    fits_clips=True,
+)
+OURS = (SMALL, FINETUNE)
 
 
 @cache
 def recipes() -> dict[str, Recipe]:
     """All recipes by name: those of each family, and ours."""
-    return {recipe.name: recipe for family in families().values() for recipe in family.recipes} | {SMALL.name: SMALL}
+    return {recipe.name: recipe for family in families().values() for recipe in family.recipes} | {
+        recipe.name: recipe for recipe in OURS
+    }
 
 
 def get_recipe(name: str) -> Recipe:
@@ -209,11 +249,11 @@ def recipes_table() -> list[str]:
                 f"`{recipe.name}`",
                 {"sgd": "SGD", "adamw": "AdamW", "adam": "Adam"}[recipe.optimizer],
                 f"{recipe.learning_rate:g} @ {recipe.reference_batch_size}",
-                f"{recipe.epochs:g} ({recipe.warmup_epochs:g} warm-up)",
+                "by the clips" if recipe.fits_clips else f"{recipe.epochs:g} ({recipe.warmup_epochs:g} warm-up)",
                 f"{recipe.weight_decay:g}" + (f", layers {recipe.layer_decay:g}" if recipe.layer_decay else ""),
                 f"{recipe.label_smoothing:g}",
                 mixup,
-                f"{recipe.num_frames} {recipe.sampling}{stride}",
+                f"{recipe.num_frames} {recipe.sampling}{stride}" if recipe.sampling else "the model's",
                 f"{recipe.num_views} x {recipe.num_crops}" + (" x 2" if recipe.evaluation_flips else ""),
             )
         )

@@ -1,14 +1,14 @@
 """What lies in a model's folder beside the model, for its card: evaluations, where it comes from, how it was trained.
 
 These files are written and read here only. `results.json`, `evaluation/*.json`, `evaluation/*/results.json`: of
-`holovid evaluate`. `conversion.json`: of `holovid convert`. `training.json`: of training scripts,
+`holovid evaluate`. `conversion.json`: of `holovid convert`. `training.json`: of `holovid train`,
 
     {"holovid_training": 1,
      "starting_point": Hub id of the model that training began with, or null for new weights,
      "recipe": "xvit-ssv2", "epochs": 35, "steps": 12000, "seed": 0, "total_batch_size": 64, "learning_rate": 0.03,
      "precision": "bf16", "tuned": "all",
      "data": {"name": "ssv2", "source": Hub id or null, "split": "train", "clips": 168913, "licence": "..."},
-     "hardware": "8 x NVIDIA A100", "hours": 9.5, "co2_eq_grams": 4200, "command": "python examples/train.py ..."}
+     "hardware": "8 x NVIDIA A100", "hours": 9.5, "co2_eq_grams": 4200, "command": "holovid train ..."}
 
 in which everything but the first entry may be absent or null: a card says then that it is not recorded.
 """

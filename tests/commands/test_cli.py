@@ -47,6 +47,7 @@ def holovid():
 @pytest.mark.parametrize(
     "command",
     [
+        "train",
         "classify",
         "explain",
         "app",
@@ -63,6 +64,12 @@ def holovid():
 )
 def test_help_has_an_example(holovid, command):
     assert f" holovid {command} " in holovid(*command.split(), "--help").output
+
+
+def test_train_lists_what_can_be_given(holovid):
+    listed = " ".join(holovid("train", "--options").stdout.split())
+    for name in ("on_broken", "what to do about clips that cannot be read.", "num_train_epochs,", "fsdp,"):
+        assert name in listed
 
 
 def test_classify_says_what_the_pipeline_says(holovid, folder, clips):

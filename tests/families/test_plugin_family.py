@@ -3,16 +3,15 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from hub_server import CLIENT, HubServer
-from places import EXAMPLES, ROOT, TESTS
+from places import TESTS
 from strangers import report_without_holovid
 from transformers import ViTConfig, ViTModel
-from wheel_of_ours import build_wheel
+from wheel_of_ours import environment_with_wheel
 
 PLUGIN = TESTS / "plugin_family"
 TARGET = ["--target", "shape"]
@@ -21,18 +20,7 @@ TARGET = ["--target", "shape"]
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The folder of commands of an environment that has the wheel of holovid and the other package."""
-    folder = tmp_path_factory.mktemp("plugin")
-    uv = Path(sys.executable).with_name("uv")
-    python = folder / "environment" / "bin" / "python"
-    packages = [str(build_wheel(folder)), str(PLUGIN)]
-    versions = ["--constraints", str(ROOT / "constraints.txt"), "--build-constraints", str(ROOT / "constraints.txt")]
-    for command in (
-        ["venv", "--quiet", "--python", sys.executable, str(folder / "environment")],
-        ["pip", "install", "--quiet", "--python", str(python), *versions, *packages],
-    ):
-        done = subprocess.run([uv, *command], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    return python.parent
+    return environment_with_wheel(tmp_path_factory.mktemp("plugin"), str(PLUGIN))
 
 
 def checkpoint_of_others(path: Path) -> torch.Tensor:
@@ -65,8 +53,8 @@ def test_another_packages_family(installed, tmp_path):
 
         clip = ["--size", "64", "--frame-rate", "8", "--seconds", "1"]
         run("holovid", "data", "synth", "clips", "--train", "16", "--val", "8", *clip)
-        training = ["--model", "framewise", "--recipe", "framewise-small", "--data", "clips", "--output_dir", "run"]
-        run("python", str(EXAMPLES / "train.py"), *training, *TARGET, "--report_to", "none")
+        training = ["--model", "framewise", "--recipe", "framewise-small", "--output", "run"]
+        run("holovid", "train", "clips", *training, *TARGET, "--report_to", "none")
         run("holovid", "evaluate", "run", "clips", *TARGET, "--output", "run/evaluation")
         measured = json.loads((tmp_path / "run" / "evaluation" / "results.json").read_text())
         assert measured["protocol"]["ensemble"] == "probabilities" and measured["counts"]["evaluated"] == 8

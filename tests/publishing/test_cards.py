@@ -163,6 +163,7 @@ def test_a_card_says_what_the_folder_says(hearing):
     card = build_card(hearing, licence="mit", repo_id="user/name")
     facts = model_facts(hearing)
     for part in (
+        "`holovid train clips --model user/name --output fine-tuned`",
         "# user/name", "which one of 8 labels", "disc-left-fall",
         f"{facts.parameters:,}", f"{facts.tuned_parameters:,}",
         "| sound | 0.4 s at 16,000 Hz: 40 rows of 24 mel bins |", "| frames | 8, sampling uniform |",

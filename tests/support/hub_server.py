@@ -81,6 +81,8 @@ class HubServer:
         self.objects: dict[str, bytes] = {}  # of Git LFS: sha256 -> content
         self.cut: str | None = None
         self.lock = threading.Lock()
+        self.broken = False  # whether it answers everything with status 503
+        self.requests = 0
         self.unknown_requests: list[str] = []  # what a client asked that this server does not know: a test wants none
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (HubRequestHandler,), {"hub": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -154,6 +156,12 @@ class HubRequestHandler(BaseHTTPRequestHandler):
 
     def answer(self, method: str):
         path = urlsplit(self.path).path
+        self.hub.requests += 1
+        if self.hub.broken:
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         for route_method, pattern, name in self.ROUTES:
             match = re.fullmatch(pattern, path)
             if match and route_method == method:

@@ -25,6 +25,21 @@ def build_wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
+def environment_with_wheel(folder: Path, *packages: str) -> Path:
+    """Make an environment in `folder` that has the wheel and other packages; returns the folder of its commands."""
+    uv = Path(sys.executable).with_name("uv")
+    python = folder / "environment" / "bin" / "python"
+    versions = ["--constraints", str(ROOT / "constraints.txt"), "--build-constraints", str(ROOT / "constraints.txt")]
+    for command in (
+        ["venv", "--quiet", "--python", sys.executable, str(folder / "environment")],
+        ["pip", "install", "--quiet", "--python", str(python), *versions, str(build_wheel(folder)), *packages],
+    ):
+        done = subprocess.run([uv, *command], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+    return python.parent
+
+
 if __name__ == "__main__":
     # mypy does not follow the renamed folders of an editable install, hence the wheel
     with tempfile.TemporaryDirectory() as folder:

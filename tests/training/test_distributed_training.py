@@ -125,6 +125,18 @@ def test_copies_take_the_same_steps(copies, alone, run, family):
 
 
 @pytest.mark.slow
+def test_the_command_starts_as_a_module(arguments, alone, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    _, words, _ = trainer(tmp_path, "run", arguments["xvit"])
+    process = subprocess.run(
+        [*command, "-m", "holovid", "train", *words], capture_output=True, text=True, timeout=240, env=environment()
+    )
+    assert process.returncode == 0, process.stderr[-9000:]
+    assert process.stdout.count("Now try: holovid classify ") == 1
+    assert_alike(tmp_path / "run", alone["xvit"])
+
+
+@pytest.mark.slow
 def test_so_do_they_in_the_plain_loop(copies, alone):
     assert_loop_alike(copies / "loop", alone["ca2st"])
 

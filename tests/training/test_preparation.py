@@ -89,7 +89,6 @@ def test_arguments_from_a_file(tmp_path, suffix):
         (["--recipe", "small", "--learning_rat_", "1"], "did you mean --learning_rate"),
         (["--recipe", "small", "--learning_rate", "fast"], "--learning_rate.*: invalid float value: 'fast'"),
         (["--recipe", "small", "--on_broken", "ignore"], "--on_broken.*: invalid choice"),
-        ([], "required: --recipe"),
     ],
 )
 def test_arguments_that_are_refused(arguments, message):

@@ -13,8 +13,9 @@ from ctrl_c import heed_ctrl_c
 from training_runs import EXAMPLES, environment, rendered
 from transformers import TrainingArguments
 
+from holovid.families import variants
 from holovid.training.arguments import Parser, RunArguments, parse_arguments
-from holovid.training.run_options import LARGEST_FILE, arguments_of, check_run, training_fields
+from holovid.training.run_options import LARGEST_FILE, arguments_of, check_run, meanings, training_fields
 
 ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -68,13 +69,16 @@ GOOD = ["--recipe", "small", "--data", "{data}/clips.csv", "--model", "xvit"]
     ("arguments", "message"),
     [
         (["--recipe", "smal", *GOOD[2:]], "did you mean 'small'"),
-        (["--data", "{data}/clips.csv"], "required: --recipe"),
+        (["--recipe", "small"], "required: --data, the clips, which may also be the first word"),
+        (["--model", "xvit", "{data}/clips.csv"], r"clips\.csv' belongs to no argument: --model takes one word"),
+        (["{data}/nowhere", *GOOD[:2]], "there is no .*nowhere"),
         ([*GOOD, "--data", "{data}/nowhere"], "there is no .*nowhere"),
         ([*GOOD, "--validation", "{data}/nowhere.csv"], r"there is no .*nowhere\.csv"),
         ([*GOOD, "--target", "verb", "noun"], "no column 'verb'; there are path, label"),
         ([*GOOD, "--target", "labels"], "did you mean 'label'"),
         ([*GOOD, "--model", "{data}/model"], "there is no folder"),
         ([*GOOD, "--model", "{data}/empty"], "it has no config.json"),
+        ([*GOOD, "--model", "xvit={data}/empty"], "it has no config.json"),
         ([*GOOD[:4], "--experts", "space={data}/no/clip", "time=some/videomae"], "there is no folder"),
         ([*GOOD, "--num_train_epocs", "3"], "did you mean --num_train_epochs"),
         ([*GOOD, "--batchsize=3"], "there is no argument '--batchsize=3'"),
@@ -87,6 +91,9 @@ def test_what_is_cheap_to_check(data, arguments, message):
 
 
 def test_what_is_right_passes(data):
+    check_run([f"{data}/clips.csv"])
+    check_run([f"{data}/clips.csv", "--output=run", "--model", "xvit"])
+    check_run([f"{data}/clips.csv", "--model", "xvit=google/vit-base-patch16-224", "--recipe", "xvit-ssv2"])
     check_run(
         [
             argument.format(data=data)
@@ -97,6 +104,35 @@ def test_what_is_right_passes(data):
     assert set(training_fields()) >= {each.name for each in fields(TrainingArguments) if each.init} - {
         "distributed_state"
     }
+
+
+def test_clips_come_first_and_names_have_dashes_or_underscores(tmp_path):
+    for name, words in {
+        "underscores": ["--data", "clips", "--model", "xvit", "--output_dir", "out", "--num_frames", "4"],
+        "dashes": ["clips", "--model=xvit", "--output", "out", "--num-frames", "4"],
+        "equals": ["clips", "--model=xvit", "--output=out", "--num-frames=4"],
+    }.items():  # fmt: skip
+        run, args = parse_arguments([*words, "--use_cpu"])
+        assert (run.data, run.model, run.recipe, run.num_frames, args.output_dir) == (
+            "clips", "xvit", "small", 4, "out",
+        ), name  # fmt: skip
+    (tmp_path / "run.yaml").write_text("data: clips\noutput: out\nmodel: xvit\n")
+    run, args = parse_arguments([f"{tmp_path}/run.yaml", "others", "--output", "elsewhere", "--use_cpu"])
+    assert (run.data, run.model, args.output_dir) == ("others", "xvit", "elsewhere")
+
+
+def test_a_run_that_names_nothing_starts_a_small_model_that_hears():
+    run = RunArguments("clips")
+    assert (run.model, run.recipe) == (variants()["ca2st"].name, "small")
+    for model, recipe in (("xvit", "small"), ("me/model", "finetune"), ("xvit=me/vit", "finetune")):
+        assert RunArguments("clips", model=model).recipe == recipe
+    assert RunArguments("clips", experts=["space=a/b", "time=c/d"]).recipe == "finetune"
+    assert RunArguments("clips", recipe="small").model is None
+
+
+def test_every_argument_is_described():
+    assert meanings(RunArguments).keys() == {each.name for each in fields(RunArguments)}
+    assert all(len(told) > 20 for told in meanings(RunArguments).values())
 
 
 @pytest.mark.parametrize(
@@ -160,6 +196,21 @@ def test_scripts_end_in_one_sentence(forks, name, arguments, message, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+def test_the_command_ends_in_one_sentence(forks, tmp_path):
+    for arguments, message in (
+        ([], "required: --data"),
+        (["nowhere"], "there is no 'nowhere'"),
+        (["clips.csv", "--recipe", "smal"], "there is no recipe 'smal'"),
+        (["clips.csv", "--modle", "xvit"], "did you mean --model?"),
+    ):
+        (tmp_path / "clips.csv").write_text("video,label\na.mp4,run\n")
+        done = forks.run(["holovid", "train", *arguments], cwd=tmp_path)
+        said = done.stderr.splitlines()[-1]
+        assert done.returncode == 2 and said.startswith("holovid: ") and message in said
+        assert "Traceback" not in done.stderr
+
+
 def test_scripts_check_what_is_cheap_without_torch():
     code = f"""
 import importlib.util, sys
@@ -190,7 +241,7 @@ def test_ctrl_c_in_training_says_how_to_go_on(tmp_path_factory, tmp_path):
         "num_train_epochs": 5000, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1,
         "save_strategy": "steps", "save_steps": 2, "eval_strategy": "no", "dataloader_num_workers": 2,
     }  # fmt: skip
-    command = [sys.executable, str(EXAMPLES / "train.py"), "--use_cpu", "true"]
+    command = [sys.executable, "-m", "holovid", "train", "--use_cpu", "true"]
     command += [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
@@ -207,6 +258,6 @@ def test_ctrl_c_in_training_says_how_to_go_on(tmp_path_factory, tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     assert process.returncode == 130, said
-    (line,) = (line for line in said.splitlines() if line.startswith("train.py: "))
-    assert line.startswith("train.py: stopped: ") and "--resume_from_checkpoint true" in line
+    (line,) = (line for line in said.splitlines() if line.startswith("holovid: "))
+    assert line.startswith("holovid: stopped: ") and "--resume_from_checkpoint true" in line
     assert "Traceback" not in said

@@ -1,6 +1,7 @@
 """The training scripts as a user runs them; and both take the same steps, number for number."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -36,7 +37,13 @@ def clips(tmp_path_factory) -> Path:
 def test_one_command(clips, tmp_path, model, capsys):
     batch = ["--per_device_train_batch_size", "8", "--num_train_epochs", "2"]
     run = train("--model", model, "--data", clips, *SMALL, *batch, "--save_steps", "1", tmp_path / "run")
-    assert "16 clips to train on, 6 to validate; classes: 2 of motion" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "16 clips to train on, 6 to validate; classes: 2 of motion" in said
+    assert f"The {model} starts from scratch, in a tiny size" in said
+    *_, last = said.splitlines()
+    assert last.startswith(f"Now try: holovid classify {run} ") and (Path.cwd() / shlex.split(last)[-1]).is_file()
+    command = json.loads((run / "training.json").read_text())["command"]
+    assert command.startswith(f"holovid train --model {model} --data training-clips --recipe small")
     results = json.loads((run / "all_results.json").read_text())
     assert results["eval_clips"] == 6 and 0 <= results["eval_top1"] <= 1 and results["train_broken_clips"] == 0
     with Image.open(run / "training.png") as picture:

@@ -24,9 +24,11 @@ from holovid.commands.option_groups import ungrouped
 from holovid.commands.page import app as page
 from holovid.commands.push import push
 from holovid.commands.timeline import timeline
+from holovid.commands.train import train
 from holovid.commands.watch import watch
 
 COMMANDS = (
+    train,
     classify,
     explain,
     page,
@@ -84,7 +86,7 @@ def options(
 app = typer.Typer(
     cls=OneSentenceErrors,
     callback=options,
-    help="Space-time video transformers: label videos, evaluate, convert checkpoints, render data to try them on.",
+    help="Space-time video transformers: train, label videos, evaluate, convert checkpoints, render clips to try.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -92,4 +94,4 @@ data = typer.Typer(help="Make sets of clips.", no_args_is_help=True)
 app.add_typer(data, name="data")
 data.command()(ungrouped(synth))
 for command in COMMANDS:
-    app.command(context_settings=CONTEXT if command is convert else None)(ungrouped(command))
+    app.command(context_settings=CONTEXT if command in (convert, train) else None)(ungrouped(command))

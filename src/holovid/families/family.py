@@ -220,6 +220,17 @@ def family_of_variant(name: str) -> Family:
     return next(family for family in families().values() if name in {variant.name for variant in family.variants})
 
 
+def joins_experts() -> Family:
+    """The family whose models are made of experts."""
+    return next(family for family in families().values() if family.parts)
+
+
+def with_all_experts() -> Variant:
+    """The model that has all of them."""
+    family = joins_experts()
+    return next(variant for variant in family.variants if set(variant.settings["experts"]) == set(family.parts))
+
+
 def family_of(config: "PreTrainedConfig", name: str = "this") -> Family:
     """The family of a configuration. Raises `ValueError`, which calls the model `name`, if it is none of holovid's."""
     if config.model_type not in families():

@@ -121,11 +121,12 @@ FREEZE = "\nmodel.freeze_experts()  # train what joins the experts, as the paper
 
 @dataclass(frozen=True)
 class Snippets:
-    """Python to paste; `label` is `None` where no pipeline fits."""
+    """Python to paste, and a command; `label` is `None` where no pipeline fits."""
 
     label: str | None
     classify: str
     fine_tune: str
+    train: str
 
 
 def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: str) -> Snippets:
@@ -148,6 +149,8 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
     }
     other_sound = OTHER_SOUND.format(**words) if hears else ""
     freeze = FREEZE if facts.experts else ""
+    target = f" --target {' '.join(task.name for task in tasks)}" if several else ""
+    train = f"holovid train clips --model {name}{target} --output fine-tuned"
     labels = ", ".join(f'"{task.labels}": rows["{task.name}"]' for task in tasks)
     if not several:
         task, kind = tasks[0], tasks[0].kind
@@ -166,7 +169,7 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
         # transformers' pipeline takes all outputs for classes
         pipeline = PIPELINE.format(**words) if task.has_fields else None
         say = SAY[kind].replace("logits", task.scores)
-        return Snippets(pipeline, CLASSIFY.format(**words, say=say) + other_sound, fine_tune)
+        return Snippets(pipeline, CLASSIFY.format(**words, say=say) + other_sound, fine_tune, train)
     best = ", ".join(f'"{task.name}", outputs.{task.scores}.argmax(-1).item()' for task in tasks)
     answers = ", ".join(f'"{task.name}": [{place % 2}, {1 - place % 2}]' for place, task in enumerate(tasks))
     names = ", ".join(f'"{task.labels}"' for task in tasks)
@@ -179,4 +182,4 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
         label_names=f"\n        label_names=[{names}],",
         **words,
     )
-    return Snippets(None, CLASSIFY_SEVERAL.format(**words, answers=best) + other_sound, fine_tune)
+    return Snippets(None, CLASSIFY_SEVERAL.format(**words, answers=best) + other_sound, fine_tune, train)

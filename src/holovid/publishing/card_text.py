@@ -148,7 +148,8 @@ def use(subject: Subject) -> str:
     if snippets.label:
         parts.append(code(snippets.label))
     parts += ["Step by step:", code(snippets.classify), f"Fine-tune it on {taught} of your own:"]
-    return section("Use", *parts, code(snippets.fine_tune))
+    command = f"Where holovid is installed, `{snippets.train}` does it, by the recipe for few clips or many."
+    return section("Use", *parts, code(snippets.fine_tune), command)
 
 
 def views(protocol: Mapping[str, Any]) -> str:

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import torch
 from transformers import HfArgumentParser, TrainingArguments
 
-from holovid.recipes import Recipe, get_recipe
-from holovid.training.run_options import RunArguments, no_such_argument, with_file
+from holovid.recipes import SMALL, Recipe, get_recipe
+from holovid.training.run_options import RunArguments, chosen_start, no_such_argument, spelled_out
 
 CLIPS_AT_ONCE = 8  # of the papers' sizes, on one device; the rest of a batch is accumulated
 
@@ -26,6 +26,7 @@ AT_LEAST: dict[str, float] = {
     "num_train_epochs": 0.0, "learning_rate": 0.0, "weight_decay": 0.0, "max_grad_norm": 0.0, "warmup_steps": 0.0,
     "ema_decay": 0.0, "batch_size": 1, "accumulate": 1, "epochs": 1, "workers": 0,
 }  # fmt: skip
+STRATEGIES = ("eval_strategy", "save_strategy")  # with other ones the best checkpoint may not be there
 LARGEST_SEED = 2**32 - 1  # that NumPy takes
 
 
@@ -39,7 +40,7 @@ class Parser(HfArgumentParser):
         """The arguments that are there, by name and converted, without any default."""
         for action in self._actions:
             action.default = SUPPRESS
-        known, unknown = self.parse_known_args(list(arguments))
+        known, unknown = self.parse_known_args(spelled_out(arguments))
         if unknown:
             options = [option for action in self._actions for option in action.option_strings]
             raise no_such_argument(unknown[0], [option[2:] for option in options if option.startswith("--")])
@@ -60,15 +61,22 @@ def check_given_numbers(given: dict[str, Any]) -> None:
         raise ValueError(f"--ema_decay must lie between 0 and 1, got {given['ema_decay']}")
 
 
-def parse_arguments(arguments: Sequence[str]) -> tuple[RunArguments, TrainingArguments]:
+def parse_arguments(
+    arguments: Sequence[str], recipe: Recipe | None = None, **defaults: Any
+) -> tuple[RunArguments, TrainingArguments]:
     """A command line, which may begin with a YAML or JSON file of arguments.
+
+    Args:
+        arguments: of the command line.
+        recipe: whose defaults count, in place of the one that is named.
+        defaults: of TrainingArguments, beside those of the recipe.
 
     Raises `ValueError` that says what is wrong with which argument.
     """
     parser = Parser((RunArguments, TrainingArguments))
-    given = parser.given(with_file(arguments))
-    recipe = get_recipe(given["recipe"])
-    run, training = parser.parse_dict(training_defaults(recipe, given) | given)
+    given = parser.given(arguments)
+    recipe = recipe or get_recipe((given | chosen_start(given))["recipe"])
+    run, training = parser.parse_dict(training_defaults(recipe, given) | defaults | given)
     return run, training
 
 
@@ -84,7 +92,7 @@ def training_defaults(recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
     clips, steps = given.get("per_device_train_batch_size"), given.get("gradient_accumulation_steps")
     if clips is None:
         share = max(1, recipe.batch_size // (devices * (steps or 1)))
-        clips = share if recipe.family == "any" else min(share, CLIPS_AT_ONCE)
+        clips = share if recipe.name == SMALL.name else min(share, CLIPS_AT_ONCE)
         steps = steps or max(1, round(recipe.batch_size / (clips * devices)))
     steps = steps or 1
     cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
@@ -96,10 +104,11 @@ def training_defaults(recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
         "gradient_accumulation_steps": steps,
         "learning_rate": recipe.scaled_learning_rate(clips * steps * devices),
         "weight_decay": recipe.weight_decay,
-        "max_grad_norm": 0.0,  # no recipe clips gradients
+        "max_grad_norm": recipe.max_grad_norm,
         "eval_strategy": "epoch",
         "save_strategy": "epoch",
         "save_total_limit": 2,
+        "load_best_model_at_end": recipe.patience > 0 and given.keys().isdisjoint(STRATEGIES),
         "logging_steps": 10,
         "logging_nan_inf_filter": False,  # VideoTrainer raises
         "dataloader_num_workers": min(8, max(1, cores)),

@@ -22,6 +22,7 @@ from holovid.families.family import variant_of
 from holovid.recipes import Recipe, get_recipe
 from holovid.training.arguments import RunArguments
 from holovid.training.class_weights import balanced_weights
+from holovid.training.fitting import fitted
 from holovid.training.score_scale import tell_scale
 from holovid.training.starting_points import (
     build_model,
@@ -44,6 +45,7 @@ class Preparation:
     train: ClipDataset
     validation: ClipDataset | None
     class_weights: dict[str, Tensor] | None = None
+    remarks: tuple[str, ...] = ()
 
     def summary(self, args: TrainingArguments) -> str:
         """A few lines for people: what is trained, on what, and how."""
@@ -59,6 +61,7 @@ class Preparation:
             f"recipe {self.recipe.name}: {args.num_train_epochs:g} epochs, {total} clips a step "
             f"({args.per_device_train_batch_size} x {args.gradient_accumulation_steps} accumulated x "
             f"{args.world_size} processes), {self.recipe.optimizer} with a peak rate of {args.learning_rate:g}"
+            + "".join(f"\n{remark}" for remark in self.remarks)
         )
 
 
@@ -132,6 +135,9 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     if run.class_weights is not None and anticipates(model.config):
         raise ValueError(f"--class_weights is not for {variant_of(model.config).title}, whose loss has several parts")
     rows = seen_by(model.config, rows, target)
+    remarks: tuple[str, ...] = ()
+    if recipe.fits_clips:
+        recipe, remarks = fitted(recipe, model, len(rows["train"]), [name for some in names.values() for name in some])
     processor = build_processor(start, model.config, recipe)
     data_seed = seed if data_seed is None else data_seed
     train = ClipDataset(
@@ -152,4 +158,4 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
         on_broken = "mask" if run.on_broken == "skip" else "raise"
         validation = ClipDataset(rows["validation"], processor, target=target, seed=data_seed, on_broken=on_broken)
     weights = None if run.class_weights is None else balanced_weights(train)
-    return Preparation(model, processor, recipe, train, validation, weights)
+    return Preparation(model, processor, recipe, train, validation, weights, remarks)

@@ -61,7 +61,7 @@ def record_of_trainer(run: RunArguments, parts: Preparation, args: TrainingArgum
     return training_record(
         run,
         parts,
-        epochs=args.num_train_epochs,
+        epochs=round(result.metrics["epoch"], 2),  # a run that stops early has fewer than it was given
         steps=result.global_step,
         seed=args.seed,
         total_batch_size=args.train_batch_size * args.gradient_accumulation_steps * args.world_size,

@@ -1,8 +1,10 @@
 """What a training run may be asked for, as a user writes it; and what of that is checked before torch is imported."""
 
 import ast
+import inspect
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +14,13 @@ import yaml
 
 from holovid.cheap_checks import check_clips, check_model_name
 from holovid.configuration.suggestions import did_you_mean
-from holovid.families.family import variants
-from holovid.recipes import get_recipe
+from holovid.families.family import variants, with_all_experts
+from holovid.recipes import FINETUNE, SMALL, get_recipe
 
 RUN_FILES = (".yaml", ".yml", ".json")
+SHORT_NAMES = {"output": "output_dir"}
+SHORT = re.compile(rf"^--({'|'.join(SHORT_NAMES)})(=|$)")
+ENTRY = re.compile(r"^    (\w+): (.*)$")  # of "Args:" in a docstring
 LARGEST_FILE = 2**20  # bytes; a page of arguments has a few thousand
 
 
@@ -23,10 +28,13 @@ LARGEST_FILE = 2**20  # bytes; a page of arguments has a few thousand
 class RunArguments:
     """
     Args:
-        data: clips to train on: a folder (train/<label>/*.mp4, val/...), a table or a Hub id.
-        recipe: what a paper did, such as cast-ssv2; or small. It gives the defaults of the other arguments.
+        data: clips to train on: a folder (train/<label>/*.mp4, val/...), a table or a Hub id. The first word of the
+            command line, where it is no option, is meant too.
+        recipe: what a paper did, such as cast-ssv2; or ours: small, the default for new weights, and finetune, the
+            default for trained ones. It gives the defaults of the other arguments.
         model: a name for new weights (such as cast), or a folder or Hub id: of a model of holovid, or of
-            an image ViT, from which an XViT starts.
+            an image ViT, from which an XViT starts. Without it and a recipe: new weights, tiny ones, of a model that
+            sees and hears.
         experts: start from published experts: space=ID time=ID audio=ID, two or all of them.
         freeze_experts: do not train the experts' own weights; default: true with --experts.
         validation: clips to validate on, if they are not in --data.
@@ -41,7 +49,8 @@ class RunArguments:
         class_weights: balanced lets rare classes count as much as frequent ones; default: every clip counts alike.
         num_frames: frames of a clip, in place of the recipe's.
         image_size: side of a frame in pixels, in place of the model's.
-        flip: mirror half of the clips, which is not for labels that tell left from right; default: as the recipe does.
+        flip: mirror half of the clips, which is not for labels that tell left from right; default: as the recipe does,
+            which finetune asks the labels about.
         missing: what to do about clips that are not there.
         on_broken: what to do about clips that cannot be read.
         ema_decay: average the weights over the steps with this decay, such as 0.999.
@@ -51,7 +60,7 @@ class RunArguments:
     """
 
     data: str
-    recipe: str
+    recipe: str = ""
     model: str | None = None
     experts: list[str] | None = None
     freeze_experts: bool | None = None
@@ -69,6 +78,27 @@ class RunArguments:
     ema_decay: float | None = None
     adapters_only: bool | None = None
     data_licence: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, chosen in chosen_start(vars(self)).items():
+            setattr(self, name, chosen)
+
+
+def meanings(described: type) -> dict[str, str]:
+    """What each argument of a class is, from the "Args:" of its docstring.
+
+    >>> meanings(RunArguments)["num_frames"]
+    "frames of a clip, in place of the recipe's."
+    """
+    lines = inspect.cleandoc(described.__doc__ or "").partition("Args:\n")[2].splitlines()
+    found: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if entry := ENTRY.match(line):
+            name, line = entry[1], entry[2]
+            found[name] = ""
+        found[name] = f"{found[name]} {line.strip()}".strip()
+    return found
 
 
 class PlainLoader(yaml.SafeLoader):
@@ -88,11 +118,31 @@ class PlainLoader(yaml.SafeLoader):
         return mapping
 
 
-def with_file(arguments: Sequence[str]) -> list[str]:
-    """A command line, whose first word may be a file of arguments, as one without."""
-    if arguments and Path(arguments[0]).suffix.lower() in RUN_FILES:
-        return [*arguments_of(Path(arguments[0])), *arguments[1:]]
-    return list(arguments)
+def spelled_out(arguments: Sequence[str]) -> list[str]:
+    """A command line as the parser takes it: a file of arguments read, the clips behind --data.
+
+    >>> spelled_out(["clips", "--model", "xvit", "--output=run"])
+    ['--data', 'clips', '--model', 'xvit', '--output_dir=run']
+    """
+    words = list(arguments)
+    of_file: list[str] = []
+    if words and Path(words[0]).suffix.lower() in RUN_FILES:
+        of_file = arguments_of(Path(words.pop(0)))
+    if words and not words[0].startswith("-"):
+        words.insert(0, "--data")
+    return [SHORT.sub(lambda found: f"--{SHORT_NAMES[found[1]]}{found[2]}", word) for word in of_file + words]
+
+
+def chosen_start(given: Mapping[str, Any]) -> dict[str, str]:
+    """The model and the recipe of a run that names none, as far as `given` leaves them open."""
+    chosen: dict[str, str] = {}
+    if given.get("recipe"):
+        return chosen
+    if not given.get("model") and not given.get("experts"):
+        chosen["model"] = with_all_experts().name  # it sees, follows and hears: no kind of label is beyond it
+    is_new = (chosen.get("model") or given.get("model")) in variants()
+    chosen["recipe"] = (SMALL if is_new else FINETUNE).name
+    return chosen
 
 
 def arguments_of(file: Path) -> list[str]:
@@ -126,20 +176,29 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
         arguments: of the command line.
         more: what there is beside `RunArguments`; by default the fields of transformers' `TrainingArguments`.
     """
-    arguments = with_file(arguments)
+    arguments = spelled_out(arguments)
     if {"-h", "--help"} & set(arguments):
         return
     more = training_fields() if more is None else more
     if more:
         check_spelling(arguments, [*(each.name for each in fields(RunArguments)), *more])
     given = values_of(arguments)
-    if missing := [name for name in ("data", "recipe") if name not in given]:
-        raise ValueError(f"the following arguments are required: {', '.join(f'--{name}' for name in missing)}")
+    for name in ("data", "model", "recipe", "validation"):
+        if len(given.get(name, [])) > 1:
+            raise ValueError(
+                f"{given[name][1]!r} belongs to no argument: --{name} takes one word, and clips come first, as in "
+                f"holovid train clips --{name} {given[name][0]}"
+            )
+    if "data" not in given:
+        raise ValueError("the following arguments are required: --data, the clips, which may also be the first word")
+    chosen = chosen_start({name: " ".join(words) for name, words in given.items()})
+    given |= {name: [value] for name, value in chosen.items()}
     for name in given.get("recipe", []):
         get_recipe(name)
     for name in given.get("model", []):
+        family, _, source = name.partition("=")  # as xvit=ID, or an id alone
         if name not in variants():
-            check_model_name(name)
+            check_model_name(source if family in variants() else name)
     for source in given.get("data", []) + given.get("validation", []):
         check_clips(source, given.get("target", ["label"]))
     for expert in given.get("experts", []):

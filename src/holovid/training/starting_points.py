@@ -15,9 +15,18 @@ from transformers.utils import logging
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.data.anticipation import anticipates
-from holovid.families.family import Family, families, family_of, family_of_variant, variant_of, variants
+from holovid.families.family import (
+    Family,
+    families,
+    family_of,
+    family_of_variant,
+    joins_experts,
+    variant_of,
+    variants,
+)
 from holovid.loading import class_of, heads_of, load_whole, read_config, read_processor
 from holovid.modeling.tasks import Kind, Task, tasks_of
+from holovid.reachable import check_reachable
 from holovid.recipes import Recipe
 from holovid.training.arguments import RunArguments
 
@@ -62,6 +71,11 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
         settings["mix_group"] = num_frames
     if run.image_size is not None:
         settings["image_size"] = run.image_size
+    if start.kind == "new" and recipe.fits_clips:
+        raise ValueError(
+            f"recipe {recipe.name} starts from trained weights, and {run.model} has none: give --model a folder or a "
+            "Hub id, or take another --recipe, such as small"
+        )
     if start.kind == "new":
         variant = variants()[run.model or ""].settings
         toy = family_of(start.config).toy if recipe.name == "small" else {}
@@ -78,6 +92,8 @@ def look_up(run: RunArguments, recipe: Recipe) -> StartingPoint:
     if run.experts is not None:
         family = joins_experts()
         sources = expert_sources(run.experts, list(family.parts))
+        for source in sources.values():
+            check_reachable(source)
         experts = [expert for expert in family.parts if expert in sources]
         return StartingPoint("experts", family.config_class(experts=experts), sources)
     model = run.model or ""
@@ -114,11 +130,6 @@ def choose_family(starting: Sequence[Family], recipe: Recipe, model: str) -> Fam
         f"{' and '.join(names)} can start from {model}: write --model {names[0]}={model}, or give a --recipe of one, "
         f"as {', '.join(recipes)}"
     )
-
-
-def joins_experts() -> Family:
-    """The family whose models are made of experts."""
-    return next(family for family in families().values() if family.parts)
 
 
 def expert_sources(given: Sequence[str], known: Sequence[str]) -> dict[str, str]:

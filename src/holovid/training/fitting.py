@@ -1,0 +1,79 @@
+"""What is best for few clips and for many, and for this model: how the recipe `finetune` fits itself to them.
+
+All numbers are ours; docs/training.md says what they were tried on.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from holovid.data.anticipation import anticipates
+from holovid.recipes import Recipe
+from holovid.training.optimization import layer_places
+
+BATCHES = (4, 32)  # the fewest and the most clips of a step
+STEPS_OF_AN_EPOCH = 10  # at least, if that leaves the smallest batch
+STEPS = 400  # at least, of a run
+EPOCHS = 10  # at least
+MIX_FROM = 1000  # clips: fewer are learned before a mixture of two is any use
+BACKBONE_RATE = 0.1  # of models that have no layers one above another
+DIRECTIONS = re.compile(
+    r"(?<![a-z])((left|right|east|west)(wards?|ward)?|(anti|counter)?-?clockwise)(?![a-z])", re.IGNORECASE
+)
+
+
+def fitted(
+    recipe: Recipe, model: PreTrainedModel, num_clips: int, names: Sequence[str]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with batch, epochs, mixing, mirroring and rates for these clips and this model.
+
+    Args:
+        recipe: one that `fits_clips`.
+        model: that is trained.
+        num_clips: to train on.
+        names: of the classes, which say whether mirroring a clip changes its label.
+
+    Returns it, and sentences about what was chosen by what.
+    """
+    batch = batch_for(num_clips)
+    steps = max(num_clips // batch, 1)
+    epochs = max(EPOCHS, -(-STEPS // steps))
+    changes: dict[str, Any] = {
+        "batch_size": batch,
+        "epochs": epochs,
+        "warmup_epochs": epochs * recipe.warmup_epochs / recipe.epochs,
+    }
+    remarks = [f"{recipe.name} is {recipe.summary}: {epochs} epochs of {steps} steps, at most"]
+    if num_clips < MIX_FROM or anticipates(model.config):
+        changes["mixup_alpha"] = 0.0
+    if recipe.flip and (directions := [name for name in names if DIRECTIONS.search(name.replace("_", " "))]):
+        changes["flip"] = False
+        remarks.append(f"clips are not mirrored, since a class is called {directions[0]!r}; --flip true mirrors them")
+    if recipe.layer_decay is not None and not has_layers(model):
+        changes |= {"layer_decay": None, "backbone_rate": BACKBONE_RATE}
+    return replace(recipe, **changes), tuple(remarks)
+
+
+def batch_for(num_clips: int) -> int:
+    """The largest power of two that leaves enough steps an epoch.
+
+    >>> [batch_for(clips) for clips in (3, 40, 100, 400, 4000)]
+    [3, 4, 8, 32, 32]
+    """
+    least, most = BATCHES
+    batch = most
+    while batch > least and batch * STEPS_OF_AN_EPOCH > num_clips:
+        batch //= 2
+    return min(batch, max(num_clips, 1))
+
+
+def has_layers(model: PreTrainedModel) -> bool:
+    """Whether the rates of its layers can decay."""
+    try:
+        layer_places(model)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""A whole run of training, from its command line to the model in its folder: what `holovid train` does."""
+
+import math
+import os
+import shlex
+from collections.abc import Sequence
+
+import torch
+from transformers import TrainingArguments
+from transformers.utils import logging
+
+from holovid.families.family import variants
+from holovid.modeling.tasks import tasks_of
+from holovid.recipes import SMALL
+from holovid.records import TRAINING, write_record
+from holovid.training.arguments import RunArguments, parse_arguments
+from holovid.training.averaging import AVERAGE_NAME
+from holovid.training.checkpoints import resume_point
+from holovid.training.early_stop import EarlyStop, best_metric
+from holovid.training.preparation import Preparation, prepare
+from holovid.training.record import record_of_trainer
+from holovid.training.trainer import VideoTrainer
+
+logger = logging.get_logger(__name__)
+
+FEW_STEPS = 10  # of an epoch
+# Of a model with fewer parameters one thread computes a step as fast as several, which wait for one another where the
+# processes that read clips, or others, take their cores: a step then takes ten times as long.
+WORTH_THREADS = 5_000_000
+
+
+def run_training(arguments: Sequence[str]) -> None:
+    """Train, save and evaluate as a command line says, after `check_run` has looked at it.
+
+    In the output folder it leaves the model and its processor, checkpoints, training.png, all_results.json, and
+    training.json for the model's card. The first process says what is trained, and which command tries it.
+
+    Raises `ValueError` and `OSError` as `parse_arguments`, `prepare` and `VideoTrainer` do.
+    """
+    logging.disable_progress_bar()  # of writing files; that of training stays
+    run, args = parse_arguments(arguments)
+    checkpoint = resume_point(args, files=[] if run.ema_decay is None else [AVERAGE_NAME])
+    parts = prepare(run, args.seed, args.data_seed, validate=args.eval_strategy != "no")
+    if parts.recipe.fits_clips:  # whose batch and epochs are known by now
+        best, more_is_better = best_metric(tasks_of(parts.model, parts.model.config))
+        defaults = (
+            {"metric_for_best_model": best, "greater_is_better": more_is_better} if args.load_best_model_at_end else {}
+        )
+        run, args = parse_arguments(arguments, parts.recipe, **defaults)
+    if args.device.type == "cpu" and parts.model.num_parameters() < WORTH_THREADS:
+        torch.set_num_threads(1)
+    trainer = VideoTrainer(
+        parts.model,
+        args,
+        recipe=parts.recipe,
+        class_weights=parts.class_weights,
+        ema_decay=run.ema_decay,
+        train_dataset=parts.train,
+        eval_dataset=parts.validation,
+        processing_class=parts.processor,
+    )
+    if args.load_best_model_at_end and parts.recipe.patience:
+        trainer.add_callback(EarlyStop(math.ceil(parts.recipe.patience * args.num_train_epochs)))
+    speaks = trainer.is_world_process_zero()
+    if speaks:
+        print(parts.summary(args))
+        if remark := remark_on_start(run):
+            print(remark)
+        batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        steps = math.ceil(len(parts.train) / batch)
+        if steps < FEW_STEPS:
+            logger.warning(
+                f"an epoch has {steps} steps, and a run of few steps learns little: a smaller "
+                "--per_device_train_batch_size makes more of them"
+            )
+    result = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    trainer.save_model()  # weights, configuration and processor
+    trainer.save_metrics("train", result.metrics | {"train_broken_clips": len(parts.train.broken())})
+    if speaks:
+        command = ["holovid", "train", *arguments]
+        write_record(TRAINING, args.output_dir, record_of_trainer(run, parts, args, result, command))
+    if parts.validation is not None:
+        metrics = trainer.evaluate()
+        trainer.log_metrics("eval", metrics)
+        trainer.save_metrics("eval", metrics | {"eval_broken_clips": len(parts.validation.broken())})
+    if speaks:
+        print(f"Now try: {next_command(run, args, parts)}")
+
+
+def remark_on_start(run: RunArguments) -> str:
+    """What to know of new weights; empty for a run that starts from trained ones."""
+    if run.model not in variants():
+        return ""
+    size = ", in a tiny size" if run.recipe == SMALL.name else ""
+    return (
+        f"The {run.model} starts from scratch{size}; --model with a folder or a Hub id, or --experts, starts from "
+        "trained weights"
+    )
+
+
+def next_command(run: RunArguments, args: TrainingArguments, parts: Preparation) -> str:
+    """The command that shows what was learned: on a clip, if clips are files here, else on all of them."""
+    clips = parts.train if parts.validation is None else parts.validation
+    path = clips.rows[0]["video"]["path"]
+    if path and os.path.isfile(path):
+        beside = os.path.relpath(path)
+        return shlex.join(["holovid", "classify", str(args.output_dir), min(beside, path, key=len)])
+    return shlex.join(["holovid", "evaluate", str(args.output_dir), run.validation or run.data])
