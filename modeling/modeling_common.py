@@ -14,6 +14,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from holovid.configuration.configuration_common import UploadedWhole
+from holovid.modeling.linear import use_onednn
 from holovid.modeling.model_inputs import check_tensor
 from holovid.modeling.tasks import Task
 from holovid.modeling.weight_files import check_all_there, check_indices
@@ -170,6 +171,10 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
     accepts_loss_kwargs = False
     # name, loading info and state of what was loaded from a checkpoint with other tensors than the model's
     loaded_with_faults: tuple[str, dict, dict] | None = None
+
+    def post_init(self) -> None:
+        super().post_init()
+        use_onednn(self)
 
     def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
         """What the model sees in each frame of a clip: frames (B, T, C, H, W) -> features (B, T, D).

@@ -1,9 +1,10 @@
 """How fast does this machine multiply matrices?   python examples/benchmark/limit.py
 
 What every other question of this folder is a ratio to. The limit is that of `torch.mm(rows, weight.T)`, with the
-weight as `nn.Linear` keeps it and into memory that is there already, of the type and the threads of the model. Its
-shapes are those of a ViT-B's two largest products and of a large square; the fastest of them counts, and is kept up
-for half a second, since a model has to keep its rate up too. No model can be faster but by computing less.
+weight as `nn.Linear` keeps it and into memory that is there already, of the type and the threads of the model; on an
+x86 CPU in float32 also that of oneDNN, where torch takes MKL. Its shapes are those of a ViT-B's two largest products
+and of a large square; the fastest of them all counts, and is kept up for half a second, since a model has to keep its
+rate up too. No model can be faster but by computing less.
 
 A machine's speed drifts, so the limit is taken before and after each repetition of whatever is measured, and compared
 with that one alone: see `Timing`.
@@ -17,6 +18,9 @@ from typing import Any
 
 import torch
 from reporting import parse, report
+from torch import Tensor
+
+from holovid.modeling.linear import HAS_ONEDNN, product
 
 PRODUCTS = {  # device -> (rows, inner, columns): a clip of 8 frames is 8 * 197 rows
     "cpu": ((1576, 768, 3072), (1576, 3072, 768), (2048, 2048, 2048)),
@@ -28,6 +32,7 @@ WARM = 3.0  # seconds; a first repetition that takes longer counts, for what war
 CUDA_WARM = 4  # calls in which kernels are compiled and chosen, and CUDA graphs recorded
 LONG = 20.0  # seconds; no repetition begins after so many
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+TORCH, ONEDNN = "torch.mm", "oneDNN"
 NO_CUDA, NO_TIME = "not run: no CUDA", "left out: no time"
 
 
@@ -57,7 +62,10 @@ class Limit:
         kept_up: float = KEPT_UP,
     ):
         self.device, self.dtype, self.kept_up = device, dtype, kept_up
-        self.products = products or PRODUCTS[device]
+        libraries = [TORCH, ONEDNN] if (device, dtype, HAS_ONEDNN) == ("cpu", "fp32", True) else [TORCH]
+        shapes = products or PRODUCTS[device]
+        self.products = shapes * len(libraries)
+        self.libraries = [library for library in libraries for _ in shapes]
         options: dict[str, Any] = {"device": device, "dtype": DTYPES[dtype]}
         self._operands = [
             (torch.randn(rows, inner, **options), torch.randn(columns, inner, **options).T)
@@ -73,8 +81,13 @@ class Limit:
         (rows, inner, columns), (left, right) = self.products[index], self._operands[index]
         times: list[float] = []
         while not times or sum(times) < self.kept_up:
-            times.append(stopwatch(lambda: torch.mm(left, right, out=self._outputs[index]), self.device))
+            times.append(stopwatch(lambda: self._multiply(index, left, right), self.device))
         return 2e-9 * rows * inner * columns * len(times) / sum(times)
+
+    def _multiply(self, index: int, left: Tensor, right: Tensor) -> Tensor:
+        if self.libraries[index] == ONEDNN:
+            return product(left, right.T, None)
+        return torch.mm(left, right, out=self._outputs[index])
 
     def rates(self) -> list[float]:
         """Of each product."""
@@ -157,8 +170,10 @@ def main(argv: list[str] | None = None) -> None:
     for device in devices():
         for dtype in DTYPES:
             limit = Limit(device, dtype, **QUICK if args.quick else {})
-            for product, *rates in zip(limit.products, *(limit.rates() for _ in range(args.repeat)), strict=True):
-                rows.append({"device": device, "dtype": dtype, "product": product, "gflop_a_second": rates})
+            measured = (limit.rates() for _ in range(args.repeat))
+            for shape, library, *rates in zip(limit.products, limit.libraries, *measured, strict=True):
+                about = {"device": device, "dtype": dtype, "product": shape, "library": library}
+                rows.append({**about, "gflop_a_second": rates})
     for row in rows:
         first = next(other for other in rows if other["device"] == row["device"])
         own, fastest = (statistics.median(each["gflop_a_second"]) for each in (row, first))
@@ -167,15 +182,16 @@ def main(argv: list[str] | None = None) -> None:
         [
             f"{row['device']} {row['dtype']}",
             " x ".join(map(str, row["product"])),
+            row["library"],
             f"{row['ratio']:.2f}",
             spread([rate / 1000 for rate in row["gflop_a_second"]]) if row["device"] == "cuda" else "",
         ]
         for row in rows
     ]
-    cells += [] if torch.cuda.is_available() else [["cuda fp32, bf16", "", NO_CUDA, ""]]
+    cells += [] if torch.cuda.is_available() else [["cuda fp32, bf16", "", "", NO_CUDA, ""]]
     report(
         "limit", __doc__, args, rows,
-        ["device and type", "rows x inner x columns", "rate over that of the device's first row", "TFLOP/s"], cells,
+        ["device and type", "rows x inner x columns", "by", "rate over that of the device's first row", "TFLOP/s"], cells,
     )  # fmt: skip
 
 

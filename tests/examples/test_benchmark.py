@@ -59,7 +59,7 @@ def test_limit_is_the_rate_that_the_fastest_product_keeps_up(script, monkeypatch
     monkeypatch.setattr(limit, "stopwatch", stopwatch)
     # twice 2 calls of the one in 1.0 s, and 1 of the other in 0.5 s; both do as much in a second, the other twice
     seconds = iter([0.4, 0.6, 0.5] * 2 + [0.2, 0.1, 0.3])
-    measured = limit.Limit(products=((10, 10, 10), (20, 10, 10)))
+    measured = limit.Limit("cpu", "bf16", ((10, 10, 10), (20, 10, 10)))
     assert measured() == pytest.approx(3 * 4e-6 / 0.6) and operations[-3:] == [4000] * 3
 
 

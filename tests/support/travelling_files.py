@@ -1,8 +1,8 @@
 """Which files of ours lie beside a saved model and its processor: once, for all tests that look into saved folders."""
 
 SHARED_BY_MODELS = {
-    "class_names.py", "configuration_common.py", "field_checks.py", "model_inputs.py", "modeling_common.py",
-    "suggestions.py", "tasks.py", "weight_files.py",
+    "class_names.py", "configuration_common.py", "field_checks.py", "linear.py", "model_inputs.py",
+    "modeling_common.py", "suggestions.py", "tasks.py", "weight_files.py",
 }  # fmt: skip
 XVIT_SOURCE = SHARED_BY_MODELS | {
     "configuration_xvit.py", "frames_in_patches.py", "image_vit.py", "modeling_xvit.py", "vit_parts.py",

@@ -1,0 +1,129 @@
+"""Linear layers by oneDNN are those of torch: values, gradients of every order, and what looks at operations."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import ViTConfig
+from transformers.pytorch_utils import Conv1D
+
+from holovid import XViTConfig, XViTForVideoClassification
+from holovid.modeling import linear as of_onednn
+from holovid.modeling.inner_models import build_inner_model
+from holovid.modeling.linear import HAS_ONEDNN, Linear, TransposedLinear, linear, use_onednn
+
+WIDTH, OUT = 160, 208  # enough weights for oneDNN, and no square
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[torch.Size]:
+    """The shapes that oneDNN is given."""
+    shapes: list[torch.Size] = []
+    product = of_onednn.product
+
+    def noted(inputs, weight, bias):
+        shapes.append(inputs.shape)
+        return product(inputs, weight, bias)
+
+    monkeypatch.setattr(of_onednn, "product", noted)
+    return shapes
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason="of x86 CPUs")
+@pytest.mark.parametrize("shape", [(3, WIDTH), (2, 5, WIDTH), (2, 3, 5, WIDTH)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_values_and_gradients_are_those_of_torch(shape, bias, asked):
+    torch.manual_seed(0)
+    layer = nn.Linear(WIDTH, OUT, bias=bias)
+    inputs = torch.randn(shape, requires_grad=True)
+    wanted = layer(inputs)
+    leaves = [inputs, *layer.parameters()]
+    gradient = torch.randn_like(wanted)
+    found = linear(inputs, layer.weight, layer.bias)
+    assert asked == [inputs.shape]
+    torch.testing.assert_close(found, wanted)
+    for own, other in zip(
+        torch.autograd.grad(found, leaves, gradient), torch.autograd.grad(wanted, leaves, gradient), strict=True
+    ):
+        torch.testing.assert_close(own, other)
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(inputs, layer.weight, layer.bias), wanted)
+
+
+def test_gradients_of_gradients_are_those_of_torch():
+    torch.manual_seed(0)
+    layer, inputs = nn.Linear(WIDTH, OUT), torch.randn(3, 5, WIDTH, requires_grad=True)
+
+    def second(function) -> list[torch.Tensor]:
+        (first,) = torch.autograd.grad(function(inputs).square().sum(), inputs, create_graph=True)
+        return list(torch.autograd.grad(first.square().sum(), (inputs, layer.weight)))
+
+    own = second(lambda tensor: linear(tensor, layer.weight, layer.bias))
+    torch.testing.assert_close(own, second(layer), rtol=1e-5, atol=1e-4)
+
+
+def test_only_what_needs_a_gradient_gets_one():
+    layer, inputs = nn.Linear(WIDTH, OUT).requires_grad_(False), torch.randn(3, WIDTH)
+    assert not linear(inputs, layer.weight, layer.bias).requires_grad
+    layer.bias.requires_grad_(True)
+    linear(inputs, layer.weight, layer.bias).sum().backward()
+    assert layer.weight.grad is None and layer.bias.grad.eq(3).all()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_layers_of_gpt2(rows):
+    torch.manual_seed(0)
+    layer, inputs = Conv1D(OUT, WIDTH), torch.randn(rows, 1, WIDTH)
+    wanted = layer(inputs)
+    use_onednn(layer)
+    assert type(layer) is TransposedLinear
+    torch.testing.assert_close(layer(inputs), wanted)
+
+
+@pytest.mark.parametrize(
+    "inputs, weight",
+    [
+        (torch.randn(3, 8), torch.randn(4, 8)),  # few weights
+        (torch.randn(0, WIDTH), torch.randn(OUT, WIDTH)),
+        (torch.randn(WIDTH), torch.randn(OUT, WIDTH)),
+        (torch.randn(3, WIDTH).bfloat16(), torch.randn(OUT, WIDTH).bfloat16()),
+        (torch.randn(3, WIDTH).double(), torch.randn(OUT, WIDTH).double()),
+        (torch.randn(3, WIDTH, device="meta"), torch.randn(OUT, WIDTH, device="meta")),
+    ],
+)
+def test_all_else_is_left_to_torch(inputs, weight, asked):
+    assert linear(inputs, weight).shape == (*inputs.shape[:-1], len(weight)) and not asked
+
+
+def test_whoever_looks_at_operations_sees_a_linear_layer(asked, monkeypatch):
+    layer, inputs = Linear(WIDTH, OUT), torch.randn(3, WIDTH)
+    with FlopCounterMode(display=False) as counter:
+        layer(inputs)
+    assert counter.get_total_flops() == 2 * 3 * WIDTH * OUT
+    assert torch.compile(layer, fullgraph=True, backend="eager")(inputs).shape == (3, OUT)
+    torch.export.export(layer, (inputs,))
+    assert torch.func.vmap(layer)(inputs).shape == (3, OUT)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(inputs).dtype == torch.bfloat16
+    with monkeypatch.context() as off:
+        off.setattr(torch.backends.mkldnn, "enabled", False)
+        layer(inputs)
+    assert not asked
+    layer(inputs)
+    assert len(asked) == HAS_ONEDNN
+
+
+def test_models_have_such_layers_also_inside():
+    config = XViTConfig(image_size=32, num_frames=2, hidden_size=48, num_hidden_layers=1, num_attention_heads=3)
+    model = XViTForVideoClassification(config)
+    kinds = {type(module) for module in model.modules() if isinstance(module, nn.Linear)}
+    assert kinds == {Linear}
+    inner = build_inner_model(ViTConfig(image_size=32, hidden_size=48, num_hidden_layers=1, num_attention_heads=3))
+    names = list(inner.state_dict())
+    use_onednn(inner)
+    assert {type(module) for module in inner.modules() if isinstance(module, nn.Linear)} == {Linear}
+    assert list(inner.state_dict()) == names
+    assert type(copy.deepcopy(model).classifier) is type(pickle.loads(pickle.dumps(model)).classifier) is Linear
