@@ -1,9 +1,9 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
 """Linear layers that compute with oneDNN on x86 CPUs, in float32, where torch takes MKL.
 
-torch comes with both libraries. It asks oneDNN for products in 16 bits and MKL for those in 32, which on many CPUs is
-slower: by a quarter for the products of a ViT-B, by more for a few rows (docs/speed.md). Results differ by rounding, as
-between any two such libraries. `torch.backends.mkldnn.enabled = False` gives MKL back.
+torch comes with both libraries. It asks oneDNN for products in 16 bits and MKL for those in 32, which is slower where
+it was measured: by a quarter for the products of a ViT-B, by more for a few rows (docs/speed.md). Results differ by
+rounding, as between any two such libraries. `torch.backends.mkldnn.enabled = False` gives MKL back.
 """
 
 import platform

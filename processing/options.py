@@ -2,6 +2,7 @@
 """Checks of what people set processors to, by hand or in JSON files: each slip is a sentence that names the option."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ MOST_FRAMES = 2**16  # that are picked of a video
 MOST_VIEWS = 2**10
 LONGEST_STRIDE = 2**20
 LONGEST_SIDE = 2**14  # in pixels
+PRINTED_WIDTH = 100  # characters of a line
+UNBROKEN = "\N{NO-BREAK SPACE}"
 SIZES = ({"shortest_edge"}, {"shortest_edge", "longest_edge"}, {"height", "width"}, {"max_height", "max_width"})
 SWITCHES = (
     "do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "do_sample_frames", "antialias",
@@ -93,6 +96,19 @@ def plain(options: Mapping[str, Any]) -> dict[str, Any]:
         return float(value) if name in FLOATS and isinstance(value, int) else value
 
     return {name: converted(name, value) for name, value in options.items()}
+
+
+def in_few_lines(name: str, options: Mapping[str, Any]) -> str:
+    """How an object with these options is printed.
+
+    >>> print(in_few_lines("Processor", {"num_frames": 8, "size": {"shortest_edge": 224}}))
+    Processor(num_frames=8, size={'shortest_edge': 224})
+    """
+    told = ", ".join(f"{option}={value!r}".replace(" ", UNBROKEN) for option, value in options.items())
+    lines = textwrap.wrap(
+        f"{name}({told})", PRINTED_WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False
+    )
+    return "\n".join(lines).replace(UNBROKEN, " ")
 
 
 def check_rate(name: str, value: Any) -> None:

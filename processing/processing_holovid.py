@@ -54,6 +54,9 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
     def __init__(self, video_processor: HolovidVideoProcessor):
         super().__init__(video_processor)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.video_processor!r})"
+
     @classmethod
     def for_model(
         cls, model: PreTrainedModel | PreTrainedConfig, source: Any = None, **options: Any

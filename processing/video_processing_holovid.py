@@ -36,7 +36,14 @@ from holovid.processing.feature_extraction_holovid import HolovidFeatureExtracto
 from holovid.processing.frame_sampling import SAMPLINGS, WITH_STRIDE, sample_frame_indices
 from holovid.processing.given_frames import FrameReading, check_facts, flatten_videos, is_read, pick_frames
 from holovid.processing.given_sounds import split_sounds
-from holovid.processing.options import check_choices, check_colours, check_names, plain, split_known
+from holovid.processing.options import (
+    check_choices,
+    check_colours,
+    check_names,
+    in_few_lines,
+    plain,
+    split_known,
+)
 from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
 from holovid.processing.video_parts import VideoPart
@@ -55,6 +62,21 @@ CHOICES = {
 
 
 NAMES_IN_FILES = ("video_processor_type", "image_processor_type", "processor_class", "auto_map")
+# what a processor that is printed tells first, and what it leaves out
+TOLD = (
+    "num_frames",
+    "sampling",
+    "frame_stride",
+    "fps",
+    "size",
+    "crop_size",
+    "num_views",
+    "num_crops",
+    "image_mean",
+    "image_std",
+)
+HEARD = ("sampling_rate", "num_mel_bins", "audio_frames", "mean", "std")
+UNTOLD = (*NAMES_IN_FILES, "audio_config")
 AUDIO_OPTIONS = ("audio_config", "audio_center", "load_audio_from_video")
 
 
@@ -175,6 +197,18 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             raise ValueError("generator is an argument of the call: processor(videos, generator=generator)")
         check_names(kwargs, self.known_names(), "HolovidVideoProcessor")
         super().__init__(**kwargs)
+
+    def __repr__(self) -> str:
+        settings = self.to_dict()
+        others = [
+            option
+            for option, value in settings.items()
+            if option not in (*TOLD, *UNTOLD) and value is not None and value != getattr(type(self), option, None)
+        ]
+        told = {option: settings[option] for option in (*TOLD, *others) if settings.get(option) is not None}
+        if self.audio_config is not None:
+            told["audio_config"] = {name: settings["audio_config"][name] for name in HEARD}
+        return in_few_lines(type(self).__name__, told)
 
     @classmethod
     def known_names(cls) -> set[str]:

@@ -1,6 +1,7 @@
 """What the documentation shows is run: README's snippets and commands, its table, and the examples in docstrings."""
 
 import ast
+import csv
 import doctest
 import importlib
 import json
@@ -163,7 +164,9 @@ def walk_through(page: str, place: Path, forks: Commands) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["anticipation", "convert", "export", "films", "install", "sound", "streaming"])
+@pytest.mark.parametrize(
+    "page", ["anticipation", "convert", "data", "export", "films", "install", "sound", "streaming"]
+)
 def test_page_runs(page, tmp_path, forks):
     printed = walk_through(f"{page}.md", tmp_path, forks)
     if page == "anticipation":  # which says what is printed in comments
@@ -182,6 +185,11 @@ def test_page_runs(page, tmp_path, forks):
         record = json.loads(printed[-2])
         assert len(record["windows"]) == 13 and record["seconds"] == pytest.approx(8.0)
         assert all((tmp_path / f"film.{suffix}").is_file() for suffix in ("png", "srt", "csv", "vtt"))
+    if page == "data":
+        rows = list(csv.DictReader((tmp_path / "answers.csv").read_text().splitlines()))
+        assert len(rows) == 16 * 2 and {row["label"] for row in rows} == {"left", "right"}
+        assert len(list((tmp_path / "small").rglob("*.mp4"))) == 80 and (tmp_path / "set.png").is_file()
+        assert "Nothing is wrong with it." in "".join(printed)
     if page == "convert":
         assert "it lacks base_model.cls_token" in printed[0]
 
@@ -253,7 +261,7 @@ def test_table_is_what_the_command_prints():
     spec.loader.exec_module(model_table)
     rows = model_table.rows()
     in_readme = [row for row in rows if row.rstrip("|") in README]
-    assert in_readme == rows[:20]
+    assert in_readme == rows[:21]
     for row in rows:
         _, _, *cells, _gflop, _ = (cell.strip() for cell in row.split("|"))
         for own, released in zip(cells[::2], cells[1::2], strict=True):

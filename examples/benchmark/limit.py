@@ -191,7 +191,8 @@ def main(argv: list[str] | None = None) -> None:
     cells += [] if torch.cuda.is_available() else [["cuda fp32, bf16", "", "", NO_CUDA, ""]]
     report(
         "limit", __doc__, args, rows,
-        ["device and type", "rows x inner x columns", "by", "rate over that of the device's first row", "TFLOP/s"], cells,
+        ["device and type", "rows x inner x columns", "by", "rate over that of the device's first row", "TFLOP/s"],
+        cells,
     )  # fmt: skip
 
 

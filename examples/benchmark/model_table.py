@@ -22,6 +22,8 @@ from holovid import (
     TimeSformerForVideoClassification,
     VideoSwinConfig,
     VideoSwinForVideoClassification,
+    WhereWhenConfig,
+    WhereWhenForVideoClassification,
     XViTConfig,
     XViTForVideoClassification,
 )
@@ -79,6 +81,7 @@ MODELS = (
         "121,887,750", "121.89 M", "1280.8",
     ),
     ("AVT-b 10x224", AVTForActionAnticipation, AVTConfig(num_labels=3806), "396,122,078", "396.12 M", ""),
+    ("WhereWhen-B/16 8x224", WhereWhenForVideoClassification, WhereWhenConfig(num_labels=28), "", "", ""),
     ("CAST-B/16", CA2STForVideoClassification, cast(num_labels=174), "217.23 M", "45.21 M", "390.5"),
     ("CAST-B/16, verbs and nouns", CA2STForActionRecognition, cast(), "216.81 M", "44.78 M", "390.5"),
     ("CAVA-B/16, 4 s of sound", CA2STForVideoClassification, cava(num_labels=44), "215.23 M", "43.82 M", "241.5"),

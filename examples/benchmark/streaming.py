@@ -5,9 +5,10 @@ stream costs what one of a clip does, T where the whole clip is computed anew af
 in turns, so that each ratio is of neighbours in time. A model that mixes from the past is fed single frames; one with
 groups a group at a time, as it computes nothing before that is complete, and the seconds are shared out.
 
-The same of `AVTStream`: while a window of T frames fills, each takes one step of the decoder with a cache; once it is
-full, the decoder reads all T features anew. On a CPU a single step reads the weights of the whole decoder from memory
-as a clip does, so a decoder that is larger than its image model keeps the ratio up.
+The same of `AVTStream`, for one stream and for several at once: while a window of T frames fills, each takes one step
+of the decoder with a cache; once it is full, the decoder reads all T features anew. A step of one stream reads all
+weights of the decoder from memory, as a whole clip does once. The row `the least` says what that alone makes of the
+ratio, from the seconds in which this machine reads so many numbers: 1 + (T - 1) * reading / clip.
 """
 
 import statistics
@@ -29,7 +30,8 @@ STREAMS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("from the past, frame by frame", 16, {"mix_direction": "past"}),
     ("both ways, groups of 8", 16, {"mix_group": 8}),
 )
-AVT_FILLING, AVT_FULL = "AVT-b, while its window fills", "AVT-b, its window full"
+AVT_FILLING, AVT_FULL, AVT_LEAST = "while its window fills", "its window full", "the least while it fills"
+AVT_STREAMS = (1, 4)  # at once
 Seconds = dict[str, list[float]]
 AT_ONCE = 4  # frames, or groups, whose median is compared with a clip
 
@@ -48,8 +50,11 @@ def rows(device: str, quick: bool = False, repeat: int = 3) -> Iterator[dict[str
     with torch.device(device):
         model = make_model(subject, config)
         clip = make_inputs(subject.model_class, config)["pixel_values_videos"]
-    for name, seconds in measure_anticipation(model, clip, device, repeat).items():
-        yield {"device": device, "mixing": name, "frames": clip.shape[1], **seconds}
+    for streams in progress(AVT_STREAMS, "Streams of AVT"):
+        clips = clip.expand(streams, -1, -1, -1, -1)
+        for name, seconds in measure_anticipation(model, clips, device, repeat).items():
+            name = f"AVT-b, {streams} at once, {name}"
+            yield {"device": device, "mixing": name, "frames": clip.shape[1], **seconds}
 
 
 def measure(model: XViTForVideoClassification, clip: torch.Tensor, device: str = "cpu", repeat: int = 3) -> Seconds:
@@ -71,10 +76,11 @@ def measure(model: XViTForVideoClassification, clip: torch.Tensor, device: str =
 def measure_anticipation(
     model: AVTForActionAnticipation, clip: torch.Tensor, device: str = "cpu", repeat: int = 3
 ) -> dict[str, Seconds]:
-    """The same of an AVT, while the window fills, after its first frame, and when it is full."""
+    """The same of an AVT, while the window fills, after its first frame, and when it is full; and the least."""
     stream, frames = AVTStream(model), clip.shape[1]
     parts = {AVT_FILLING: range(1, frames), AVT_FULL: range(AT_ONCE)}
-    seconds: dict[str, Seconds] = {name: {"clip": [], "frame": []} for name in parts}
+    seconds: dict[str, Seconds] = {name: {"clip": [], "frame": []} for name in (*parts, AVT_LEAST)}
+    weights = torch.cat([parameter.detach().flatten() for parameter in model.avt.decoder.parameters()])
     with torch.inference_mode():
         model(clip)
         for _ in range(repeat):
@@ -85,6 +91,9 @@ def measure_anticipation(
                 pieces = [stopwatch(lambda at=at: stream(clip[:, at : at + 1]), device) for at in part]
                 seconds[name]["clip"].append(whole)
                 seconds[name]["frame"].append(statistics.median(pieces))
+            reading = min(stopwatch(weights.sum, device) for _ in range(AT_ONCE))
+            seconds[AVT_LEAST]["clip"].append(whole)
+            seconds[AVT_LEAST]["frame"].append((whole + (frames - 1) * reading) / frames)
     return {name: with_ratios(each, frames) for name, each in seconds.items()}
 
 

@@ -28,6 +28,7 @@ from holovid import (
 from holovid.cli import app
 from holovid.publishing import push
 from holovid.publishing import repository as repositories
+from holovid.publishing.leaks import forget_places
 from holovid.publishing.licences import Licence
 from holovid.publishing.push import check_as_stranger, check_sizes, keep_or_make_card, list_files, publish
 
@@ -134,6 +135,25 @@ def test_weights_without_experts_are_checked_with_those_of_the_cache(tmp_path, h
     homeless = CA2STForVideoClassification.from_experts(space=tiny_clip(), time=tiny_videomae(), num_frames=8)
     with pytest.raises(ValueError, match=r"nobody could fetch the space and the time expert.*record_experts"):
         publish(homeless, "me/adapters", **options)
+
+
+@pytest.mark.slow
+def test_experts_of_folders_here_leave_their_hashes_and_no_paths(tmp_path):
+    places = {"space": tmp_path / "experts" / "clip", "time": tmp_path / "experts" / "videomae"}
+    tiny_clip().save_pretrained(places["space"])
+    tiny_videomae().save_pretrained(places["time"])
+    model = CA2STForVideoClassification.from_experts(**places, num_labels=5, num_frames=8)
+    folder = save(model, tmp_path / "model")
+    assert str(places["space"]) in (folder / "config.json").read_text()
+    publication = publish(folder, "me/both", licence="mit", dry_run=True)
+    assert publication.max_difference == 0
+    with pytest.raises(ValueError, match=r"nobody could fetch the space and the time expert.*record_experts"):
+        publish(folder, "me/both", licence="mit", dry_run=True, adapters_only=True)
+    forget_places(folder / "config.json")
+    recorded = json.loads((folder / "config.json").read_text())["expert_sources"]
+    assert [(entry["source"], len(entry["sha256"])) for entry in recorded.values()] == [(None, 64)] * 2
+    again = CA2STForVideoClassification.from_pretrained(folder)
+    assert again.config.expert_sources == recorded
 
 
 # What is refused

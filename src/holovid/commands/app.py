@@ -15,7 +15,7 @@ from holovid.commands.card import card
 from holovid.commands.classify import classify
 from holovid.commands.command_line import PROGRAM, refuse, stop
 from holovid.commands.convert import CONTEXT, convert
-from holovid.commands.data import synth
+from holovid.commands.data import check, shrink, split, synth
 from holovid.commands.evaluate import evaluate
 from holovid.commands.explain import explain
 from holovid.commands.export import export
@@ -93,5 +93,8 @@ app = typer.Typer(
 data = typer.Typer(help="Make sets of clips.", no_args_is_help=True)
 app.add_typer(data, name="data")
 data.command()(ungrouped(synth))
+data.command()(check)
+data.command()(shrink)
+data.command()(split)
 for command in COMMANDS:
     app.command(context_settings=CONTEXT if command in (convert, train) else None)(ungrouped(command))

@@ -1,12 +1,14 @@
 """`holovid classify`: what happens in videos."""
 
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from holovid.cheap_checks import check_clip, check_model_name
+from holovid.cheap_checks import check_clip, check_device, check_model_name
 from holovid.commands.command_line import PROGRAM
 from holovid.commands.options import AsJson, Classifier, TopK, TrustRemoteCode
 from holovid.commands.quiet import be_quiet
@@ -14,17 +16,35 @@ from holovid.commands.tables import answer_record, answer_table, say, scale_of, 
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SKIPPED = 1  # exit status when some clips could not be read
+TABLES = (".csv", ".parquet")
+OUTPUTS = (*TABLES, ".json")
 OnBroken = Literal["raise", "skip"]
+
+
+@dataclass
+class Work:
+    """How clips are gone through."""
+
+    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu"
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips that go through the model at once.")] = 1
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead.")] = 0
+    on_broken: Annotated[
+        OnBroken, typer.Option(help="At a clip that cannot be read: end (raise), or say why and go on, with status 1.")
+    ] = "raise"
 
 
 def classify(
     model: Classifier,
-    clips: Annotated[list[str], typer.Argument(help="Paths or URLs of videos.")],
+    clips: Annotated[
+        list[str], typer.Argument(help="Videos: paths, URLs, folders, or tables (.csv, .parquet) with a column path.")
+    ],
+    work: Work,
     top_k: TopK = 5,
     as_json: AsJson = False,
-    on_broken: Annotated[
-        OnBroken, typer.Option(help="At a clip that cannot be read: end (raise), or say why and go on, with status 1.")
-    ] = "raise",
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write the answers to this file (.csv, .json, .parquet); a run that was stopped goes on."),
+    ] = None,
     picture: Annotated[Path | None, typer.Option(help="Also draw what the model saw and said (.png, .jpg).")] = None,
     why: Annotated[bool, typer.Option("--why", help="In the picture, show where the answer comes from.")] = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -32,51 +52,87 @@ def classify(
     """Say what happens in videos, or how good they look.
 
     holovid classify my-model clip.mp4 --top-k 3 --picture sheet.png
+
+    Many of them, in a folder or a table, into a file:
+
+    holovid classify my-model videos/ --output answers.csv --batch-size 8 --workers 4 --on-broken skip
     """
-    if picture is not None and picture.suffix.lower() not in PICTURES:
-        raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
-    if why and picture is None:
-        raise ValueError("--why is drawn into a picture: add --picture sheet.png")
+    check_request(clips, work, output, picture, why)
     check_model_name(model)
-    if on_broken == "raise":
-        for clip in clips:
-            check_clip(clip)
     be_quiet()
 
+    from rich.console import Console
+    from rich.progress import Progress
     from transformers import pipeline
 
     from holovid import VideoClassificationPipeline
+    from holovid.data.named_clips import named_clips
+    from holovid.devices import move_to
     from holovid.files import new_file
     from holovid.inference.contact_sheet import contact_sheet, stack
     from holovid.inference.explained_clip import explained_sheet
+    from holovid.inference.labelling import Answer, Videos, label_into
     from holovid.loading import load_classifier
     from holovid.modeling.tasks import tasks_of
 
+    found = named_clips(clips, TABLES)
     network, processor = load_classifier(model, trust_remote_code)
+    network = move_to(network, work.device)
     classifier = pipeline(
         "video-classification",
         model=network,
         video_processor=processor,
         pipeline_class=VideoClassificationPipeline,
+        device=network.device,
     )
-    answers = [classifier(clip, top_k=top_k, on_broken=on_broken) for clip in clips]
-    answered = [(clip, answer) for clip, answer in zip(clips, answers, strict=True) if "error" not in answer]
+
+    def answers_of(videos: Videos) -> Iterable[Answer]:
+        return classifier(
+            videos, top_k=top_k, on_broken=work.on_broken, batch_size=work.batch_size, num_workers=work.workers
+        )
+
+    with Progress(console=Console(stderr=True), transient=True, disable=as_json or len(found) == 1) as progress:
+        clock = progress.add_task("Clips", total=len(found))
+        if output is None:
+            answers = [*progress.track(answers_of(Videos(found)), task_id=clock)]
+        else:
+            facts = {"model": str(network.name_or_path), "top_k": top_k}
+            answers = label_into(output, found, answers_of, facts, lambda done: progress.advance(clock, done))
+    names = [clip.name for clip in found]
+    answered = [(clip, answer) for clip, answer in zip(found, answers, strict=True) if "error" not in answer]
     is_share = all(task.kind != "score" for task in tasks_of(network, network.config))
     scale = {} if is_share else scale_of(network.config)
     if picture is not None and answered:
-        if why:
-            sheets = [
-                explained_sheet(network, processor, clip, answer, is_share, not as_json) for clip, answer in answered
-            ]
-        else:
-            sheets = [contact_sheet(processor, clip, answer, clip, is_share) for clip, answer in answered]
+        sheets = [
+            explained_sheet(network, processor, clip.video, answer, is_share, not as_json)
+            if why
+            else contact_sheet(processor, clip.video, answer, clip.name, is_share)
+            for clip, answer in answered
+        ]
         picture.parent.mkdir(parents=True, exist_ok=True)
         with new_file(picture) as unfinished:
             stack(sheets).save(unfinished)
-    records = [answer_record(*pair, scale) for pair in zip(clips, answers, strict=True)]
-    show(records, answer_table(clips, answers, scale), as_json)
+    if as_json or output is None:
+        records = [answer_record(*pair, scale) for pair in zip(names, answers, strict=True)]
+        show(records, answer_table(names, answers, scale), as_json)
+    if output is not None and not as_json:
+        say(f"Answers of {len(answered)} clips: {output}")
     if picture is not None and answered and not as_json:
         say(f"Picture: {picture}")
-    if len(answered) < len(clips):
-        print(f"{PROGRAM}: {len(clips) - len(answered)} of {len(clips)} clips could not be read", file=sys.stderr)
+    if len(answered) < len(found):
+        print(f"{PROGRAM}: {len(found) - len(answered)} of {len(found)} clips could not be read", file=sys.stderr)
         raise typer.Exit(SKIPPED)
+
+
+def check_request(clips: list[str], work: Work, output: Path | None, picture: Path | None, why: bool) -> None:
+    """Raise `ValueError` for what needs no model to be seen as wrong."""
+    if picture is not None and picture.suffix.lower() not in PICTURES:
+        raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
+    if why and picture is None:
+        raise ValueError("--why is drawn into a picture: add --picture sheet.png")
+    if output is not None and output.suffix.lower() not in OUTPUTS:
+        raise ValueError(f"--output must end in .csv, .json or .parquet, got {output}")
+    check_device(work.device)
+    for clip in clips:
+        if work.on_broken == "raise" and not Path(clip).is_dir():
+            check_clip(clip)

@@ -118,6 +118,21 @@ def caption_of(scale: Mapping[str, Any]) -> str:
     return f"{'; '.join(told)}."
 
 
+def set_table(splits: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A column for each split of a set of clips, as `ClipReport.splits` describes it."""
+    table = Table("clips", *splits)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    plain = {"clips": "in all", "broken": "broken", "silent": "without sound", "classes": "classes"}
+    for name, title in plain.items():
+        table.add_row(title, *(f"{split[name]:,}" for split in splits.values()))
+    table.add_row("hours", *(f"{split['hours']:.2f}" for split in splits.values()))
+    for name, title in (("seconds", "seconds: least, median, most"), ("frame_rate", "frames a second, likewise")):
+        table.add_row(title, *(", ".join(f"{value:.3g}" for value in split[name]) for split in splits.values()))
+    table.add_row("most frequent sizes", *(", ".join(split["sizes"]) for split in splits.values()))
+    return table
+
+
 def fact_table(facts: Mapping[str, str]) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():

@@ -26,9 +26,18 @@ class PredictionLog:
     Args:
         folder: where they are, or will be.
         process: number of this process; only 0 claims.
+        what: what makes the predictions, as errors call it.
+        cure: what errors tell to do when the folder holds those of another.
     """
 
-    def __init__(self, folder: str | os.PathLike, process: int = 0):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        process: int = 0,
+        what: str = "evaluation",
+        cure: str = "name a new folder",
+    ):
+        self.what, self.cure = what, cure
         self.folder = Path(folder)
         self.path = self.folder / f"predictions.{process}.jsonl"
         self._lock = filelock.FileLock(self.folder / ".lock")
@@ -45,7 +54,7 @@ class PredictionLog:
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout as error:
-            raise ValueError(f"another evaluation is writing to {self.folder}") from error
+            raise ValueError(f"another {self.what} is writing to {self.folder}") from error
         try:
             self._check(header)
         except BaseException:
@@ -67,10 +76,10 @@ class PredictionLog:
         try:
             there = json.loads(path.read_text())
         except ValueError as error:
-            raise ValueError(f"{path} is damaged; name a new folder") from error
+            raise ValueError(f"{path} is damaged; {self.cure}") from error
         if there != header:
             raise ValueError(
-                f"{self.folder} holds another evaluation: {'; '.join(differences(there, header))}; name a new folder"
+                f"{self.folder} holds another {self.what}: {'; '.join(differences(there, header))}; {self.cure}"
             )
 
     def release(self) -> None:

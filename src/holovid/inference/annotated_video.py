@@ -23,7 +23,10 @@ SHADE, INK, BAR = (0, 0, 0, 150), "#ffffff", "#2f6fde"
 
 @contextmanager
 def annotated_video(
-    path: str | os.PathLike, frame_rate: float | None = None, sound: KeptSound | None = None
+    path: str | os.PathLike,
+    frame_rate: float | None = None,
+    sound: KeptSound | None = None,
+    encoder: Mapping[str, str] | None = None,
 ) -> Iterator["AnnotatedVideo"]:
     """An mp4 that appears under its name when the block ends well, and not at all otherwise.
 
@@ -31,6 +34,7 @@ def annotated_video(
         path: where; ends in .mp4.
         frame_rate: of the frames that will be written, as far as known. When each is shown is said with it.
         sound: what is heard meanwhile; its second 0 is that of the frames.
+        encoder: options of FFmpeg's libx264, such as `{"crf": "20"}`.
 
     Raises `ValueError` for another ending, and when the block has written nothing.
     """
@@ -39,7 +43,7 @@ def annotated_video(
         raise ValueError(f"annotated videos end in .mp4, got {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as unfinished, av.open(str(unfinished), "w") as container:
-        video = AnnotatedVideo(container, frame_rate, sound)
+        video = AnnotatedVideo(container, frame_rate, sound, encoder)
         yield video
         video.finish()
 
@@ -47,7 +51,14 @@ def annotated_video(
 class AnnotatedVideo:
     """What `annotated_video` yields."""
 
-    def __init__(self, container: Any, frame_rate: float | None, sound: KeptSound | None = None):
+    def __init__(
+        self,
+        container: Any,
+        frame_rate: float | None,
+        sound: KeptSound | None = None,
+        encoder: Mapping[str, str] | None = None,
+    ):
+        self._encoder = dict(encoder or {})
         self.frame_rate = Fraction(frame_rate or 25).limit_denominator(1001)
         self._container = container
         self._stream: Any = None
@@ -93,7 +104,7 @@ class AnnotatedVideo:
         self._waiting = piece
 
     def _open(self, picture: Image.Image) -> None:
-        self._stream = self._container.add_stream("libx264", rate=self.frame_rate)
+        self._stream = self._container.add_stream("libx264", rate=self.frame_rate, options=self._encoder)
         # the encoder wants even sides
         self._stream.width, self._stream.height = (side + side % 2 for side in picture.size)
         self._stream.pix_fmt = "yuv420p"

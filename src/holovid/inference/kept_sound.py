@@ -22,12 +22,13 @@ SILENCE_AT_ONCE = 1024  # samples
 class KeptSound:
     """What [`kept_sound`] yields: `rate` in Hz and `layout` of its pieces."""
 
-    def __init__(self, container: Any, stream: Any, start: float):
+    def __init__(self, container: Any, stream: Any, start: float, seconds: float | None = None):
         self.rate = stream.codec_context.sample_rate
         if self.rate not in AAC_RATES:
             self.rate = OTHER_RATE
         self.layout = "mono" if stream.codec_context.channels == 1 else "stereo"
         self._container, self._stream, self._start = container, stream, start
+        self._end = None if seconds is None else round(seconds * self.rate)  # in samples
 
     def pieces(self) -> Iterator[tuple[float, Any]]:
         """(seconds, `av.AudioFrame`) of all of the sound from second 0 on; in gaps there is silence.
@@ -47,14 +48,20 @@ class KeptSound:
             )
             if abs(first - position) <= JITTER * self.rate:
                 first = position
+            if self._end is not None:
+                first = min(first, self._end)
             for begin in range(position, first, SILENCE_AT_ONCE):
                 count = min(SILENCE_AT_ONCE, first - begin)
                 yield begin / self.rate, self._piece(np.zeros((len(samples), count), np.float32), begin)
             position = max(position, first)
             samples = samples[:, position - first :]
+            if self._end is not None:
+                samples = samples[:, : max(0, self._end - position)]
             if samples.shape[1]:
                 yield position / self.rate, self._piece(samples, position)
                 position += samples.shape[1]
+            if self._end is not None and position >= self._end:
+                return
 
     def _piece(self, samples: np.ndarray, first: int) -> Any:
         piece = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self.layout)
@@ -70,18 +77,19 @@ class KeptSound:
 
 
 @contextmanager
-def kept_sound(source: MediaSource, start: float) -> Iterator[KeptSound | None]:
+def kept_sound(source: MediaSource, start: float, seconds: float | None = None) -> Iterator[KeptSound | None]:
     """The sound of a file that can be decoded; `None` where there is none.
 
     Args:
         source: path, URL, bytes or binary file object of a video.
         start: what is second 0, on the clock of the file.
+        seconds: how much of it; `None` is all.
     """
     opened = OpenedSource(source)
     try:
         with open_container(opened.rewound(), opened.name) as container:
             stream = pick_sound(container)
             usable = stream is not None and stream.codec_context is not None and stream.codec_context.sample_rate
-            yield KeptSound(container, stream, start) if usable else None
+            yield KeptSound(container, stream, start, seconds) if usable else None
     finally:
         opened.close()

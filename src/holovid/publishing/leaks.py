@@ -37,10 +37,14 @@ SCANNED = {".json", ".md", ".py", ".txt", ".yaml", ".yml", ".csv", ".svg", ""}
 WITH_PLACES = {".json", ".md", ".txt", ".yaml", ".yml", ".csv"}
 # What transformers and training scripts write about where they ran; models do not need it.
 NOTED_PLACES = {"_name_or_path", "name_or_path", "output_dir", "logging_dir", "cache_dir"}
+SOURCE = "source"  # where an expert was read from; without a place, its hash still tells which one it is
 
 
 def forget_places(path: Path) -> None:
-    """Take entries that name a folder of this machine, such as `_name_or_path`, out of a JSON file."""
+    """Take entries that name a folder of this machine, such as `_name_or_path`, out of a JSON file.
+
+    A `source` that is one becomes null.
+    """
     settings = json.loads(path.read_text(encoding="utf-8"))
     if (public := without_places(settings)) != settings:
         text = json.dumps(public, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
@@ -52,10 +56,11 @@ def without_places(settings: Any) -> Any:
         return [without_places(value) for value in settings]
     if not isinstance(settings, dict):
         return settings
+    places_here = {name for name, value in settings.items() if isinstance(value, str) and is_place(value)}
     return {
-        name: without_places(value)
+        name: None if name == SOURCE and name in places_here else without_places(value)
         for name, value in settings.items()
-        if not (name in NOTED_PLACES and isinstance(value, str) and is_place(value))
+        if not (name in NOTED_PLACES and name in places_here)
     }
 
 

@@ -37,7 +37,7 @@ from holovid.loading import ADAPTERS, class_of, load_processor, load_whole, read
 from holovid.modeling.weight_files import leads_out
 from holovid.publishing import card as cards
 from holovid.publishing import stranger
-from holovid.publishing.leaks import find_leaks, forget_places
+from holovid.publishing.leaks import find_leaks, forget_places, is_place
 from holovid.publishing.licences import Licence, check_licence
 from holovid.publishing.repository import Repository
 from holovid.records import CONVERSION, EVALUATIONS, TRAINING
@@ -238,7 +238,8 @@ def lacks_experts(model: PreTrainedModel, adapters_only: bool | None) -> bool:
         return False
     if not config.experts:
         raise ValueError(f"adapters_only is for models of experts; {type(model).__name__} has none")
-    homeless = [expert for expert, recorded in (config.expert_sources or {}).items() if recorded["source"] is None]
+    sources = {expert: recorded["source"] for expert, recorded in (config.expert_sources or {}).items()}
+    homeless = [expert for expert, source in sources.items() if source is None or is_place(source)]
     if homeless:
         call = ", ".join(f"{expert}=..." for expert in homeless)
         raise ValueError(

@@ -1,0 +1,99 @@
+"""A table of clips divided into training and validation, with what belongs together on one side.
+
+Parts of one film, or clips of one person, look alike. Where they stand on both sides, a model is validated on what it
+has learned by heart.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.csv
+from datasets import ClassLabel, Dataset
+
+from holovid.files import new_folder
+
+BY_PATH = "path"
+
+
+def groups_of(rows: Dataset, by: str) -> list[str]:
+    """What each row of `load_clips` belongs to.
+
+    Args:
+        by: "path", the file that it is in or a part of; the name of a column; or a regular expression with a group in
+            brackets, which is searched for in paths: `r"(P[0-9]+)_"`.
+
+    Raises `ValueError` for a column that is not there, and for paths in which the expression finds nothing.
+    """
+    paths = [video["path"] for video in rows.with_format(None)["video"]]
+    if by == BY_PATH:
+        return paths
+    if by in rows.features:
+        return [str(value) for value in rows.with_format(None)[by]]
+    if "(" not in by:
+        columns = ", ".join(name for name in rows.features if name != "video")
+        raise ValueError(
+            f"by is 'path', a column ({columns}), or an expression with brackets such as '(P[0-9]+)_', got {by!r}"
+        )
+    try:
+        pattern = re.compile(by)
+    except re.error as error:
+        raise ValueError(f"by is no regular expression: {error}") from error
+    found = [pattern.search(path) for path in paths]
+    if without := [path for path, match in zip(paths, found, strict=True) if match is None]:
+        raise ValueError(f"{by!r} finds nothing in {len(without)} of {len(paths)} paths, such as {without[0]}")
+    return [match[1] for match in found if match is not None]
+
+
+def split_rows(
+    rows: Dataset, target: str = "label", by: str = BY_PATH, validation: float = 0.2, seed: int = 0
+) -> dict[str, Dataset]:
+    """ "train" and "validation": about the share of each class, no group on both sides.
+
+    Raises `ValueError` where there are fewer groups than that takes, and for a share out of range; `ImportError`
+    without scikit-learn.
+    """
+    try:
+        from sklearn.model_selection import StratifiedGroupKFold
+    except ImportError as error:
+        raise ImportError("dividing clips by groups needs scikit-learn: pip install scikit-learn") from error
+    if not 0 < validation <= 0.5:
+        raise ValueError(f"the share of validation is above 0 and at most 0.5, got {validation}")
+    groups = groups_of(rows, by)
+    folds = round(1 / validation)
+    if len(set(groups)) < folds:
+        raise ValueError(
+            f"{validation:g} of the clips takes {folds} groups at least, and there are {len(set(groups))}"
+        )
+    feature = rows.features[target]
+    labels = rows.with_format(None)[target][:] if isinstance(feature, ClassLabel) else [0] * len(rows)
+    # it warns where a class has fewer clips than there are folds; such a class is on one side only
+    sizes = np.bincount(labels)
+    rare = np.isin(labels, np.flatnonzero(sizes < folds))
+    balanced = np.where(rare, -1, labels)
+    if (balanced == -1).sum() < folds:
+        balanced = np.where(rare, np.argmax(sizes), labels)
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    training, held_out = next(splitter.split(np.zeros(len(rows)), balanced, groups))
+    return {"train": rows.select(training), "validation": rows.select(held_out)}
+
+
+def write_split(target: Path, split: dict[str, Dataset], columns: Sequence[str]) -> None:
+    """A folder with train.csv and validation.csv, of absolute paths and these columns, which `load_clips` reads.
+
+    Raises `ValueError` when the folder is there already.
+    """
+    with new_folder(target) as folder:
+        for name, rows in split.items():
+            plain = rows.with_format(None)
+            table = {"path": [str(Path(video["path"]).absolute()) for video in plain["video"]]}
+            for column in columns:
+                feature = rows.features[column]
+                values = plain[column][:]
+                table[column] = feature.int2str(values) if isinstance(feature, ClassLabel) else values
+            pyarrow.csv.write_csv(pyarrow.table(table), folder / f"{name}.csv")
+
+
+__all__ = ["groups_of", "split_rows", "write_split"]

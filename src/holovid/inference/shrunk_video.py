@@ -1,0 +1,173 @@
+"""Clips written anew for training: smaller, with frames that can be read anywhere quickly, and with their sound.
+
+A phone's film has two million pixels a frame and a frame in 250 that can be read without those before it. Training
+wants 224 pixels, at any moment.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from torchvision.transforms.v2.functional import resize
+
+from holovid.data.clip_folders import COMPANIONS, find_clips
+from holovid.files import write_whole
+from holovid.inference.annotated_video import annotated_video
+from holovid.inference.kept_sound import kept_sound
+from holovid.processing.picture_decoding import PictureFile
+from holovid.processing.video_decoding import open_video
+
+READ_AT_ONCE = 2**27  # bytes of frames that are in memory, of each process
+SETTINGS = ".shrunk.json"
+ENCODER = {"crf": "20", "preset": "veryfast", "g": "12", "sc_threshold": "0"}  # every twelfth frame stands by itself
+
+
+@dataclass(frozen=True)
+class Shrinking:
+    """How clips are written.
+
+    Args:
+        short_side: pixels; clips that are smaller stay as large as they are.
+        frame_rate: frames a second at most; `None` keeps all.
+        seconds: how much of each clip, from its start; `None` keeps all.
+
+    Raises `ValueError` for numbers that are not above 0.
+    """
+
+    short_side: int = 256
+    frame_rate: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("short_side", "frame_rate", "seconds"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0, got {value}")
+
+
+def shrink_video(source: str | os.PathLike, target: str | os.PathLike, how: Shrinking) -> None:
+    """Write a clip as mp4, with its sound. It appears when it is whole.
+
+    Raises what reading it raises: `ValueError`, `FileNotFoundError`.
+    """
+    with ExitStack() as stack:
+        clip: Any = stack.enter_context(open_video({"path": os.fspath(source), "bytes": None, "end": None}))
+        still = isinstance(clip, PictureFile)
+        sound = None if still else stack.enter_context(kept_sound(os.fspath(source), clip.start, how.seconds))
+        rate = clip.metadata.fps
+        rate = rate if how.frame_rate is None or not rate else min(rate, how.frame_rate)
+        video = stack.enter_context(annotated_video(target, rate, sound, ENCODER))
+        height, width = clip.metadata.height, clip.metadata.width
+        scale = min(1.0, how.short_side / min(height, width))
+        size = [max(2, 2 * round(scale * side / 2)) for side in (height, width)]
+        kept = kept_frames(clip.times - clip.start, how)
+        at_once = max(1, READ_AT_ONCE // (3 * height * width))
+        for first in range(0, len(kept), at_once):
+            frames, shown = clip.frames(kept[first : first + at_once])
+            for frame, moment in zip(resize(frames, size, antialias=True), shown - clip.start, strict=True):
+                video.write(frame, float(moment), ())
+
+
+def kept_frames(times: Any, how: Shrinking) -> list[int]:
+    """Which frames, of their seconds: the first one in each step of the frame rate.
+
+    >>> import numpy as np
+    >>> kept_frames(np.arange(10) / 10, Shrinking(frame_rate=5, seconds=0.7))
+    [0, 2, 4, 6]
+    """
+    kept: list[int] = []
+    step = -1
+    for number, moment in enumerate(times):
+        if how.seconds is not None and moment >= how.seconds:
+            break
+        now = number if how.frame_rate is None else int(moment * how.frame_rate + 1e-6)
+        if now > step:
+            kept.append(number)
+            step = now
+    return kept
+
+
+def targets_of(source: Path, target: Path) -> dict[Path, Path]:
+    """Clip below `source` -> where it goes below `target`, as .mp4.
+
+    Raises `ValueError` when there are none, or two would be one file.
+    """
+    found: dict[Path, Path] = {}
+    taken: dict[Path, Path] = {}
+    for path in map(Path, find_clips(source).clips):
+        place = (target / path.relative_to(source)).with_suffix(".mp4")
+        if place in taken:
+            raise ValueError(f"{taken[place]} and {path} would both be {place}; rename one of them")
+        taken[place] = path
+        found[path] = place
+    if not found:
+        raise ValueError(f"there are no clips in {source}")
+    return found
+
+
+def shrink_folder(
+    source: Path, target: Path, how: Shrinking, workers: int | None = None, advance: Callable[[], Any] = lambda: None
+) -> dict[Path, str]:
+    """Shrink all clips below a folder into another one, several at a time. Returns clip -> why it could not be read.
+
+    What is there already is kept, so a run that was stopped goes on. Tables and notes beside the clips are copied.
+    `advance` is called after each clip.
+
+    Raises `ValueError` for folders that lie in each other, for one without clips, and for a target of which the clips
+    were written otherwise.
+    """
+    if target.absolute().is_relative_to(source.absolute()) or source.absolute().is_relative_to(target.absolute()):
+        raise ValueError(f"{target} must not lie in {source}, nor the other way round")
+    places = targets_of(source, target)
+    agree_on(target / SETTINGS, how)
+    for path in find_companions(source):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    broken: dict[Path, str] = {}
+    left: list[tuple[Path, Path]] = []
+    for path, place in places.items():
+        if place.exists():
+            advance()
+        else:
+            left.append((path, place))
+    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        jobs = {pool.submit(partial(shrink_alone, how=how), path, place): path for path, place in left}
+        for job in as_completed(jobs):
+            try:
+                job.result()
+            except (ValueError, OSError) as error:
+                broken[jobs[job]] = str(error)
+            advance()
+    return broken
+
+
+def agree_on(path: Path, how: Shrinking) -> None:
+    """Note in the target how its clips are written, or check that it was so before."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(asdict(how)) + "\n")
+    elif (before := json.loads(path.read_text())) != asdict(how):
+        raise ValueError(f"{path.parent} holds clips of {before}, not of {asdict(how)}; name another folder")
+
+
+def find_companions(source: Path) -> list[Path]:
+    others = map(Path, find_clips(source).others)
+    return [path for path in others if path.suffix.lower() in COMPANIONS]
+
+
+def shrink_alone(source: Path, target: Path, how: Shrinking) -> None:
+    torch.set_num_threads(1)  # the other cores have clips of their own
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shrink_video(source, target, how)
+
+
+__all__ = ["Shrinking", "shrink_folder", "shrink_video"]
