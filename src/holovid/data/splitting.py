@@ -13,6 +13,7 @@ import pyarrow
 import pyarrow.csv
 from datasets import ClassLabel, Dataset
 
+from holovid.cheap_checks import PATH_COLUMNS
 from holovid.files import new_folder
 
 BY_PATH = "path"
@@ -89,7 +90,7 @@ def write_split(target: Path, split: dict[str, Dataset], columns: Sequence[str])
         for name, rows in split.items():
             plain = rows.with_format(None)
             table = {"path": [str(Path(video["path"]).absolute()) for video in plain["video"]]}
-            for column in columns:
+            for column in (name for name in columns if name not in PATH_COLUMNS):
                 feature = rows.features[column]
                 values = plain[column][:]
                 table[column] = feature.int2str(values) if isinstance(feature, ClassLabel) else values
