@@ -22,7 +22,7 @@ class Linear(nn.Linear):
     """`nn.Linear`, (..., inputs) -> (..., outputs)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return linear(input, self.weight, self.bias)
+        return fast_linear(input, self.weight, self.bias)
 
 
 class TransposedLinear(Conv1D):
@@ -34,7 +34,7 @@ class TransposedLinear(Conv1D):
     def forward(self, input: Tensor) -> Tensor:
         if input.numel() == input.shape[-1]:
             return super().forward(input)
-        return linear(input, self.weight.T, self.bias)
+        return fast_linear(input, self.weight.T, self.bias)
 
 
 class Product(torch.autograd.Function):
@@ -54,13 +54,13 @@ class Product(torch.autograd.Function):
         of_inputs, of_weight, of_bias = ctx.needs_input_grad
         rows = gradient.flatten(0, -2)
         return (
-            linear(gradient, weight.T) if of_inputs else None,
+            fast_linear(gradient, weight.T) if of_inputs else None,
             rows.T @ inputs.flatten(0, -2) if of_weight else None,
             rows.sum(0) if of_bias else None,
         )
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def fast_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`nn.functional.linear`: inputs (..., K), weight (M, K), bias (M) -> (..., M)."""
     if not takes_onednn(inputs, weight):
         return nn.functional.linear(inputs, weight, bias)
@@ -105,4 +105,4 @@ def use_onednn(model: nn.Module) -> None:
 
 FASTER: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: Linear, Conv1D: TransposedLinear}
 
-__all__ = ["Linear", "TransposedLinear", "linear", "use_onednn"]
+__all__ = ["Linear", "TransposedLinear", "fast_linear", "use_onednn"]

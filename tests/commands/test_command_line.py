@@ -60,7 +60,7 @@ CHEAP = [  # and said without torch
     ("classify {clip} {clip}", "is a file; a model is a folder"),
     ("classify {empty} {clip}", "it has no config.json"),
     ("classify {model} {new}.mp4", "there is no video at"),
-    ("classify {model} {empty}", "is a folder, not a video"),
+    ("classify {model} {empty}", "there are no clips in"),
     ("classify {model} {clip} --top-k 0", "'--top-k'"),
     ("classify {model} {clip} --top-k many", "'--top-k'"),
     ("classify {model} {clip} --on-broken ignore", "'--on-broken'"),

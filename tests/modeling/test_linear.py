@@ -13,7 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from holovid import XViTConfig, XViTForVideoClassification
 from holovid.modeling import linear as of_onednn
 from holovid.modeling.inner_models import build_inner_model
-from holovid.modeling.linear import HAS_ONEDNN, Linear, TransposedLinear, linear, use_onednn
+from holovid.modeling.linear import HAS_ONEDNN, Linear, TransposedLinear, fast_linear, use_onednn
 
 WIDTH, OUT = 160, 208  # enough weights for oneDNN, and no square
 
@@ -42,7 +42,7 @@ def test_values_and_gradients_are_those_of_torch(shape, bias, asked):
     wanted = layer(inputs)
     leaves = [inputs, *layer.parameters()]
     gradient = torch.randn_like(wanted)
-    found = linear(inputs, layer.weight, layer.bias)
+    found = fast_linear(inputs, layer.weight, layer.bias)
     assert asked == [inputs.shape]
     torch.testing.assert_close(found, wanted)
     for own, other in zip(
@@ -50,7 +50,7 @@ def test_values_and_gradients_are_those_of_torch(shape, bias, asked):
     ):
         torch.testing.assert_close(own, other)
     with torch.inference_mode():
-        torch.testing.assert_close(linear(inputs, layer.weight, layer.bias), wanted)
+        torch.testing.assert_close(fast_linear(inputs, layer.weight, layer.bias), wanted)
 
 
 def test_gradients_of_gradients_are_those_of_torch():
@@ -61,15 +61,15 @@ def test_gradients_of_gradients_are_those_of_torch():
         (first,) = torch.autograd.grad(function(inputs).square().sum(), inputs, create_graph=True)
         return list(torch.autograd.grad(first.square().sum(), (inputs, layer.weight)))
 
-    own = second(lambda tensor: linear(tensor, layer.weight, layer.bias))
+    own = second(lambda tensor: fast_linear(tensor, layer.weight, layer.bias))
     torch.testing.assert_close(own, second(layer), rtol=1e-5, atol=1e-4)
 
 
 def test_only_what_needs_a_gradient_gets_one():
     layer, inputs = nn.Linear(WIDTH, OUT).requires_grad_(False), torch.randn(3, WIDTH)
-    assert not linear(inputs, layer.weight, layer.bias).requires_grad
+    assert not fast_linear(inputs, layer.weight, layer.bias).requires_grad
     layer.bias.requires_grad_(True)
-    linear(inputs, layer.weight, layer.bias).sum().backward()
+    fast_linear(inputs, layer.weight, layer.bias).sum().backward()
     assert layer.weight.grad is None and layer.bias.grad.eq(3).all()
 
 
@@ -95,7 +95,7 @@ def test_layers_of_gpt2(rows):
     ],
 )
 def test_all_else_is_left_to_torch(inputs, weight, asked):
-    assert linear(inputs, weight).shape == (*inputs.shape[:-1], len(weight)) and not asked
+    assert fast_linear(inputs, weight).shape == (*inputs.shape[:-1], len(weight)) and not asked
 
 
 def test_whoever_looks_at_operations_sees_a_linear_layer(asked, monkeypatch):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from holovid.cheap_checks import check_clip, check_device, check_model_name
+from holovid.cheap_checks import check_clip, check_clips, check_device, check_model_name
 from holovid.commands.command_line import PROGRAM
 from holovid.commands.options import AsJson, Classifier, TopK, TrustRemoteCode
 from holovid.commands.quiet import be_quiet
@@ -134,5 +134,7 @@ def check_request(clips: list[str], work: Work, output: Path | None, picture: Pa
         raise ValueError(f"--output must end in .csv, .json or .parquet, got {output}")
     check_device(work.device)
     for clip in clips:
-        if work.on_broken == "raise" and not Path(clip).is_dir():
+        if Path(clip).is_dir():
+            check_clips(clip)
+        elif work.on_broken == "raise":
             check_clip(clip)

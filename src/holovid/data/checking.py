@@ -24,6 +24,18 @@ SMALL = 64  # pixels of the short side
 SHORT = 8  # frames
 FEW = 10  # clips of a class to train on
 SEVERE = ("broken", "in two splits", "two labels")
+FAULTS = {
+    "broken": "which cannot be read",
+    "in two splits": "so what is validated was trained on",
+    "two labels": "of the same clip",
+    "repeated": "within a split",
+    "parts in two splits": "parts of one film; `holovid data split --by path` keeps them together",
+    "short": f"of fewer than {SHORT} frames",
+    "small": f"less than {SMALL} pixels high or wide",
+    "silent": "where others of the set have sound",
+    "few clips": f"of which there are fewer than {FEW} to train on",
+    "not validated": "of which there is no clip to validate on",
+}
 READ_AT_ONCE = 2**20  # bytes
 
 
@@ -213,47 +225,22 @@ def faults_of(clips: Sequence[ClipFacts]) -> list[Fault]:
         for group in of_file.values()
         if len({clip.split for clip in group}) > 1 and not any(overlap(*pair) for pair in combinations(group, 2))
     ]
-    return [
-        Fault("broken", "which cannot be read", unique(f"{clip.path}: {clip.error}" for clip in clips if clip.error)),
-        Fault(
-            "in two splits",
-            "so what is validated was trained on",
-            unique(f"{a.path} = {b.path}" for a, b in same if a.split != b.split),
+    has_sound = any(clip.hears for clip in whole)
+    found: dict[str, Iterable[str]] = {
+        "broken": (f"{clip.path}: {clip.error}" for clip in clips if clip.error),
+        "in two splits": (f"{a.path} = {b.path}" for a, b in same if a.split != b.split),
+        "two labels": (f"{a.path}: {a.label}, {b.path}: {b.label}" for a, b in same if a.label != b.label),
+        "repeated": (f"{a.path} = {b.path}" for a, b in same if (a.split, a.label) == (b.split, b.label)),
+        "parts in two splits": in_parts,
+        "short": (clip.path for clip in whole if clip.frames < SHORT),
+        "small": (clip.path for clip in whole if min(clip.height, clip.width) < SMALL),
+        "silent": (clip.path for clip in whole if has_sound and not clip.hears),
+        "few clips": (label for label in classes if "train" in splits and counts["train", label] < FEW),
+        "not validated": (
+            label for label in classes if validated and not any(counts[split, label] for split in validated)
         ),
-        Fault(
-            "two labels",
-            "of the same clip",
-            unique(f"{a.path}: {a.label}, {b.path}: {b.label}" for a, b in same if a.label != b.label),
-        ),
-        Fault(
-            "repeated",
-            "within a split",
-            unique(f"{a.path} = {b.path}" for a, b in same if (a.split, a.label) == (b.split, b.label)),
-        ),
-        Fault("parts in two splits", "parts of one film; `holovid data split --by path` keeps them together",
-              unique(in_parts)),
-        Fault("short", f"of fewer than {SHORT} frames", unique(clip.path for clip in whole if clip.frames < SHORT)),
-        Fault(
-            "small",
-            f"less than {SMALL} pixels high or wide",
-            unique(clip.path for clip in whole if min(clip.height, clip.width) < SMALL),
-        ),
-        Fault(
-            "silent",
-            "where others of the set have sound",
-            unique(clip.path for clip in whole if not clip.hears) if any(clip.hears for clip in whole) else (),
-        ),
-        Fault(
-            "few clips",
-            f"of which there are fewer than {FEW} to train on",
-            unique(label for label in classes if "train" in splits and counts["train", label] < FEW),
-        ),
-        Fault(
-            "not validated",
-            "of which there is no clip to validate on",
-            unique(label for label in classes if validated and not any(counts[split, label] for split in validated)),
-        ),
-    ]  # fmt: skip
+    }
+    return [Fault(kind, FAULTS[kind], tuple(dict.fromkeys(items))) for kind, items in found.items()]
 
 
 def overlap(one: ClipFacts, other: ClipFacts) -> bool:
@@ -265,10 +252,6 @@ def overlap(one: ClipFacts, other: ClipFacts) -> bool:
     """
     (a, b), (c, d) = ((clip.start or 0.0, float("inf") if clip.end is None else clip.end) for clip in (one, other))
     return a < d and c < b
-
-
-def unique(items: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(items))
 
 
 __all__ = ["ClipFacts", "ClipReport", "Fault", "inspect_clips"]

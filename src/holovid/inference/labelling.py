@@ -106,7 +106,7 @@ def write_answers(target: Path, clips: Sequence[NamedClip], answers: Sequence[An
             ]
             unfinished.write_text(json.dumps(records, indent=1, allow_nan=False) + "\n", encoding="utf-8")
             return
-        rows = [row for clip, answer in zip(clips, answers, strict=True) for row in rows_of(clip, answer)]
+        rows = [row for clip, answer in zip(clips, answers, strict=True) for row in answer_rows(clip, answer)]
         table = pyarrow.Table.from_pylist(rows, schema=COLUMNS)
         if target.suffix.lower() == ".parquet":
             pyarrow.parquet.write_table(table, unfinished)
@@ -114,7 +114,7 @@ def write_answers(target: Path, clips: Sequence[NamedClip], answers: Sequence[An
             pyarrow.csv.write_csv(table, unfinished)
 
 
-def rows_of(clip: NamedClip, answer: Answer) -> Iterator[dict[str, Any]]:
+def answer_rows(clip: NamedClip, answer: Answer) -> Iterator[dict[str, Any]]:
     if isinstance(answer, dict):
         yield asdict(clip) | answer
         return
