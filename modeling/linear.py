@@ -89,7 +89,7 @@ def takes_onednn(inputs: Tensor, weight: Tensor) -> bool:
         and inputs.dim() > 1
         and inputs.numel() > 0
         and weight.numel() >= FEW_WEIGHTS
-        and torch.backends.mkldnn.enabled
+        and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
         and not torch._C._len_torch_dispatch_stack()
         and torch._C._functorch.peek_interpreter_stack() is None

@@ -99,7 +99,7 @@ def classify(
             facts = {"model": str(network.name_or_path), "top_k": top_k}
             answers = label_into(output, found, answers_of, facts, lambda done: progress.advance(clock, done))
     names = [clip.name for clip in found]
-    answered = [(clip, answer) for clip, answer in zip(found, answers, strict=True) if "error" not in answer]
+    answered = [(clip, answer) for clip, answer in zip(found, answers, strict=True) if isinstance(answer, list)]
     is_share = all(task.kind != "score" for task in tasks_of(network, network.config))
     scale = {} if is_share else scale_of(network.config)
     if picture is not None and answered:

@@ -46,7 +46,7 @@ def named_clips(names: Iterable[str | os.PathLike], tables: Iterable[str] = (".c
     Raises `ValueError` for a folder without clips, and for a table that cannot be read.
     """
     found: list[NamedClip] = []
-    for name in map(os.fspath, names):
+    for name in [os.fspath(name) for name in names]:
         if not is_url(name) and Path(name).suffix.lower() in tables:
             found += clips_of_table(Path(name))
         elif os.path.isdir(name):
