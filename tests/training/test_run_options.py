@@ -130,6 +130,12 @@ def test_a_run_that_names_nothing_starts_a_small_model_that_hears():
     assert RunArguments("clips", recipe="small").model is None
 
 
+def test_its_epochs():
+    for words, epochs in (([], 6), (["--num_train_epochs", "2"], 2), (["--model", "ca2st"], 10)):
+        _, args = parse_arguments(["clips", "--use_cpu", *words])
+        assert args.num_train_epochs == epochs
+
+
 def test_every_argument_is_described():
     assert meanings(RunArguments).keys() == {each.name for each in fields(RunArguments)}
     assert all(len(told) > 20 for told in meanings(RunArguments).values())
