@@ -3,21 +3,27 @@
 import json
 import os
 import re
+import resource
 import shlex
 import subprocess
-import time
 
 import pytest
 from PIL import Image
 from places import ROOT
 from wheel_of_ours import environment_with_wheel
 
-MOST_SECONDS = 300  # README says three minutes; this machine may be busy
+MOST_SECONDS = 2 * 180  # of the CPU: README says three minutes on two cores, and this machine may be busy
 
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory):
     return environment_with_wheel(tmp_path_factory.mktemp("installed"))
+
+
+def cpu_seconds() -> float:
+    """Of all processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.slow
@@ -28,14 +34,14 @@ def test_the_first_screen(commands, tmp_path):
     assert [line[1] for line in lines] == ["data", "train", "classify"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
-    started, printed = time.monotonic(), []
+    before, printed = cpu_seconds(), []
     for program, *words in lines:
         done = subprocess.run(
             [commands / program, *words], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout)
-    assert time.monotonic() - started < MOST_SECONDS
+    assert cpu_seconds() - before < MOST_SECONDS
     assert "starts from scratch, in a tiny size" in printed[1]
     *_, last = printed[1].splitlines()
     proposed = shlex.split(last.removeprefix("Now try: "))
