@@ -122,6 +122,10 @@ class AVTPreTrainedModel(HolovidPreTrainedModel):
     _can_compile_fullgraph = True
     _can_record_outputs = {"hidden_states": AVTLayer, "attentions": AVTAttention}  # noqa: RUF012
 
+    def clip_features(self, **inputs: Tensor) -> Tensor:
+        """Features (B, M) of clips: the mean over time of the decoder's `last_hidden_state`."""
+        return self.base_model(**inputs).last_hidden_state.mean(dim=1)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
         """As released: normal, the decoder's layers as GPT-2's, linear layers around them with half of that."""

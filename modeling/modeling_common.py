@@ -186,6 +186,19 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
             raise ValueError(f"a {type(self).__name__} has no features of single frames")
         return self.base_model.frame_features(pixel_values_videos)
 
+    def clip_features(self, **inputs: Tensor) -> Tensor:
+        """What the model makes of each clip as a whole: what its processor gives of B clips -> features (B, D).
+
+        It is `pooler_output` of the base model, unless a family says otherwise. Raises `ValueError` of a model that
+        has none.
+        """
+        features = self.base_model(**inputs).pooler_output
+        if features is None:
+            raise ValueError(
+                f"this {type(self).__name__} has no features of clips: it was made without a pooling layer"
+            )
+        return features
+
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *arguments, **options):
         """As in transformers, but what a model computes does not depend on how its weights lie in files.

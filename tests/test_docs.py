@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 import torch
 from clips import write_clip
@@ -165,7 +166,7 @@ def walk_through(page: str, place: Path, forks: Commands) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", ["anticipation", "convert", "data", "export", "films", "install", "sound", "streaming"]
+    "page", ["anticipation", "convert", "data", "embeddings", "export", "films", "install", "sound", "streaming"]
 )
 def test_page_runs(page, tmp_path, forks):
     printed = walk_through(f"{page}.md", tmp_path, forks)
@@ -190,6 +191,10 @@ def test_page_runs(page, tmp_path, forks):
         assert len(rows) == 16 * 2 and {row["label"] for row in rows} == {"left", "right"}
         assert len(list((tmp_path / "small").rglob("*.mp4"))) == 80 and (tmp_path / "set.png").is_file()
         assert "Nothing is wrong with it." in "".join(printed)
+    if page == "embeddings":
+        width = pyarrow.parquet.read_schema(tmp_path / "vectors.parquet").field("vector").type.list_size
+        assert f"torch.Size([1, {width}])" in "".join(printed)
+        assert "8 ['path', 'start', 'end', 'vector', 'error']" in printed[-1]
     if page == "convert":
         assert "it lacks base_model.cls_token" in printed[0]
 

@@ -88,6 +88,12 @@ def check_timeline_file(path: str | os.PathLike) -> None:
     check_ending("a timeline", path, TIMELINE_FILES)
 
 
+def check_vectors_file(path: str | os.PathLike) -> None:
+    """Raise `ValueError` for a name that is not one of a file of vectors."""
+    if Path(path).suffix.lower() != ".parquet":
+        raise ValueError(f"vectors are written to a file that ends in .parquet, got {path}")
+
+
 def check_ending(what: str, path: str | os.PathLike, endings: Collection[str]) -> None:
     """Raise `ValueError` unless the name of a file ends in one of `endings`, capitals or not."""
     if Path(path).suffix.lower() not in endings:

@@ -59,6 +59,7 @@ def holovid():
         "export",
         "watch",
         "timeline",
+        "embed",
         "data synth",
     ],
 )

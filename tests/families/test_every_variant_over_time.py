@@ -6,7 +6,8 @@ from sounding_clips import write_sounding_clip
 from toy_models import toy
 
 from holovid import HolovidProcessor, VideoClassificationPipeline
-from holovid.inference import timeline
+from holovid.data.named_clips import NamedClip
+from holovid.inference import embed_clips, timeline
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +27,16 @@ def test_scores_over_time(variant, film):
         clip = {"path": str(film), "bytes": None, "start": float(start), "end": float(start) + 1.0}
         want = {answer["label"]: answer["score"] for answer in say(clip)}
         assert dict(zip(scores.labels, row.tolist(), strict=True)) == pytest.approx(want, abs=1e-5)
+
+
+def test_vectors(variant, film, tmp_path):
+    """Of each window, the one of the clip, as wide as what the classifier reads is, and not the same for all."""
+    model, _ = toy(variant)
+    processor = HolovidProcessor.for_model(model)
+    table = embed_clips(model, processor, [NamedClip(str(film))], tmp_path / "windows.parquet", window=1.0)
+    starts = table["start"].to_pylist()
+    assert starts == [0.0, 1.0, 2.0]
+    parts = [NamedClip(str(film), start, start + 1.0) for start in starts]
+    alone = embed_clips(model, processor, parts, tmp_path / "clips.parquet", batch_size=2)
+    found, want = (np.array(each["vector"].to_pylist()) for each in (table, alone))
+    assert found == pytest.approx(want, abs=1e-5) and found.std(axis=0).max() > 1e-4

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from holovid import HolovidVideoProcessor, VideoClassificationPipeline
 from holovid.cli import app
 from holovid.data.named_clips import NamedClip, named_clips
-from holovid.inference.labelling import label_into, unfinished_answers
+from holovid.inference.going_on import unfinished_answers
+from holovid.inference.labelling import label_into
 
 
 @pytest.fixture(scope="module")

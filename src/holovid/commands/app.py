@@ -16,6 +16,7 @@ from holovid.commands.classify import classify
 from holovid.commands.command_line import PROGRAM, refuse, stop
 from holovid.commands.convert import CONTEXT, convert
 from holovid.commands.data import check, shrink, split, synth
+from holovid.commands.embed import embed
 from holovid.commands.evaluate import evaluate
 from holovid.commands.explain import explain
 from holovid.commands.export import export
@@ -34,6 +35,7 @@ COMMANDS = (
     page,
     watch,
     timeline,
+    embed,
     evaluate,
     convert,
     export,

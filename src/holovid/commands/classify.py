@@ -71,7 +71,8 @@ def classify(
     from holovid.files import new_file
     from holovid.inference.contact_sheet import contact_sheet, stack
     from holovid.inference.explained_clip import explained_sheet
-    from holovid.inference.labelling import Answer, Videos, label_into
+    from holovid.inference.going_on import Videos
+    from holovid.inference.labelling import Answer, label_into
     from holovid.loading import load_classifier
     from holovid.modeling.tasks import tasks_of
 
@@ -132,6 +133,11 @@ def check_request(clips: list[str], work: Work, output: Path | None, picture: Pa
         raise ValueError("--why is drawn into a picture: add --picture sheet.png")
     if output is not None and output.suffix.lower() not in OUTPUTS:
         raise ValueError(f"--output must end in .csv, .json or .parquet, got {output}")
+    check_sources(clips, work)
+
+
+def check_sources(clips: list[str], work: Work) -> None:
+    """Raise `ValueError` or `FileNotFoundError` for a device or clips that cannot be there."""
     check_device(work.device)
     for clip in clips:
         if Path(clip).is_dir():

@@ -1,3 +1,4 @@
+from .embedding import embed_clips as embed_clips
 from .localising import Localised as Localised
 from .localising import localise as localise
 from .localising import read_truth as read_truth

@@ -64,6 +64,7 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     logits or some that are not finite, when clips of one batch differ in size, and what the video processor raises.
     """
 
+    outputs_are = "logits"  # as errors call them
     _load_image_processor = False  # `preprocess` leaves decoding and sampling to a video processor
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -108,13 +109,14 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     def _forward(self, model_inputs):
         videos = model_inputs["pixel_values_videos"]
         if videos.ndim == 5:
-            return ImageClassifierOutput(logits=self.logits_of(super()._forward(model_inputs)))
+            return ImageClassifierOutput(logits=self.answers_of(model_inputs))
         # every input is (B, V, ...)
-        outputs = super()._forward({name: value.flatten(0, 1) for name, value in model_inputs.items()})
-        return ImageClassifierOutput(logits=self.logits_of(outputs).unflatten(0, videos.shape[:2]).mean(1))
+        answers = self.answers_of({name: value.flatten(0, 1) for name, value in model_inputs.items()})
+        return ImageClassifierOutput(logits=answers.unflatten(0, videos.shape[:2]).mean(1))
 
-    def logits_of(self, outputs: Any) -> torch.Tensor:
+    def answers_of(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """What a model says of clips, (B, classes), or a number (B, 1)."""
+        outputs = super()._forward(model_inputs)
         number = self.number
         name = "logits" if number is None else number.scores
         if name not in outputs:
@@ -140,7 +142,11 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
             if on_broken == "skip":
                 return {"error": str(model_outputs.error)}
             raise model_outputs.error
-        check_finite(model_outputs.logits)
+        check_finite(model_outputs.logits, self.outputs_are)
+        return self.told(model_outputs, **options)
+
+    def told(self, model_outputs: ImageClassifierOutput, **options: Any) -> Any:
+        """What is returned of a clip."""
         if (number := self.number) is not None:
             return [{"label": number.name, "score": model_outputs.logits.item()}]
         return super().postprocess(model_outputs, **options)
@@ -178,11 +184,11 @@ class Flattened:
         return chain.from_iterable(self.batches)
 
 
-def check_finite(logits: torch.Tensor) -> None:
+def check_finite(logits: torch.Tensor, what: str = "logits") -> None:
     """Raise `ValueError` for logits that are no numbers: there is no answer in them."""
     if not logits.isfinite().all():
         raise ValueError(
-            "the model's logits are not finite: its weights are damaged, or it runs in a precision it is not made for"
+            f"the model's {what} are not finite: its weights are damaged, or it runs in a precision it is not made for"
         )
 
 

@@ -122,7 +122,9 @@ def timeline(
         if stream:
             answers, parts = streamed_logits(model, opened, stride), len(opened.starts)
         else:
-            answers, parts = logits_of_windows(model, opened, batch_size), -(-len(opened.starts) // batch_size)
+            read = VideoClassificationPipeline(model=model, video_processor=processor)
+            inputs = (read.preprocess(clip, do_random_sampling=False) for clip in opened.windows())
+            answers, parts = logits_of_windows(read, inputs, batch_size), -(-len(opened.starts) // batch_size)
         for logits in track(answers, "Scoring windows", total=parts, disable=not progress):
             scores.append(scores_over_time(logits, task))
         return Timeline(
@@ -136,10 +138,10 @@ def timeline(
         )
 
 
-def logits_of_windows(model: PreTrainedModel, film: Film, batch_size: int) -> Iterator[Tensor]:
-    """Logits of the windows of a film, (batch, classes) for each batch of them."""
-    read = VideoClassificationPipeline(model=model, video_processor=film.processor)
-    clips = (read.preprocess(clip, do_random_sampling=False) for clip in film.windows())
+def logits_of_windows(
+    read: VideoClassificationPipeline, clips: Iterable[dict[str, Tensor]], batch_size: int
+) -> Iterator[Tensor]:
+    """What a pipeline computes of the inputs of windows, (batch, classes) for each batch of them."""
     for batch in in_batches(clips, batch_size):
         logits: list[Tensor] = []
         for _, same in groupby(batch, lambda clip: [value.shape for value in clip.values()]):

@@ -1,0 +1,226 @@
+"""Vectors of clips, and of windows of films, in a Parquet file: clips that look alike to a model have near vectors.
+
+    model, processor = load("my-model")
+    embed_clips(model, processor, named_clips(["videos/"]), "vectors.parquet")
+
+Alphabet: N rows, D width of a vector.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import torch
+from transformers import BaseVideoProcessor, PreTrainedModel
+
+from holovid.cheap_checks import check_vectors_file
+from holovid.data.named_clips import NamedClip
+from holovid.evaluation.prediction_log import Line
+from holovid.files import new_file
+from holovid.inference.films import SHORTEST, Film
+from holovid.inference.going_on import Videos, go_through
+from holovid.inference.pipeline import ON_BROKEN, VideoClassificationPipeline, check_finite
+from holovid.inference.timelines import MOST_AT_ONCE, logits_of_windows
+from holovid.modeling.modeling_common import HolovidPreTrainedModel
+from holovid.processing.options import check_number, check_whole_number
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor
+
+MADE_BY = b"holovid"  # the key, in the file's metadata, of what made the vectors
+NUMBER = np.dtype("<f4")  # of vectors while a run is unfinished
+
+
+def embed_clips(
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    clips: Sequence[NamedClip],
+    target: str | os.PathLike,
+    *,
+    window: float | None = None,
+    stride: float | None = None,
+    batch_size: int = 1,
+    num_workers: int = 0,
+    on_broken: str = "raise",
+    advance: Callable[[int], Any] = lambda done: None,
+) -> pyarrow.Table:
+    """Write the vectors of clips, and return the table that is written.
+
+    A row has the `path` of a file, `start` and `end` of a part of it in seconds, `vector` (D,) float32, and `error`,
+    the reason why a clip that could not be read has no vector. The vector is what `clip_features` of the model gives;
+    of a model of transformers, the `pooler_output` of its base model, or where it has none, the mean of its last
+    hidden state over tokens. Of several views it is the mean.
+
+    Until all are there, they stand in `target`.partial; the same call then goes on with the next clip or film.
+
+    Args:
+        model: in eval mode, with a head or without; it computes where it is.
+        processor: of the model, or its video processor.
+        target: a file that ends in .parquet.
+        window: seconds of windows that whole files are cut into, a row each; by default a file is one clip. Pictures
+            of a film are decoded once, and only those that a window still needs are in memory.
+        stride: seconds from the start of one window to that of the next, by default `window`.
+        batch_size: clips, or windows of a film, that go through the model at once.
+        num_workers: processes that decode clips ahead; films in windows are decoded by this one.
+        on_broken: at a clip that cannot be read, "raise", or "skip", which notes why.
+        advance: told how many clips or films are done.
+
+    Raises `ValueError` for a model in training mode, numbers out of range, windows of a part of a file, vectors that
+    are not finite, a run in which no clip could be read, and unfinished vectors of another model or other clips; and,
+    unless they are skipped, `ValueError` or `OSError` for clips that cannot be read.
+    """
+    target = Path(target)
+    check_vectors_file(target)
+    check_whole_number("batch_size", batch_size, 1, MOST_AT_ONCE)
+    if on_broken not in ON_BROKEN:
+        raise ValueError(f"on_broken must be one of {', '.join(ON_BROKEN)}, got {on_broken!r}")
+    if model.training:
+        raise ValueError("the model is in training mode, where chance has a part in its vectors; call model.eval()")
+    processor = getattr(processor, "video_processor", processor)
+    check_windows(clips, processor, window, stride, num_workers)
+    embed = ClipEmbeddingPipeline(model=model, video_processor=processor, device=model.device)
+
+    def lines_of(left: list[NamedClip]) -> Iterator[Line]:
+        if window is not None:
+            yield from (line_of_film(embed, clip, window, stride or window, batch_size, on_broken) for clip in left)
+            return
+        answers = embed(Videos(left), batch_size=batch_size, num_workers=num_workers, on_broken=on_broken)
+        for clip, answer in zip(left, answers, strict=True):
+            broken = isinstance(answer, dict)
+            yield {"broken": answer["error"]} if broken else line_of_vectors(answer[None], [(clip.start, clip.end)])
+
+    made_by = {"model": str(model.name_or_path), "window": window, "stride": stride}
+    tables: list[pyarrow.Table] = []
+
+    def write(lines: list[Line]) -> None:
+        tables.append(table_of_vectors(clips, lines, made_by))
+        with new_file(target) as unfinished:
+            pyarrow.parquet.write_table(tables[0], unfinished)
+
+    go_through(target, clips, lines_of, made_by, write, advance)
+    return tables[0]
+
+
+class ClipEmbeddingPipeline(VideoClassificationPipeline):
+    """Gives, for each video, its vector (D,) float32 in place of labels."""
+
+    outputs_are = "vectors"
+
+    def check_model_type(self, supported_models: Any) -> None:
+        """Models without a classifier have vectors too."""
+
+    def answers_of(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        model: Any = self.model
+        if isinstance(model, HolovidPreTrainedModel):
+            return model.clip_features(**model_inputs).float()
+        # what the pipeline calls pixel_values_videos, some models of transformers call pixel_values
+        named = {"pixel_values_videos": model.main_input_name}
+        outputs = model.base_model(**{named.get(name, name): values for name, values in model_inputs.items()})
+        pooled = getattr(outputs, "pooler_output", None)
+        return (outputs.last_hidden_state.mean(dim=1) if pooled is None else pooled).float()
+
+    def told(self, model_outputs: Any, **options: Any) -> np.ndarray:
+        return model_outputs.logits[0].numpy()
+
+
+class UnreadFilmError(Exception):
+    """Its cause is why a film cannot be read, and not a fault of the model, which computes in between."""
+
+
+def line_of_film(
+    embed: ClipEmbeddingPipeline, clip: NamedClip, window: float, stride: float, batch_size: int, on_broken: str
+) -> Line:
+    try:
+        with reading(clip, embed.video_processor, window, stride) as film:
+            inputs = readable_inputs(embed, film)
+            vectors = torch.cat(list(logits_of_windows(embed, inputs, batch_size))).numpy()
+            ends = np.minimum(film.starts + film.window, film.seconds)
+            return line_of_vectors(vectors, list(zip(film.starts.tolist(), ends.tolist(), strict=True)))
+    except UnreadFilmError as unread:
+        cause: Any = unread.__cause__
+        if on_broken == "raise":
+            raise cause from None
+        return {"broken": str(cause)}
+
+
+def reading(clip: NamedClip, processor: Any, window: float, stride: float) -> Film:
+    try:
+        return Film(clip.path, processor, window, stride)
+    except (ValueError, OSError) as error:
+        raise UnreadFilmError from error
+
+
+def readable_inputs(embed: ClipEmbeddingPipeline, film: Film) -> Iterator[dict[str, torch.Tensor]]:
+    """What the model takes of each window."""
+    try:
+        for part in film.windows():
+            yield embed.preprocess(part, do_random_sampling=False)
+    except (ValueError, OSError) as error:
+        raise UnreadFilmError from error
+
+
+def check_windows(
+    clips: Iterable[NamedClip], processor: Any, window: float | None, stride: float | None, num_workers: int
+) -> None:
+    """Raise `ValueError` for what films cannot be cut into."""
+    if window is None:
+        if stride is not None:
+            raise ValueError("stride is the step from one window to the next: give window as well")
+        return
+    check_number("window", window, SHORTEST)
+    check_number("stride", window if stride is None else stride, SHORTEST)
+    if num_workers:
+        raise ValueError("windows of a film are decoded in their order by one process: leave out workers, or window")
+    if not isinstance(processor, HolovidVideoProcessor):
+        raise ValueError(f"windows are read by a HolovidVideoProcessor, got a {type(processor).__name__}")
+    for clip in clips:
+        if clip.start is not None or clip.end is not None:
+            raise ValueError(f"windows are cut out of whole files, and {clip.name} is a part: leave out window")
+
+
+def line_of_vectors(vectors: np.ndarray, spans: Sequence[tuple[float | None, float | None]]) -> Line:
+    """Vectors (N, D) and their seconds, as they stand in a file of lines: numbers would take four times the room."""
+    check_finite(torch.from_numpy(vectors), "vectors")
+    return {"spans": spans, "vectors": base64.b64encode(vectors.astype(NUMBER).tobytes()).decode()}
+
+
+def vectors_in(line: Line) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(line["vectors"]), NUMBER).reshape(len(line["spans"]), -1)
+
+
+def table_of_vectors(clips: Sequence[NamedClip], lines: Sequence[Line], made_by: dict[str, Any]) -> pyarrow.Table:
+    """A row for each vector, and one for each clip without. Raises `ValueError` if there is no vector at all."""
+    width = next((vectors_in(line).shape[1] for line in lines if "spans" in line), None)
+    if width is None:
+        why = f", the first one because: {lines[0]['broken']}" if lines else ""
+        raise ValueError(f"none of {len(lines)} clips could be read{why}")
+    vector = pyarrow.list_(pyarrow.float32(), width)
+    columns = {
+        "path": pyarrow.string(), "start": pyarrow.float64(), "end": pyarrow.float64(), "vector": vector,
+        "error": pyarrow.string(),
+    }  # fmt: skip
+    schema = pyarrow.schema(list(columns.items()), metadata={MADE_BY: json.dumps(made_by)})
+    batches = []
+    for clip, line in zip(clips, lines, strict=True):
+        spans = line.get("spans", [(clip.start, clip.end)])
+        starts, ends = zip(*spans, strict=True)
+        if "broken" in line:
+            vectors = pyarrow.nulls(1, vector)
+        else:
+            vectors = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors_in(line).ravel()), type=vector)
+        values = [[clip.path] * len(spans), starts, ends, vectors, [line.get("broken")] * len(spans)]
+        batches.append(pyarrow.record_batch(
+            [
+                value if isinstance(value, pyarrow.Array) else pyarrow.array(value, kind)
+                for value, kind in zip(values, columns.values(), strict=True)
+            ],
+            schema=schema,
+        ))  # fmt: skip
+    return pyarrow.Table.from_batches(batches, schema).combine_chunks()
+
+
+__all__ = ["embed_clips"]
