@@ -1,7 +1,7 @@
 """A picture of the page of holovid app:   python docs/scripts/draw_app.py MODEL --clip CLIP
 
-A real browser opens the page, uploads a clip and waits for the answers. `draw_explanation.py --model` makes a model,
-`holovid data synth --events` clips for it. The browser is Debian's: apt-get install chromium chromium-driver.
+A real browser opens the page, uploads a clip and waits for the answers. Both are made by
+`draw_explanation.py --model MODEL --clip CLIP`. The browser is Debian's: apt-get install chromium chromium-driver.
 """
 
 import sys
@@ -28,7 +28,8 @@ def main() -> None:
     command = [sys.executable, "-m", "holovid.cli", "app", *models, "--port", str(free_port())]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with browser(folder, WIDTH, HEIGHT) as chrome, served(command, folder) as address:
+        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(folder / "compiled")}  # which torch makes wherever it is imported
+        with browser(folder, WIDTH, HEIGHT) as chrome, served(command, folder, **compiled) as address:
             chrome.get(address)
             upload(chrome, args.clip.absolute())
             for number in range(len(models)):

@@ -1,9 +1,10 @@
 """The picture of an explanation in README and docs/explanations.md:   python docs/scripts/draw_explanation.py
 
 Trains the WhereWhen of examples/explanations.py, some minutes, and explains the first clip that it has not seen before
-and answers rightly and surely. With --model it is kept, to try `holovid explain` on.
+and answers rightly and surely. With --model and --clip both are kept, to try `holovid explain` on, or draw_app.py.
 """
 
+import shutil
 import sys
 import tempfile
 from argparse import ArgumentParser
@@ -26,11 +27,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "explanation.png")
     parser.add_argument("--clips", type=int, default=1200, help="to train on")
     parser.add_argument("--model", type=Path, help="a folder to save the model and its processor in")
+    parser.add_argument("--clip", type=Path, help="a file to save the clip in that was explained")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rendered = ClipSet(
             train=args.clips, val=12, shapes=explanations.CLASSES, size=explanations.SIZE,
             seconds=explanations.SECONDS, frame_rate=8, sounds=explanations.SOUNDS, events=True,
+            pictures=explanations.draw_pictures(Path(folder, "pictures")),
         )  # fmt: skip
         clips = render_clips(Path(folder, "clips"), rendered)
         model = explanations.trained(explanations.STUDENTS[0], explanations.decoded(clips)["train"], seed=0)
@@ -42,6 +45,8 @@ def main() -> None:
             explained = explain_clip(model, processor.video_processor, clip)
             if explained.label == clip.parent.name and explained.score > SURE:
                 write_explanation(explained, args.output)
+                if args.clip is not None:
+                    shutil.copyfile(clip, args.clip)
                 print(f"{args.output}: {explained.label}, {explained.reason.sentence}")
                 return
         raise SystemExit(f"the model is right and sure ({SURE}) of no clip; train it on more of them")

@@ -93,7 +93,8 @@ def served(command, folder, **variables):
             status = process.wait(START)
     assert status == 0, (folder / "said").read_text()
     assert "Traceback" not in (folder / "said").read_text()
-    assert list(temporary.iterdir()) == list(here.iterdir()) == []
+    left = [*temporary.rglob("*"), *here.rglob("*")]
+    assert not left, left
 
 
 def upload(chrome, clip) -> None:
