@@ -37,7 +37,7 @@ def resume_point(args: TrainingArguments, files: Iterable[str] = ()) -> Path | N
         if all_checkpoints(args.output_dir):
             raise ValueError(
                 f"{args.output_dir} holds checkpoints of an earlier run: go on with it by --resume_from_checkpoint "
-                "true, or name another --output_dir"
+                "true, or name another --output"
             )
         return None
     if wanted.lower() == "true":
