@@ -98,11 +98,22 @@ def takes_onednn(inputs: Tensor, weight: Tensor) -> bool:
 
 def use_onednn(model: nn.Module) -> None:
     """Let linear layers of a model, and of models inside of it, compute here; names and weights stay as they are."""
+    change_classes(model, FASTER)
+
+
+def use_torch(model: nn.Module) -> None:
+    """Let them be layers of torch and of transformers again, for what knows layers by their exact class.
+
+    `torch.ao.quantization.quantize_dynamic` does, which finds no layers otherwise.
+    """
+    change_classes(model, {own: other for other, own in FASTER.items()})
+
+
+def change_classes(model: nn.Module, classes: dict[type[nn.Module], type[nn.Module]]) -> None:
     for module in model.modules():
-        if type(module) in FASTER:
-            module.__class__ = FASTER[type(module)]
+        module.__class__ = classes.get(type(module), type(module))
 
 
 FASTER: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: Linear, Conv1D: TransposedLinear}
 
-__all__ = ["Linear", "TransposedLinear", "fast_linear", "use_onednn"]
+__all__ = ["Linear", "TransposedLinear", "fast_linear", "use_onednn", "use_torch"]

@@ -13,7 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from holovid import XViTConfig, XViTForVideoClassification
 from holovid.modeling import linear as of_onednn
 from holovid.modeling.inner_models import build_inner_model
-from holovid.modeling.linear import HAS_ONEDNN, Linear, TransposedLinear, fast_linear, use_onednn
+from holovid.modeling.linear import HAS_ONEDNN, Linear, TransposedLinear, fast_linear, use_onednn, use_torch
 
 WIDTH, OUT = 160, 208  # enough weights for oneDNN, and no square
 
@@ -127,3 +127,12 @@ def test_models_have_such_layers_also_inside():
     assert {type(module) for module in inner.modules() if isinstance(module, nn.Linear)} == {Linear}
     assert list(inner.state_dict()) == names
     assert type(copy.deepcopy(model).classifier) is type(pickle.loads(pickle.dumps(model)).classifier) is Linear
+
+
+def test_layers_are_those_of_torch_again_on_request():
+    config = XViTConfig(image_size=32, num_frames=2, hidden_size=48, num_hidden_layers=1, num_attention_heads=3)
+    model = nn.ModuleList([XViTForVideoClassification(config), Conv1D(4, 8)])
+    use_onednn(model)
+    use_torch(model)
+    kinds = {type(module) for module in model.modules() if isinstance(module, (nn.Linear, Conv1D))}
+    assert kinds == {nn.Linear, Conv1D}
