@@ -194,7 +194,9 @@ def test_page_runs(page, tmp_path, forks):
     if page == "embeddings":
         width = pyarrow.parquet.read_schema(tmp_path / "vectors.parquet").field("vector").type.list_size
         assert f"torch.Size([1, {width}])" in "".join(printed)
-        assert "8 ['path', 'start', 'end', 'vector', 'error']" in printed[-1]
+        assert "8 ['path', 'start', 'end', 'vector', 'error']" in "".join(printed)
+        assert "[('clips/val/disc-right-rise/00000.mp4', 1.0), " in printed[-1]  # a clip finds itself first
+        assert len(json.loads(printed[-2])) == 3
     if page == "convert":
         assert "it lacks base_model.cls_token" in printed[0]
 

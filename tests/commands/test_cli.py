@@ -60,6 +60,7 @@ def holovid():
         "watch",
         "timeline",
         "embed",
+        "search",
         "data synth",
     ],
 )

@@ -24,6 +24,7 @@ from holovid.commands.info import info
 from holovid.commands.option_groups import ungrouped
 from holovid.commands.page import app as page
 from holovid.commands.push import push
+from holovid.commands.search import search
 from holovid.commands.timeline import timeline
 from holovid.commands.train import train
 from holovid.commands.watch import watch
@@ -36,6 +37,7 @@ COMMANDS = (
     watch,
     timeline,
     embed,
+    search,
     evaluate,
     convert,
     export,

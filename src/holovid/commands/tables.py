@@ -106,6 +106,17 @@ def segment_table(segments: Sequence[Any]) -> Table:
     return table
 
 
+def nearest_table(found: Sequence[Any]) -> Table:
+    """A row for each clip that is near another one."""
+    table = Table("row", "clip", "similarity")
+    table.columns[1].overflow = "fold"
+    for column in (0, 2):
+        table.columns[column].justify = "right"
+    for each in found:
+        table.add_row(str(each.row), Text(each.clip.name), f"{each.similarity:.3f}")
+    return table
+
+
 def caption_of(scale: Mapping[str, Any]) -> str:
     """
     >>> caption_of({"range": (0, 100), "training_mean": 55.25})

@@ -1,3 +1,4 @@
+from .embedding import embed_clip as embed_clip
 from .embedding import embed_clips as embed_clips
 from .localising import Localised as Localised
 from .localising import localise as localise
@@ -8,5 +9,7 @@ from .segments import find_segments as find_segments
 from .timeline_files import write_timeline as write_timeline
 from .timelines import Timeline as Timeline
 from .timelines import timeline as timeline
+from .vectors import nearest_clips as nearest_clips
+from .vectors import read_vectors as read_vectors
 
 __all__: list[str]

@@ -27,11 +27,11 @@ from holovid.inference.films import SHORTEST, Film
 from holovid.inference.going_on import Videos, go_through
 from holovid.inference.pipeline import ON_BROKEN, VideoClassificationPipeline, check_finite
 from holovid.inference.timelines import MOST_AT_ONCE, logits_of_windows
+from holovid.inference.vectors import MADE_BY
 from holovid.modeling.modeling_common import HolovidPreTrainedModel
 from holovid.processing.options import check_number, check_whole_number
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
-MADE_BY = b"holovid"  # the key, in the file's metadata, of what made the vectors
 NUMBER = np.dtype("<f4")  # of vectors while a run is unfinished
 
 
@@ -78,11 +78,8 @@ def embed_clips(
     check_whole_number("batch_size", batch_size, 1, MOST_AT_ONCE)
     if on_broken not in ON_BROKEN:
         raise ValueError(f"on_broken must be one of {', '.join(ON_BROKEN)}, got {on_broken!r}")
-    if model.training:
-        raise ValueError("the model is in training mode, where chance has a part in its vectors; call model.eval()")
-    processor = getattr(processor, "video_processor", processor)
-    check_windows(clips, processor, window, stride, num_workers)
-    embed = ClipEmbeddingPipeline(model=model, video_processor=processor, device=model.device)
+    embed = pipeline_of(model, processor)
+    check_windows(clips, embed.video_processor, window, stride, num_workers)
 
     def lines_of(left: list[NamedClip]) -> Iterator[Line]:
         if window is not None:
@@ -125,6 +122,22 @@ class ClipEmbeddingPipeline(VideoClassificationPipeline):
 
     def told(self, model_outputs: Any, **options: Any) -> np.ndarray:
         return model_outputs.logits[0].numpy()
+
+
+def embed_clip(model: PreTrainedModel, processor: BaseVideoProcessor, video: Any) -> np.ndarray:
+    """The vector (D,) of one video, which is what a pipeline takes: a path, URL, bytes, frames.
+
+    Raises `ValueError` for a model in training mode, a vector that is not finite, and a video that cannot be read.
+    """
+    return pipeline_of(model, processor)(video)
+
+
+def pipeline_of(model: PreTrainedModel, processor: Any) -> ClipEmbeddingPipeline:
+    if model.training:
+        raise ValueError("the model is in training mode, where chance has a part in its vectors; call model.eval()")
+    return ClipEmbeddingPipeline(
+        model=model, video_processor=getattr(processor, "video_processor", processor), device=model.device
+    )
 
 
 class UnreadFilmError(Exception):
@@ -223,4 +236,4 @@ def table_of_vectors(clips: Sequence[NamedClip], lines: Sequence[Line], made_by:
     return pyarrow.Table.from_batches(batches, schema).combine_chunks()
 
 
-__all__ = ["embed_clips"]
+__all__ = ["embed_clip", "embed_clips"]

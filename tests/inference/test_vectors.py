@@ -1,0 +1,103 @@
+"""The nearest clips are found by a clip, by a row, and by time inside a film."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import torch
+from clips import write_clip
+from tiny_xvit import tiny
+from typer.testing import CliRunner
+
+from holovid import HolovidVideoProcessor, load
+from holovid.cli import app
+from holovid.data.named_clips import NamedClip, named_clips
+from holovid.inference import embed_clip, embed_clips, nearest_clips, read_vectors
+from holovid.inference.vectors import Vectors
+
+PLANE = np.array([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0], [-1.0, 0.0], [0.0, 0.0]], dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A model, three clips, and a file of their vectors, the first row of which has none."""
+    place = tmp_path_factory.mktemp("vectors")
+    torch.manual_seed(0)
+    tiny().save_pretrained(place / "model")
+    HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6).save_pretrained(place / "model")
+    (place / "clips").mkdir()
+    (place / "clips" / "a.mp4").write_bytes(b"no video")
+    for number, name in enumerate("bcd"):
+        write_clip(place / "clips" / f"{name}.mp4", seed=number)
+    clips = named_clips([place / "clips"])
+    embed_clips(*load(place / "model"), clips, place / "vectors.parquet", on_broken="skip")
+    return place
+
+
+def search(*arguments):
+    return CliRunner().invoke(app, ["search", *map(str, arguments)])
+
+
+def test_nearest_by_angle():
+    vectors = Vectors([NamedClip(name) for name in "abcde"], PLANE, np.array([0, 1, 3, 4, 5]), "model")
+    found = nearest_clips(vectors, np.array([5.0, 0.0]), top_k=9)
+    assert [each.clip.path for each in found] == ["a", "c", "b", "e", "d"]
+    assert [each.row for each in found] == [0, 3, 1, 5, 4]
+    assert [each.similarity for each in found] == pytest.approx([1.0, 0.5**0.5, 0.0, 0.0, -1.0])
+    assert len(nearest_clips(vectors, np.array([5.0, 0.0]), top_k=2)) == 2
+    assert vectors.of_row(3).tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match="row 2 has no vector"):
+        vectors.of_row(2)
+    with pytest.raises(ValueError, match=r"have 2 numbers each, and the query has the shape \(3,\)"):
+        nearest_clips(vectors, np.ones(3))
+    with pytest.raises(ValueError, match="not finite"):
+        nearest_clips(vectors, np.array([np.nan, 1.0]))
+    with pytest.raises(ValueError, match="top_k must be"):
+        nearest_clips(vectors, np.ones(2), top_k=0)
+
+
+def test_a_clip_finds_itself_first(place):
+    clip = place / "clips" / "c.mp4"
+    result = search(place / "vectors.parquet", clip, "--top-k", 2, "--json")
+    assert result.exit_code == 0, result.output
+    first, second = json.loads(result.stdout)
+    assert first == {"path": str(clip), "start": None, "end": None, "row": 2, "similarity": pytest.approx(1.0)}
+    vectors = read_vectors(place / "vectors.parquet")
+    known = {each.path: values for each, values in zip(vectors.clips, vectors.values, strict=True)}
+    query = embed_clip(*load(place / "model"), str(clip))
+    assert known[str(clip)] == pytest.approx(query, abs=1e-6)
+    cosine = known[second["path"]] @ query / np.linalg.norm(known[second["path"]]) / np.linalg.norm(query)
+    assert second["similarity"] == pytest.approx(cosine, abs=1e-5) and second["similarity"] < 1.0
+
+
+def test_a_row_finds_the_others(place):
+    result = search(place / "vectors.parquet", "--row", 1, "--json")
+    assert {each["row"] for each in json.loads(result.stdout)} == {2, 3}
+    result = search(place / "vectors.parquet", "--row", 1)
+    assert "c.mp4" in result.stdout.replace("\n", "") and "similarity" in result.stdout
+    result = search(place / "vectors.parquet", "--row", 0)
+    assert result.exit_code == 2 and "row 0 has no vector" in result.output
+
+
+def test_a_moment_of_a_film_is_found(place, tmp_path):
+    """A window of a film, cut out of it as a clip of a table, is nearest to itself."""
+    film = write_clip(tmp_path / "film.mp4", frames=48, seed=5)
+    model, processor = load(place / "model")
+    table = embed_clips(model, processor, [NamedClip(str(film))], tmp_path / "v.parquet", window=0.5)
+    assert len(table) >= 3
+    vectors = read_vectors(tmp_path / "v.parquet")
+    part = vectors.clips[2]
+    first, _ = nearest_clips(vectors, embed_clip(model, processor, part.video), top_k=2)
+    assert first.clip == part and first.similarity == pytest.approx(1.0)
+
+
+def test_another_model_and_other_files(place, tmp_path):
+    torch.manual_seed(1)
+    tiny(hidden_size=48, pooler_output_size=20).save_pretrained(tmp_path / "wide")
+    HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6).save_pretrained(tmp_path / "wide")
+    result = search(place / "vectors.parquet", place / "clips" / "b.mp4", "--model", tmp_path / "wide")
+    assert result.exit_code == 2 and "it is of another model" in " ".join(result.output.split())
+    pyarrow.parquet.write_table(pyarrow.table({"path": ["a.mp4"]}), tmp_path / "paths.parquet")
+    with pytest.raises(ValueError, match="write one by holovid embed"):
+        read_vectors(tmp_path / "paths.parquet")
