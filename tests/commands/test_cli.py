@@ -61,6 +61,7 @@ def holovid():
         "timeline",
         "embed",
         "search",
+        "probe",
         "data synth",
     ],
 )

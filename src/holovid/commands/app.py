@@ -23,6 +23,7 @@ from holovid.commands.export import export
 from holovid.commands.info import info
 from holovid.commands.option_groups import ungrouped
 from holovid.commands.page import app as page
+from holovid.commands.probe import probe
 from holovid.commands.push import push
 from holovid.commands.search import search
 from holovid.commands.timeline import timeline
@@ -38,6 +39,7 @@ COMMANDS = (
     timeline,
     embed,
     search,
+    probe,
     evaluate,
     convert,
     export,

@@ -117,6 +117,21 @@ def nearest_table(found: Sequence[Any]) -> Table:
     return table
 
 
+def probe_table(found: Any) -> Table:
+    """The accuracy of each simple classifier, as the mean over folds and the lowest and highest of them."""
+    table = Table("accuracy in %", "mean", "lowest", "highest")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, folds in found.accuracies.items():
+        shares = (sum(folds) / len(folds), min(folds), max(folds))
+        table.add_row(name, *(f"{100 * share:.1f}" for share in shares))
+    table.add_row("most frequent class", f"{100 * found.most_frequent:.1f}", "", "", style="dim")
+    left_out = f"; {found.unlabelled} without a label are left out" if found.unlabelled else ""
+    table.caption = f"{found.clips} vectors of {len(found.classes)} classes{left_out}"
+    table.caption_justify = "left"
+    return table
+
+
 def caption_of(scale: Mapping[str, Any]) -> str:
     """
     >>> caption_of({"range": (0, 100), "training_mean": 55.25})

@@ -1,0 +1,140 @@
+"""What simple classifiers make of vectors of clips: a baseline in seconds, before anything is trained.
+
+vectors = read_vectors("vectors.parquet")
+probe_vectors(vectors, load_clips("clips"))
+"""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from datasets import ClassLabel, Dataset
+
+from holovid.data.table_files import is_url
+from holovid.inference.vectors import Vectors
+from holovid.processing.options import check_whole_number
+
+MOST_FOLDS, MOST_NEIGHBOURS = 1000, 2**20
+STEPS = 1000  # of the solver of a logistic regression
+SAME_SECOND = 3  # decimals of the start and the end of a clip
+Key = tuple[str, float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """
+    Args:
+        clips: how many vectors have a label.
+        unlabelled: how many have none and are left out.
+        classes: their names.
+        most_frequent: the share of the most frequent class: what somebody is right in who always says that.
+        accuracies: "nearest neighbours" and "logistic regression" -> the share that is right in each fold.
+    """
+
+    clips: int
+    unlabelled: int
+    classes: tuple[str, ...]
+    most_frequent: float
+    accuracies: Mapping[str, tuple[float, ...]]
+
+
+def probe_vectors(
+    vectors: Vectors,
+    labels: Mapping[str, Dataset],
+    target: str = "label",
+    *,
+    folds: int = 5,
+    neighbours: int = 5,
+    seed: int = 0,
+) -> Probe:
+    """Measure two simple classifiers of vectors by cross-validation, in which a file is never on both sides.
+
+    Args:
+        vectors: a window of a film has the label of the film, unless a row of `labels` has the same seconds.
+        labels: split -> rows, as `load_clips` gives them; the splits count as one set.
+        target: the column of classes.
+        folds: parts of the set, each of which is answered by classifiers that have seen the others.
+        neighbours: of which the most frequent label is the answer; near is a small angle.
+        seed: of the folds.
+
+    Raises `ImportError` without scikit-learn; `ValueError` for other answers than one class a clip, a clip with two
+    labels, no labels for any vector, a single class, and fewer files of a class than folds.
+    """
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+        from sklearn.neighbors import KNeighborsClassifier
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError as error:
+        raise ImportError("probing vectors needs scikit-learn: pip install scikit-learn") from error
+    check_whole_number("folds", folds, 2, MOST_FOLDS)
+    check_whole_number("neighbours", neighbours, 1, MOST_NEIGHBOURS)
+    known = labels_by_clip(labels, target)
+    keys = [key_of(clip.path, clip.start, clip.end) for clip in vectors.clips]
+    found = [known.get(key, known.get((key[0], None, None))) for key in keys]
+    places = [place for place, label in enumerate(found) if label is not None]
+    if not places:
+        raise ValueError("no clip with a vector has a label: paths of both must lead to the same files")
+    answers = np.array([found[place] for place in places])
+    files = np.array([keys[place][0] for place in places])
+    check_folds(answers, files, folds)
+    counts = Counter(answers.tolist())
+    values = vectors.values[places]
+    parts = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(values, answers, files))
+    fewest = min(len(seen) for seen, _ in parts)
+    if neighbours > fewest:
+        raise ValueError(f"{neighbours} neighbours are asked for, and a fold has {fewest} vectors to choose from")
+    classifiers: dict[str, Any] = {
+        "nearest neighbours": KNeighborsClassifier(neighbours, metric="cosine"),
+        "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)),
+    }
+    accuracies = {
+        name: tuple(cross_val_score(classifier, values, answers, cv=parts).tolist())
+        for name, classifier in classifiers.items()
+    }
+    most_frequent = max(counts.values()) / len(answers)
+    return Probe(len(places), len(keys) - len(places), tuple(sorted(counts)), most_frequent, accuracies)
+
+
+def key_of(path: str, start: float | None, end: float | None) -> Key:
+    """A clip, whatever its path is written like."""
+    place = path if is_url(path) else os.path.realpath(path)
+    first, last = (None if second is None else round(second, SAME_SECOND) for second in (start, end))
+    return place, first, last
+
+
+def labels_by_clip(labels: Mapping[str, Dataset], target: str) -> dict[Key, str]:
+    """The name of the class of each clip."""
+    known: dict[Key, str] = {}
+    for rows in labels.values():
+        feature = rows.features[target]
+        if not isinstance(feature, ClassLabel):
+            raise ValueError(f"a probe is of one class a clip, and the column {target!r} holds something else")
+        plain = rows.with_format(None)
+        spans = [plain[name][:] if name in rows.features else [None] * len(rows) for name in ("start", "end")]
+        for video, start, end, number in zip(plain["video"], *spans, plain[target], strict=True):
+            if video["path"] is None:
+                raise ValueError("labels are those of files, and a row holds the video itself")
+            key, label = key_of(video["path"], start, end), feature.int2str(number)
+            if known.setdefault(key, label) != label:
+                raise ValueError(f"{video['path']} has two labels, {known[key]!r} and {label!r}")
+    return known
+
+
+def check_folds(answers: np.ndarray, files: np.ndarray, folds: int) -> None:
+    """Raise `ValueError` for classes that cannot be in every fold."""
+    files_of = Counter(label for label, _ in set(zip(answers.tolist(), files.tolist(), strict=True)))
+    if len(files_of) < 2:
+        raise ValueError(f"there is one class, {str(answers[0])!r}: a probe tells several apart")
+    label, fewest = min(sorted(files_of.items()), key=lambda item: item[1])
+    if fewest < folds:
+        raise ValueError(
+            f"{folds} folds take as many files of each class, and {label!r} has {fewest}: take fewer folds"
+        )
+
+
+__all__ = ["Probe", "probe_vectors"]
