@@ -293,6 +293,17 @@ def test_curves_by_hand():
     assert Curve(torch.linspace(0, 1, 5), torch.ones(2, 5)).area.tolist() == [1, 1]
 
 
+def test_moments_that_are_fewer_than_frames_hide_all_of_theirs():
+    inputs = known_inputs()
+    why = explanation_of(when_visual=torch.tensor([[0.9, 0.1], [0.2, 0.8]]))
+    curve = deletion(known, inputs, why, "frames")
+    pixels = inputs["pixel_values_videos"]
+    hidden = pixels.clone()
+    hidden[0, :3], hidden[1, 3:] = blurred(pixels)[0, :3], blurred(pixels)[1, 3:]  # 5 frames: 0 to 2, and 3 to 4
+    wanted = known(inputs | {"pixel_values_videos": hidden}).softmax(dim=1)
+    torch.testing.assert_close(curve.scores[:, 1], wanted.gather(1, why.target[:, None])[:, 0])
+
+
 def test_curves_that_cannot_be():
     inputs, why = known_inputs(), explanation_of(when_visual=torch.rand(2, FRAMES))
     with pytest.raises(ValueError, match=r"this explanation \(gradients\) has no when_audio"):
@@ -300,9 +311,9 @@ def test_curves_that_cannot_be():
     with pytest.raises(ValueError, match="part must be one of patches"):
         deletion(known, inputs, why, "colours")
     with pytest.raises(
-        ValueError, match=r"the explanation is of 2 clips, when_visual \(2, 4\); .* 2 clips of 5 frames"
+        ValueError, match=r"the explanation is of 2 clips, when_visual \(2, 6\); .* 2 clips of 5 frames"
     ):
-        deletion(known, inputs, explanation_of(when_visual=torch.rand(2, 4)), "frames")
+        deletion(known, inputs, explanation_of(when_visual=torch.rand(2, 6)), "frames")
     with pytest.raises(ValueError, match="one view of each clip"):
         deletion(known, {"pixel_values_videos": torch.rand(2, 3, 5, 3, 8, 8)}, why, "frames")
     with pytest.raises(ValueError, match="batch_size must be 1 or more"):

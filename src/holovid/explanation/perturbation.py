@@ -114,6 +114,8 @@ def perturbation_curve(
         alone: whether the other sense is hidden all the time; by default while inserting.
         blur: how much a hidden picture is blurred, see `holovid.explanation.hiding`.
 
+    A moment of an explanation that has fewer of them than the clip has frames is hidden in all its frames.
+
     Raises `ValueError` for a part that the explanation has no map of, and for shapes that do not fit.
     """
     if part not in MAP_OF_PART:
@@ -124,12 +126,13 @@ def perturbation_curve(
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, got {steps}")
     hider = Hider(inputs, blur)
-    if len(hider) != len(explanation) or (part != "sound" and hider.frames != relevance.shape[1]):
+    if len(hider) != len(explanation) or (part != "sound" and hider.frames < relevance.shape[1]):
         raise ValueError(
             f"the explanation is of {len(explanation)} clips, {MAP_OF_PART[part]} {tuple(relevance.shape)}; the "
             f"inputs are {len(hider)} clips of {hider.frames} frames"
         )
     relevance, target = relevance.to(hider.device), explanation.target.to(hider.device)
+    moments = torch.arange(hider.frames, device=hider.device) * relevance.shape[1] // hider.frames  # of each frame
     ranks = ranks_in_order(relevance.flatten(1), order, seed)
     units = ranks.shape[1]
     counts = torch.linspace(0, units, min(steps, units) + 1, device=hider.device).round()
@@ -142,7 +145,7 @@ def perturbation_curve(
             if part == "sound":
                 cells, silent = other[..., None, None].expand(-1, hider.frames, 1, 1), is_hidden
             else:
-                cells, silent = is_hidden.view(len(clips), *relevance.shape[1:]), other
+                cells, silent = is_hidden.view(len(clips), *relevance.shape[1:])[:, moments], other
                 cells = cells[..., None, None] if part == "frames" else cells
             pieces.append(hider.scores(probabilities, target, clips, cells, silent))
     scores = torch.cat(pieces).view(len(counts), len(hider)).T
