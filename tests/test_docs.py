@@ -240,10 +240,9 @@ def test_training_page_runs(tmp_path, forks):
     printed = walk_through("training.md", tmp_path, forks)
     assert "{'pixel_values_videos': (4, 8, 3, 48, 48), 'labels': (4,)}\n" in printed
     assert any("trainable params" in text for text in printed)
-    (stock,) = (text for text in printed if text.rstrip().endswith("}]") and "['left', 'right']" in text)
-    counts, answer = map(
-        ast.literal_eval, (stock.splitlines()[-2].removeprefix("['left', 'right'] "), stock.splitlines()[-1])
-    )
+    lines = "".join(printed).splitlines()
+    (place,) = (number for number, line in enumerate(lines) if line.startswith("['left', 'right'] "))
+    counts, answer = map(ast.literal_eval, (lines[place].removeprefix("['left', 'right'] "), lines[place + 1]))
     assert sum(map(sum, counts)) == 16 and answer[0]["label"] in ("left", "right")
     assert printed[-1] == "{'top1': 0.5, 'top2': 1.0, 'clips': 2, 'left_out': 0}\n"
     for made in (
