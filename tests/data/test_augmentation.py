@@ -154,7 +154,7 @@ def test_flip_is_the_recipes_unless_told():
 
     assert {name: flips(name) for name in recipes()} == {
         "starvqa": 1, "starvqa-52": 1,
-        "timesformer-k400": 1, "timesformer-ssv2": 0, "timesformer-hr": 1, "timesformer-l": 1,
+        "finetune": 1, "timesformer-k400": 1, "timesformer-ssv2": 0, "timesformer-hr": 1, "timesformer-l": 1,
         "videoswin-k400-t": 1, "videoswin-k400-b": 1, "videoswin-k400-b-in22k": 1, "videoswin-ssv2": 0,
         "avt-ek100": 1, "avt-ek100-long": 1, "avt-ek55": 1, "avt-egtea": 1, "avt-50salads": 1,
         "xvit-k400": 1, "xvit-ssv2": 0, "cast-ssv2": 0, "cast-k400": 1, "cast-ek100": 1, "cava": 1,

@@ -71,7 +71,8 @@ def test_a_clip_finds_itself_first(place):
     assert second["similarity"] == pytest.approx(cosine, abs=1e-5) and second["similarity"] < 1.0
 
 
-def test_a_row_finds_the_others(place):
+def test_a_row_finds_the_others(place, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")  # paths of tests are long, and would be broken into lines
     result = search(place / "vectors.parquet", "--row", 1, "--json")
     assert {each["row"] for each in json.loads(result.stdout)} == {2, 3}
     result = search(place / "vectors.parquet", "--row", 1)

@@ -73,6 +73,21 @@ def test_only_what_needs_a_gradient_gets_one():
     assert layer.weight.grad is None and layer.bias.grad.eq(3).all()
 
 
+@pytest.mark.parametrize(("inputs_learn", "weight_learns"), [(True, True), (True, False), (False, True)])
+def test_nothing_is_kept_that_no_gradient_needs(inputs_learn, weight_learns):
+    layer = Linear(WIDTH, OUT, bias=False).requires_grad_(weight_learns)
+    inputs = torch.randn(3, WIDTH, requires_grad=inputs_learn)
+    kept: list[torch.Size] = []
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.shape)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        layer(inputs).sum().backward()
+    assert kept == [inputs.shape] * weight_learns + [layer.weight.shape] * inputs_learn
+
+
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_layers_of_gpt2(rows):
     torch.manual_seed(0)
