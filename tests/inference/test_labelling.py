@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pyarrow.parquet
 import pytest
@@ -120,6 +121,23 @@ def test_a_run_that_was_stopped_goes_on(tmp_path):
     assert answers == [[{"label": clip.path, "score": 1.0}] for clip in clips]
     assert asked == ["a.mp4", "b.mp4", "a.mp4", "c.mp4"]  # what could not be read is tried again
     assert sum(told) == 3 and [path.name for path in tmp_path.iterdir()] == ["answers.json"]
+
+
+def test_a_model_that_was_trained_on_does_not_go_on_with_the_answers_of_before(model, films, tmp_path):
+    """Both have the same folder; what is kept of the first run are two answers, up to a clip that cannot be read."""
+    place, broken, target = tmp_path / "model", tmp_path / "broken.mp4", tmp_path / "answers.csv"
+    shutil.copytree(model, place)
+    broken.write_bytes(b"no video")
+    arguments = (place, films / "a.mp4", films / "b.mp4", broken, "--output", target)
+    assert classify(*arguments).exit_code == 2 and unfinished_answers(target).is_dir()
+    torch.manual_seed(1)
+    tiny(id2label={0: "left", 1: "right", 2: "up", 3: "down", 4: "still"}).save_pretrained(place)
+    refused = classify(*arguments)
+    assert refused.exit_code == 2 and "holds another run: model was" in " ".join(refused.output.split())
+    shutil.rmtree(place)
+    shutil.copytree(model, tmp_path / "moved")
+    gone_on = classify(tmp_path / "moved", *arguments[1:], "--on-broken", "skip")
+    assert gone_on.exit_code == 1 and target.is_file()
 
 
 def test_broken_clips_have_a_row(model, films, tmp_path):

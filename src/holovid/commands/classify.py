@@ -71,7 +71,7 @@ def classify(
     from holovid.files import new_file
     from holovid.inference.contact_sheet import contact_sheet, stack
     from holovid.inference.explained_clip import explained_sheet
-    from holovid.inference.going_on import Videos
+    from holovid.inference.going_on import Videos, made_by
     from holovid.inference.labelling import Answer, label_into
     from holovid.loading import load_classifier
     from holovid.modeling.tasks import tasks_of
@@ -97,7 +97,7 @@ def classify(
         if output is None:
             answers = [*progress.track(answers_of(Videos(found)), task_id=clock)]
         else:
-            facts = {"model": str(network.name_or_path), "top_k": top_k}
+            facts = {**made_by(network, processor), "top_k": top_k}
             answers = label_into(output, found, answers_of, facts, lambda done: progress.advance(clock, done))
     names = [clip.name for clip in found]
     answered = [(clip, answer) for clip, answer in zip(found, answers, strict=True) if isinstance(answer, list)]

@@ -18,6 +18,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset
 
 from holovid.data.clip_folders import first_of
+from holovid.data.named_clips import NamedClip
 from holovid.processing.video_decoding import open_video
 
 SMALL = 64  # pixels of the short side
@@ -65,6 +66,11 @@ class ClipFacts:
     hears: bool = False
     digest: str = ""
     error: str | None = None
+
+    @property
+    def video(self) -> str | dict[str, Any]:
+        """As processors read it."""
+        return NamedClip(self.path, self.start, self.end).video
 
 
 @dataclass(frozen=True)
@@ -183,8 +189,7 @@ def looked_at(row: ClipFacts, digest: Callable[[str], str]) -> ClipFacts:
     """The same with what the file says."""
     known = asdict(row)
     try:
-        source = {"path": row.path, "bytes": None, "start": row.start, "end": row.end}
-        with open_video(source, with_sound=True) as video:
+        with open_video(row.video, with_sound=True) as video:
             about = video.metadata
             known |= {
                 "seconds": float(about.duration or 0.0),

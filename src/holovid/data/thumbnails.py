@@ -34,7 +34,7 @@ def thumbnails(clips: Sequence[ClipFacts]) -> Image.Image:
 
 
 def middle_frame(clip: ClipFacts) -> Image.Image:
-    with open_video({"path": clip.path, "bytes": None, "start": clip.start, "end": clip.end}) as video:
+    with open_video(clip.video) as video:
         pixels, _ = video.frames([clip.frames // 2])
     return Image.fromarray(pixels[0].permute(1, 2, 0).numpy())
 

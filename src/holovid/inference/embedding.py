@@ -24,7 +24,7 @@ from holovid.data.named_clips import NamedClip
 from holovid.evaluation.prediction_log import Line
 from holovid.files import new_file
 from holovid.inference.films import SHORTEST, Film
-from holovid.inference.going_on import Videos, go_through
+from holovid.inference.going_on import Videos, go_through, made_by
 from holovid.inference.pipeline import ON_BROKEN, VideoClassificationPipeline, check_finite
 from holovid.inference.timelines import MOST_AT_ONCE, logits_of_windows
 from holovid.inference.vectors import MADE_BY
@@ -90,15 +90,15 @@ def embed_clips(
             broken = isinstance(answer, dict)
             yield {"broken": answer["error"]} if broken else line_of_vectors(answer[None], [(clip.start, clip.end)])
 
-    made_by = {"model": str(model.name_or_path), "window": window, "stride": stride}
+    how = {"window": window, "stride": stride}
     tables: list[pyarrow.Table] = []
 
     def write(lines: list[Line]) -> None:
-        tables.append(table_of_vectors(clips, lines, made_by))
+        tables.append(table_of_vectors(clips, lines, {"model": str(model.name_or_path), **how}))
         with new_file(target) as unfinished:
             pyarrow.parquet.write_table(tables[0], unfinished)
 
-    go_through(target, clips, lines_of, made_by, write, advance)
+    go_through(target, clips, lines_of, {**made_by(model, embed.video_processor), **how}, write, advance)
     return tables[0]
 
 

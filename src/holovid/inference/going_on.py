@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from torch.utils.data import Dataset
+from transformers import PreTrainedModel
 
 from holovid.data.named_clips import NamedClip
+from holovid.evaluation.fingerprints import fingerprint_model, fingerprint_processor
 from holovid.evaluation.prediction_log import Line, PredictionLog
 
 
@@ -74,8 +76,13 @@ def go_through(
     return lines
 
 
+def made_by(model: PreTrainedModel, video_processor: Any) -> dict[str, str]:
+    """The facts of a model, whatever its folder is called: one that was trained on in between is another."""
+    return {"model": fingerprint_model(model), "processor": fingerprint_processor(video_processor, {})}
+
+
 def fingerprint(clips: Sequence[NamedClip]) -> str:
     return hashlib.sha256(json.dumps([list(asdict(clip).values()) for clip in clips]).encode()).hexdigest()[:16]
 
 
-__all__ = ["Videos", "go_through", "unfinished_answers"]
+__all__ = ["Videos", "go_through", "made_by", "unfinished_answers"]

@@ -7,7 +7,7 @@ wants 224 pixels, at any moment.
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -59,7 +59,7 @@ def shrink_video(source: str | os.PathLike, target: str | os.PathLike, how: Shri
     Raises what reading it raises: `ValueError`, `FileNotFoundError`.
     """
     with ExitStack() as stack:
-        clip: Any = stack.enter_context(open_video({"path": os.fspath(source), "bytes": None, "end": None}))
+        clip: Any = stack.enter_context(open_video(os.fspath(source)))
         still = isinstance(clip, PictureFile)
         sound = None if still else stack.enter_context(kept_sound(os.fspath(source), clip.start, how.seconds))
         rate = clip.metadata.fps
@@ -95,14 +95,14 @@ def kept_frames(times: Any, how: Shrinking) -> list[int]:
     return kept
 
 
-def targets_of(source: Path, target: Path) -> dict[Path, Path]:
-    """Clip below `source` -> where it goes below `target`, as .mp4.
+def targets_of(clips: Iterable[str], source: Path, target: Path) -> dict[Path, Path]:
+    """Clip of those below `source` -> where it goes below `target`, as .mp4.
 
     Raises `ValueError` when there are none, or two would be one file.
     """
     found: dict[Path, Path] = {}
     taken: dict[Path, Path] = {}
-    for path in map(Path, find_clips(source).clips):
+    for path in map(Path, clips):
         place = (target / path.relative_to(source)).with_suffix(".mp4")
         if place in taken:
             raise ValueError(f"{taken[place]} and {path} would both be {place}; rename one of them")
@@ -126,9 +126,10 @@ def shrink_folder(
     """
     if target.absolute().is_relative_to(source.absolute()) or source.absolute().is_relative_to(target.absolute()):
         raise ValueError(f"{target} must not lie in {source}, nor the other way round")
-    places = targets_of(source, target)
+    below = find_clips(source)
+    places = targets_of(below.clips, source, target)
     agree_on(target / SETTINGS, how)
-    for path in find_companions(source):
+    for path in [path for path in map(Path, below.others) if path.suffix.lower() in COMPANIONS]:
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
@@ -157,11 +158,6 @@ def agree_on(path: Path, how: Shrinking) -> None:
         write_whole(path, json.dumps(asdict(how)) + "\n")
     elif (before := json.loads(path.read_text())) != asdict(how):
         raise ValueError(f"{path.parent} holds clips of {before}, not of {asdict(how)}; name another folder")
-
-
-def find_companions(source: Path) -> list[Path]:
-    others = map(Path, find_clips(source).others)
-    return [path for path in others if path.suffix.lower() in COMPANIONS]
 
 
 def shrink_alone(source: Path, target: Path, how: Shrinking) -> None:
