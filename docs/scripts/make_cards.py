@@ -1,15 +1,18 @@
 """Three tiny models and their model cards, as they stand in examples/cards.   python docs/scripts/make_cards.py
 
     xvit-order       the demo's XViT as it is drawn, before any training
-    ca2st-hearing    the demo's CA²ST, which a few seconds of training teach a rising tone from a falling one; measured
+    ca2st-hearing    the demo's CA²ST, which a few seconds of training teach a rising tone from a falling one;
+                     measured, and shown with a clip
     cast-converted   a CAST in the layout of the released files, with random weights (tests/golden), converted
 
-The command makes the same cards each time: they hold no dates and nothing about the machine.
+The command makes the same cards each time: they hold no dates and nothing about the machine. Each lies in a folder of
+its name, with the pictures that it shows.
 """
 
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 import zlib
@@ -26,12 +29,14 @@ from playground import CLIP, decode, fine_tune, tiny_ca2st, tiny_xvit  # noqa: E
 from safetensors.torch import save_file  # noqa: E402
 
 from holovid import CA2STForVideoClassification, HolovidProcessor, XViTForVideoClassification  # noqa: E402
-from holovid.cards import build_card, write_card  # noqa: E402
+from holovid.cards import build_card, draw_card_picture, write_card  # noqa: E402
 from holovid.convert import convert  # noqa: E402
 from holovid.data import load_clips  # noqa: E402
 from holovid.evaluation import Protocol, evaluate_clips  # noqa: E402
 from holovid.loading import load_classifier  # noqa: E402
-from holovid.records import TRAINING, write_record  # noqa: E402
+from holovid.publishing.card_picture import PICTURE  # noqa: E402
+from holovid.records import TRAINING, read_records, write_record  # noqa: E402
+from holovid.saving import CARD  # noqa: E402
 from holovid.synthetic import ClipSet, render_clips  # noqa: E402
 
 SEED, EPOCHS, BATCH = 0, 8, 16
@@ -50,7 +55,8 @@ def make_order(folder: Path) -> None:
 def make_hearing(folder: Path) -> None:
     """Trained and measured on clips rendered for it."""
     with tempfile.TemporaryDirectory() as place:
-        rows = load_clips(render_clips(Path(place, "tones"), CLIPS, progress=False), target="sound")
+        tones = render_clips(Path(place, "tones"), CLIPS, progress=False)
+        rows = load_clips(tones, target="sound")
         names = rows["train"].features["sound"].names
         transformers.set_seed(SEED)
         config = tiny_ca2st(["space", "time", "audio"], names)
@@ -76,6 +82,7 @@ def make_hearing(folder: Path) -> None:
             progress=False, output=folder / "evaluation",
             about={"model": folder.name, "dataset": "tones (synthetic)", "split": "validation"},
         )  # fmt: skip
+        draw_card_picture(folder, min((tones / "val").rglob("*-rise/*.mp4")), progress=False)
 
 
 def make_converted(folder: Path) -> None:
@@ -106,8 +113,13 @@ def main(argv: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as place:
         for name, make in makers.items():
             make(Path(place, name))
-            write_card(build_card(Path(place, name), licence=LICENCES[name]), args.output / f"{name}.md")
-            print(args.output / f"{name}.md")
+            folder, card = Path(place, name), args.output / name / CARD
+            write_card(build_card(folder, licence=LICENCES[name]), card)
+            for picture in (*read_records(folder).pictures, PICTURE):
+                if (folder / picture).is_file():
+                    (card.parent / picture).parent.mkdir(exist_ok=True)
+                    shutil.copyfile(folder / picture, card.parent / picture)
+            print(card)
 
 
 if __name__ == "__main__":

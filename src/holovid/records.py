@@ -49,12 +49,14 @@ class Records:
         means: harmonic means over several sets, names of the sets -> metrics.
         conversion: what conversion.json holds; `None` for a model that was not converted.
         training: what training.json holds; `None` if there is none.
+        pictures: of evaluations, where each lies in the folder -> what it shows.
     """
 
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     means: dict[str, dict[str, float]] = field(default_factory=dict)
     conversion: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
+    pictures: dict[str, str] = field(default_factory=dict)
 
 
 def write_record(kind: Kind, folder: str | os.PathLike, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,6 +107,10 @@ def read_records(folder: Path) -> Records:
         # of several sets each may also lie in a file of its own
         public = [last_parts(each) for each in measured]
         records.evaluations += [each for each in public if each not in records.evaluations]
+        for each in measured:
+            for name, about in each.get("pictures", {}).items():
+                if (path.parent / name).is_file():
+                    records.pictures[(path.parent / name).relative_to(folder).as_posix()] = about
         if measured and "harmonic_mean" in found:
             records.means[" and ".join(sets)] = found["harmonic_mean"]
     records.conversion = last_parts(read_record(CONVERSION, folder))

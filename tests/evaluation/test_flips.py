@@ -13,7 +13,7 @@ from holovid.data.synthetic import ClipSet, render_clips
 from holovid.evaluation import Protocol, evaluate_clips
 from holovid.evaluation.evaluate import with_mirror_images
 from holovid.evaluation.protocol import recipe_protocol
-from holovid.publishing.card_text import views
+from holovid.publishing.card_results import views
 from holovid.recipes import get_recipe, recipes
 
 

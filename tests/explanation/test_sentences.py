@@ -44,6 +44,15 @@ def test_what_is_mostly_heard_is_told_by_the_sound():
     assert seen.sentence == "because of seconds 1.0 to 2.0, mostly seen"
 
 
+def test_what_is_missed_more_counts_more():
+    """Relevance of experts that read one another may say another thing."""
+    why = an_explanation(heard=torch.tensor([0.1]))
+    assert reason_of(why, 3.0, True, (0.0, 0.5)).sentence == "because of seconds 0.0 to 0.5, mostly heard"
+    assert reason_of(why, 3.0, True, (0.6, 0.5)).sentence == "because of seconds 1.0 to 2.0, mostly seen"
+    told = reason_of(why, 3.0, True, (0.0, 0.001)).sentence
+    assert told == "because of seconds 1.0 to 2.0; either picture or sound alone is enough"
+
+
 def test_what_is_not_known_of_sound_is_not_told():
     mute = an_explanation(when_audio=None, audio_times=None)
     assert reason_of(mute, 3.0, hears=False).sentence == "because of seconds 1.0 to 2.0"

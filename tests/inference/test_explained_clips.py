@@ -14,6 +14,7 @@ from sounding_clips import clicks, loudest, write_sounding_clip
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.data.synthetic import ClipSet, render_clips
+from holovid.explanation.hiding import blurred
 from holovid.inference.contact_sheet import seen_frames
 from holovid.inference.explained_clip import explain_clip, explained_sheet, loudness_of
 from holovid.inference.explanation_files import write_explanation
@@ -70,6 +71,20 @@ def test_one_that_sees_is_told_when_its_frames_are_shown(seeing, clip):
     record = explained.record()
     assert record["target"] == "disc" and record["when_audio"] is None and record["heard"] is None
     assert np.shape(record["where"])[0] == len(record["times"]) == len(record["when_visual"]) == 6
+
+
+def test_one_that_hears_is_told_by_what_is_missed(hearing, clip):
+    """The picture blurred and the sound silent, as the model itself scores them."""
+    model, processor = hearing
+    explained = explain_clip(model, processor, clip)
+    inputs = dict(processor(clip, num_views=1, return_tensors="pt"))
+    sound, number = inputs["input_values"], int(explained.why.target)
+    unseen = inputs | {"pixel_values_videos": blurred(inputs["pixel_values_videos"])}
+    unheard = inputs | {"input_values": torch.full_like(sound, sound.min())}
+    full, *less = (model(**each).logits.softmax(dim=1)[0, number].item() for each in (inputs, unseen, unheard))
+    assert explained.falls == pytest.approx([full - each for each in less], abs=1e-5)
+    record = explained.record()
+    assert (record["lost_unseen"], record["lost_unheard"]) == explained.falls and max(map(abs, explained.falls)) > 1e-4
 
 
 def test_colours_of_a_processor_that_swaps_them():

@@ -17,6 +17,7 @@ import yaml
 from golden_numbers import converter_settings, golden, golden_weights
 from hub_server import HubServer, Repository
 from huggingface_hub import ModelCard, ModelCardData
+from PIL import Image
 from places import ROOT, SUPPORT
 from safetensors.torch import save_file
 from sounding_clips import clicks, write_sounding_clip
@@ -37,9 +38,11 @@ from holovid.evaluation.tasks import load_set
 from holovid.facts import model_facts
 from holovid.loading import load_classifier
 from holovid.publishing.card import MARK, build_card, check_metadata, is_by_hand, write_card
-from holovid.publishing.card_text import Subject, results_of_papers
+from holovid.publishing.card_picture import draw_card_picture
+from holovid.publishing.card_results import class_table, results_of_papers
 from holovid.publishing.leaks import find_leaks
 from holovid.publishing.licences import LICENCES, Licence, Origin, check_licence, licence_of, origins
+from holovid.publishing.subject import Subject
 from holovid.records import Records, read_records
 
 WITHOUT_HOLOVID = """
@@ -229,6 +232,55 @@ def test_measured_results_and_their_protocols(copy, clips):
     assert again.data.eval_results == card.data.eval_results and again.data.to_dict() == card.data.to_dict()
     front = yaml.safe_load(str(card).split("---\n")[1])
     assert ModelCardData(**front).to_dict() == card.data.to_dict()
+
+
+@pytest.mark.slow
+def test_results_by_class_and_their_picture(copy, clips):
+    results = measured(copy, clips, copy / "evaluation")
+    measured(copy, clips, copy / "evaluation" / "muted", Protocol(interventions="mute"))
+    content = build_card(copy, licence="mit").content
+    by_class = content.partition("## Results by class")[2].partition("\n## ")[0]
+    for name, found in results["per_class"]["label"].items():
+        assert f"| {name} | {found['clips']} | {100 * found['top1']:.2f} |" in by_class
+    pair = results["most_confused"]["label"][0]
+    assert (
+        f"Confused most often: {pair['label']} is taken for {pair['prediction']} ({pair['clips']} clips)" in by_class
+    )
+    assert by_class.count("### user/shapes validation") == 1  # what was taken away has no table
+    assert "(evaluation/confusion.png)" in by_class and (copy / "evaluation" / "confusion.png").is_file()
+    assert "confusion" not in content.replace(by_class, "")
+
+
+def test_of_many_classes_the_worst_are_listed():
+    classes = {f"class {number}": {"clips": 3, "top1": number / 100} for number in reversed(range(100))}
+    told = class_table(classes)
+    assert told.startswith("The 20 of 100 classes that are worst:") and told.count("| class ") == 21
+    assert "| class 0 | 3 | 0.00 |" in told and "| class 19 |" in told and "| class 20 |" not in told
+
+
+def test_the_picture_of_a_card(copy, clips):
+    """Drawn by the command, shown by the card, and refused beside other weights."""
+    clip = min((clips / "val").rglob("*.mp4"))
+    arguments = ["card", str(copy), "--licence", "mit", "--clip", str(clip)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert done.output.split() == ["Picture:", str(copy / "card.png"), "Model", "card:", str(copy / "README.md")]
+    shown = "![What the model saw of a clip, and what it answered](card.png)"
+    assert shown in (copy / "README.md").read_text()
+    with_maps = Image.open(copy / "card.png").convert("RGB")
+    plain = Image.open(draw_card_picture(copy, clip, why=False)).convert("RGB")
+    assert with_maps.size[0] == plain.size[0] and with_maps.tobytes() != plain.tobytes()
+    plain.save(copy / "card.png")  # somebody's own: it says nothing of a model
+    assert shown in build_card(copy, licence="mit").content
+    draw_card_picture(copy, clip, why=False)
+    torch.manual_seed(1)
+    tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST, num_labels=8).save_pretrained(copy)
+    with pytest.raises(ValueError, match=r"card\.png shows what other weights answered; draw it again"):
+        build_card(copy, licence="mit")
+    (copy / "README.md").write_text("mine")
+    done = CliRunner().invoke(app, arguments)  # before anything is drawn
+    assert done.exit_code == 2 and "README.md was not made by holovid card" in done.stderr
+    assert CliRunner().invoke(app, [*arguments[:-1], "absent.mp4"]).exit_code == 2
 
 
 @pytest.mark.slow
@@ -450,11 +502,19 @@ def test_committed_cards_are_what_the_command_makes(tmp_path):
     command = [sys.executable, str(ROOT / "docs" / "scripts" / "make_cards.py"), "--output", "cards"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    committed = sorted((ROOT / "examples" / "cards").glob("*.md"))
-    assert [path.name for path in committed] == sorted(path.name for path in (tmp_path / "cards").iterdir())
-    for path in committed:
-        assert (tmp_path / "cards" / path.name).read_text() == path.read_text(), path.name
-        check_metadata(ModelCard.load(path))
+    cards = ROOT / "examples" / "cards"
+    committed, made = (
+        {path.relative_to(folder) for path in folder.rglob("*.*")} for folder in (cards, tmp_path / "cards")
+    )
+    assert committed == made
+    for path in sorted(committed):
+        if path.suffix == ".md":
+            assert (tmp_path / "cards" / path).read_text() == (cards / path).read_text(), path
+            check_metadata(ModelCard.load(cards / path))
+            shown = re.findall(r"!\[.*?\]\((.*?)\)", (cards / path).read_text())
+            assert {path.parent / name for name in shown} == {
+                each for each in committed if each.suffix == ".png" and each.is_relative_to(path.parent)
+            }
     assert find_leaks(ROOT / "examples" / "cards", "user/name") == []
 
 

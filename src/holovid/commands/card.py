@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import check_folder
+from holovid.cheap_checks import check_clip, check_folder
 from holovid.commands.options import LicenceOptions, SavedModel
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
@@ -16,18 +16,26 @@ def card(
     licence: LicenceOptions,
     output: Annotated[Path | None, typer.Option(help="File to write. Default: README.md in the folder.")] = None,
     repo_id: Annotated[str | None, typer.Option(help="user/name. Default: the name of the folder.")] = None,
+    clip: Annotated[str | None, typer.Option(help="A video to show in the card with the model's answer.")] = None,
+    why: Annotated[bool, typer.Option("--why/--no-why", help="Show in it where the answer comes from.")] = True,
 ) -> None:
     """Write the model card: how to use the model, what it takes, costs and can, whose weights and data it is made of.
 
-    holovid card my-model --licence apache-2.0 --repo-id user/my-model
+    holovid card my-model --licence apache-2.0 --repo-id user/my-model --clip clip.mp4
     """
     check_folder(folder)
+    if clip is not None:
+        check_clip(clip)
     given = licence.read()
     be_quiet()
 
-    from holovid.publishing.card import build_card, write_card
+    from holovid.publishing.card import build_card, check_written, write_card
+    from holovid.publishing.card_picture import draw_card_picture
     from holovid.saving import CARD
 
     path = output or folder / CARD
+    check_written(path)
+    if clip is not None:
+        say(f"Picture: {draw_card_picture(folder, clip, why=why)}")
     write_card(build_card(folder, licence=given, repo_id=repo_id), path)
     say(f"Model card: {path}")

@@ -66,6 +66,7 @@ def write_report(
         ],
         "per_class": {task.name: kind.per_class(task, given, right) for task, kind, given, right in asked},
         "most_confused": {task.name: kind.most_confused(task, given, right) for task, kind, given, right in asked},
+        "pictures": {},
         "seconds": round(seconds, 3),
         "clips_per_second": round(len(numbers) / seconds, 3),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
@@ -87,6 +88,7 @@ def write_report(
             picture.savefig(buffer, format="png")
             name = f"{kind.picture_name}.png" if len(tasks) == 1 else f"{kind.picture_name}_{task.name}.png"
             write_whole(folder / name, buffer.getvalue())
+            results["pictures"][name] = f"{kind.picture_name} of {title}"
     return write_record(EVALUATION, folder, results)
 
 

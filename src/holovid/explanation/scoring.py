@@ -39,7 +39,7 @@ def probabilities_of(model: Any, logits: Tensor) -> Tensor:
 
 
 @contextmanager
-def scoring(model: nn.Module | Callable[[Inputs], Tensor]) -> Iterator[Probabilities]:
+def scoring(model: nn.Module | Callable[[Inputs], Tensor], field: str = "logits") -> Iterator[Probabilities]:
     """Inside the block, a function that maps inputs to the probabilities of classes, float32 (B, classes).
 
     Probabilities of a model whose `config.problem_type` has several labels a clip are of each class alone.
@@ -47,6 +47,7 @@ def scoring(model: nn.Module | Callable[[Inputs], Tensor]) -> Iterator[Probabili
     Args:
         model: a model whose outputs have `logits` (B, classes), which is in evaluation mode inside of the block, or
             any function of the inputs that returns such logits.
+        field: of the outputs, in place of `logits`: `verb_logits` of a model that answers several questions.
 
     >>> def brightness(inputs):
     ...     mean = inputs["pixel_values_videos"].mean(dim=(1, 2, 3, 4))
@@ -59,7 +60,7 @@ def scoring(model: nn.Module | Callable[[Inputs], Tensor]) -> Iterator[Probabili
 
     @torch.no_grad()
     def probabilities(inputs: Inputs) -> Tensor:
-        logits = model(inputs) if module is None else module(**without_foreign_times(module, inputs)).logits
+        logits = model(inputs) if module is None else module(**without_foreign_times(module, inputs))[field]
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             raise ValueError("an explanation is about logits (clips, classes) of one task; give a function of these")
         return probabilities_of(model, logits)

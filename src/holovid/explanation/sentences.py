@@ -11,7 +11,11 @@ from torch import Tensor
 from holovid.explanation.explanation import Explanation
 
 HALF = 0.5  # of the highest moment: as high are those that belong to it; and of all: above it, an answer is heard
+NOTHING = 0.01  # a fall of a probability that is none
 SHORT = 0.15  # seconds; what is shorter is told in hundredths
+
+
+EITHER = "either"
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,8 @@ class Reason:
 
     Args:
         start, end: seconds.
-        sense: "seen" or "heard", whichever counts more; "" where nothing is known of one of them, or there is no
-            sound to hear.
+        sense: "seen" or "heard", whichever counts more; "either" if each alone is enough; "" where nothing is known of
+            one of them.
         deaf_method: the method, where it cannot see the sound that the model hears; else "".
 
     >>> Reason(3.2, 4.1, "heard").sentence
@@ -39,6 +43,8 @@ class Reason:
     def sentence(self) -> str:
         digits = 1 if self.end - self.start >= SHORT else 2
         told = f"because of seconds {self.start:.{digits}f} to {self.end:.{digits}f}"
+        if self.sense == EITHER:
+            return f"{told}; either picture or sound alone is enough"
         if self.sense:
             return f"{told}, mostly {self.sense}"
         if self.deaf_method:
@@ -46,27 +52,33 @@ class Reason:
         return told
 
 
-def reason_of(why: Explanation, seconds: float, hears: bool) -> Reason:
+def reason_of(why: Explanation, seconds: float, hears: bool, falls: tuple[float, float] | None = None) -> Reason:
     """What the answer to one clip is because of.
 
     Args:
         why: of one clip, with times.
         seconds: how long the clip lasts.
         hears: whether the model does.
+        falls: how much less probable the answer is without the picture, and without the sound: what is missed more
+            counts more. Default: what the explanation says of sound decides, which of experts that read one another
+            is less certain.
 
     Raises `ValueError` for explanations of several clips, and for those that do not say when.
     """
     if len(why) != 1:
         raise ValueError(f"a sentence is about one clip, got an explanation of {len(why)}; take why[0]")
     knows_sound = why.when_audio is not None and why.heard is not None
-    heard = knows_sound and why.heard[0] > HALF  # type: ignore[index]
+    sense = ("heard" if why.heard[0] > HALF else "seen") if knows_sound else ""  # type: ignore[index]
+    if knows_sound and falls is not None:
+        sense = EITHER if max(falls) < NOTHING else "seen" if falls[0] > falls[1] else "heard"
+    heard = sense == "heard"
     when, times = (why.when_audio, why.audio_times) if heard else (why.when_visual, why.frame_times)
     if when is None or times is None:
         raise ValueError("an explanation in words needs to know when: frame_times must be among the inputs")
     start, end = span_of(when[0], times[0], seconds)
     if not knows_sound:
         return Reason(start, end, deaf_method=why.method if hears else "")
-    return Reason(start, end, "heard" if heard else "seen")
+    return Reason(start, end, sense)
 
 
 def span_of(when: Tensor, times: Tensor, seconds: float) -> tuple[float, float]:

@@ -16,7 +16,8 @@ from transformers import BaseVideoProcessor, PreTrainedModel
 
 from holovid.explanation import Explanation, explain
 from holovid.explanation.explaining import Target, class_numbers, methods_of, task_called
-from holovid.explanation.scoring import VIDEO, Inputs, without_foreign_times
+from holovid.explanation.hiding import falls_without
+from holovid.explanation.scoring import SOUND, VIDEO, Inputs, without_foreign_times
 from holovid.explanation.sentences import Reason, reason_of
 from holovid.inference.contact_sheet import colours_of, draw_sheet
 from holovid.inference.heat_maps import heated
@@ -43,6 +44,8 @@ class ExplainedClip:
         frame_seconds: (T,), when they are shown.
         seconds: how long the clip lasts.
         reason: of the answer, in words.
+        falls: how much less probable the answer is without the picture, and without the sound; `None` if one of them
+            is not there.
         hears: whether the model does.
         loudness: (bins,) in 0..1, the highest sample in each of as many equal parts of the clip; `None` without sound.
         processor: of the model's videos.
@@ -57,6 +60,7 @@ class ExplainedClip:
     seconds: float
     reason: Reason
     hears: bool
+    falls: tuple[float, float] | None
     loudness: Tensor | None
     processor: Any
 
@@ -94,6 +98,8 @@ class ExplainedClip:
             "sentence": self.reason.sentence,
             "span": [self.reason.start, self.reason.end],
             "heard": listed(why.heard),
+            "lost_unseen": None if self.falls is None else self.falls[0],
+            "lost_unheard": None if self.falls is None else self.falls[1],
             "times": listed(why.frame_times),
             "when_visual": listed(why.when_visual),
             "audio_times": listed(why.audio_times),
@@ -139,6 +145,15 @@ def explain_clip(
     inputs.setdefault("frame_times", frame_seconds[None])
     why, label = explain_answer(model, inputs, target, method, task, progress)
     hears = bool(getattr(model.config, "hears", False))
+    falls = None
+    if hears and VIDEO in inputs and bool(inputs.get("audio_mask", torch.tensor([SOUND in inputs])).any()):
+        asked = task_called(model, task)
+        field = LABEL.scores if asked.kind == "score" else asked.scores
+        there = {
+            name: value.to(model.device) if isinstance(value, Tensor) else value for name, value in inputs.items()
+        }
+        unseen, unheard = falls_without(model, there, why.target, field)[0].tolist()
+        falls = (unseen, unheard)
     return ExplainedClip(
         source=source,
         name=name,
@@ -147,8 +162,9 @@ def explain_clip(
         frames=colours_of(processor, frames.float()),
         frame_seconds=frame_seconds,
         seconds=seconds,
-        reason=reason_of(why, seconds, hears),
+        reason=reason_of(why, seconds, hears, falls),
         hears=hears,
+        falls=falls,
         loudness=loudness,
         processor=processor,
     )

@@ -23,9 +23,12 @@ from holovid.facts import ModelFacts, model_facts
 from holovid.families.family import family_of
 from holovid.files import write_whole
 from holovid.loading import load_classifier
+from holovid.publishing.card_picture import PICTURE, check_drawn
+from holovid.publishing.card_results import by_whether_fused, views
 from holovid.publishing.card_snippets import write_snippets
-from holovid.publishing.card_text import Subject, body, by_whether_fused, views
+from holovid.publishing.card_text import body
 from holovid.publishing.licences import LICENCES, Licence, check_licence, origins
+from holovid.publishing.subject import Subject
 from holovid.records import TRAINING, Records, read_records
 
 MARK = "<!-- Made by `holovid card`, which will replace it. To keep what you write here, remove this line. -->"
@@ -56,8 +59,10 @@ def build_card(
             `Licence("other", name, link)`.
         repo_id: "user/name", what the model will be loaded by. Default: the name of the folder.
 
+    A picture that [`draw_card_picture`] left in the folder is shown, and those of evaluations.
+
     Raises `ValueError` for a licence that is unknown or that promises more than those of the experts, for evaluations
-    of other weights, and for what is no folder of a classifier of ours.
+    and a picture of other weights, and for what is no folder of a classifier of ours.
     """
     folder = Path(folder)
     if not (folder / CONFIG_NAME).is_file():
@@ -70,6 +75,8 @@ def build_card(
     made_of = origins(config, facts, records)
     licence = check_licence(licence, made_of)
     check_measured(folder, facts, records)
+    picture = folder / PICTURE
+    check_drawn(picture, facts.adapters_only)
     name = repo_id or folder.resolve().name
     module = family_of(config).public(facts.model_class).__module__.rpartition(".")[2]
     auto_processor = "AutoProcessor" if (folder / PROCESSOR_NAME).is_file() else "AutoVideoProcessor"
@@ -81,6 +88,7 @@ def build_card(
         origins=made_of,
         licence=licence,
         snippets=write_snippets(facts, name, module, auto_processor),
+        picture=PICTURE if picture.is_file() else None,
     )
     data = metadata(subject)
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{MARK}\n\n{body(subject)}")
@@ -91,10 +99,15 @@ def build_card(
 def write_card(card: ModelCard, path: str | os.PathLike) -> None:
     """Write a card. Raises `ValueError` when a file is there that somebody has written."""
     path = Path(path)
-    if path.is_file() and is_by_hand(path.read_text(encoding="utf-8")):
-        raise ValueError(f"{path} was not made by holovid card; name another file (--output), or remove it")
+    check_written(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, str(card))
+
+
+def check_written(path: Path) -> None:
+    """Raise `ValueError` when a file is there that somebody has written."""
+    if path.is_file() and is_by_hand(path.read_text(encoding="utf-8")):
+        raise ValueError(f"{path} was not made by holovid card; name another file (--output), or remove it")
 
 
 def is_by_hand(text: str) -> bool:

@@ -1,28 +1,17 @@
 """The text of a card, section by section. What is not known is said to be unknown; what cannot apply is left out."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
 from transformers import PreTrainedConfig
 
-from holovid.evaluation.metric_names import metrics_in_order, shown, title_of
 from holovid.facts import ModelFacts, input_lines
 from holovid.families.family import variant_of
 from holovid.modeling.tasks import LABEL, Task
-from holovid.publishing.card_snippets import NEEDS, Snippets
-from holovid.publishing.licences import Licence, Origin, is_non_commercial
-from holovid.publishing.papers import PARITY_BOUND, PARITY_COMMAND, reported
-from holovid.records import Records
+from holovid.publishing.card_results import results, results_by_class, results_of_papers
+from holovid.publishing.card_snippets import NEEDS
+from holovid.publishing.licences import is_non_commercial
+from holovid.publishing.markdown import code, section, table
+from holovid.publishing.papers import PARITY_BOUND, PARITY_COMMAND
+from holovid.publishing.subject import Subject
 
-MEASURED = {
-    "class": "Accuracies in percent",
-    "future": "Accuracies in percent",
-    "multi_label": "In percent: mAP, the mean over classes of their average precision, and top-k, the share of clips "
-    "of which one class is among the k with the highest scores",
-    "score": "MAE and RMSE in the unit of the number; the correlations of Pearson (PLCC), Spearman (SROCC) and "
-    "Kendall (KROCC) from -1 to 1, the last column after a logistic curve of four parameters was fitted to the clips",
-}
 ANSWERS = {
     "class": "It answers with one of its classes whatever the video shows, and its scores are not calibrated.",
     "future": "It answers with one of its classes whatever will happen, and its scores are not calibrated.",
@@ -30,34 +19,26 @@ ANSWERS = {
     "calibrated, and from which one on a class counts as seen has to be chosen.",
     "score": "It gives a number whatever the video shows, which may lie outside of those it was trained on.",
 }
-# what others report of such a model
-REPORTED = {"class": "accuracy in %", "future": "accuracy in %", "multi_label": "in %", "score": "correlation"}
-# what evaluations take away, as the column of a table says it
-INTERVENTIONS = {"shuffle_frames": "frames shuffled", "hold_still": "one frame held", "mute": "muted"}
+# what somebody wants to know of videos who takes such a model
+WANTED = {
+    "class": "want to know which one of its {} a short clip shows",
+    "future": "want to know which one of its {} comes next",
+    "multi_label": "want to know which of its {} a short clip shows",
+    "score": "want to know how people would rate a short clip",
+}
 UNKNOWN = "not recorded"
 NAMED_CLASSES = 12
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a card is about; `name` is what the model is loaded by."""
-
-    name: str
-    config: PreTrainedConfig
-    facts: ModelFacts
-    records: Records
-    origins: list[Origin]
-    licence: Licence
-    snippets: Snippets
 
 
 def body(subject: Subject) -> str:
     """All sections, ready to be published."""
     sections = [
         introduction(subject),
+        readers(subject),
         use(subject),
         section("Input", table(("", ""), input_lines(subject.facts.inputs).items())),
         results(subject),
+        results_by_class(subject),
         results_of_papers(subject),
         parity(subject),
         size(subject),
@@ -67,23 +48,6 @@ def body(subject: Subject) -> str:
         citation(subject),
     ]
     return "\n\n".join(text for text in sections if text) + "\n"
-
-
-def section(title: str, *paragraphs: str) -> str:
-    return "\n\n".join([f"## {title}", *(text for text in paragraphs if text)])
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell(value) for value in line)} |" for line in lines)
-
-
-def cell(value: Any) -> str:
-    return str(value).replace("|", r"\|").replace("\n", " ")
-
-
-def code(text: str, language: str = "python") -> str:
-    return f"```{language}\n{text.strip()}\n```"
 
 
 def introduction(subject: Subject) -> str:
@@ -96,7 +60,20 @@ def introduction(subject: Subject) -> str:
         f"{f' ({papers})' if papers else ''}. {config.num_hidden_layers} layers of width {config.hidden_size}."
     )
     named = "\n\n".join(filter(None, (class_list(task, config) for task in facts.tasks)))
-    return "\n\n".join(part for part in (f"# {subject.name}", text, named, conversion(subject)) if part)
+    picture = f"![What the model saw of a clip, and what it answered]({subject.picture})" if subject.picture else ""
+    return "\n\n".join(part for part in (f"# {subject.name}", text, named, picture, conversion(subject)) if part)
+
+
+def readers(subject: Subject) -> str:
+    """For whom the model is, and for whom not."""
+    facts = subject.facts
+    asked = WANTED[facts.tasks[0].kind].format(" and ".join(f"{name}s" for name in facts.classes))
+    trained = (subject.records.training or {}).get("steps") != 0
+    points = [f"People who {asked}." if trained else "People who want to see how such a model is loaded and trained."]
+    points.append("People who fine-tune it on clips of their own; some tens a class are a start.")
+    points.append("Not for decisions about people, such as who works, pays attention or does wrong.")
+    points.append("Not for long films as they are: cut them, or use `holovid timeline`.")
+    return section("Who this is for", "\n".join(f"- {point}" for point in points))
 
 
 def says(facts: ModelFacts, config: PreTrainedConfig) -> str:
@@ -150,85 +127,6 @@ def use(subject: Subject) -> str:
     parts += ["Step by step:", code(snippets.classify), f"Fine-tune it on {taught} of your own:"]
     command = f"Where holovid is installed, `{snippets.train}` does it, by the recipe for few clips or many."
     return section("Use", *parts, code(snippets.fine_tune), command)
-
-
-def views(protocol: Mapping[str, Any]) -> str:
-    flips = " x 2 flips" if protocol.get("flips") else ""
-    return f"{protocol['views']} x {protocol['crops']}{flips} views"
-
-
-def by_whether_fused(
-    evaluations: Sequence[Mapping[str, Any]],
-) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Evaluations of a model alone, and those of several that answered together."""
-    alone = [each for each in evaluations if "fused" not in each["protocol"]]
-    return alone, [each for each in evaluations if "fused" in each["protocol"]]
-
-
-def results(subject: Subject) -> str:
-    """Only what `holovid evaluate` has measured."""
-    found = subject.records.evaluations
-    title = "Results, measured"
-    if not found:
-        return section(title, "None: this model has not been evaluated.")
-    alone, fused = by_whether_fused(found)
-    names = metrics_in_order(name for each in found for name in each["metrics"])
-    rows = []
-    for each in alone:
-        protocol, counts = each["protocol"], each["counts"]
-        taken = [INTERVENTIONS.get(name, name.replace("_", " ")) for name in protocol["intervention"]]
-        data = " ".join(part for part in (each["dataset"]["name"], each["dataset"]["split"]) if part)
-        scores = [shown(name, each["metrics"].get(name)) for name in names]
-        how = f"{protocol['frames'] or 'all'} {protocol['sampling']}"
-        asked = (views(protocol), how, protocol["ensemble"], ", ".join(taken) or "nothing")
-        rows.append((data, counts["evaluated"], counts["broken"], *asked, *scores))
-    head = ("data", "clips", "broken", "time x space", "frames", "averaged", "taken away")
-    means = []
-    for sets, values in subject.records.means.items():
-        told = ", ".join(f"{title_of(name)} {shown(name, value)}" for name, value in values.items())
-        means.append(f"Harmonic mean of {sets}: {told}.")
-    together = [
-        (
-            each["model"]["name"],
-            each["counts"]["evaluated"],
-            each["counts"]["broken"],
-            *(shown(name, each["metrics"].get(name)) for name in names),
-        )
-        for each in fused
-    ]
-    commands = dict.fromkeys(each["command"] for each in found if each.get("command"))
-    return section(
-        title,
-        f"{MEASURED[subject.facts.tasks[0].kind]}, by `holovid evaluate`, of the weights in this repository."
-        if alone
-        else "Not measured alone.",
-        table((*head, *map(title_of, names)), rows) if alone else "",
-        *means,
-        "Probabilities of several models, each times its weight, added up by `holovid evaluate --fuse`:"
-        if fused
-        else "",
-        table(("models", "clips", "broken", *map(title_of, names)), together) if fused else "",
-        code("\n".join(commands), "sh") if commands else "",
-    )
-
-
-def results_of_papers(subject: Subject) -> str:
-    """What papers report of such a model, if it was converted from one."""
-    config = subject.config
-    if subject.records.conversion is None:
-        return ""
-    found = reported(subject.facts, config)
-    if not found:
-        return ""
-    return section(
-        "Results, published",
-        "Reported by others of a released model of this kind and size with as many classes and frames; not measured "
-        "here, and whether with this file cannot be told from it.",
-        table(
-            ("data", REPORTED[subject.facts.tasks[0].kind], "time x space", "source"),
-            [(figure.dataset, figure.accuracy, figure.views, figure.source) for figure in found],
-        ),
-    )
 
 
 def parity(subject: Subject) -> str:

@@ -37,10 +37,11 @@ from holovid.loading import ADAPTERS, class_of, load_processor, load_whole, read
 from holovid.modeling.weight_files import leads_out
 from holovid.publishing import card as cards
 from holovid.publishing import stranger
+from holovid.publishing.card_picture import PICTURE
 from holovid.publishing.leaks import find_leaks, forget_places, is_place
 from holovid.publishing.licences import Licence, check_licence
 from holovid.publishing.repository import Repository
-from holovid.records import CONVERSION, EVALUATIONS, TRAINING
+from holovid.records import CONVERSION, EVALUATIONS, TRAINING, read_records
 from holovid.saving import CARD, card_metadata, complete_card
 from holovid.travelling import is_ours
 
@@ -60,6 +61,7 @@ TAKEN_ALONG = {
     "LICEN[CS]E*": "licence text",
     "NOTICE*": "licence text",
     CARD: "model card",
+    PICTURE: "picture of the card",
 }
 TEMPLATE_OF_PUSH_TO_HUB = (
     "This is the model card of a 🤗 transformers model that has been pushed on the Hub. This model card has been "
@@ -254,7 +256,7 @@ def take_along(source: Path, folder: Path, include: Sequence[str]) -> tuple[str,
     if outside := [pattern for pattern in include if leads_out(pattern)]:
         raise ValueError(f"--include {outside[0]}: name files of {source} by patterns without a root, ~, : and ..")
     found: set[Path] = set()
-    for pattern in (*TAKEN_ALONG, *include):
+    for pattern in (*TAKEN_ALONG, *read_records(source).pictures, *include):
         files = [path for path in source.glob(pattern) if path.is_file()]
         if pattern in include and not files:
             raise ValueError(f"--include {pattern}: {source} has no such file")
