@@ -13,8 +13,8 @@ demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is f
 ablation: .venv/ready  ## what each mechanism is for, measured: docs/ablation.md
 	$(BIN)/python examples/ablation.py --table docs/ablation.md
 
-explain: .venv/ready  ## are explanations true? all families and methods, measured on clips of which is known where and when
-	$(BIN)/python examples/explanations.py --table .venv/explanations.md
+explain: .venv/ready  ## are explanations true? all families and methods, docs/explanations.md
+	$(BIN)/python examples/explanations.py --table docs/explanations.md
 
 bench: .venv/ready  ## speed and memory, as ratios to what the machine can: examples/benchmark/RESULTS.md
 	$(BIN)/python examples/benchmark/run.py

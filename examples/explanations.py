@@ -1,6 +1,6 @@
 """Are explanations true? Tiny models of all families, on clips of which is known where and when.
 
-    python examples/explanations.py --table docs/explanations-table.md
+    python examples/explanations.py --table docs/explanations.md
 
 A clip shows a shape of its class at some place for some time, and sounds as its class does at another time; other
 shapes and sounds are of no class. Each model learns to tell the classes, and is then explained by each method that it
@@ -228,13 +228,28 @@ def table_of(found: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
     return lines
 
 
+def with_table(page: Path, lines: Sequence[str]) -> str:
+    """The text of a page with the table in place of the one that it has; the table alone if there is no page.
+
+    Raises `ValueError` for a page without such a table.
+    """
+    if not page.exists():
+        return "\n".join(lines) + "\n"
+    before, head, after = page.read_text(encoding="utf-8").partition(lines[0])
+    if not head:
+        raise ValueError(f"{page} has no table of explanations to write over; name another file")
+    rest = after.splitlines()[1:]
+    rows = next((number for number, line in enumerate(rest) if not line.startswith("|")), len(rest))
+    return "\n".join([before + lines[0], *lines[1:], *rest[rows:]]) + "\n"
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=1200, help="to train on; an eighth as many to explain")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", nargs="+", default=[student.name for student in STUDENTS])
     parser.add_argument("--methods", nargs="+", help="default: all but occlusion")
-    parser.add_argument("--table", type=Path, help="where to write the table (.md)")
+    parser.add_argument("--table", type=Path, help="a page (.md) to write the table to, over the one that it has")
     args = parser.parse_args(arguments)
     started = time.perf_counter()
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -269,7 +284,7 @@ def main(arguments: Sequence[str]) -> None:
     lines = table_of(found)
     print(*lines, sep="\n")
     if args.table is not None:
-        args.table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        args.table.write_text(with_table(args.table, lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -166,7 +166,19 @@ def walk_through(page: str, place: Path, forks: Commands) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", ["anticipation", "convert", "data", "embeddings", "export", "films", "install", "sound", "streaming"]
+    "page",
+    [
+        "anticipation",
+        "convert",
+        "data",
+        "embeddings",
+        "explanations",
+        "export",
+        "films",
+        "install",
+        "sound",
+        "streaming",
+    ],
 )
 def test_page_runs(page, tmp_path, forks):
     printed = walk_through(f"{page}.md", tmp_path, forks)
@@ -191,6 +203,8 @@ def test_page_runs(page, tmp_path, forks):
         assert len(rows) == 16 * 2 and {row["label"] for row in rows} == {"left", "right"}
         assert len(list((tmp_path / "small").rglob("*.mp4"))) == 80 and (tmp_path / "set.png").is_file()
         assert "Nothing is wrong with it." in "".join(printed)
+    if page == "explanations":
+        assert printed[0].startswith("relevance (2, 8, 4, 4) (2, 8) None") and (tmp_path / "why.png").is_file()
     if page == "embeddings":
         width = pyarrow.parquet.read_schema(tmp_path / "vectors.parquet").field("vector").type.list_size
         assert f"torch.Size([1, {width}])" in "".join(printed)

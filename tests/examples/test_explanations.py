@@ -47,3 +47,15 @@ def test_table_of_all_methods(examples, tmp_path, capsys):
     assert lines == capsys.readouterr().out.splitlines()[-len(lines) :]
     assert [line.split(" | ")[2] for line in lines[2:]] == ["intrinsic", "gradients"]
     assert "cannot see it" in lines[3] and "cannot see it" not in lines[2]
+
+
+def test_the_table_takes_the_place_of_the_one_in_the_page(examples, tmp_path):
+    import explanations
+
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n\nAfter.\n")
+    written = explanations.with_table(page, ["| a | b |", "|---|---|", "| 5 | 6 |"])
+    assert written == "# Page\n\n| a | b |\n|---|---|\n| 5 | 6 |\n\nAfter.\n"
+    with pytest.raises(ValueError, match=r"page\.md has no table of explanations"):
+        explanations.with_table(page, ["| x | y |"])
+    assert explanations.table_of({})[0] in (ROOT / "docs" / "explanations.md").read_text()
