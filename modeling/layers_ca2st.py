@@ -207,7 +207,10 @@ class CA2STExpertMLP(nn.Module):
 
 
 class CA2STTables(nn.Module):
-    """Learned positions, a sum of tables that are broadcast over one another, e.g. time (T, 1, d) + space (S, d)."""
+    """Adds learned positions, a sum of tables that are broadcast over one another, e.g. time (T, 1, d) + space (S, d).
+
+    It adds them itself: what a module returns has hooks, and those of counters of operations take no bare parameter.
+    """
 
     def __init__(self, **shapes: tuple[int, ...]):
         super().__init__()
@@ -215,17 +218,17 @@ class CA2STTables(nn.Module):
         for name, shape in shapes.items():
             self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
 
-    def forward(self, timestamps: Tensor | None) -> Tensor:
+    def forward(self, tokens: Tensor, timestamps: Tensor | None) -> Tensor:
         first, *others = (getattr(self, name) for name in self.names)
-        return sum(others, start=first)
+        return tokens + sum(others, start=first)
 
 
 class CA2STGivenPositions(nn.Module):
-    """Positions that a function of seconds has made."""
+    """Adds positions that a function of seconds has made."""
 
-    def forward(self, timestamps: Tensor | None) -> Tensor:
+    def forward(self, tokens: Tensor, timestamps: Tensor | None) -> Tensor:
         assert timestamps is not None
-        return timestamps
+        return tokens + timestamps
 
 
 def build_positions(config: CA2STConfig, expert: str, direction: str) -> nn.Module:
@@ -261,8 +264,8 @@ class CA2STReading(nn.Module):
         special, patches = split_special(narrow[self.reader], self.reader)
         _, source = split_special(narrow[self.source], self.source)
         attended, _ = self.attention(
-            patches + self.reader_positions(timestamps[self.reader]),
-            source + self.source_positions(timestamps[self.source]),
+            self.reader_positions(patches, timestamps[self.reader]),
+            self.source_positions(source, timestamps[self.source]),
             **kwargs,
         )
         return torch.cat((special, attended), dim=-2)

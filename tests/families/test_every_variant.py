@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils.flop_counter import FlopCounterMode
 from toy_models import NAMES, toy
 from transformers.video_utils import VideoMetadata
 
@@ -50,6 +51,18 @@ def test_attention_is_computed_alike(variant):
     fast = model(**inputs).logits
     model.set_attn_implementation("eager")
     torch.testing.assert_close(model(**inputs).logits, fast, rtol=1e-4, atol=1e-5)
+
+
+def test_operations_are_counted_in_every_mode(variant):
+    """torch's counter puts hooks on what modules return."""
+    model, inputs = toy(variant)
+    model.set_attn_implementation("eager")  # of which every product is counted
+    counts = set()
+    for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
+        with mode(), FlopCounterMode(display=False) as counter:
+            model(**inputs)
+        counts.add(counter.get_total_flops())
+    assert len(counts) == 1 and counts.pop() > 1e5
 
 
 @torch.no_grad()
