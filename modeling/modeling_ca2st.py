@@ -118,6 +118,11 @@ class CA2STPreTrainedModel(ModelOfExperts):
         "cross_attentions": OutputRecorder(AxisAttention, index=1, layer_name="exchanges"),
     }
 
+    @property
+    def clip_feature_parts(self) -> tuple[str, ...]:
+        """The experts: each has pooled a feature of its own."""
+        return tuple(self.config.experts)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
         """As released: truncated normal, except what joins the experts: its way back into them starts at zero."""

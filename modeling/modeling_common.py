@@ -199,6 +199,11 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
             )
         return features
 
+    @property
+    def clip_feature_parts(self) -> tuple[str, ...]:
+        """What `clip_features` has side by side, by name, each of the same width; nothing of features that are one."""
+        return ()
+
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *arguments, **options):
         """As in transformers, but what a model computes does not depend on how its weights lie in files.

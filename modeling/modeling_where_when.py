@@ -103,6 +103,11 @@ class WhereWhenPreTrainedModel(HolovidPreTrainedModel):
         "attentions": OutputRecorder(AxisAttention, index=1, layer_name="layers"),
     }
 
+    @property
+    def clip_feature_parts(self) -> tuple[str, ...]:
+        """What is seen, and what is heard."""
+        return "visual", "audio"
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
         super()._init_weights(module)

@@ -82,7 +82,7 @@ def test_what_is_imported_is_asked_for():
     """Not left to others, who may stop to need it."""
     asked = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
     # imported where they are used, with a sentence where they are not there
-    optional = {"gradio", "onnxruntime", "sklearn", "torchcodec"}
+    optional = {"faiss", "gradio", "onnxruntime", "sklearn", "torchcodec"}
     packages = importlib.metadata.packages_distributions()
     imported = set()
     for folder in ("src/holovid", "configuration", "modeling", "processing"):

@@ -122,5 +122,5 @@ def test_bad_input_is_refused_in_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"0\.mp4 has two labels, 'left' and 'right'"):
         probe_vectors(vectors, labels_in(tmp_path / "two.csv"))
     monkeypatch.setitem(sys.modules, "sklearn.neighbors", None)
-    with pytest.raises(ImportError, match="needs scikit-learn: pip install scikit-learn"):
+    with pytest.raises(ImportError, match=r"needs scikit-learn: pip install .holovid\[quality\]"):
         probe_vectors(vectors, labels)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+import tiny_ca2st
 import tiny_time_sformer
 import torch
 from clips import write_clip
@@ -14,10 +15,10 @@ from tiny_xvit import tiny
 from transformers import AutoModel, AutoProcessor
 from typer.testing import CliRunner
 
-from holovid import HolovidVideoProcessor, XViTModel, load
+from holovid import HolovidProcessor, HolovidVideoProcessor, XViTModel, load
 from holovid.cli import app
 from holovid.data.named_clips import NamedClip, named_clips
-from holovid.inference import embed_clips
+from holovid.inference import embed_clip, embed_clips, read_vectors
 from holovid.inference.going_on import unfinished_answers
 
 SMALL = {"size": {"shortest_edge": 16}, "crop_size": 16, "num_frames": 6}
@@ -67,7 +68,8 @@ def test_a_vector_is_what_the_base_model_makes_of_a_clip(model, films, tmp_path)
     for name, vector in zip(names, vectors_of(table), strict=True):
         want = base(**processor(name, return_tensors="pt")).pooler_output[0]
         assert vector == pytest.approx(want.numpy(), abs=1e-5)
-    assert json.loads(table.schema.metadata[b"holovid"]) == {"model": str(model), "window": None, "stride": None}
+    told = json.loads(table.schema.metadata[b"holovid"])
+    assert told["model"] == str(model) and told["window"] is told["stride"] is told["shard"] is None
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["v.parquet"]
 
 
@@ -142,6 +144,63 @@ def test_nothing_is_written_of_broken_clips_alone(model, tmp_path):
     assert not (tmp_path / "v.parquet").exists()
 
 
+@torch.no_grad()
+def test_each_expert_has_a_column(film, films, tmp_path):
+    """What it has pooled of a clip, by itself; together they are the vector."""
+    model = tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST)
+    processor = HolovidProcessor.for_model(model.config)
+    clips = named_clips([film, films / "a.mp4"])
+    table = embed_clips(model, processor, clips, tmp_path / "v.parquet")
+    assert table.schema.names == ["path", "start", "end", "vector", "space", "time", "audio", "error"]
+    inputs = processor(str(film), return_tensors="pt")
+    pooled = model.base_model(**inputs).pooler_output[0].numpy()
+    for name, want in zip(("space", "time", "audio"), np.split(pooled, 3), strict=True):
+        assert table[name][0].as_py() == pytest.approx(want, abs=1e-5)
+        vectors = read_vectors(tmp_path / "v.parquet", name)
+        assert vectors.column == name and vectors.values[0] == pytest.approx(want, abs=1e-5)
+        assert embed_clip(model, processor, str(film), name) == pytest.approx(want, abs=1e-5)
+    assert not any(table["audio"][1].as_py()), "a clip without sound has no feature of it"
+    with pytest.raises(ValueError, match=r"no vectors 'sound'; .*audio"):
+        read_vectors(tmp_path / "v.parquet", "sound")
+    with pytest.raises(ValueError, match="have no column 'sound'; there are vector, space, time, audio"):
+        embed_clip(model, processor, str(film), "sound")
+
+
+@pytest.mark.parametrize("window", [[], ["--window", 0.5]], ids=["clips", "windows"])
+def test_two_shards_are_one_run(model, films, tmp_path, window):
+    arguments = [model, films, *window, "--output"]
+    assert embed(*arguments, tmp_path / "whole.parquet").exit_code == 0
+    for number in (2, 1):  # in any order, and whatever the files are called
+        result = embed(*arguments, tmp_path / "parts" / f"{3 - number}.parquet", "--shard", f"{number}/2")
+        assert result.exit_code == 0, result.output
+        if number == 2:
+            (tmp_path / "parts" / "1.parquet").rename(tmp_path / "parts" / "0.parquet")
+            assert len(read_vectors(tmp_path / "parts").clips) < len(read_vectors(tmp_path / "whole.parquet").clips)
+    whole, merged = (read_vectors(tmp_path / name) for name in ("whole.parquet", "parts"))
+    assert merged.clips == whole.clips and merged.rows.tolist() == whole.rows.tolist()
+    assert (merged.values == whole.values).all() and merged.model == whole.model
+
+
+def test_shards_that_are_no_whole(model, films, tmp_path):
+    network, processor = load(model)
+    clips, parts = named_clips([films]), tmp_path / "parts"
+    for number in (1, 3):
+        embed_clips(network, processor, clips, parts / f"{number}.parquet", shard=(number, 3))
+    with pytest.raises(ValueError, match=r"of 3 shards .* has 1, 3: it takes each once"):
+        read_vectors(parts)
+    embed_clips(network, processor, clips, parts / "2.parquet")
+    with pytest.raises(ValueError, match="shards of different runs"):
+        read_vectors(parts)
+    torch.nn.init.normal_(network.xvit.embeddings.cls_token)
+    embed_clips(network, processor, clips, parts / "2.parquet", shard=(2, 3))
+    with pytest.raises(ValueError, match="vectors of different models"):
+        read_vectors(parts)
+    with pytest.raises(ValueError, match="3 clips make no 4 shards"):
+        embed_clips(network, processor, clips, tmp_path / "v.parquet", shard=(1, 4))
+    with pytest.raises(ValueError, match="there are no files of vectors"):
+        read_vectors(films)
+
+
 def test_models_of_transformers(films, tmp_path):
     model = tiny_time_sformer.tiny_of_transformers().eval()
     size = model.config.image_size
@@ -162,6 +221,7 @@ def test_models_of_transformers(films, tmp_path):
         (["--stride", 1], "give window as well"),
         (["--window", 0], "window must be"),
         (["--window", 1, "--workers", 2], "leave out workers, or window"),
+        (["--shard", "3/2"], "--shard is i/n, from 1/n to n/n, got '3/2'"),
     ],
 )
 def test_slips(model, films, tmp_path, options, message):

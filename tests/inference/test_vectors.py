@@ -1,16 +1,18 @@
 """The nearest clips are found by a clip, by a row, and by time inside a film."""
 
 import json
+import sys
 
 import numpy as np
 import pyarrow.parquet
 import pytest
+import tiny_ca2st
 import torch
 from clips import write_clip
 from tiny_xvit import tiny
 from typer.testing import CliRunner
 
-from holovid import HolovidVideoProcessor, load
+from holovid import HolovidProcessor, HolovidVideoProcessor, load
 from holovid.cli import app
 from holovid.data.named_clips import NamedClip, named_clips
 from holovid.inference import embed_clip, embed_clips, nearest_clips, read_vectors
@@ -55,6 +57,43 @@ def test_nearest_by_angle():
         nearest_clips(vectors, np.array([np.nan, 1.0]))
     with pytest.raises(ValueError, match="top_k must be"):
         nearest_clips(vectors, np.ones(2), top_k=0)
+
+
+def test_faiss_finds_the_same():
+    pytest.importorskip("faiss")
+    random = np.random.default_rng(0)
+    values = random.standard_normal((300, 12)).astype(np.float32)
+    vectors = Vectors([NamedClip(str(number)) for number in range(300)], values, np.arange(300), "model")
+    for query in random.standard_normal((5, 12)):
+        by_numpy, by_faiss = (nearest_clips(vectors, query, top_k=7, numpy_up_to=limit) for limit in (300, 299))
+        assert [each.row for each in by_faiss] == [each.row for each in by_numpy]
+        assert [each.similarity for each in by_faiss] == pytest.approx([each.similarity for each in by_numpy])
+
+
+def test_many_vectors_without_faiss(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    vectors = Vectors([NamedClip(name) for name in "abcde"], PLANE, np.arange(5), "model")
+    with pytest.raises(ImportError, match=r"searching 5 vectors needs faiss: pip install .holovid\[faiss\]"):
+        nearest_clips(vectors, np.ones(2), numpy_up_to=4)
+
+
+@pytest.mark.slow
+def test_one_expert_is_searched(tmp_path):
+    """By what it has pooled alone, of a row and of a clip."""
+    model = tiny_ca2st.tiny(experts=tiny_ca2st.CAST)
+    processor = HolovidProcessor.for_model(model.config)
+    for part in (model, processor):
+        part.save_pretrained(tmp_path / "model")
+    for number, name in enumerate("ab"):
+        write_clip(tmp_path / f"{name}.mp4", seed=number)
+    clips = [tmp_path / f"{name}.mp4" for name in "ab"]
+    embed_clips(*load(tmp_path / "model"), named_clips(clips), tmp_path / "v.parquet")
+    one, other = read_vectors(tmp_path / "v.parquet", "time").values
+    want = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    result = search(tmp_path / "v.parquet", "--row", 0, "--column", "time", "--json")
+    assert json.loads(result.stdout)[0]["similarity"] == pytest.approx(want, abs=1e-5)
+    result = search(tmp_path / "v.parquet", clips[0], "--column", "time", "--json")
+    assert [each["similarity"] for each in json.loads(result.stdout)] == pytest.approx([1.0, want], abs=1e-5)
 
 
 def test_a_clip_finds_itself_first(place):

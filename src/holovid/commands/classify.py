@@ -2,35 +2,20 @@
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import check_clip, check_clips, check_device, check_model_name
+from holovid.cheap_checks import check_model_name
 from holovid.commands.command_line import PROGRAM
-from holovid.commands.options import AsJson, Classifier, TopK, TrustRemoteCode
+from holovid.commands.options import SKIPPED, AsJson, Classifier, TopK, TrustRemoteCode, Work, check_sources
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import answer_record, answer_table, say, scale_of, show
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-SKIPPED = 1  # exit status when some clips could not be read
 TABLES = (".csv", ".parquet")
 OUTPUTS = (*TABLES, ".json")
-OnBroken = Literal["raise", "skip"]
-
-
-@dataclass
-class Work:
-    """How clips are gone through."""
-
-    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu"
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips that go through the model at once.")] = 1
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead.")] = 0
-    on_broken: Annotated[
-        OnBroken, typer.Option(help="At a clip that cannot be read: end (raise), or say why and go on, with status 1.")
-    ] = "raise"
 
 
 def classify(
@@ -134,13 +119,3 @@ def check_request(clips: list[str], work: Work, output: Path | None, picture: Pa
     if output is not None and output.suffix.lower() not in OUTPUTS:
         raise ValueError(f"--output must end in .csv, .json or .parquet, got {output}")
     check_sources(clips, work)
-
-
-def check_sources(clips: list[str], work: Work) -> None:
-    """Raise `ValueError` or `FileNotFoundError` for a device or clips that cannot be there."""
-    check_device(work.device)
-    for clip in clips:
-        if Path(clip).is_dir():
-            check_clips(clip)
-        elif work.on_broken == "raise":
-            check_clip(clip)

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from holovid.cheap_checks import check_model_name, check_vectors_file
-from holovid.commands.classify import SKIPPED, Work, check_sources
 from holovid.commands.command_line import PROGRAM
-from holovid.commands.options import TrustRemoteCode
+from holovid.commands.options import SKIPPED, TrustRemoteCode, Work, check_sources, read_shard
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
 
@@ -25,6 +24,9 @@ def embed(
         float | None, typer.Option(help="Cut each file into windows of so many seconds, a vector each.")
     ] = None,
     stride: Annotated[float | None, typer.Option(help="Seconds from one window to the next. Default: window.")] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Embed one part of the clips: 1/4 to 4/4, each in a process of its own.")
+    ] = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Write what a model makes of each clip, a vector, into a file.
@@ -34,7 +36,12 @@ def embed(
     Of long films, a vector for every two seconds:
 
     holovid embed my-model films/ --output vectors.parquet --window 2 --batch-size 8
+
+    By several processes, whose files lie in one folder, which is then searched as one:
+
+    holovid embed my-model videos/ --shard 1/2 --output vectors/1.parquet
     """
+    part = None if shard is None else read_shard(shard)
     check_vectors_file(output)
     check_sources(data, work)
     check_model_name(model)
@@ -46,19 +53,24 @@ def embed(
     from holovid.data.named_clips import named_clips
     from holovid.devices import move_to
     from holovid.inference import embed_clips
+    from holovid.inference.embedding import part_of_clips
     from holovid.loading import load
 
     found = named_clips(data)
+    count = len(found) if part is None else len(part_of_clips(found, *part))
     network, processor = load(model, trust_remote_code=trust_remote_code)
     network = move_to(network, work.device)
-    with Progress(console=Console(stderr=True), transient=True, disable=len(found) == 1) as progress:
-        clock = progress.add_task("Clips", total=len(found))
+    with Progress(console=Console(stderr=True), transient=True, disable=count == 1) as progress:
+        clock = progress.add_task("Clips", total=count)
         table = embed_clips(
-            network, processor, found, output, window=window, stride=stride, batch_size=work.batch_size,
+            network, processor, found, output, window=window, stride=stride, shard=part, batch_size=work.batch_size,
             num_workers=work.workers, on_broken=work.on_broken, advance=lambda done: progress.advance(clock, done),
         )  # fmt: skip
     broken = len(table) - table["error"].null_count
     say(f"{len(table) - broken} vectors of {table['vector'].type.list_size} numbers: {output}")
     if broken:
-        print(f"{PROGRAM}: {broken} of {len(found)} clips could not be read", file=sys.stderr)
+        print(
+            f"{PROGRAM}: {broken} of {count} clips could not be read",
+            file=sys.stderr,
+        )
         raise typer.Exit(SKIPPED)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from holovid.cheap_checks import check_clip, check_clips, check_device
 
 if TYPE_CHECKING:
     from holovid.publishing.licences import Licence
@@ -13,9 +15,41 @@ if TYPE_CHECKING:
 AnyModel = Annotated[str, typer.Argument(help="Folder or Hub id of a model of holovid.")]
 Classifier = Annotated[str, typer.Argument(help="Folder or Hub id of a video classifier.")]
 SavedModel = Annotated[Path, typer.Argument(help="Folder of a model with its processor.")]
+VectorsFile = Annotated[
+    Path, typer.Argument(help="File (.parquet) that holovid embed wrote, or a folder of such files.")
+]
+Column = Annotated[
+    str,
+    typer.Option(help="Which vectors: all of it (vector), or of a model of experts the name of one, such as time."),
+]
 TopK = Annotated[int, typer.Option(min=1, help="Labels to show, best first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run model code that comes from the Hub.")]
+
+OnBroken = Literal["raise", "skip"]
+SKIPPED = 1  # exit status when some clips could not be read
+
+
+@dataclass
+class Work:
+    """How clips are gone through."""
+
+    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu"
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips that go through the model at once.")] = 1
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead.")] = 0
+    on_broken: Annotated[
+        OnBroken, typer.Option(help="At a clip that cannot be read: end (raise), or say why and go on, with status 1.")
+    ] = "raise"
+
+
+def check_sources(clips: list[str], work: Work) -> None:
+    """Raise `ValueError` or `FileNotFoundError` for a device or clips that cannot be there."""
+    check_device(work.device)
+    for clip in clips:
+        if Path(clip).is_dir():
+            check_clips(clip)
+        elif work.on_broken == "raise":
+            check_clip(clip)
 
 
 @dataclass
@@ -39,6 +73,17 @@ def named_values(option: str, entries: list[str]) -> dict[str, str]:
     if not all(values) or not all(values.values()) or len(values) < len(entries):
         raise ValueError(f"{option} takes name=value, each name once; got {' '.join(entries)}")
     return values
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """
+    >>> read_shard("2/8")
+    (2, 8)
+    """
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError(f"--shard is i/n, from 1/n to n/n, got {text!r}")
+    return int(number), int(count)
 
 
 def sort_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:

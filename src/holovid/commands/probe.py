@@ -7,15 +7,16 @@ from typing import Annotated
 import typer
 
 from holovid.cheap_checks import check_clips
-from holovid.commands.options import AsJson
+from holovid.commands.options import AsJson, Column, VectorsFile
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import probe_table, show
 
 
 def probe(
-    vectors: Annotated[Path, typer.Argument(help="File (.parquet) that holovid embed wrote.")],
+    vectors: VectorsFile,
     labels: Annotated[str, typer.Argument(help="Folder or table of the same clips, with their labels.")],
     target: Annotated[str, typer.Option(help="Column of the right answers.")] = "label",
+    column: Column = "vector",
     root: Annotated[Path | None, typer.Option(help="Folder that paths in the table start from.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="Parts of the set, each answered by what the others teach.")] = 5,
     neighbours: Annotated[int, typer.Option(min=1, help="Nearest neighbours that decide.")] = 5,
@@ -33,7 +34,7 @@ def probe(
     from holovid.evaluation.probing import probe_vectors
     from holovid.inference import read_vectors
 
-    known = read_vectors(vectors)
+    known = read_vectors(vectors, column)
     clips = load_clips(labels, target=target, root=root, missing="ignore")
     found = probe_vectors(known, clips, target, folds=folds, neighbours=neighbours, seed=seed)
     show(asdict(found), probe_table(found), as_json)

@@ -1,24 +1,27 @@
 """`holovid search`: clips that look like one."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from holovid.cheap_checks import check_clip, check_device, check_model_name
-from holovid.commands.options import AsJson, TrustRemoteCode
+from holovid.commands.options import AsJson, Column, TrustRemoteCode, VectorsFile
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import nearest_table, show
 
 
 def search(
-    vectors: Annotated[Path, typer.Argument(help="File (.parquet) that holovid embed wrote.")],
+    vectors: VectorsFile,
     clip: Annotated[str | None, typer.Argument(help="Path or URL of a video to look for.")] = None,
     row: Annotated[int | None, typer.Option(min=0, help="Look for this row of the file instead, from 0 on.")] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Clips to show, the nearest one first.")] = 5,
     model: Annotated[
         str | None, typer.Option(help="Folder or Hub id. Default: what the vectors were made by.")
     ] = None,
+    column: Column = "vector",
+    numpy_up_to: Annotated[
+        int, typer.Option(min=0, help="Of more vectors, FAISS finds the nearest ones (extra: faiss).")
+    ] = 1_000_000,
     device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
     as_json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -40,12 +43,14 @@ def search(
     from holovid.inference import embed_clip, nearest_clips, read_vectors
     from holovid.loading import load
 
-    known = read_vectors(vectors)
+    known = read_vectors(vectors, column)
     if row is not None:
         # one more, as the row finds itself
-        found = [each for each in nearest_clips(known, known.of_row(row), top_k + 1) if each.row != row][:top_k]
+        nearest = nearest_clips(known, known.of_row(row), top_k + 1, numpy_up_to=numpy_up_to)
+        found = [each for each in nearest if each.row != row][:top_k]
     else:
         network, processor = load(model or known.model, trust_remote_code=trust_remote_code)
-        found = nearest_clips(known, embed_clip(move_to(network, device), processor, clip), top_k)
+        query = embed_clip(move_to(network, device), processor, clip, column)
+        found = nearest_clips(known, query, top_k, numpy_up_to=numpy_up_to)
     records = [vars(each.clip) | {"row": each.row, "similarity": each.similarity} for each in found]
     show(records, nearest_table(found), as_json)

@@ -4,10 +4,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from holovid.data.clip_folders import find_clips
 from holovid.data.table_files import is_url, read_table
+
+SAME_SECOND = 3  # decimals of the start and the end of a clip
+ClipKey: TypeAlias = tuple[str, float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,13 @@ class NamedClip:
             return self.path
         until = f" to {self.end:g} s" if self.end is not None else " s"
         return f"{self.path}, {'from ' if self.end is None else ''}{self.start or 0.0:g}{until}"
+
+    @property
+    def key(self) -> ClipKey:
+        """The same for the same clip, whatever its path is written like: the real path, and seconds."""
+        place = self.path if is_url(self.path) else os.path.realpath(self.path)
+        first, last = (None if second is None else round(second, SAME_SECOND) for second in (self.start, self.end))
+        return place, first, last
 
     @property
     def video(self) -> str | dict[str, Any]:
@@ -71,4 +81,4 @@ def clips_of_table(path: Path) -> list[NamedClip]:
     return [NamedClip(*row) for row in zip(paths, *columns, strict=True)]
 
 
-__all__ = ["NamedClip", "named_clips"]
+__all__ = ["ClipKey", "NamedClip", "named_clips"]

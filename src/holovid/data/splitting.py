@@ -14,6 +14,7 @@ import pyarrow.csv
 from datasets import ClassLabel, Dataset
 
 from holovid.cheap_checks import PATH_COLUMNS
+from holovid.extras import needed
 from holovid.files import new_folder
 
 BY_PATH = "path"
@@ -56,10 +57,8 @@ def split_rows(
     Raises `ValueError` where there are fewer groups than that takes, and for a share out of range; `ImportError`
     without scikit-learn.
     """
-    try:
+    with needed("scikit-learn", "dividing clips by groups"):
         from sklearn.model_selection import StratifiedGroupKFold
-    except ImportError as error:
-        raise ImportError("dividing clips by groups needs scikit-learn: pip install scikit-learn") from error
     if not 0 < validation <= 0.5:
         raise ValueError(f"the share of validation is above 0 and at most 0.5, got {validation}")
     groups = groups_of(rows, by)

@@ -4,7 +4,6 @@ vectors = read_vectors("vectors.parquet")
 probe_vectors(vectors, load_clips("clips"))
 """
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +12,13 @@ from typing import Any
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from holovid.data.table_files import is_url
+from holovid.data.named_clips import ClipKey, NamedClip
+from holovid.extras import needed
 from holovid.inference.vectors import Vectors
 from holovid.processing.options import check_whole_number
 
 MOST_FOLDS, MOST_NEIGHBOURS = 1000, 2**20
 STEPS = 1000  # of the solver of a logistic regression
-SAME_SECOND = 3  # decimals of the start and the end of a clip
-Key = tuple[str, float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -63,24 +61,18 @@ def probe_vectors(
     Raises `ImportError` without scikit-learn; `ValueError` for other answers than one class a clip, a clip with two
     labels, no labels for any vector, a single class, and fewer files of a class than folds.
     """
-    try:
+    with needed("scikit-learn", "probing vectors"):
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
         from sklearn.neighbors import KNeighborsClassifier
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise ImportError("probing vectors needs scikit-learn: pip install scikit-learn") from error
     check_whole_number("folds", folds, 2, MOST_FOLDS)
     check_whole_number("neighbours", neighbours, 1, MOST_NEIGHBOURS)
-    known = labels_by_clip(labels, target)
-    keys = [key_of(clip.path, clip.start, clip.end) for clip in vectors.clips]
-    found = [known.get(key, known.get((key[0], None, None))) for key in keys]
+    found = labels_of_vectors(vectors, labels, target)
     places = [place for place, label in enumerate(found) if label is not None]
-    if not places:
-        raise ValueError("no clip with a vector has a label: paths of both must lead to the same files")
     answers = np.array([found[place] for place in places])
-    files = np.array([keys[place][0] for place in places])
+    files = np.array([vectors.clips[place].key[0] for place in places])
     check_folds(answers, files, folds)
     counts = Counter(answers.tolist())
     values = vectors.values[places]
@@ -97,19 +89,22 @@ def probe_vectors(
         for name, classifier in classifiers.items()
     }
     most_frequent = max(counts.values()) / len(answers)
-    return Probe(len(places), len(keys) - len(places), tuple(sorted(counts)), most_frequent, accuracies)
+    return Probe(len(places), len(found) - len(places), tuple(sorted(counts)), most_frequent, accuracies)
 
 
-def key_of(path: str, start: float | None, end: float | None) -> Key:
-    """A clip, whatever its path is written like."""
-    place = path if is_url(path) else os.path.realpath(path)
-    first, last = (None if second is None else round(second, SAME_SECOND) for second in (start, end))
-    return place, first, last
+def labels_of_vectors(vectors: Vectors, labels: Mapping[str, Dataset], target: str = "label") -> list[str | None]:
+    """The name of the class of each vector, `None` where there is none; what is raised says [`probe_vectors`]."""
+    known = labels_by_clip(labels, target)
+    keys = [clip.key for clip in vectors.clips]
+    found = [known.get(key, known.get((key[0], None, None))) for key in keys]
+    if not any(label is not None for label in found):
+        raise ValueError("no clip with a vector has a label: paths of both must lead to the same files")
+    return found
 
 
-def labels_by_clip(labels: Mapping[str, Dataset], target: str) -> dict[Key, str]:
+def labels_by_clip(labels: Mapping[str, Dataset], target: str) -> dict[ClipKey, str]:
     """The name of the class of each clip."""
-    known: dict[Key, str] = {}
+    known: dict[ClipKey, str] = {}
     for rows in labels.values():
         feature = rows.features[target]
         if not isinstance(feature, ClassLabel):
@@ -119,7 +114,7 @@ def labels_by_clip(labels: Mapping[str, Dataset], target: str) -> dict[Key, str]
         for video, start, end, number in zip(plain["video"], *spans, plain[target], strict=True):
             if video["path"] is None:
                 raise ValueError("labels are those of files, and a row holds the video itself")
-            key, label = key_of(video["path"], start, end), feature.int2str(number)
+            key, label = NamedClip(video["path"], start, end).key, feature.int2str(number)
             if known.setdefault(key, label) != label:
                 raise ValueError(f"{video['path']} has two labels, {known[key]!r} and {label!r}")
     return known
@@ -137,4 +132,4 @@ def check_folds(answers: np.ndarray, files: np.ndarray, folds: int) -> None:
         )
 
 
-__all__ = ["Probe", "probe_vectors"]
+__all__ = ["Probe", "labels_of_vectors", "probe_vectors"]

@@ -24,14 +24,15 @@ from holovid.data.named_clips import NamedClip
 from holovid.evaluation.prediction_log import Line
 from holovid.files import new_file
 from holovid.inference.films import SHORTEST, Film
-from holovid.inference.going_on import Videos, go_through, made_by
+from holovid.inference.going_on import Videos, fingerprint, go_through, made_by
 from holovid.inference.pipeline import ON_BROKEN, VideoClassificationPipeline, check_finite
 from holovid.inference.timelines import MOST_AT_ONCE, logits_of_windows
-from holovid.inference.vectors import MADE_BY
+from holovid.inference.vectors import MADE_BY, NO_VECTORS, WHOLE
 from holovid.modeling.modeling_common import HolovidPreTrainedModel
 from holovid.processing.options import check_number, check_whole_number
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
+MOST_SHARDS = 2**20
 NUMBER = np.dtype("<f4")  # of vectors while a run is unfinished
 
 
@@ -43,6 +44,7 @@ def embed_clips(
     *,
     window: float | None = None,
     stride: float | None = None,
+    shard: tuple[int, int] | None = None,
     batch_size: int = 1,
     num_workers: int = 0,
     on_broken: str = "raise",
@@ -53,7 +55,8 @@ def embed_clips(
     A row has the `path` of a file, `start` and `end` of a part of it in seconds, `vector` (D,) float32, and `error`,
     the reason why a clip that could not be read has no vector. The vector is what `clip_features` of the model gives;
     of a model of transformers, the `pooler_output` of its base model, or where it has none, the mean of its last
-    hidden state over tokens. Of several views it is the mean.
+    hidden state over tokens. Of several views it is the mean. Where that is several things side by side, such as what
+    each expert has pooled, each of them is a column too, called as `clip_feature_parts` of the model calls it.
 
     Until all are there, they stand in `target`.partial; the same call then goes on with the next clip or film.
 
@@ -64,6 +67,8 @@ def embed_clips(
         window: seconds of windows that whole files are cut into, a row each; by default a file is one clip. Pictures
             of a film are decoded once, and only those that a window still needs are in memory.
         stride: seconds from the start of one window to that of the next, by default `window`.
+        shard: (i, n) is the i-th of n parts of the clips, from 1 on, so that n processes can have one each, and a file
+            each; `read_vectors` takes the folder of their files for one.
         batch_size: clips, or windows of a film, that go through the model at once.
         num_workers: processes that decode clips ahead; films in windows are decoded by this one.
         on_broken: at a clip that cannot be read, "raise", or "skip", which notes why.
@@ -80,6 +85,11 @@ def embed_clips(
         raise ValueError(f"on_broken must be one of {', '.join(ON_BROKEN)}, got {on_broken!r}")
     embed = pipeline_of(model, processor)
     check_windows(clips, embed.video_processor, window, stride, num_workers)
+    parts: tuple[str, ...] = getattr(model, "clip_feature_parts", ())
+    if odd := {WHOLE, *NO_VECTORS} & set(parts):
+        raise ValueError(f"parts of vectors cannot be called {', '.join(sorted(odd))}, as other columns are")
+    all_clips = fingerprint(clips)
+    clips = clips if shard is None else part_of_clips(clips, *shard)
 
     def lines_of(left: list[NamedClip]) -> Iterator[Line]:
         if window is not None:
@@ -90,15 +100,19 @@ def embed_clips(
             broken = isinstance(answer, dict)
             yield {"broken": answer["error"]} if broken else line_of_vectors(answer[None], [(clip.start, clip.end)])
 
-    how = {"window": window, "stride": stride}
+    how = {"window": window, "stride": stride, "shard": shard, "list": all_clips}
+    made = made_by(model, embed.video_processor)
+    told = {"model": str(model.name_or_path), "weights": made["model"], "processor": made["processor"], **how}
     tables: list[pyarrow.Table] = []
 
     def write(lines: list[Line]) -> None:
-        tables.append(table_of_vectors(clips, lines, {"model": str(model.name_or_path), **how}))
+        tables.append(table_of_vectors(clips, lines, parts, told))
         with new_file(target) as unfinished:
             pyarrow.parquet.write_table(tables[0], unfinished)
 
-    go_through(target, clips, lines_of, {**made_by(model, embed.video_processor), **how}, write, advance)
+    shard_of = {} if shard is None else {"shard": f"{shard[0]} of {shard[1]}"}
+    facts = {**made, "window": window, "stride": stride, **shard_of}
+    go_through(target, clips, lines_of, facts, write, advance)
     return tables[0]
 
 
@@ -124,12 +138,34 @@ class ClipEmbeddingPipeline(VideoClassificationPipeline):
         return model_outputs.logits[0].numpy()
 
 
-def embed_clip(model: PreTrainedModel, processor: BaseVideoProcessor, video: Any) -> np.ndarray:
+def embed_clip(model: PreTrainedModel, processor: BaseVideoProcessor, video: Any, column: str = WHOLE) -> np.ndarray:
     """The vector (D,) of one video, which is what a pipeline takes: a path, URL, bytes, frames.
 
-    Raises `ValueError` for a model in training mode, a vector that is not finite, and a video that cannot be read.
+    Args:
+        column: "vector", or the part of it that is wanted.
+
+    Raises `ValueError` for a model in training mode, a part that its vectors do not have, a vector that is not finite,
+    and a video that cannot be read.
     """
-    return pipeline_of(model, processor)(video)
+    parts: tuple[str, ...] = getattr(model, "clip_feature_parts", ())
+    if column not in (WHOLE, *parts):
+        there = ", ".join((WHOLE, *parts))
+        raise ValueError(f"vectors of a {type(model).__name__} have no column {column!r}; there are {there}")
+    vector = pipeline_of(model, processor)(video)
+    return vector if column == WHOLE else np.split(vector, len(parts))[parts.index(column)]
+
+
+def part_of_clips(clips: Sequence[NamedClip], number: int, count: int) -> Sequence[NamedClip]:
+    """Those of a shard: neighbours, so that shards one after the other are all clips in their order.
+
+    >>> [clip.path for clip in part_of_clips([NamedClip(name) for name in "abcde"], 2, 2)]
+    ['c', 'd', 'e']
+    """
+    check_whole_number("the number of shards", count, 1, MOST_SHARDS)
+    check_whole_number("the shard", number, 1, count)
+    if len(clips) < count:
+        raise ValueError(f"{len(clips)} clips make no {count} shards")
+    return clips[len(clips) * (number - 1) // count : len(clips) * number // count]
 
 
 def pipeline_of(model: PreTrainedModel, processor: Any) -> ClipEmbeddingPipeline:
@@ -205,15 +241,18 @@ def vectors_in(line: Line) -> np.ndarray:
     return np.frombuffer(base64.b64decode(line["vectors"]), NUMBER).reshape(len(line["spans"]), -1)
 
 
-def table_of_vectors(clips: Sequence[NamedClip], lines: Sequence[Line], made_by: dict[str, Any]) -> pyarrow.Table:
+def table_of_vectors(
+    clips: Sequence[NamedClip], lines: Sequence[Line], parts: Sequence[str], made_by: dict[str, Any]
+) -> pyarrow.Table:
     """A row for each vector, and one for each clip without. Raises `ValueError` if there is no vector at all."""
     width = next((vectors_in(line).shape[1] for line in lines if "spans" in line), None)
     if width is None:
         why = f", the first one because: {lines[0]['broken']}" if lines else ""
         raise ValueError(f"none of {len(lines)} clips could be read{why}")
-    vector = pyarrow.list_(pyarrow.float32(), width)
+    widths = {WHOLE: width} | dict.fromkeys(parts, width // max(len(parts), 1))
     columns = {
-        "path": pyarrow.string(), "start": pyarrow.float64(), "end": pyarrow.float64(), "vector": vector,
+        "path": pyarrow.string(), "start": pyarrow.float64(), "end": pyarrow.float64(),
+        **{name: pyarrow.list_(pyarrow.float32(), some) for name, some in widths.items()},
         "error": pyarrow.string(),
     }  # fmt: skip
     schema = pyarrow.schema(list(columns.items()), metadata={MADE_BY: json.dumps(made_by)})
@@ -222,10 +261,15 @@ def table_of_vectors(clips: Sequence[NamedClip], lines: Sequence[Line], made_by:
         spans = line.get("spans", [(clip.start, clip.end)])
         starts, ends = zip(*spans, strict=True)
         if "broken" in line:
-            vectors = pyarrow.nulls(1, vector)
+            vectors = [pyarrow.nulls(1, columns[name]) for name in widths]
         else:
-            vectors = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors_in(line).ravel()), type=vector)
-        values = [[clip.path] * len(spans), starts, ends, vectors, [line.get("broken")] * len(spans)]
+            whole = vectors_in(line)
+            shares = [whole, *(np.split(whole, len(parts), axis=1) if parts else [])]
+            vectors = [
+                pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(share.ravel()), type=columns[name])
+                for name, share in zip(widths, shares, strict=True)
+            ]
+        values = [[clip.path] * len(spans), starts, ends, *vectors, [line.get("broken")] * len(spans)]
         batches.append(pyarrow.record_batch(
             [
                 value if isinstance(value, pyarrow.Array) else pyarrow.array(value, kind)

@@ -1,4 +1,4 @@
-"""Files of vectors that `embed_clips` wrote, and what in them is near a vector.
+"""Files of vectors that `embed_clips` wrote, one or a folder of them.
 
 Alphabet: N rows with a vector, D width of a vector.
 """
@@ -15,12 +15,14 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
+from holovid.configuration.suggestions import did_you_mean
 from holovid.data.named_clips import NamedClip
-from holovid.processing.options import check_whole_number
+from holovid.files import is_unfinished
 
 MADE_BY = b"holovid"  # the key, in the file's metadata, of what made the vectors
-MOST_FOUND = 2**31
-SMALLEST = np.finfo(np.float32).tiny  # a length that is divided by
+WHOLE = "vector"  # the column of what a model makes of a clip; its parts, if it has some, have columns beside it
+SAME_MODEL = ("weights", "processor")  # fingerprints; folders may be called differently on two machines
+NO_VECTORS = ("path", "start", "end", "error")  # columns of a file that are something else
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,17 @@ class Vectors:
     Args:
         clips: (N,) files or parts of them.
         values: (N, D) float32.
-        rows: (N,) where each stands in the file, from 0 on; those of clips that could not be read are left out.
+        rows: (N,) where each stands in the file, or in those of a folder one after the other, from 0 on; those of
+            clips that could not be read are left out.
         model: folder or Hub id of the model that made them.
+        column: "vector", or the part of it that the values are.
     """
 
     clips: Sequence[NamedClip]
     values: np.ndarray
     rows: np.ndarray
     model: str
+    column: str = WHOLE
 
     def of_row(self, row: int) -> np.ndarray:
         """(D,) in a row of the file. Raises `ValueError` where there is none."""
@@ -48,51 +53,69 @@ class Vectors:
         return self.values[places[0]]
 
 
-@dataclass(frozen=True)
-class Found:
-    """A clip, its row in the file, and the cosine of the angle between its vector and the query's, from -1 to 1."""
+def read_vectors(path: str | os.PathLike, column: str = WHOLE) -> Vectors:
+    """Read a file, or all files of a folder, such as the shards of a run: those in their order, others by name.
 
-    clip: NamedClip
-    row: int
-    similarity: float
+    Args:
+        column: "vector", or a part of it: of a model of experts, the name of one.
 
-
-def read_vectors(path: str | os.PathLike) -> Vectors:
-    """Raises `ValueError` for a file that `embed_clips` did not write, `OSError` for none."""
-    if not Path(path).exists():
+    Raises `ValueError` for files that `embed_clips` did not write, columns that they do not have, files of different
+    models, and shards that do not make a whole; `OSError` for none.
+    """
+    place = Path(path)
+    if not place.exists():
         raise FileNotFoundError(f"there is no file of vectors at {os.fspath(path)!r}")
+    below = sorted(file for file in place.glob("*.parquet") if not is_unfinished(file.name))
+    files = below if place.is_dir() else [place]
+    if not files:
+        raise ValueError(f"there are no files of vectors (.parquet) in {place}")
+    read = [(file, *read_file(file)) for file in files]
+    check_made_alike([(file, told) for file, _, told in read])
+    read.sort(key=lambda each: (each[2].get("shard") or [0])[0])
+    tables = [table for _, table, _ in read]
+    there = [name for name in tables[0].schema.names if name not in NO_VECTORS]
+    if column not in there or any(column not in table.schema.names for table in tables):
+        raise ValueError(f"{path} has no vectors {column!r}; {did_you_mean(column, there)}")
+    table = pyarrow.concat_tables([each.select(["path", "start", "end", column]) for each in tables])
+    rows = np.flatnonzero(table[column].is_valid().to_numpy())
+    kept = table.take(pyarrow.array(rows)).combine_chunks()
+    columns = [kept[name].to_pylist() for name in ("path", "start", "end")]
+    values = pyarrow.compute.list_flatten(kept[column]).to_numpy().reshape(len(rows), -1)
+    clips = [NamedClip(*row) for row in zip(*columns, strict=True)]
+    return Vectors(clips, values, rows, read[0][2]["model"], column)
+
+
+def read_file(path: Path) -> tuple[pyarrow.Table, dict[str, Any]]:
+    """The rows of one file, and what it says of how they were made."""
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} is no file of vectors: {' '.join(str(error).split())}") from error
     told: dict[bytes, Any] = table.schema.metadata or {}
-    if MADE_BY not in told or "vector" not in table.schema.names:
+    if MADE_BY not in told or WHOLE not in table.schema.names:
         raise ValueError(f"{path} is no file of vectors: write one by holovid embed")
-    rows = np.flatnonzero(table["vector"].is_valid().to_numpy())
-    kept = table.take(pyarrow.array(rows)).combine_chunks()
-    columns = [kept[name].to_pylist() for name in ("path", "start", "end")]
-    values = pyarrow.compute.list_flatten(kept["vector"]).to_numpy().reshape(len(rows), -1)
-    clips = [NamedClip(*row) for row in zip(*columns, strict=True)]
-    return Vectors(clips, values, rows, json.loads(told[MADE_BY])["model"])
+    return table.replace_schema_metadata(None), json.loads(told[MADE_BY])
 
 
-def nearest_clips(vectors: Vectors, query: np.ndarray, top_k: int = 5) -> list[Found]:
-    """The `top_k` clips whose vectors have the smallest angles with `query` (D,), the nearest one first.
+def check_made_alike(files: Sequence[tuple[Path, dict[str, Any]]]) -> None:
+    """Raise `ValueError` for vectors that cannot be compared, and for shards that are not all there once."""
+    first, known = files[0]
+    for path, told in files[1:]:
+        if any(told.get(name) != known.get(name) for name in SAME_MODEL):
+            raise ValueError(
+                f"{first} and {path} have vectors of different models, or of other frames: put them into two folders"
+            )
+    shards = [told["shard"] for _, told in files if told.get("shard")]
+    if not shards:
+        return
+    count = shards[0][1]
+    runs = {(told.get("list"), *(told.get("shard") or [None, None])[1:]) for _, told in files}
+    if len(runs) > 1:
+        raise ValueError(f"{first.parent} has shards of different runs: put each run into a folder of its own")
+    numbers = sorted(number for number, _ in shards)
+    if len(files) > 1 and numbers != [*range(1, count + 1)]:
+        found = ", ".join(map(str, numbers))
+        raise ValueError(f"of {count} shards {first.parent} has {found}: it takes each once")
 
-    Raises `ValueError` for a query of another width, or one that is not finite.
-    """
-    check_whole_number("top_k", top_k, 1, MOST_FOUND)
-    width = vectors.values.shape[1]
-    if query.shape != (width,):
-        raise ValueError(
-            f"the vectors have {width} numbers each, and the query has the shape {query.shape}: it is of another model"
-        )
-    if not np.isfinite(query).all():
-        raise ValueError("the query has numbers that are not finite")
-    lengths = np.linalg.norm(vectors.values, axis=1) * np.linalg.norm(query)
-    similarities = vectors.values @ query.astype(np.float32) / np.maximum(lengths, SMALLEST)
-    order = np.argsort(-similarities, kind="stable")[:top_k]
-    return [Found(vectors.clips[place], int(vectors.rows[place]), float(similarities[place])) for place in order]
 
-
-__all__ = ["Found", "Vectors", "nearest_clips", "read_vectors"]
+__all__ = ["Vectors", "read_vectors"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from holovid.extras import needed
 from holovid.modeling.label_codec import encode
 
 FEWEST = 2  # different scores, between which something can be fitted
@@ -24,10 +25,8 @@ def fit_score_regressor(scores: Sequence[float], anchors: Sequence[float]) -> di
     Returns what `decode_by_support_vectors` takes, in plain numbers. Raises `ValueError` for fewer than two different
     scores, or some that are not finite; `ImportError` where scikit-learn is not installed.
     """
-    try:
+    with needed("scikit-learn", "fitting support vectors"):
         from sklearn.svm import SVR
-    except ImportError as error:
-        raise ImportError('fitting support vectors needs scikit-learn: pip install "holovid[quality]"') from error
     numbers = torch.tensor(list(scores), dtype=torch.float64)
     if not numbers.isfinite().all() or len(numbers.unique()) < FEWEST:
         raise ValueError(
