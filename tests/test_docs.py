@@ -209,9 +209,10 @@ def test_page_runs(page, tmp_path, forks):
         width = pyarrow.parquet.read_schema(tmp_path / "vectors.parquet").field("vector").type.list_size
         assert f"torch.Size([1, {width}])" in "".join(printed)
         assert "8 ['path', 'start', 'end', 'vector', 'error']" in "".join(printed)
-        assert "[('clips/val/disc-right-rise/00000.mp4', 1.0), " in printed[-3]  # a clip finds itself first
-        assert len(json.loads(printed[-4])) == 3
-        assert "40 vectors of 2 classes" in printed[-1] and "logistic regression" in printed[-1]
+        assert "[('clips/val/disc-right-rise/00000.mp4', 1.0), " in printed[-4]  # a clip finds itself first
+        assert len(json.loads(printed[-5])) == 3
+        assert "40 vectors of 2 classes" in printed[-2] and "logistic regression" in printed[-2]
+        assert (tmp_path / "map.png").is_file()
     if page == "convert":
         assert "it lacks base_model.cls_token" in printed[0]
 

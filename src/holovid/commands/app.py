@@ -21,6 +21,7 @@ from holovid.commands.evaluate import evaluate
 from holovid.commands.explain import explain
 from holovid.commands.export import export
 from holovid.commands.info import info
+from holovid.commands.map import map
 from holovid.commands.option_groups import ungrouped
 from holovid.commands.page import app as page
 from holovid.commands.probe import probe
@@ -40,6 +41,7 @@ COMMANDS = (
     embed,
     search,
     probe,
+    map,
     evaluate,
     convert,
     export,

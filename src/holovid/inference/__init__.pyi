@@ -10,6 +10,7 @@ from .segments import find_segments as find_segments
 from .timeline_files import write_timeline as write_timeline
 from .timelines import Timeline as Timeline
 from .timelines import timeline as timeline
+from .vector_map import draw_map as draw_map
 from .vectors import read_vectors as read_vectors
 
 __all__: list[str]

@@ -1,0 +1,96 @@
+"""A picture of vectors: clips that are near one another for a model lie together.
+
+Alphabet: N vectors, D width.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from holovid.extras import needed
+from holovid.inference.nearest import of_length_one
+from holovid.inference.vectors import Vectors
+from holovid.processing.options import check_whole_number
+
+FEWEST = 4  # vectors that a map is made of
+DIRECTIONS = 50  # that principal components leave of a vector
+NEIGHBOURS = 30  # that each clip is kept near to, t-SNE's perplexity
+MOST_NAMES = 20  # classes in the legend; the others share a colour
+FEW = 300  # dots that are drawn large
+OTHERS = "#b6bcc4"
+
+
+def draw_map(
+    vectors: Vectors, labels: Sequence[str | None] | None = None, *, most: int = 5000, seed: int = 0, title: str = ""
+) -> Figure:
+    """Draw a dot for each vector, near to those whose vectors have small angles with it, by t-SNE.
+
+    What lies together is alike; how far groups are from one another says little.
+
+    Args:
+        labels: (N,) names of classes, a colour each, `None` where there is none; the twenty most frequent ones have a
+            colour of their own.
+        most: vectors that are drawn; of more, so many are chosen by chance.
+        seed: of chance; the same picture comes of the same one.
+        title: a line above the picture.
+
+    Raises `ValueError` for fewer than four vectors, and labels of others; `ImportError` without scikit-learn.
+    """
+    check_whole_number("most", most, FEWEST, 10**6)
+    count = len(vectors.values)
+    if count < FEWEST:
+        raise ValueError(f"a map takes {FEWEST} vectors at least, and there are {count}")
+    if labels is not None and len(labels) != count:
+        raise ValueError(f"labels are those of {count} vectors, got {len(labels)}")
+    chosen = np.sort(np.random.default_rng(seed).permutation(count)[:most])
+    places = places_on_a_map(vectors.values[chosen], seed)
+    names = np.array([(labels[place] if labels is not None else None) or "" for place in chosen])
+    figure = Figure(figsize=(8.4, 6.2), dpi=130, layout="constrained")
+    axes = figure.add_subplot()
+    size, opacity = (26, 0.85) if len(chosen) <= FEW else (8, 0.6)
+    groups = groups_to_draw(names)
+    for name, colour in groups.items():
+        dots = places[np.isin(names, [*groups], invert=True) if name is None else names == name]
+        label = name.replace("$", r"\$") if name else ("others" if name is None else "without a label")
+        axes.scatter(*dots.T, s=size, alpha=opacity, color=colour, linewidths=0, label=f"{label} ({len(dots)})")
+    if labels is not None:
+        legend = figure.legend(loc="outside right upper", fontsize=8, frameon=False, markerscale=1.3)
+        legend.set_in_layout(True)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_aspect("equal", adjustable="datalim")
+    for spine in axes.spines.values():
+        spine.set_color("#d5d9de")
+    told = f"{len(chosen):,} of {count:,} vectors" if len(chosen) < count else f"{count:,} vectors"
+    axes.set_title(f"{title}{', ' if title else ''}{told}".replace("$", r"\$"), fontsize=10, loc="left")
+    return figure
+
+
+def places_on_a_map(values: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(N, D) -> (N, 2), by the angles between vectors: principal components, then t-SNE."""
+    with needed("scikit-learn", "a map of vectors"):
+        from sklearn.decomposition import PCA
+        from sklearn.manifold import TSNE
+    known = of_length_one(values)
+    directions = min(DIRECTIONS, *known.shape)
+    if known.shape[1] > directions:
+        known = PCA(directions, random_state=seed).fit_transform(known)
+    perplexity = min(NEIGHBOURS, (len(known) - 1) / 3)
+    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(known)
+
+
+def groups_to_draw(names: np.ndarray) -> dict[str | None, str]:
+    """Name -> colour, most frequent last, so that rare ones are seen; `None` stands for all that have no colour."""
+    from matplotlib import colormaps
+
+    found, counts = np.unique(names[names != ""], return_counts=True)
+    frequent = found[np.argsort(-counts, kind="stable")][:MOST_NAMES]
+    palette = colormaps["tab10" if len(frequent) <= 10 else "tab20"].colors
+    groups: dict[str | None, str] = {"": OTHERS if len(frequent) else "#2f6fde"} if (names == "").any() else {}
+    if len(found) > len(frequent):
+        groups[None] = "#6a737d"
+    return groups | {str(name): palette[number] for number, name in enumerate(sorted(frequent))}
+
+
+__all__ = ["draw_map"]
