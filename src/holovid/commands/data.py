@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from holovid.cheap_checks import check_clips
-from holovid.commands.options import AsJson, split_names
+from holovid.commands.options import AsJson, Column, split_names
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say, set_table, show
 
@@ -71,6 +71,11 @@ def check(
     data: Annotated[str, typer.Argument(help="Folder or table of labelled clips, as for training.")],
     target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
     picture: Annotated[Path | None, typer.Option(help="Draw some clips of each class (.png, .jpg).")] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="What holovid embed wrote of these clips: also find those that look the same.")
+    ] = None,
+    near: Annotated[float, typer.Option(help="How far vectors of one clip may be apart, where 1 is usual.")] = 0.02,
+    column: Column = "vector",
     workers: Annotated[int | None, typer.Option(min=1, help="Clips to open at a time; default: one a core.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,7 +83,12 @@ def check(
 
     holovid data check clips --picture set.png
 
-    The status is 1 when clips cannot be read, are in two splits, or have two labels.
+    The status is 1 when clips cannot be read, are in two splits, or have two labels; with vectors also when they are
+    in two splits at another size or bit rate:
+
+    holovid embed my-model clips --output vectors.parquet
+
+    holovid data check clips --vectors vectors.parquet --near 0.02
     """
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise ValueError(f"--picture must end in .png or .jpg, got {picture}")
@@ -92,11 +102,16 @@ def check(
     from holovid.data.checking import inspect_clips
     from holovid.data.thumbnails import thumbnails
     from holovid.files import new_file
+    from holovid.inference import read_vectors
+    from holovid.inference.near_duplicates import add_near_duplicates
 
+    known = None if vectors is None else read_vectors(vectors, column)
     clips = load_clips(data, target=target, missing="ignore")
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
         clock = progress.add_task("Opening clips", total=sum(map(len, clips.values())))
         report = inspect_clips(clips, target, workers, lambda: progress.advance(clock))
+    if known is not None:
+        report = add_near_duplicates(report, known, near)
     if picture is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         with new_file(picture) as unfinished:

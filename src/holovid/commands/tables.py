@@ -150,6 +150,8 @@ def set_table(splits: Mapping[str, Mapping[str, Any]]) -> Table:
     for column in table.columns[1:]:
         column.justify = "right"
     plain = {"clips": "in all", "broken": "broken", "silent": "without sound", "classes": "classes"}
+    if any("near" in split for split in splits.values()):
+        plain["near"] = "with another that looks the same"
     for name, title in plain.items():
         table.add_row(title, *(f"{split[name]:,}" for split in splits.values()))
     table.add_row("hours", *(f"{split['hours']:.2f}" for split in splits.values()))

@@ -24,7 +24,7 @@ from holovid.processing.video_decoding import open_video
 SMALL = 64  # pixels of the short side
 SHORT = 8  # frames
 FEW = 10  # clips of a class to train on
-SEVERE = ("broken", "in two splits", "two labels")
+SEVERE = ("broken", "in two splits", "two labels", "near in two splits")
 FAULTS = {
     "broken": "which cannot be read",
     "in two splits": "so what is validated was trained on",
@@ -51,6 +51,7 @@ class ClipFacts:
         hears: whether the file has a sound track.
         digest: of the file's content, so that copies are known as such.
         error: why it cannot be read; all else is then as it was before.
+        nearest, distance: where vectors are compared, the most similar other clip, and how far it is from this one.
     """
 
     split: str
@@ -66,6 +67,8 @@ class ClipFacts:
     hears: bool = False
     digest: str = ""
     error: str | None = None
+    nearest: str | None = None
+    distance: float | None = None
 
     @property
     def video(self) -> str | dict[str, Any]:
@@ -96,10 +99,11 @@ class Fault:
 
 @dataclass
 class ClipReport:
-    """Facts and faults of a set of clips."""
+    """Facts and faults of a set of clips; where vectors were compared, `near` is the distance of near duplicates."""
 
     clips: list[ClipFacts]
     faults: list[Fault] = field(default_factory=list)
+    near: float | None = None
 
     @property
     def is_severe(self) -> bool:
@@ -124,6 +128,8 @@ class ClipReport:
                     for (width, height), _ in Counter((clip.width, clip.height) for clip in whole).most_common(3)
                 ],
             }
+            if self.near is not None:
+                found[split]["near"] = sum(clip.distance is not None and clip.distance <= self.near for clip in clips)
         return found
 
     def as_json(self) -> dict[str, Any]:

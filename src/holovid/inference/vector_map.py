@@ -6,6 +6,8 @@ Alphabet: N vectors, D width.
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import color_sequences
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from holovid.extras import needed
@@ -51,9 +53,12 @@ def draw_map(
     size, opacity = (26, 0.85) if len(chosen) <= FEW else (8, 0.6)
     groups = groups_to_draw(names)
     for name, colour in groups.items():
-        dots = places[np.isin(names, [*groups], invert=True) if name is None else names == name]
+        has_colour = np.isin(names, [each for each in groups if each is not None])
+        dots = places[~has_colour if name is None else names == name]
         label = name.replace("$", r"\$") if name else ("others" if name is None else "without a label")
-        axes.scatter(*dots.T, s=size, alpha=opacity, color=colour, linewidths=0, label=f"{label} ({len(dots)})")
+        axes.scatter(
+            dots[:, 0], dots[:, 1], s=size, alpha=opacity, color=colour, linewidths=0, label=f"{label} ({len(dots)})"
+        )
     if labels is not None:
         legend = figure.legend(loc="outside right upper", fontsize=8, frameon=False, markerscale=1.3)
         legend.set_in_layout(True)
@@ -82,15 +87,13 @@ def places_on_a_map(values: np.ndarray, seed: int = 0) -> np.ndarray:
 
 def groups_to_draw(names: np.ndarray) -> dict[str | None, str]:
     """Name -> colour, most frequent last, so that rare ones are seen; `None` stands for all that have no colour."""
-    from matplotlib import colormaps
-
     found, counts = np.unique(names[names != ""], return_counts=True)
     frequent = found[np.argsort(-counts, kind="stable")][:MOST_NAMES]
-    palette = colormaps["tab10" if len(frequent) <= 10 else "tab20"].colors
+    palette = [*color_sequences["tab10" if len(frequent) <= 10 else "tab20"]]
     groups: dict[str | None, str] = {"": OTHERS if len(frequent) else "#2f6fde"} if (names == "").any() else {}
     if len(found) > len(frequent):
         groups[None] = "#6a737d"
-    return groups | {str(name): palette[number] for number, name in enumerate(sorted(frequent))}
+    return groups | {str(name): to_hex(palette[number]) for number, name in enumerate(sorted(frequent))}
 
 
 __all__ = ["draw_map"]
