@@ -8,6 +8,7 @@ from toy_models import toy
 from holovid import HolovidProcessor, VideoClassificationPipeline
 from holovid.data.named_clips import NamedClip
 from holovid.inference import embed_clips, timeline
+from holovid.inference.watching import LiveSource, watch
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,20 @@ def test_scores_over_time(variant, film):
         clip = {"path": str(film), "bytes": None, "start": float(start), "end": float(start) + 1.0}
         want = {answer["label"]: answer["score"] for answer in say(clip)}
         assert dict(zip(scores.labels, row.tolist(), strict=True)) == pytest.approx(want, abs=1e-5)
+
+
+def test_answers_while_it_comes_in(variant, film):
+    """In windows, those of a timeline, each with the last frame of its window; a model that hears hears them."""
+    model, _ = toy(variant)
+    processor = HolovidProcessor.for_model(model).video_processor
+    scores = timeline(model, processor, film, 1.0, 0.5, progress=False)
+    with LiveSource(str(film)) as source:
+        told = [moment for moment in watch(model, processor, source, window=1.0, top_k=99) if moment.is_new]
+    frame = 1 / source.frame_rate
+    assert [moment.seconds for moment in told] == pytest.approx(scores.starts + 1.0 - frame, abs=1e-3)
+    for moment, row in zip(told, scores.scores, strict=True):
+        answers = {answer["label"]: answer["score"] for answer in moment.answers}
+        assert answers == pytest.approx(dict(zip(scores.labels, row.tolist(), strict=True)), abs=1e-5)
 
 
 def test_vectors(variant, film, tmp_path):

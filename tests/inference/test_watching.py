@@ -22,12 +22,15 @@ from clips import write_clip
 from PIL import Image
 from real_clips import real_clips  # noqa: F401 (a fixture)
 from rich.console import Console
+from sounding_clips import write_sounding_clip
 from streams import offline, tiny
 from typer.testing import CliRunner
 
-from holovid import HolovidProcessor, HolovidVideoProcessor
+from holovid import HolovidProcessor, HolovidVideoProcessor, VideoClassificationPipeline
 from holovid.cli import app
 from holovid.inference.annotated_video import annotated_video
+from holovid.inference.timelines import timeline
+from holovid.inference.watched_windows import WindowByWindow
 from holovid.inference.watching import FramePicker, LabelLine, LiveSource, Moment, frame_step, watch
 from holovid.processing.video_decoding import open_video
 
@@ -340,11 +343,52 @@ def test_watch_says_what_cannot_be_done(holovid, folder, tmp_path):
     make_processor(**ONCE).save_pretrained(tmp_path / "whole")
     write_clip(tmp_path / "short.mp4", frames=4)
     assert "ended before" in refusal(tmp_path / "whole", tmp_path / "short.mp4")
-    other = tiny_ca2st.tiny(experts=["space", "time"])
-    other.save_pretrained(tmp_path / "cast")
-    HolovidProcessor.for_model(other.config).video_processor.save_pretrained(tmp_path / "cast")
-    assert "XViTForVideoClassification, got" in refusal(tmp_path / "cast", clip, "--stride", 1)
+    assert "window must be" in refusal(model, clip, "--window", 0)
+    assert "ended before" in refusal(model, clip, "--window", 9)
     assert not list(tmp_path.glob("**/*seen*"))
+
+
+def test_a_model_without_a_stream_answers_in_windows(holovid, folder, tmp_path):
+    model = tiny_ca2st.tiny(experts=["space", "time"], id2label=LABELS)
+    model.save_pretrained(tmp_path / "cast")
+    processor = HolovidProcessor.for_model(model.config).video_processor
+    processor.save_pretrained(tmp_path / "cast")
+    result = holovid("watch", tmp_path / "cast", folder / "clip.mp4", "--json", "--every", 0.25)
+    assert result.exit_code == 0, result.output
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["seconds"] for line in told] == pytest.approx([23 / 12, 26 / 12, 29 / 12], abs=1e-3)  # of 2.5 s
+    scores = timeline(model.eval(), processor, folder / "clip.mp4", 2.0, 0.25, progress=False)
+    best = [scores.best(second + 1.0, 1)[0] for second in (0.0, 0.25, 0.5)]
+    assert [line["answers"][0]["label"] for line in told] == [answer["label"] for answer in best]
+    assert [line["answers"][0]["score"] for line in told] == pytest.approx([answer["score"] for answer in best])
+
+
+def test_windows_begin_anew_after_a_gap(tmp_path):
+    """None has pictures from both sides of it; memory is that of the windows that are not over."""
+    path = write_frames(tmp_path / "gap.mkv", [*range(18), *range(48, 66)])
+    moments = seen(make_model(), path, window=1.0, every=0.25)
+    assert [index for index, moment in enumerate(moments) if moment.is_new] == [11, 14, 17, 29, 32, 35]
+    assert [moment.interruption for moment in moments if moment.interruption] == [
+        "nothing was seen from 1.25 s to 4.00 s"
+    ]
+    with LiveSource(str(path)) as source:
+        pipeline = VideoClassificationPipeline(model=make_model(), video_processor=make_processor())
+        seeing = WindowByWindow(pipeline, source, 1.0)
+        for index, (seconds, picture) in enumerate(source.frames()):
+            seeing.see(seconds, picture, index % 12 == 0)
+            assert len(seeing._seen) <= 12 and len(seeing._read) <= 6
+
+
+def test_sound_is_kept_for_windows_that_are_not_over(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 16_000 * 6)).astype(np.float32)
+    path = write_sounding_clip(tmp_path / "long.mp4", 120, noise)
+    model = tiny_ca2st.tiny(experts=["space", "audio"])
+    processor = HolovidProcessor.for_model(model.config).video_processor
+    with LiveSource(str(path)) as source:
+        for _ in watch(model.eval(), processor, source, window=0.5, every=0.25):
+            assert len(source._heard) * 1024 / 16_000 < 0.5 + 1.0 + 2.5  # of the window, before it, and sent ahead
+    with LiveSource(str(path)) as source, pytest.raises(ValueError, match="training mode"):
+        next(watch(model.train(), processor, source))
 
 
 @pytest.mark.slow

@@ -12,13 +12,17 @@ from holovid.commands.tables import say
 
 
 def watch(
-    model: Annotated[str, typer.Argument(help="Folder or Hub id of an XViT or an AVT.")],
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of a model.")],
     source: Annotated[str, typer.Argument(help="File, camera such as /dev/video0, or URL that FFmpeg reads.")],
     stride: Annotated[
-        int | None, typer.Option(min=1, help="Frames of the source from one that the model is shown to the next.")
+        int | None, typer.Option(min=1, help="Frames from one that the model is shown, or window, to the next.")
     ] = None,
     every: Annotated[
-        float | None, typer.Option(help="The same in seconds. Default: as the model's processor samples.")
+        float | None, typer.Option(help="The same in seconds. Default: as the processor samples; of windows 0.5.")
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(help="Seconds that an answer is about. Default: 2, or the stream of a model that has one."),
     ] = None,
     top_k: TopK = 3,
     output: Annotated[Path | None, typer.Option(help="Also write what was seen with its labels (.mp4).")] = None,
@@ -57,7 +61,9 @@ def watch(
         is_stopped = stack.enter_context(until_stopped())
         has_answered = False
         classifier = move_to(classifier.eval(), device)
-        for moment in watch_source(classifier, processor, live, stride=stride, every=every, top_k=top_k):
+        for moment in watch_source(
+            classifier, processor, live, stride=stride, every=every, window=window, top_k=top_k
+        ):
             line.show(moment)
             if video:
                 video.write(live.pixels(moment.picture), moment.seconds, moment.answers)

@@ -8,7 +8,6 @@ Alphabet: T frames, C channels, H, W pixels.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -138,7 +137,11 @@ class PassingFrames:
             self._latest, pixels = next(self._coming)
             self._kept[self._latest] = pixels if each is None else each(pixels[None])[0]
             self.most_kept = max(self.most_kept, len(self._kept))
-        frames: Any = [self._kept[int(index)] for index in indices]
-        if each is not None:
-            return torch.stack(frames)
-        return torch.stack([frame.permute(1, 2, 0) for frame in frames]).permute(0, 3, 1, 2)  # as they are decoded
+        return stack_frames([self._kept[int(index)] for index in indices], as_decoded=each is None)
+
+
+def stack_frames(frames: list[Tensor], as_decoded: bool) -> Tensor:
+    """Frames (C, H, W) -> (T, C, H, W); in memory as (T, H, W, C) if they are still `as_decoded`."""
+    if not as_decoded:
+        return torch.stack(frames)
+    return torch.stack([frame.permute(1, 2, 0) for frame in frames]).permute(0, 3, 1, 2)

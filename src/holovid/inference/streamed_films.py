@@ -10,7 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from holovid.inference.films import SHORTEST, Film
-from holovid.inference.watching import processed, stream_class
+from holovid.inference.watched_windows import processed
+from holovid.inference.watching import stream_class
 from holovid.processing.options import check_number
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 

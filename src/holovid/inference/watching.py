@@ -1,12 +1,12 @@
-"""Labels for a video while it comes in: a file, a camera or a URL, read in order and shown to an XViT or an AVT.
+"""Labels for a video while it comes in: a file, a camera or a URL, read in order and shown to a model.
 
     with LiveSource("/dev/video0") as source:
         for moment in watch(model, processor, source):
             moment.seconds, moment.answers
 
-Frames are taken as far apart as the model's processor takes them, go through that processor, and into the stream of
-the model's family. An AVT says after each of them what comes next. An XViT with `mix_direction="past"` answers after
-each of them, one with groups after each group, others after as many as they see at a time.
+A model of a family that has a stream is given single frames, as far apart as its processor takes them, and answers as
+soon as it can: streams say when. All others answer for windows that overlap; those that hear are given the sound of
+each window.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import json
 import math
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -27,18 +28,20 @@ from rich.live import Live
 from rich.text import Text
 from torch import Tensor
 from transformers import BaseVideoProcessor, PreTrainedModel
-from transformers.modeling_outputs import ImageClassifierOutput
 
 from holovid import VideoClassificationPipeline
 from holovid.families.family import families, named
-from holovid.processing.audio_decoding import read_packets
+from holovid.inference.watched_windows import ROUNDING, FrameByFrame, WindowByWindow
+from holovid.processing.audio_decoding import SoundTrack, pick_sound, read_packets
 from holovid.processing.frame_sampling import WITH_STRIDE
 from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container, pick_pictures
 from holovid.processing.video_decoding import quarter_turns_and_flips, upright
 
+WINDOW, EVERY = 2.0, 0.5  # seconds of a window, and from one to the next, where nothing else is asked for
 LONGEST_GAP = 3.5  # steps between frames; where more is missing the stream begins anew
 TIMEOUT = 15.0  # seconds that a source may take to open, and between two pieces of it
-ROUNDING = 1e-3  # seconds by which times of frames may be rounded
+SOUND_LATE = 1.0  # seconds of pictures that wait for their sound, which files and networks send later
+DECODED_AHEAD = 1.0  # seconds of sound that are kept before a window: codecs lean on what came before
 CAMERAS = "/dev/video"  # how Linux calls them
 # What FFmpeg may open, by the beginning of a URL. A server may send on from http to https, never to a file.
 WEB = ("http", "https", "httpproxy", "tcp", "tls")
@@ -79,7 +82,7 @@ class Moment:
 
 
 class LiveSource:
-    """Frames in the order in which they come, with PyAV. To be used in a `with` statement.
+    """Frames in the order in which they come, and if asked for their sound, with PyAV; for a `with` statement.
 
     Args:
         name: path of a file or of a camera (`/dev/video0`), or a URL that FFmpeg reads.
@@ -127,6 +130,10 @@ class LiveSource:
         # decoding several frames at a time is quicker, and each comes out some frames late
         stream.thread_type = "AUTO" if is_file else "SLICE"
         self._stream = stream
+        self._sound_stream: Any = None
+        self._heard: deque[av.Packet] = deque()
+        self._heard_until = math.inf  # on the clock of the source; nothing is waited for if it is not heard
+        self.start = 0.0  # when the first frame is shown, on the same clock
         rate = stream.average_rate or stream.guessed_rate
         self.frame_rate = float(rate) if rate else None
         self._to_rgb = VideoReformatter()
@@ -140,8 +147,37 @@ class LiveSource:
     def frames(self) -> Iterator[tuple[float, "av.VideoFrame"]]:
         """(seconds since the first, frame), until the source ends or breaks off. Damaged frames are left out.
 
-        Seconds are counted at the frame rate where the source does not say any.
+        Seconds are counted at the frame rate where the source does not say any. After `listen`, frames wait for their
+        sound, at most a second.
         """
+        frame, waiting = 1 / (self.frame_rate or 25), deque[tuple[float, av.VideoFrame]]()
+        for seconds, picture in self._timed_pictures():
+            waiting.append((seconds, picture))
+            while waiting and (
+                self._heard_until >= self.start + waiting[0][0] + frame or seconds - waiting[0][0] > SOUND_LATE
+            ):
+                yield waiting.popleft()
+        yield from waiting
+
+    def listen(self) -> None:
+        """Keep the sound too, from now on: before `frames` are read. A source without a track is silent."""
+        self._sound_stream = pick_sound(self._container)
+        if self._sound_stream is not None:
+            self._heard_until = -math.inf
+
+    def track(self) -> SoundTrack | None:
+        """The sound that was kept, whose second 0 is the first frame; `None` if there is none."""
+        if self._sound_stream is None:
+            return None
+        return SoundTrack(repr(self.name), list(self._heard), self._sound_stream, self.start)
+
+    def forget_sound(self, before: float | None = None) -> None:
+        """Let go of the sound that no window needs which starts `before` then, in seconds; by default of all of it."""
+        kept_from = math.inf if before is None else self.start + before - DECODED_AHEAD
+        while self._heard and self._heard[0].pts * float(self._heard[0].time_base) < kept_from:
+            self._heard.popleft()
+
+    def _timed_pictures(self) -> Iterator[tuple[float, "av.VideoFrame"]]:
         start: float | None = None
         for index, picture in enumerate(self._pictures()):
             # not `picture.time`, which is unknown for what was held back
@@ -149,15 +185,25 @@ class LiveSource:
                 time = index / (self.frame_rate or 25)
             else:
                 time = float(picture.pts * self._stream.time_base)
-            start = time if start is None else start
+            if start is None:
+                start = self.start = time
             yield time - start, picture
 
     def _pictures(self) -> Iterator["av.VideoFrame"]:
-        for packet in chain(read_packets(self._container, [self._stream]), [None]):  # None: hand out what is held back
+        streams = [self._stream] if self._sound_stream is None else [self._stream, self._sound_stream]
+        for packet in chain(read_packets(self._container, streams), [None]):  # None: hand out what is held back
+            if packet is not None and packet.stream is not self._stream:
+                self._hear(packet)
+                continue
             try:
                 yield from self._stream.codec_context.decode(packet)
             except av.FFmpegError:
                 continue
+
+    def _hear(self, packet: "av.Packet") -> None:
+        if packet.pts is not None and packet.time_base is not None:
+            self._heard.append(packet)
+            self._heard_until = float((packet.pts + (packet.duration or 0)) * packet.time_base)
 
     def pixels(self, picture: "av.VideoFrame") -> Tensor:
         """uint8 RGB (C, H, W) of a frame, upright."""
@@ -222,6 +268,12 @@ def frame_step(processor: BaseVideoProcessor) -> tuple[int | None, float | None]
     )
 
 
+def has_stream(model: PreTrainedModel) -> bool:
+    """Whether models of this family can be run frame by frame."""
+    family = families().get(model.config.model_type)
+    return family is not None and family.stream is not None
+
+
 def stream_class(model: PreTrainedModel) -> Any:
     """What runs a model frame by frame. Raises `ValueError` for a family whose models need the whole clip."""
     own = families().get(model.config.model_type)
@@ -239,22 +291,29 @@ def watch(
     *,
     stride: int | None = None,
     every: float | None = None,
+    window: float | None = None,
     top_k: int = 5,
 ) -> Iterator[Moment]:
     """Yield all frames of a source as they come, with what the model makes of those that it is shown.
 
+    A model of a family that has a stream is shown single frames, the centre of each, as far apart as its processor
+    takes them. Of others, and where a `window` is asked for, each answer is that for a window of the source, of which
+    the processor makes what it makes of such a clip: `timeline` says the same of a file. A window starts with a frame,
+    and its answer comes with its last one. Of a model that hears, the processor takes the sound of the window, too.
+
     Args:
-        model: of a family that has a stream, in eval mode.
-        processor: its video processor. All its options count but how it samples frames; the centre is looked at.
-        stride, every: how far apart the frames are that the model is shown, in frames of the source or in seconds; by
-            default as the processor samples.
+        model: a classifier of holovid in eval mode, or one whose answer is a number.
+        processor: its video processor.
+        stride, every: how far apart the frames are that a stream is shown, or with which windows start, in frames of
+            the source or in seconds; by default as the processor samples, and for windows 0.5 s.
+        window: seconds of a window; by default 2 for a model without a stream.
         top_k: answers, at most one for each label.
 
-    The stream begins anew, and the moment says why, when more than three steps between frames are missing, time goes
-    back, or the source changes the size of its pictures.
+    What was seen is forgotten, and the moment says why, when more than three steps between frames are missing, time
+    goes back, or the source changes the size of its pictures.
 
-    Raises `ValueError` for arguments out of range, a processor that does not tell how far apart frames are, and what
-    the stream raises.
+    Raises `ValueError` for arguments out of range, a processor that does not tell how far apart the frames of a stream
+    are, and what the stream raises.
     """
     if stride is not None and every is not None:
         raise ValueError(
@@ -262,14 +321,21 @@ def watch(
         )
     if (stride is not None and stride < 1) or (every is not None and not 0 < every < math.inf):
         raise ValueError(f"frames are at least 1 frame or some seconds apart, got stride={stride}, every={every}")
+    if model.training:
+        raise ValueError("the model is in training mode, where chance has a part in its answers; call model.eval()")
+    by_windows = window is not None or not has_stream(model)
     if stride is None and every is None:
-        stride, every = frame_step(processor)
-    stream = stream_class(model)(model, processor.num_frames)
+        stride, every = (None, EVERY) if by_windows else frame_step(processor)
+    stream = None if by_windows else stream_class(model)(model, processor.num_frames)
     scores = VideoClassificationPipeline(model=model, video_processor=processor)
+    seeing: FrameByFrame | WindowByWindow = (
+        WindowByWindow(scores, source, WINDOW if window is None else window)
+        if stream is None
+        else FrameByFrame(stream, scores, source)
+    )
     picker = FramePicker(stride, every, source.frame_rate)
-    waiting: list[Tensor] = []
     answers: list[dict[str, Any]] = []
-    size = None
+    size, before = None, 0.0
     for seconds, picture in source.frames():
         interruption = picker.gap(seconds)
         if size not in (None, (picture.width, picture.height)):
@@ -277,29 +343,13 @@ def watch(
         size = picture.width, picture.height
         if interruption:
             picker.begin_anew()
-            stream.reset()
-            waiting, answers = [], []
-        is_new = False
-        if picker.takes(seconds):
-            waiting.append(source.pixels(picture))
-        if len(waiting) == stream.step:
-            logits = stream(processed(processor, waiting, model.device)).logits
-            waiting = []
-            if logits is not None:
-                answers, is_new = scores.postprocess(ImageClassifierOutput(logits=logits.float()), top_k=top_k), True
-        yield Moment(seconds, picture, answers, is_new, interruption)
-
-
-def processed(processor: BaseVideoProcessor, frames: list[Tensor], device: torch.device) -> Tensor:
-    """Frames (C, H, W) -> what the model is given of them, (1, t, C, H', W')."""
-    return processor(
-        torch.stack(frames),
-        do_sample_frames=False,
-        num_crops=1,
-        input_data_format="channels_first",
-        device=device,
-        return_tensors="pt",
-    )["pixel_values_videos"]
+            seeing.begin_anew(runs_on=seconds >= before)
+            answers = []
+        before = seconds
+        said = seeing.see(seconds, picture, picker.takes(seconds))
+        if said is not None:
+            answers = scores.postprocess(said, top_k=top_k)
+        yield Moment(seconds, picture, answers, said is not None, interruption)
 
 
 @contextmanager

@@ -1,0 +1,159 @@
+"""What a model makes of a source that comes in: frame by frame through its stream, or window by window.
+
+Alphabet: T frames, C channels, H, W pixels.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import BaseVideoProcessor
+from transformers.modeling_outputs import ImageClassifierOutput
+
+from holovid.inference.films import SHORTEST, stack_frames
+from holovid.inference.pipeline import VideoClassificationPipeline, join_batch
+from holovid.processing.audio_decoding import SoundTrack
+from holovid.processing.options import check_number
+from holovid.processing.video_parts import VideoPart, shown_part
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor
+
+ROUNDING = 1e-3  # seconds by which times of frames may be rounded
+USUAL_RATE = 25  # frames a second of a source that does not say, FFmpeg's own last resort
+
+
+class Source(Protocol):
+    """What is asked of a source here; see `LiveSource`."""
+
+    name: str
+    start: float
+    frame_rate: float | None
+
+    def pixels(self, picture: Any) -> Tensor: ...
+    def listen(self) -> None: ...
+    def track(self) -> SoundTrack | None: ...
+    def forget_sound(self, before: float | None = None) -> None: ...
+
+
+class FrameByFrame:
+    """A source through the stream of a model, which is given the frames that are taken.
+
+    Args:
+        stream: of the model, see `stream_class`.
+        pipeline: with the model and its processor.
+        source: of the frames.
+    """
+
+    def __init__(self, stream: Any, pipeline: VideoClassificationPipeline, source: Source):
+        self._stream, self._pipeline, self._source = stream, pipeline, source
+        self._waiting: list[Tensor] = []
+
+    def begin_anew(self, runs_on: bool) -> None:
+        """Forget what was seen."""
+        self._stream.reset()
+        self._waiting = []
+
+    def see(self, seconds: float, picture: Any, is_taken: bool) -> ImageClassifierOutput | None:
+        """What the model says with this frame, if it says something new."""
+        if is_taken:
+            self._waiting.append(self._source.pixels(picture))
+        if len(self._waiting) < self._stream.step:
+            return None
+        frames = processed(self._pipeline.video_processor, self._waiting, self._pipeline.model.device)
+        self._waiting = []
+        logits = self._stream(frames).logits
+        return None if logits is None else ImageClassifierOutput(logits=logits.float())
+
+
+class WindowByWindow:
+    """A source in windows, which start with the frames that are taken; each is what a processor makes of such a clip.
+
+    Only what windows that have started may need is kept: their pictures as they were decoded, and of those that a
+    processor took, their pixels.
+
+    Args:
+        pipeline: with the model and its processor.
+        source: of the frames; if the model hears, also of their sound.
+        window: seconds.
+
+    Raises `ValueError` for a window that is no time, a processor of others, and a model in training mode.
+    """
+
+    def __init__(self, pipeline: VideoClassificationPipeline, source: Source, window: float):
+        check_number("window", window, SHORTEST)
+        processor = pipeline.video_processor
+        if not isinstance(processor, HolovidVideoProcessor):
+            raise ValueError(
+                f"windows of a source are read by a HolovidVideoProcessor, got a {type(processor).__name__}"
+            )
+        self._pipeline, self._source, self._window = pipeline, source, float(window)
+        self._frame = 1 / (source.frame_rate or USUAL_RATE)
+        self._hears = processor.feature_extractor is not None and processor.load_audio_from_video
+        if self._hears:
+            source.listen()
+        self._forget_frames()
+
+    def _forget_frames(self) -> None:
+        self._starts: deque[float] = deque()  # of the windows that are not over
+        self._seen: deque[tuple[int, float, Any]] = deque()  # (number, seconds, picture)
+        self._read: dict[int, Tensor] = {}  # what was made of pictures, by number
+        self._count = 0
+
+    def begin_anew(self, runs_on: bool) -> None:
+        """Forget what was seen; and what was heard, unless the clock of the source `runs_on`."""
+        self._forget_frames()
+        if self._hears and not runs_on:
+            self._source.forget_sound()
+
+    def see(self, seconds: float, picture: Any, is_taken: bool) -> ImageClassifierOutput | None:
+        """What the model says of the window that is over with this frame; of several, of the last one."""
+        if is_taken:
+            self._starts.append(seconds)
+        if self._starts:
+            self._seen.append((self._count, seconds, picture))
+            self._count += 1
+        start = None
+        while self._starts and self._starts[0] + self._window <= seconds + self._frame + ROUNDING:
+            start = self._starts.popleft()
+        answer = None if start is None else self._answer(start)
+        earliest = self._starts[0] if self._starts else seconds + self._frame
+        while self._seen and self._seen[0][1] < earliest:
+            self._read.pop(self._seen.popleft()[0], None)
+        if self._hears:
+            self._source.forget_sound(earliest)
+        return answer
+
+    def _answer(self, start: float) -> ImageClassifierOutput:
+        inputs = self._pipeline.preprocess(self._part(start), do_random_sampling=False)
+        return self._pipeline.forward((join_batch([inputs]), [None]))[0]
+
+    def _part(self, start: float) -> VideoPart:
+        seen = [each for each in self._seen if each[1] >= start]
+        times = np.array([seconds for _, seconds, _ in seen]) + self._source.start
+        shown = shown_part(self._source.name, times, float(times[-1]) + self._frame, (0.0, self._window))
+
+        def read(indices: np.ndarray, each: Callable[[Tensor], Tensor] | None) -> Tensor:
+            frames = []
+            for number, _, picture in [seen[index] for index in indices]:
+                if number not in self._read:
+                    pixels = self._source.pixels(picture)
+                    self._read[number] = pixels if each is None else each(pixels[None])[0]
+                frames.append(self._read[number])
+            return stack_frames(frames, as_decoded=each is None)
+
+        facts = shown.metadata(self._source.frame_rate, seen[0][2].width, seen[0][2].height)
+        return VideoPart(self._source.name, shown, facts, read, self._source.track() if self._hears else None)
+
+
+def processed(processor: BaseVideoProcessor, frames: list[Tensor], device: torch.device) -> Tensor:
+    """Frames (C, H, W) -> what the model is given of them, (1, T, C, H', W')."""
+    return processor(
+        torch.stack(frames),
+        do_sample_frames=False,
+        num_crops=1,
+        input_data_format="channels_first",
+        device=device,
+        return_tensors="pt",
+    )["pixel_values_videos"]
