@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from places import ROOT
 
+from holovid.extras import EXTRAS
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LINES = (ROOT / "constraints.txt").read_text().splitlines()
 PINS = dict(line.split("==") for line in LINES if not line.startswith("#"))
@@ -78,20 +80,40 @@ def test_every_package_of_the_test_environment_is_named():
     assert "tokenizers" in names and not names - set(PINS)
 
 
+def imported_packages(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def asked_for(lines: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
 def test_what_is_imported_is_asked_for():
-    """Not left to others, who may stop to need it."""
-    asked = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-    # imported where they are used, with a sentence where they are not there
-    optional = {"faiss", "gradio", "onnxruntime", "sklearn", "torchcodec"}
-    packages = importlib.metadata.packages_distributions()
-    imported = set()
+    """Not left to others, who may stop to need it; what only an extra has, by the extra that the message names."""
+    always, guarded = set(), []
     for folder in ("src/holovid", "configuration", "modeling", "processing"):
         for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Import):
-                    imported |= {alias.name.split(".")[0] for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and not node.level:
-                    imported.add(node.module.split(".")[0])
-    foreign = imported - set(sys.stdlib_module_names) - optional - {"holovid"}
+            tree = ast.parse(path.read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.With) and ast.unparse(node.items[0]).startswith("needed("):
+                    call = node.items[0].context_expr
+                    extra = call.keywords[0].value.value if call.keywords else EXTRAS[call.args[0].value]
+                    guarded += [(name, extra) for name in imported_packages(node)]
+                    node.body = []
+            always |= imported_packages(tree)
+    # imported where they are used, with a sentence of their own where they are not there
+    foreign = always - set(sys.stdlib_module_names) - {"holovid", "onnxruntime", "torchcodec"}
+    packages = importlib.metadata.packages_distributions()
     names = {name: {canonicalize_name(each) for each in packages[name]} for name in foreign}
+    asked = asked_for(PROJECT["dependencies"])
     assert "torch" in names and not [name for name, those in names.items() if not those & asked]
+    assert {extra for _, extra in guarded} == {"app", "faiss", "pictures", "quality", "train"}
+    for name, extra in guarded:
+        those = {canonicalize_name(each) for each in packages[name]}
+        assert those & asked_for(PROJECT["optional-dependencies"][extra]), f"{name} is not in {extra}"

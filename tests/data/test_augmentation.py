@@ -10,7 +10,7 @@ import pytest
 import torch
 from clips import write_clip
 from places import ROOT
-from timm.data.auto_augment import auto_augment_transform
+from timm.data.auto_augment import auto_augment_transform, rand_augment_transform
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -22,6 +22,7 @@ from holovid.data.augmentation import (
     RandomShortSide,
     SpecAugment,
     build_augmentation,
+    keeping_bits,
 )
 from holovid.data.dataset import ClipDataset, load_clips
 from holovid.data.mixing import ClipMixing
@@ -93,7 +94,7 @@ def test_generators_are_put_back_after_a_failure():
 
 
 def test_the_policy_is_timms():
-    policy = auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)})
+    policy = keeping_bits(auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)}))
     frames, changed = clip(2), 0
     for number in range(20):
         torch.manual_seed(number)
@@ -106,6 +107,26 @@ def test_the_policy_is_timms():
             assert torch.equal(augmented, F.pil_to_tensor(policy(F.to_pil_image(frame))))
         changed += not torch.equal(got, frames)
     assert changed > 5
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        auto_augment_transform("v0", {"translate_const": 100, "img_mean": (128, 128, 128)}),
+        rand_augment_transform("rand-m7-n4-mstd0.5-inc1", {}),
+    ],
+    ids=["v0", "rand"],
+)
+def test_posterizing_keeps_a_bit(policy):
+    """timm's blackens frames, and Pillow 13 refuses that."""
+    operations = [each for group in getattr(policy, "policy", None) or [policy.ops] for each in group]
+    posterizing = [each for each in operations if each.name.startswith("Posterize")]
+    assert posterizing and keeping_bits(policy) is policy
+    picture = F.to_pil_image(torch.full((3, 8, 8), 200, dtype=torch.uint8))
+    for operation in posterizing:
+        operation.prob, operation.magnitude_std = 1.0, 0
+        for operation.magnitude in range(11):
+            assert operation(picture).getpixel((0, 0))[0] in (128, 192, 200)
 
 
 def test_none_is_what_the_processor_does():

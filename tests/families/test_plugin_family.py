@@ -20,7 +20,7 @@ TARGET = ["--target", "shape"]
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The folder of commands of an environment that has the wheel of holovid and the other package."""
-    return environment_with_wheel(tmp_path_factory.mktemp("plugin"), str(PLUGIN))
+    return environment_with_wheel(tmp_path_factory.mktemp("plugin"), str(PLUGIN), extras="train")
 
 
 def checkpoint_of_others(path: Path) -> torch.Tensor:

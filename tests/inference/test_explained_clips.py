@@ -18,7 +18,7 @@ from holovid.explanation.hiding import blurred
 from holovid.inference.contact_sheet import seen_frames
 from holovid.inference.explained_clip import explain_clip, explained_sheet, loudness_of
 from holovid.inference.explanation_files import write_explanation
-from holovid.inference.heat_maps import COLOURS, heated, heated_part, seen_part
+from holovid.inference.heat_maps import colours, heated, heated_part, seen_part
 from holovid.processing.audio_decoding import Waveform
 from holovid.processing.video_decoding import open_video
 
@@ -106,7 +106,7 @@ def test_the_map_lies_over_its_cell_and_x_counts_columns():
     assert row >= 24 and column >= 56
     assert painted[:16, :32].max() == 0  # what did not count stays as it was
     assert torch.allclose(
-        heated(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 1)), 0.25 + 0.75 * COLOURS[-1].view(1, 3, 1, 1)
+        heated(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 1)), 0.25 + 0.75 * colours()[-1].view(1, 3, 1, 1)
     )
 
 
@@ -236,5 +236,5 @@ def test_the_sheet_has_the_maps(seeing, clip):
     answers = [{"label": "bar", "score": 0.6}, {"label": "ring", "score": 0.4}]
     sheet = explained_sheet(model, processor, clip, answers)
     assert sheet.width == 960
-    colours = np.asarray(sheet).reshape(-1, 3)
-    assert (np.abs(colours - (COLOURS[-1] * 255).numpy()).sum(axis=1) < 200).any()
+    seen = np.asarray(sheet).reshape(-1, 3)
+    assert (np.abs(seen - (colours()[-1] * 255).numpy()).sum(axis=1) < 200).any()

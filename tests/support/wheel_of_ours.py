@@ -25,14 +25,18 @@ def build_wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def environment_with_wheel(folder: Path, *packages: str) -> Path:
-    """Make an environment in `folder` that has the wheel and other packages; returns the folder of its commands."""
+def environment_with_wheel(folder: Path, *packages: str, extras: str = "") -> Path:
+    """Make an environment in `folder` that has the wheel, what `extras` of it need, and other packages.
+
+    Returns the folder of its commands.
+    """
     uv = Path(sys.executable).with_name("uv")
     python = folder / "environment" / "bin" / "python"
     versions = ["--constraints", str(ROOT / "constraints.txt"), "--build-constraints", str(ROOT / "constraints.txt")]
+    wheel = f"holovid[{extras}] @ {build_wheel(folder).as_uri()}"
     for command in (
         ["venv", "--quiet", "--python", sys.executable, str(folder / "environment")],
-        ["pip", "install", "--quiet", "--python", str(python), *versions, str(build_wheel(folder)), *packages],
+        ["pip", "install", "--quiet", "--python", str(python), *versions, wheel, *packages],
     ):
         done = subprocess.run([uv, *command], capture_output=True, text=True)
         if done.returncode:

@@ -12,6 +12,7 @@ from holovid.commands.command_line import PROGRAM
 from holovid.commands.options import SKIPPED, AsJson, Classifier, TopK, TrustRemoteCode, Work, check_sources
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import answer_record, answer_table, say, scale_of, show
+from holovid.extras import check_there
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 TABLES = (".csv", ".parquet")
@@ -116,6 +117,8 @@ def check_request(clips: list[str], work: Work, output: Path | None, picture: Pa
         raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
     if why and picture is None:
         raise ValueError("--why is drawn into a picture: add --picture sheet.png")
+    if why:
+        check_there("matplotlib", "--why")
     if output is not None and output.suffix.lower() not in OUTPUTS:
         raise ValueError(f"--output must end in .csv, .json or .parquet, got {output}")
     check_sources(clips, work)

@@ -63,9 +63,7 @@ def evaluate(
         check_clips(source, target or ())
     be_quiet()
 
-    from accelerate import PartialState
-
-    from holovid.evaluation.evaluate import evaluate_clips, evaluate_sets
+    from holovid.evaluation.evaluate import PartialState, evaluate_clips, evaluate_sets
     from holovid.evaluation.tasks import load_set
     from holovid.loading import load_classifier
     from holovid.records import public_command

@@ -9,6 +9,7 @@ from holovid.cheap_checks import EXPLANATION_FILES, check_clip, check_device, ch
 from holovid.commands.options import Classifier, TrustRemoteCode
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import print_json, say
+from holovid.extras import check_there
 
 
 def explain(
@@ -38,11 +39,12 @@ def explain(
     check_model_name(model)
     check_clip(clip)
     check_device(device)
+    if output is not None:
+        check_there("matplotlib", "a picture of an explanation")
     be_quiet()
 
     from holovid.devices import move_to
     from holovid.inference.explained_clip import explain_clip
-    from holovid.inference.explanation_files import write_explanation
     from holovid.loading import load_classifier
 
     classifier, processor = load_classifier(model, trust_remote_code)
@@ -50,6 +52,8 @@ def explain(
     wanted = int(target) if target is not None and target.isdecimal() and target not in labels else target
     explained = explain_clip(move_to(classifier.eval(), device), processor, clip, wanted, method, task, not as_json)
     if output is not None:
+        from holovid.inference.explanation_files import write_explanation
+
         write_explanation(explained, output)
     if as_json:
         print_json(explained.record())

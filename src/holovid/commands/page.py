@@ -8,6 +8,7 @@ import typer
 from holovid.cheap_checks import check_model_name
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
+from holovid.extras import check_there
 
 
 def app(
@@ -28,6 +29,7 @@ def app(
     """
     for model in models:
         check_model_name(model)
+    check_there("gradio", "the page")
     be_quiet()
 
     if space is not None:

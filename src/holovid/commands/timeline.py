@@ -17,6 +17,7 @@ from holovid.cheap_checks import (
 from holovid.commands.options import AsJson, Classifier, TopK, TrustRemoteCode
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import localisation_table, say, segment_table, show
+from holovid.extras import check_there
 
 if TYPE_CHECKING:
     from holovid.inference.segments import SegmentRules
@@ -94,6 +95,8 @@ def timeline(
     outputs = output or []
     for path in outputs:
         check_timeline_file(path)
+        if path.suffix.lower() == ".png":
+            check_there("matplotlib", "a picture of a timeline")
         if measured.truth is not None and path.suffix.lower() not in OF_SEVERAL:
             raise ValueError(f"with --truth, --output ends in {' or '.join(OF_SEVERAL)}; name a film for {path}")
     check_model_name(model)

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 import pyarrow
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from holovid.evaluation.confusion import confusion_counts, draw_confusion, most_confused
 from holovid.evaluation.scatter import draw_scores
 from holovid.evaluation.tasks import Question
+from holovid.extras import needed
 from holovid.metrics.mean_average_precision import average_precisions, best_rank
 from holovid.metrics.score_errors import score_errors
 from holovid.metrics.top_k_accuracy import class_accuracies, label_ranks
+
+with needed("matplotlib", "evaluation", extra="train"):
+    from matplotlib.figure import Figure
 
 TOP = 5  # predictions of a clip that are kept
 TOP_K = (1, 5)

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+
+from holovid.extras import needed
+
+with needed("matplotlib", "evaluation", extra="train"):
+    from matplotlib.colors import PowerNorm
+    from matplotlib.figure import Figure
 
 MOST_NAMED = 60  # classes whose names can still be read beside the picture
 MOST_NUMBERED = 15  # classes whose cells have room for a number

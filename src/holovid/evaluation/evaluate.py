@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from datasets import Dataset
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -35,10 +34,14 @@ from holovid.evaluation.prediction_log import Line, PredictionLog
 from holovid.evaluation.protocol import Protocol, check_one_of
 from holovid.evaluation.report import write_report
 from holovid.evaluation.tasks import LabelledSet, Question, list_clips, match_tasks
+from holovid.extras import needed
 from holovid.inference.pipeline import check_finite, join_batch
 from holovid.metrics.harmonic_mean import harmonic_mean
 from holovid.processing.clip_features import ClipFeatures
 from holovid.records import EVALUATION, read_json, write_means
+
+with needed("accelerate", "evaluation"):
+    from accelerate import PartialState
 
 ONE_VIEW = Protocol()
 ON_BROKEN = ("skip", "raise")

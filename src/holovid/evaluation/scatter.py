@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from holovid.extras import needed
 from holovid.metrics.score_errors import fit_logistic
+
+with needed("matplotlib", "evaluation", extra="train"):
+    from matplotlib.figure import Figure
 
 FEW = 300  # clips that are drawn as dots of full size
 

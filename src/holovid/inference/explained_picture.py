@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from holovid.explanation.sentences import edges_of
+from holovid.extras import needed
 from holovid.inference.explained_clip import ExplainedClip
+
+with needed("matplotlib", "a picture of an explanation"):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, FAINT, SEEN, HEARD, SPAN = "#1b1f24", "#6a737d", "#2f6fde", "#d9730d", "#ffe08a"
 WIDTH, AXIS_HEIGHT, TITLE_HEIGHT, WORDS_HEIGHT = 10.0, 0.8, 0.45, 0.6  # inches

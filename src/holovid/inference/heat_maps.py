@@ -4,18 +4,17 @@ Alphabet: T frames, C colour channels, H, W pixels, h, w cells of a frame. x cou
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from holovid.extras import needed
 from holovid.processing.video_processing_holovid import CROP_ORDERS, crop
 
-# as bright as a colour is, as much is what it shows
-COLOURS = torch.from_numpy(colormaps["inferno"](np.linspace(0, 1, 256))[:, :3]).float()
 MOST_OPAQUE = 0.75  # something of the picture is seen through the highest cell too
 UNSEEN = 0.4  # how bright is what a model did not see
 
@@ -38,6 +37,15 @@ class SeenPart:
     def box(self, height: int, width: int) -> tuple[int, int, int, int]:
         """(top, left, bottom, right) in whole pixels of a frame of that size."""
         return whole_pixels((self.top, self.left, self.bottom, self.right), height, width)
+
+
+@cache
+def colours() -> Tensor:
+    """(256, 3), in 0..1: as bright as a colour is, as much is what it shows."""
+    with needed("matplotlib", "a picture of an explanation"):
+        from matplotlib import colormaps
+
+    return torch.from_numpy(colormaps["inferno"](np.linspace(0, 1, 256))[:, :3]).float()
 
 
 def whole_pixels(sides: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
@@ -94,8 +102,9 @@ def heated(frames: Tensor, heat: Tensor) -> Tensor:
     """
     heat = interpolate(heat[:, None].float(), size=frames.shape[-2:], mode="bilinear", align_corners=False)
     heat = heat.clamp(0, 1)
-    colours = COLOURS[(heat[:, 0] * (len(COLOURS) - 1)).round().long()].permute(0, 3, 1, 2)
-    return torch.lerp(frames.float().expand(-1, 3, -1, -1), colours, MOST_OPAQUE * heat)
+    table = colours()
+    painted = table[(heat[:, 0] * (len(table) - 1)).round().long()].permute(0, 3, 1, 2)
+    return torch.lerp(frames.float().expand(-1, 3, -1, -1), painted, MOST_OPAQUE * heat)
 
 
 def heated_part(frame: Tensor, heat: Tensor, part: SeenPart) -> Tensor:

@@ -15,7 +15,6 @@ from holovid.inference.annotated_video import annotated_video
 from holovid.inference.kept_sound import kept_sound
 from holovid.inference.segments import Segment
 from holovid.inference.subtitles import subrip, webvtt
-from holovid.inference.timeline_picture import DOTS_PER_INCH, draw_timeline
 from holovid.inference.timelines import Timeline
 from holovid.processing.media_source import MediaSource
 from holovid.processing.video_decoding import VideoFile, open_video
@@ -58,6 +57,8 @@ def write_timeline(
     elif suffix == ".srt":
         write_whole(path, subrip(segments))
     elif suffix == ".png":
+        from holovid.inference.timeline_picture import DOTS_PER_INCH, draw_timeline
+
         with new_file(path) as unfinished:
             draw_timeline(timeline, segments).savefig(unfinished, format="png", dpi=DOTS_PER_INCH)
     elif film is None:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
+from holovid.extras import needed
 from holovid.inference.segments import Segment
 from holovid.inference.subtitles import clock
 from holovid.inference.timelines import Timeline
+
+with needed("matplotlib", "a picture of a timeline"):
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
 
 INK, FAINT, HILL, BAR = "#1b1f24", "#6a737d", "#9dbdf5", "#2f6fde"
 WIDTH, ROW_HEIGHT, AXIS_HEIGHT = 12.0, 0.6, 0.9  # inches

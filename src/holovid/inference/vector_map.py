@@ -6,14 +6,16 @@ Alphabet: N vectors, D width.
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import color_sequences
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 
 from holovid.extras import needed
 from holovid.inference.nearest import of_length_one
 from holovid.inference.vectors import Vectors
 from holovid.processing.options import check_whole_number
+
+with needed("matplotlib", "a map of vectors"):
+    from matplotlib import color_sequences
+    from matplotlib.colors import to_hex
+    from matplotlib.figure import Figure
 
 FEWEST = 4  # vectors that a map is made of
 DIRECTIONS = 50  # that principal components leave of a vector

@@ -131,7 +131,7 @@ class LiveSource:
         stream.thread_type = "AUTO" if is_file else "SLICE"
         self._stream = stream
         self._sound_stream: Any = None
-        self._heard: deque[av.Packet] = deque()
+        self._heard: deque[tuple[float, av.Packet]] = deque()  # with when each begins
         self._heard_until = math.inf  # on the clock of the source; nothing is waited for if it is not heard
         self.start = 0.0  # when the first frame is shown, on the same clock
         rate = stream.average_rate or stream.guessed_rate
@@ -169,12 +169,12 @@ class LiveSource:
         """The sound that was kept, whose second 0 is the first frame; `None` if there is none."""
         if self._sound_stream is None:
             return None
-        return SoundTrack(repr(self.name), list(self._heard), self._sound_stream, self.start)
+        return SoundTrack(repr(self.name), [packet for _, packet in self._heard], self._sound_stream, self.start)
 
     def forget_sound(self, before: float | None = None) -> None:
         """Let go of the sound that no window needs which starts `before` then, in seconds; by default of all of it."""
         kept_from = math.inf if before is None else self.start + before - DECODED_AHEAD
-        while self._heard and self._heard[0].pts * float(self._heard[0].time_base) < kept_from:
+        while self._heard and self._heard[0][0] < kept_from:
             self._heard.popleft()
 
     def _timed_pictures(self) -> Iterator[tuple[float, "av.VideoFrame"]]:
@@ -202,7 +202,7 @@ class LiveSource:
 
     def _hear(self, packet: "av.Packet") -> None:
         if packet.pts is not None and packet.time_base is not None:
-            self._heard.append(packet)
+            self._heard.append((float(packet.pts * packet.time_base), packet))
             self._heard_until = float((packet.pts + (packet.duration or 0)) * packet.time_base)
 
     def pixels(self, picture: "av.VideoFrame") -> Tensor:

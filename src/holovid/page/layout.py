@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from holovid.commands.command_line import sentence
+from holovid.extras import needed
 from holovid.page.answers import PageModel
 from holovid.page.uploads import check_upload
 
-try:
+with needed("gradio", "the page"):
     import gradio
-except ImportError as error:
-    raise ImportError('the page needs gradio: pip install "holovid[app]"') from error
 
 TITLE = "What happens in a clip, and why"
 ABOUT = (

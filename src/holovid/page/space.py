@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import requires, version
-from importlib.util import find_spec
 from pathlib import Path
 
 from huggingface_hub import SpaceCard, SpaceCardData
@@ -18,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import holovid
+from holovid.extras import check_there
 from holovid.families.family import TRAVELLING
 from holovid.files import new_folder
 from holovid.loading import load, load_classifier
@@ -66,10 +66,7 @@ def write_space(folder: str | os.PathLike, models: Sequence[str], title: str = "
     `ImportError` without gradio.
     """
     check_page_models(models)
-    if find_spec("gradio") is None:
-        raise ImportError(
-            'a Space has the version of gradio that is here, and there is none: pip install "holovid[app]"'
-        )
+    check_there("gradio", "a Space, which has the version that is here,")
     with new_folder(folder) as space:
         named = []
         for number, model in enumerate(models):

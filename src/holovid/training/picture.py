@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from holovid.extras import needed
 from holovid.files import new_file
+
+with needed("matplotlib", "training", extra="train"):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, FAINT, BLUE, ORANGE = "#1b1f24", "#6a737d", "#2f6fde", "#d9730d"
 # The first of these that was measured is drawn as accuracy.
