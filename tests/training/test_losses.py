@@ -14,7 +14,8 @@ from holovid import HolovidVideoProcessor
 from holovid.data import ClipDataset
 from holovid.modeling.tasks import Task
 from holovid.training.class_weights import balanced_weights, weighted_loss
-from holovid.training.trainer import VideoTrainer, measure
+from holovid.training.measuring import compute_metrics
+from holovid.training.trainer import VideoTrainer
 
 SEVERAL = Task("label", labels="labels", scores="logits", kind="multi_label")
 NUMBER = Task("label", labels="labels", scores="logits", kind="score")
@@ -119,7 +120,7 @@ def test_trainer_trains_with_weights_and_validates_without(tmp_path):
 def test_what_training_measures_of_several_classes():
     logits = np.array([[2.0, -1.0], [1.0, 1.0], [0.0, 0.0]], dtype=np.float32)
     labels = np.array([[1, 0], [0, 1], [-100, -100]], dtype=np.float32)
-    found = measure(EvalPrediction(predictions=logits, label_ids=labels), [SEVERAL])
+    found = compute_metrics(EvalPrediction(predictions=logits, label_ids=labels), [SEVERAL])
     assert found["mean_average_precision"] == 1.0 and found["top1"] == 0.5 and found["left_out"] == 1
     p = 1 / (1 + np.exp(-logits[:2]))
     assert found["loss"] == pytest.approx(-np.mean(np.log(np.where(labels[:2] == 1, p, 1 - p))), rel=1e-5)
@@ -129,6 +130,6 @@ def test_what_training_measures_of_several_classes():
 def test_what_training_measures_of_numbers():
     labels = np.array([1.0, 3.0, np.nan], dtype=np.float32)
     prediction = EvalPrediction(predictions=np.array([[2.0], [3.0], [9.0]], dtype=np.float32), label_ids=labels)
-    found = measure(prediction, [NUMBER])
+    found = compute_metrics(prediction, [NUMBER])
     assert (found["loss"], found["mean_absolute_error"], found["pearson"]) == (0.5, 0.5, pytest.approx(1))
     assert (found["clips"], found["left_out"]) == (2, 1)

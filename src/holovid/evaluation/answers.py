@@ -17,7 +17,7 @@ from holovid.evaluation.scatter import draw_scores
 from holovid.evaluation.tasks import Question
 from holovid.extras import needed
 from holovid.metrics.mean_average_precision import average_precisions, best_rank
-from holovid.metrics.score_errors import score_errors
+from holovid.metrics.score_errors import measured_errors
 from holovid.metrics.top_k_accuracy import class_accuracies, label_ranks
 
 with needed("matplotlib", "evaluation", extra="train"):
@@ -204,7 +204,7 @@ class ScoreAnswers(Answers):
     def metrics(
         self, question: Question, answers: Sequence[Answer], rights: Sequence[float]
     ) -> dict[str, float | None]:
-        return score_errors(np.array([answer["score"] for answer in answers]), np.array(rights))
+        return measured_errors(np.array([answer["score"] for answer in answers]), np.array(rights))
 
     def picture(self, question: Question, answers: Sequence[Answer], rights: Sequence[float], title: str) -> Figure:
         return draw_scores([answer["score"] for answer in answers], rights, question.column, title)

@@ -1,1 +1,4 @@
-"""Metrics of the papers as `evaluate.Metric` classes: import them, or `evaluate.load` their files by path."""
+"""Metrics of the papers: functions of arrays, and `evaluate.Metric`s of them, which `evaluate.load` loads by path.
+
+from holovid.metrics.top_k_accuracy import TopKAccuracy, top_k_accuracy
+"""

@@ -25,6 +25,29 @@ Raises ValueError for scores that are not numbers, for labels that are not class
 """
 
 
+def action_accuracy(verb_predictions, noun_predictions, verb_references, noun_references, k=(1, 5)):
+    """What [`ActionAccuracy`] computes, as a function: scores (clips, verbs), (clips, nouns) and labels (clips,).
+
+    >>> action_accuracy([[0.9, 0.1]], [[0.2, 0.8]], [0], [0], k=1)["verb_top1"]
+    1.0
+    """
+    sizes = sorted({k} if isinstance(k, int) else set(k))
+    if not sizes or sizes[0] < 1:
+        raise ValueError(f"k must be whole numbers from 1 on, got {k}")
+    labels = {"verb": np.asarray(verb_references), "noun": np.asarray(noun_references)}
+    scores = {"verb": verb_predictions, "noun": noun_predictions}
+    kept = (labels["verb"] != -100) & (labels["noun"] != -100)
+    if not kept.any():
+        raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
+    ranks = {
+        task: ranks_of_task(task, np.asarray(scores[task], dtype=np.float32)[kept], labels[task][kept])
+        for task in labels
+    }
+    ranks["action"] = np.maximum(ranks["verb"], ranks["noun"])
+    results = {f"{task}_top{size}": float((ranks[task] < size).mean()) for size in sizes for task in ranks}
+    return results | {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
+
+
 class ActionAccuracy(evaluate.Metric):
     """Scores and labels of verbs and nouns -> `{"verb_top1": ..., "noun_top1": ..., "action_top1": ..., ...}`.
 
@@ -50,21 +73,7 @@ class ActionAccuracy(evaluate.Metric):
         )
 
     def _compute(self, verb_predictions, noun_predictions, verb_references, noun_references, k=(1, 5)):
-        sizes = sorted({k} if isinstance(k, int) else set(k))
-        if not sizes or sizes[0] < 1:
-            raise ValueError(f"k must be whole numbers from 1 on, got {k}")
-        labels = {"verb": np.asarray(verb_references), "noun": np.asarray(noun_references)}
-        scores = {"verb": verb_predictions, "noun": noun_predictions}
-        kept = (labels["verb"] != -100) & (labels["noun"] != -100)
-        if not kept.any():
-            raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
-        ranks = {
-            task: ranks_of_task(task, np.asarray(scores[task], dtype=np.float32)[kept], labels[task][kept])
-            for task in labels
-        }
-        ranks["action"] = np.maximum(ranks["verb"], ranks["noun"])
-        results = {f"{task}_top{size}": float((ranks[task] < size).mean()) for size in sizes for task in ranks}
-        return results | {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
+        return action_accuracy(verb_predictions, noun_predictions, verb_references, noun_references, k)
 
 
 def ranks_of_task(task: str, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -88,6 +88,46 @@ def mean_f_score(counts: np.ndarray) -> float:
     return float(np.where(has.any(axis=1), scores / np.maximum(has.sum(axis=1), 1), 1.0).mean())
 
 
+def audio_visual_parsing(audio_predictions, visual_predictions, audio_references, visual_references, overlap=0.5):
+    """What [`AudioVisualParsing`] computes, as a function: four arrays of 0 and 1, (clips, classes, segments).
+
+    >>> audio_visual_parsing([[[1, 0]]], [[[1, 1]]], [[[1, 0]]], [[[1, 0]]])["segment_audio"]
+    1.0
+    """
+    if not 0.5 <= overlap <= 1:
+        raise ValueError(f"overlap must be between 0.5 and 1, where no event has two partners, got {overlap}")
+    given = (audio_predictions, visual_predictions, audio_references, visual_references)
+    arrays = {name: np.asarray(values) for name, values in zip(NAMES, given, strict=True)}
+    shapes = {values.shape for values in arrays.values()}
+    if len(shapes) > 1 or len(next(iter(shapes))) != 3:
+        found = ", ".join(str(values.shape) for values in arrays.values())
+        raise ValueError(f"all four must be (clips, classes, segments) of one shape, got {found}")
+    kept = np.all([(arrays[name] != -100).all(axis=(1, 2)) for name in NAMES], axis=0)
+    if not kept.any():
+        raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
+    for name, values in arrays.items():
+        if not np.isin(values[kept], (0, 1)).all():
+            wrong = values[kept][~np.isin(values[kept], (0, 1))][0]
+            raise ValueError(f"{name} are 1 for a class in a segment and 0 elsewhere, got {wrong}")
+    heard, seen, is_heard, is_seen = (arrays[name][kept] == 1 for name in NAMES)
+    pairs = {
+        "audio": (heard, is_heard),
+        "visual": (seen, is_seen),
+        "audio_visual": (heard & seen, is_heard & is_seen),
+    }
+    results: dict = {}
+    for level in ("segment", "event"):
+        counts = {
+            name: segment_counts(*pair) if level == "segment" else event_counts(*pair, overlap)
+            for name, pair in pairs.items()
+        }
+        scores = {name: mean_f_score(values) for name, values in counts.items()}
+        results |= {f"{level}_{name}": score for name, score in scores.items()}
+        results[f"{level}_type"] = float(np.mean(list(scores.values())))
+        results[f"{level}_event"] = mean_f_score(counts["audio"] + counts["visual"])
+    return results | {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
+
+
 class AudioVisualParsing(evaluate.Metric):
     """Four arrays of 0 and 1, (clips, classes, segments) -> `{"segment_audio": ..., ..., "event_event": ...}`.
 
@@ -106,35 +146,6 @@ class AudioVisualParsing(evaluate.Metric):
         )
 
     def _compute(self, audio_predictions, visual_predictions, audio_references, visual_references, overlap=0.5):
-        if not 0.5 <= overlap <= 1:
-            raise ValueError(f"overlap must be between 0.5 and 1, where no event has two partners, got {overlap}")
-        given = (audio_predictions, visual_predictions, audio_references, visual_references)
-        arrays = {name: np.asarray(values) for name, values in zip(NAMES, given, strict=True)}
-        shapes = {values.shape for values in arrays.values()}
-        if len(shapes) > 1 or len(next(iter(shapes))) != 3:
-            found = ", ".join(str(values.shape) for values in arrays.values())
-            raise ValueError(f"all four must be (clips, classes, segments) of one shape, got {found}")
-        kept = np.all([(arrays[name] != -100).all(axis=(1, 2)) for name in NAMES], axis=0)
-        if not kept.any():
-            raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
-        for name, values in arrays.items():
-            if not np.isin(values[kept], (0, 1)).all():
-                wrong = values[kept][~np.isin(values[kept], (0, 1))][0]
-                raise ValueError(f"{name} are 1 for a class in a segment and 0 elsewhere, got {wrong}")
-        heard, seen, is_heard, is_seen = (arrays[name][kept] == 1 for name in NAMES)
-        pairs = {
-            "audio": (heard, is_heard),
-            "visual": (seen, is_seen),
-            "audio_visual": (heard & seen, is_heard & is_seen),
-        }
-        results: dict = {}
-        for level in ("segment", "event"):
-            counts = {
-                name: segment_counts(*pair) if level == "segment" else event_counts(*pair, overlap)
-                for name, pair in pairs.items()
-            }
-            scores = {name: mean_f_score(values) for name, values in counts.items()}
-            results |= {f"{level}_{name}": score for name, score in scores.items()}
-            results[f"{level}_type"] = float(np.mean(list(scores.values())))
-            results[f"{level}_event"] = mean_f_score(counts["audio"] + counts["visual"])
-        return results | {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
+        return audio_visual_parsing(
+            audio_predictions, visual_predictions, audio_references, visual_references, overlap
+        )

@@ -60,6 +60,35 @@ def best_rank(scores: np.ndarray, shown: np.ndarray) -> np.ndarray:
     return np.where(right.any(axis=1), right.argmax(axis=1), scores.shape[1])
 
 
+def mean_average_precision(predictions, references, k=(1, 5)):
+    """What [`MeanAveragePrecision`] computes, as a function: scores and labels, both (clips, classes).
+
+    >>> mean_average_precision([[0.9, 0.1], [0.8, 0.7]], [[1, 0], [0, 1]], k=1)["per_class"]
+    [1.0, 1.0]
+    """
+    scores, labels = np.asarray(predictions, dtype=np.float32), np.asarray(references)
+    if scores.ndim != 2 or labels.shape != scores.shape:
+        raise ValueError(f"scores and labels must be (clips, classes), got {scores.shape} and {labels.shape}")
+    kept = (labels != -100).all(axis=1)
+    if not kept.any():
+        raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
+    scores, labels = scores[kept], labels[kept]
+    if not np.isin(labels, (0, 1)).all():
+        wrong = labels[~np.isin(labels, (0, 1))][0]
+        raise ValueError(f"labels are 1 for the classes of a clip and 0 for others, got {wrong:g}")
+    if np.isnan(scores).any():
+        first = int(np.isnan(scores).any(axis=1).argmax())
+        raise ValueError(f"the scores of clip {first} (counted from 0) are not numbers (NaN)")
+    shown = labels == 1
+    per_class = average_precisions(scores, shown)
+    seen = [value for value in per_class if value is not None]
+    results: dict = {"mean_average_precision": float(np.mean(seen)) if seen else None, "per_class": per_class}
+    ranks = best_rank(scores, shown)[shown.any(axis=1)]
+    for size in sorted({k} if isinstance(k, int) else set(k)):
+        results[f"top{size}"] = float((ranks < size).mean()) if len(ranks) else None
+    return results | {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
+
+
 class MeanAveragePrecision(evaluate.Metric):
     """Scores and labels, both (clips, classes) -> `{"mean_average_precision": ..., "per_class": [...], "top1": ...}`.
 
@@ -80,24 +109,4 @@ class MeanAveragePrecision(evaluate.Metric):
         )
 
     def _compute(self, predictions, references, k=(1, 5)):
-        scores, labels = np.asarray(predictions, dtype=np.float32), np.asarray(references)
-        if scores.ndim != 2 or labels.shape != scores.shape:
-            raise ValueError(f"scores and labels must be (clips, classes), got {scores.shape} and {labels.shape}")
-        kept = (labels != -100).all(axis=1)
-        if not kept.any():
-            raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
-        scores, labels = scores[kept], labels[kept]
-        if not np.isin(labels, (0, 1)).all():
-            wrong = labels[~np.isin(labels, (0, 1))][0]
-            raise ValueError(f"labels are 1 for the classes of a clip and 0 for others, got {wrong:g}")
-        if np.isnan(scores).any():
-            first = int(np.isnan(scores).any(axis=1).argmax())
-            raise ValueError(f"the scores of clip {first} (counted from 0) are not numbers (NaN)")
-        shown = labels == 1
-        per_class = average_precisions(scores, shown)
-        seen = [value for value in per_class if value is not None]
-        results: dict = {"mean_average_precision": float(np.mean(seen)) if seen else None, "per_class": per_class}
-        ranks = best_rank(scores, shown)[shown.any(axis=1)]
-        for size in sorted({k} if isinstance(k, int) else set(k)):
-            results[f"top{size}"] = float((ranks < size).mean()) if len(ranks) else None
-        return results | {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
+        return mean_average_precision(predictions, references, k)

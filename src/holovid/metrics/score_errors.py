@@ -76,8 +76,8 @@ def correlation(measure, one: np.ndarray, other: np.ndarray) -> float | None:
     return float(np.clip(measure(one, other).statistic, -1.0, 1.0))
 
 
-def score_errors(predictions: np.ndarray, references: np.ndarray) -> dict[str, float | None]:
-    """Numbers (clips,) and the right ones -> the measures by name."""
+def measured_errors(predictions: np.ndarray, references: np.ndarray) -> dict[str, float | None]:
+    """Numbers (clips,) and the right ones, all of them known -> the measures by name."""
     predictions, references = np.asarray(predictions, np.float64), np.asarray(references, np.float64)
     errors = predictions - references
     fitted = fit_logistic(predictions, references)
@@ -89,6 +89,23 @@ def score_errors(predictions: np.ndarray, references: np.ndarray) -> dict[str, f
         "kendall": correlation(kendalltau, predictions, references),
         "pearson_fitted": None if fitted is None else correlation(pearsonr, fitted, references),
     }
+
+
+def score_errors(predictions, references):
+    """What [`ScoreErrors`] computes, as a function: numbers and the right ones, both (clips,).
+
+    >>> score_errors([1.0, 2.0], [1.0, 4.0])["mean_absolute_error"]
+    1.0
+    """
+    scores, labels = np.asarray(predictions, np.float64), np.asarray(references, np.float64)
+    kept = ~np.isnan(labels)
+    if not kept.any():
+        raise ValueError(f"no clip is left to measure: all {len(kept)} have no number")
+    if np.isnan(scores[kept]).any():
+        first = int(np.flatnonzero(kept & np.isnan(scores))[0])
+        raise ValueError(f"the prediction of clip {first} (counted from 0) is not a number (NaN)")
+    counts = {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
+    return measured_errors(scores[kept], labels[kept]) | counts
 
 
 class ScoreErrors(evaluate.Metric):
@@ -108,12 +125,4 @@ class ScoreErrors(evaluate.Metric):
         )
 
     def _compute(self, predictions, references):
-        scores, labels = np.asarray(predictions, np.float64), np.asarray(references, np.float64)
-        kept = ~np.isnan(labels)
-        if not kept.any():
-            raise ValueError(f"no clip is left to measure: all {len(kept)} have no number")
-        if np.isnan(scores[kept]).any():
-            first = int(np.flatnonzero(kept & np.isnan(scores))[0])
-            raise ValueError(f"the prediction of clip {first} (counted from 0) is not a number (NaN)")
-        counts = {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
-        return score_errors(scores[kept], labels[kept]) | counts
+        return score_errors(predictions, references)

@@ -25,6 +25,37 @@ Raises ValueError for scores that are not numbers, for labels that are not class
 """
 
 
+def segment_accuracy(predictions, references, background=None):
+    """What [`SegmentAccuracy`] computes, as a function: scores (clips, segments, classes), labels (clips, segments).
+
+    >>> segment_accuracy([[[0.9, 0.1], [0.2, 0.8]]], [[0, 0]])["segment_accuracy"]
+    0.5
+    """
+    scores, labels = np.asarray(predictions, dtype=np.float32), np.asarray(references)
+    if scores.ndim != 3 or labels.shape != scores.shape[:2]:
+        raise ValueError(
+            "scores must be (clips, segments, classes) and labels (clips, segments), got "
+            f"{scores.shape} and {labels.shape}"
+        )
+    classes = scores.shape[2]
+    background = classes - 1 if background is None else background
+    kept = labels != -100
+    if not kept.any():
+        raise ValueError(f"no segment is left to measure: all {kept.size} are labelled -100")
+    if unknown := sorted({number for number in labels[kept].tolist() if not 0 <= number < classes}):
+        raise ValueError(f"references must be in 0..{classes - 1}, got {unknown}")
+    if np.isnan(scores[kept]).any():
+        first = int(np.isnan(scores).any(axis=(1, 2)).argmax())
+        raise ValueError(f"the scores of clip {first} (counted from 0) are not numbers (NaN)")
+    right, something = (scores.argmax(axis=2) == labels)[kept], (labels != background)[kept]
+    return {
+        "segment_accuracy": float(right.mean()),
+        "foreground_accuracy": float(right[something].mean()) if something.any() else None,
+        "segments": int(kept.sum()),
+        "left_out": int((~kept).sum()),
+    }
+
+
 class SegmentAccuracy(evaluate.Metric):
     """Scores (clips, segments, classes) and labels (clips, segments) -> `{"segment_accuracy": ..., ...}`.
 
@@ -45,26 +76,4 @@ class SegmentAccuracy(evaluate.Metric):
         )
 
     def _compute(self, predictions, references, background=None):
-        scores, labels = np.asarray(predictions, dtype=np.float32), np.asarray(references)
-        if scores.ndim != 3 or labels.shape != scores.shape[:2]:
-            raise ValueError(
-                "scores must be (clips, segments, classes) and labels (clips, segments), got "
-                f"{scores.shape} and {labels.shape}"
-            )
-        classes = scores.shape[2]
-        background = classes - 1 if background is None else background
-        kept = labels != -100
-        if not kept.any():
-            raise ValueError(f"no segment is left to measure: all {kept.size} are labelled -100")
-        if unknown := sorted({number for number in labels[kept].tolist() if not 0 <= number < classes}):
-            raise ValueError(f"references must be in 0..{classes - 1}, got {unknown}")
-        if np.isnan(scores[kept]).any():
-            first = int(np.isnan(scores).any(axis=(1, 2)).argmax())
-            raise ValueError(f"the scores of clip {first} (counted from 0) are not numbers (NaN)")
-        right, something = (scores.argmax(axis=2) == labels)[kept], (labels != background)[kept]
-        return {
-            "segment_accuracy": float(right.mean()),
-            "foreground_accuracy": float(right[something].mean()) if something.any() else None,
-            "segments": int(kept.sum()),
-            "left_out": int((~kept).sum()),
-        }
+        return segment_accuracy(predictions, references, background)

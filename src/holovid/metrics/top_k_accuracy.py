@@ -55,6 +55,29 @@ def class_accuracies(found: np.ndarray, labels: np.ndarray, num_classes: int) ->
     return [float(hit / count) if count else None for hit, count in zip(hits, clips, strict=True)]
 
 
+def top_k_accuracy(predictions, references, k=(1, 5), per_class=False):
+    """What [`TopKAccuracy`] computes, as a function: scores (clips, classes) and labels (clips,).
+
+    >>> top_k_accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1], k=1)
+    {'top1': 0.5, 'clips': 2, 'left_out': 0}
+    """
+    sizes = sorted({k} if isinstance(k, int) else set(k))
+    if not sizes or sizes[0] < 1:
+        raise ValueError(f"k must be whole numbers from 1 on, got {k}")
+    kept = np.asarray(references) != -100
+    if not kept.any():
+        raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
+    scores, labels = np.asarray(predictions, dtype=np.float32)[kept], np.asarray(references)[kept]
+    ranks = label_ranks(scores, labels)
+    results: dict = {f"top{size}": float((ranks < size).mean()) for size in sizes}
+    results |= {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
+    if per_class:
+        accuracies = class_accuracies(ranks < sizes[0], labels, scores.shape[1])
+        seen = [accuracy for accuracy in accuracies if accuracy is not None]
+        results |= {"per_class": accuracies, "mean_class_accuracy": float(np.mean(seen))}
+    return results
+
+
 class TopKAccuracy(evaluate.Metric):
     """Scores (clips, classes) and labels (clips,) -> `{"top1": ..., "top5": ..., "clips": ..., "left_out": ...}`.
 
@@ -78,18 +101,4 @@ class TopKAccuracy(evaluate.Metric):
         )
 
     def _compute(self, predictions, references, k=(1, 5), per_class=False):
-        sizes = sorted({k} if isinstance(k, int) else set(k))
-        if not sizes or sizes[0] < 1:
-            raise ValueError(f"k must be whole numbers from 1 on, got {k}")
-        kept = np.asarray(references) != -100
-        if not kept.any():
-            raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
-        scores, labels = np.asarray(predictions, dtype=np.float32)[kept], np.asarray(references)[kept]
-        ranks = label_ranks(scores, labels)
-        results: dict = {f"top{size}": float((ranks < size).mean()) for size in sizes}
-        results |= {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
-        if per_class:
-            accuracies = class_accuracies(ranks < sizes[0], labels, scores.shape[1])
-            seen = [accuracy for accuracy in accuracies if accuracy is not None]
-            results |= {"per_class": accuracies, "mean_class_accuracy": float(np.mean(seen))}
-        return results
+        return top_k_accuracy(predictions, references, k, per_class)

@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
@@ -23,28 +23,23 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.data import ConcatDataset, Subset
-from transformers import EvalPrediction, PreTrainedConfig, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedConfig, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
 
 from holovid.data.dataset import ClipDataset, EpochSampler
 from holovid.files import only_writer
-from holovid.metrics.action_accuracy import ActionAccuracy
-from holovid.metrics.mean_average_precision import MeanAveragePrecision
-from holovid.metrics.score_errors import ScoreErrors
-from holovid.metrics.top_k_accuracy import TopKAccuracy
-from holovid.modeling.modeling_common import multi_label_loss, score_loss
-from holovid.modeling.tasks import LABEL, Task, tasks_of
+from holovid.modeling.tasks import tasks_of
 from holovid.publishing.licences import Licence
 from holovid.publishing.push import publish
 from holovid.recipes import Recipe, get_recipe
 from holovid.saving import saved_whole
 from holovid.training.averaging import WeightAverage
 from holovid.training.class_weights import weighted_loss
+from holovid.training.measuring import compute_metrics
 from holovid.training.optimization import build_optimizer, build_schedule
 from holovid.training.picture import save_training_picture
 
-LOSSES = {"multi_label": multi_label_loss, "score": score_loss}  # of kinds that are no classes
 PICTURE_NAME = "training.png"
 # What a recipe decides: a value of one's own would not be looked at, so it is refused.
 OF_THE_RECIPE = (
@@ -149,7 +144,7 @@ class VideoTrainer(Trainer):
             # so there are none to find, and looking for them takes time.
             args.ddp_find_unused_parameters = False
         self.tasks, self.class_weights = tasks_of(model, model.config), class_weights
-        options.setdefault("compute_metrics", partial(measure, tasks=self.tasks))
+        options.setdefault("compute_metrics", partial(compute_metrics, tasks=self.tasks))
         if args.label_names is None:  # the answers; other labels, as those of a film's past, only teach
             args.label_names = [task.labels for task in self.tasks]
         super().__init__(model, args, **options)
@@ -365,55 +360,3 @@ def check_batch(clips: int, devices: int, per_device: int, accumulated: int) -> 
             f"a batch of {batch} clips ({per_device} on each of {devices} devices, accumulated {accumulated} times) "
             f"is larger than the {clips} clips to train on; take fewer at once, or accumulate fewer"
         )
-
-
-def measure(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)) -> dict[str, float]:
-    """Accuracies, or what else these tasks are measured by, and the loss of exactly the clips that they are of.
-
-    Trainer's own `eval_loss` gives way to it: with several processes that one counts clips twice that fill up the last
-    batch. Clips labelled -100 or NaN, which could not be read, count nowhere.
-    """
-    scores, labels = prediction.predictions, prediction.label_ids
-    if not isinstance(scores, tuple):
-        scores = (scores,)
-    if not isinstance(labels, tuple):
-        labels = (labels,)
-    scores = scores[: len(tasks)]  # those that nobody is asked about come after
-    if not tasks[0].has_fields:  # a number that is made of logits, whose loss only the model knows
-        return told(ScoreErrors(keep_in_memory=True).compute(predictions=scores[0], references=labels[0]))
-    loss = sum(
-        LOSSES.get(task.kind, nn.functional.cross_entropy)(
-            torch.from_numpy(some).float(), torch.from_numpy(right)
-        ).item()
-        for task, some, right in zip(tasks, scores, labels, strict=True)
-    )
-    if len(scores) == 1:
-        k = (1, 5) if scores[0].shape[1] > 5 else 1
-        if tasks[0].kind == "score":
-            return {"loss": loss} | told(
-                ScoreErrors(keep_in_memory=True).compute(
-                    predictions=scores[0].reshape(-1), references=labels[0].reshape(-1)
-                )
-            )
-        if tasks[0].kind == "multi_label":
-            return {"loss": loss} | told(
-                MeanAveragePrecision(keep_in_memory=True).compute(predictions=scores[0], references=labels[0], k=k)
-            )
-        return {"loss": loss} | TopKAccuracy(keep_in_memory=True).compute(
-            predictions=scores[0], references=labels[0], k=k
-        )
-    named: dict[str, Any] = {}
-    for task, logits, classes in zip(tasks, scores, labels, strict=True):
-        named |= {f"{task.name}_predictions": logits, f"{task.name}_references": classes}
-    if {task.name for task in tasks} == {"verb", "noun"}:
-        return {"loss": loss} | ActionAccuracy(keep_in_memory=True).compute(**named)
-    measured = {"loss": loss}
-    for task, some, right in zip(tasks, scores, labels, strict=True):
-        found = measure(EvalPrediction(some, right), [task])
-        measured |= {f"{task.name}_{name}": value for name, value in found.items() if name != "loss"}
-    return measured
-
-
-def told(measured: dict[str, Any]) -> dict[str, float]:
-    """Of metrics those that are one number, which loggers take."""
-    return {name: value for name, value in measured.items() if isinstance(value, (int, float))}
