@@ -101,7 +101,7 @@ def test_what_is_imported_is_asked_for():
         for path in (ROOT / folder).rglob("*.py"):
             tree = ast.parse(path.read_text())
             for node in ast.walk(tree):
-                if isinstance(node, ast.With) and ast.unparse(node.items[0]).startswith("needed("):
+                if isinstance(node, ast.With) and ast.unparse(node.items[0]).startswith(("needed('", 'needed("')):
                     call = node.items[0].context_expr
                     extra = call.keywords[0].value.value if call.keywords else EXTRAS[call.args[0].value]
                     guarded += [(name, extra) for name in imported_packages(node)]
