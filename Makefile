@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo ablation explain bench test test-all quick lint types upstream mutants lock newest lowest nightly \
+.PHONY: demo ablation explain bench bench-long test test-all quick lint types upstream mutants lock newest lowest nightly \
 	upstream-newest upstream-lowest clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
@@ -16,8 +16,12 @@ ablation: .venv/ready  ## what each mechanism is for, measured: docs/ablation.md
 explain: .venv/ready  ## are explanations true? all families and methods, docs/explanations.md
 	$(BIN)/python examples/explanations.py --table docs/explanations.md
 
-bench: .venv/ready  ## speed and memory, as ratios to what the machine can: examples/benchmark/RESULTS.md
+bench: .venv/ready  ## speed, as ratios to what the machine can, in 25 minutes: examples/benchmark/RESULTS.md
 	$(BIN)/python examples/benchmark/run.py
+
+bench-long: .venv/ready  ## what takes longer, added to it: training, memory, films, other models
+	$(BIN)/python examples/benchmark/run.py --add --minutes 90 \
+		--questions beside films allocation training_memory training_step
 
 # Together test and test-all run every test once.
 TESTS := -m pytest -n 2 --dist worksteal

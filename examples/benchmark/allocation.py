@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from forward import forward_row
-from limit import QUICK, Limit, outcome
+from limit import QUICK, Limit
 from reporting import parse, report
 from subjects import SUBJECTS, clip_text, make_inputs, make_model
+from turns import outcome
 
 from holovid.allocator import keep_memory
 

@@ -8,7 +8,6 @@ same without what both have in any case, four times the weights: they, gradients
 """
 
 import json
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from torchvision.models import get_model
 from torchvision.ops import StochasticDepth
 from training_memory import peak_of
 from training_step import step_of
+from turns import take_turns, told
 
 from holovid.allocator import keep_memory
 from holovid.conversion.from_video_swin import from_torchvision
@@ -97,19 +97,17 @@ QUICKEST = ["timesformer", "video-swin-t"]  # ten minutes on two cores; the othe
 
 
 def forward(sides: tuple[Side, Side], batch: int, limit: Limit, repeat: int) -> dict[str, Any]:
-    """Seconds of both, taking turns after one turn that warms up, and the limit before and after ours."""
+    """Both and the limit take turns."""
     ours, theirs = sides
     clip = ours.clip(batch)
     gflop = model_facts(ours.model.config, type(ours.model)).gflop * batch  # type: ignore[arg-type]
-    over_theirs, of_the_limit = [], []
     with torch.inference_mode():
-        for turn in range(repeat + 1):
-            before, own = limit(), stopwatch(lambda: ours.logits(clip))
-            after, other = limit(), stopwatch(lambda: theirs.logits(clip))
-            if turn:
-                over_theirs.append(own / other)
-                of_the_limit.append(gflop / own / statistics.mean((before, after)))
-    return {"what": "forward pass", "batch": batch, "over_theirs": over_theirs, "of_the_limit": of_the_limit}
+        row = take_turns(lambda: ours.logits(clip), gflop, limit, lambda: theirs.logits(clip), gflop, repeat=repeat)
+    return {
+        "what": "forward pass", "batch": batch, "of_the_limit": row["ratios"], "interval": row["interval"],
+        "over_theirs": [1 / ratio for ratio in row["over_peer"]],
+        "peer_interval": [1 / ratio for ratio in reversed(row["peer_interval"])],
+    }  # fmt: skip
 
 
 def training(sides: tuple[Side, Side], repeat: int) -> dict[str, Any]:
@@ -156,11 +154,11 @@ def measure(name: str, limit: Limit, args: Any) -> list[dict[str, Any]]:
 
 def cells(row: dict[str, Any]) -> list[str]:
     """A row for people."""
-    ratio = spread(row["over_theirs"])
+    ratio = told(row["over_theirs"], row["peer_interval"]) if "peer_interval" in row else spread(row["over_theirs"])
     if "activations" in row:
         ratio += f"; without what both have, {row['activations'][0]:.2f}"
     clip = f"{row['frames']} x {row['size'][0]}²"
-    limit = spread(row["of_the_limit"]) if "of_the_limit" in row else ""
+    limit = told(row["of_the_limit"], row["interval"]) if "of_the_limit" in row else ""
     return [row["model"], clip, row["beside"], str(row["batch"]), row["what"], ratio, limit]
 
 

@@ -3,17 +3,15 @@
 What every other question of this folder is a ratio to. The limit is that of `torch.mm(rows, weight.T)`, with the
 weight as `nn.Linear` keeps it and into memory that is there already, of the type and the threads of the model; on an
 x86 CPU in float32 also that of oneDNN, where torch takes MKL. Its shapes are those of a ViT-B's two largest products
-and of a large square; the fastest of them all counts, and is kept up for half a second, since a model has to keep its
-rate up too. No model can be faster but by computing less.
+and of a large square; the fastest of them all counts, and is kept up for a third of a second, as a model has to keep
+its rate up too. No model can be faster but by computing less.
 
-A machine's speed drifts, so the limit is taken before and after each repetition of whatever is measured, and compared
-with that one alone: see `Timing`.
+A machine's speed drifts, so whatever is measured takes turns with the limit: see turns.py.
 """
 
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -26,11 +24,9 @@ PRODUCTS = {  # device -> (rows, inner, columns): a clip of 8 frames is 8 * 197 
     "cpu": ((1576, 768, 3072), (1576, 3072, 768), (2048, 2048, 2048)),
     "cuda": ((50_432, 768, 3072), (50_432, 3072, 768), (8192, 8192, 8192)),
 }
-KEPT_UP = 0.5  # seconds that a product is repeated
+KEPT_UP = 0.3  # seconds that a product is repeated
 QUICK: dict[str, Any] = {"products": ((64, 64, 64),), "kept_up": 0.0}  # where only seeing it run matters
-WARM = 3.0  # seconds; a first repetition that takes longer counts, for what warming up costs does not show in it
 CUDA_WARM = 4  # calls in which kernels are compiled and chosen, and CUDA graphs recorded
-LONG = 20.0  # seconds; no repetition begins after so many
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TORCH, ONEDNN = "torch.mm", "oneDNN"
 NO_CUDA, NO_TIME = "not run: no CUDA", "left out: no time"
@@ -98,66 +94,11 @@ class Limit:
         return self.rate(self.fastest)
 
 
-@dataclass
-class Timing:
-    """Repetitions of something that takes `gflop` 10^9 operations: their seconds, and the limits between which each
-    of them ran (one more than repetitions)."""
-
-    gflop: float
-    seconds: list[float] = field(default_factory=list)
-    limits: list[float] = field(default_factory=list)
-
-    @property
-    def ratios(self) -> list[float]:
-        """Of each repetition: its rate over the mean of the limits before and after it."""
-        around = zip(self.limits, self.limits[1:], strict=False)
-        return [
-            self.gflop / seconds / statistics.mean(pair) for seconds, pair in zip(self.seconds, around, strict=True)
-        ]
-
-
-def timed(
-    call: Callable[[], Any], gflop: float, limit: Limit, repeat: int = 3, patience: float = float("inf")
-) -> dict[str, Any]:
-    """`repeat` repetitions of a call, or as many as begin within `LONG` seconds, after one that warms up (`WARM`).
-
-    Returns the fields of a row. When half the limit's rate would take longer than `patience` seconds, nothing is run,
-    and the row says so.
-    """
-    about = {"device": limit.device, "dtype": limit.dtype}
-    timing = Timing(gflop, limits=[limit()])
-    expected = 2 * gflop / timing.limits[0]
-    if expected > patience:
-        return about | {"outcome": f"left out: about {max(1, round(expected / 60))} minutes"}
-    for _ in range(CUDA_WARM if limit.device == "cuda" else 0):
-        call()
-    first = stopwatch(call, limit.device)
-    limit_after = limit()
-    if first > WARM:
-        timing.seconds.append(first)
-        timing.limits.append(limit_after)
-    else:
-        timing.limits = [limit_after]
-    while len(timing.seconds) < repeat and sum(timing.seconds) < LONG:
-        timing.seconds.append(stopwatch(call, limit.device))
-        timing.limits.append(limit())
-    return about | asdict(timing) | {"ratios": timing.ratios}
-
-
 def spread(values: list[float], digits: int = 2) -> str:
     """ "0.86 (0.85 to 0.88)": the median and the range."""
     statistic = statistics.median(values), min(values), max(values)
     middle, lowest, highest = (f"{value:.{digits}f}" for value in statistic)
     return middle if len(values) == 1 else f"{middle} ({lowest} to {highest})"
-
-
-def outcome(row: dict[str, Any]) -> str:
-    """What a row of a `Timing` came to, for people. Seconds mean something on a known GPU only."""
-    if "outcome" in row:
-        return row["outcome"]
-    clock = f", {1000 * statistics.median(row['seconds']):.1f} ms" if row["device"] == "cuda" else ""
-    times = f", {len(row['seconds'])} times" if len(row["seconds"]) > 1 else ", once"
-    return spread(row["ratios"]) + clock + times
 
 
 def devices() -> list[str]:

@@ -1,4 +1,4 @@
-"""The rounds that forward.py and training_step.py make: every model on the CPU, and on a GPU at its best batch."""
+"""The rows of forward.py and training_step.py: every model on the CPU, and on a GPU at its best batch."""
 
 import argparse
 import gc
@@ -8,16 +8,25 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from limit import DTYPES, NO_CUDA, NO_TIME, QUICK, Limit, outcome
+from limit import DTYPES, NO_CUDA, NO_TIME, QUICK, Limit
 from reporting import progress
 from subjects import SUBJECTS, clip_text, describe
+from turns import outcome, told
 
 Row = dict[str, Any]
 RowMaker = Callable[..., Row]  # (name of a subject, limit, batch, compiled, quick=, repeat=, patience=) -> its row
 CUDA_BATCHES = (1, 4, 8, 16, 32, 64, 128)
-HEADINGS = ["model", "frames x pixels", "batch", "how", "attention", "GFLOP a clip", "of the limit"]
+HEADINGS = [
+    "model", "frames x pixels", "batch", "how", "attention", "GFLOP a clip", "of the limit", "fastest over fastest",
+    "rate over that of",
+]  # fmt: skip
 OPTIONS: dict[str, dict[str, Any]] = {
-    "models": {"nargs": "+", "choices": list(SUBJECTS), "default": list(SUBJECTS), "help": "which of them"},
+    "models": {
+        "nargs": "+",
+        "choices": list(SUBJECTS),
+        "default": [name for name in SUBJECTS if SUBJECTS[name].ours],
+        "help": "which",
+    },
     "dtypes": {"nargs": "+", "choices": list(DTYPES), "default": list(DTYPES), "help": "on the CPU"},
     "patience": {"type": float, "default": 100.0, "help": "seconds; longer repetitions are left out"},
     "seconds": {"type": float, "default": float("inf"), "help": "no row begins after so many"},
@@ -73,4 +82,6 @@ def cells(row: Row) -> list[str]:
     gflop = f"{row['gflop_a_clip']:.0f}" if "gflop_a_clip" in row else ""
     batch, attention = str(row.get("batch", "")), row.get("attention", "")
     clip = clip_text(row) if "frames" in row else ""
-    return [row["model"], clip, batch, how, attention, gflop, outcome(row)]
+    fastest = f"{row['fastest']:.2f}" if "fastest" in row else ""
+    peer = f"{row['peer']}: {told(row['over_peer'], row['peer_interval'])}" if row.get("over_peer") else ""
+    return [row["model"], clip, batch, how, attention, gflop, outcome(row), fastest, peer]

@@ -97,6 +97,10 @@ SUBJECTS = {
     "vivit": Subject("ViViT-B/16x2", VivitForVideoClassification, VivitConfig),
     "vjepa2": Subject("V-JEPA 2 ViT-L/16", VJEPA2ForVideoClassification, VJEPA2Config, {}, SMALL_VJEPA2),
 }
+# whose rate stands beside that of which: of the same model where there is one, else of one like it
+PEERS = dict.fromkeys(("xvit-8", "xvit-16", "cast", "cava", "ca2st", "avt"), "videomae") | {
+    "timesformer": "timesformer-transformers"
+}
 
 
 def clip_shape(config: PreTrainedConfig) -> tuple[int, int, int, int]:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from limit import DTYPES, Limit, timed
+from limit import DTYPES, Limit
 from reporting import parse, report
 from rounds import HEADINGS, OPTIONS, cells, rows
 from subjects import SUBJECTS, count_gflop, describe, make_inputs, make_model
 from torch import Tensor, nn
+from turns import take_turns
 
 from holovid.allocator import keep_memory
 
@@ -45,7 +46,7 @@ def step_of(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
 def training_row(
     name: str, limit: Limit, batch: int = 1, compiled: bool = False, quick: bool = False, **timing: Any
 ) -> dict[str, Any]:
-    """One model at one batch; `timing` goes to `timed`."""
+    """One model at one batch; `timing` goes to `take_turns`."""
     subject = SUBJECTS[name]
     config = subject.make_config(quick)
     gflop = count_gflop(subject, config, training=True)
@@ -55,7 +56,7 @@ def training_row(
     run = torch.compile(model, fullgraph=subject.ours) if compiled else model
     step = training_step(model, inputs, run)
     with torch.autocast(limit.device, torch.bfloat16, enabled=DTYPES[limit.dtype] == torch.bfloat16):
-        measured = timed(step, gflop * batch, limit, **timing)
+        measured = take_turns(step, gflop * batch, limit, **timing)
     return describe(subject, config, model) | {"batch": batch, "compiled": compiled, "gflop_a_clip": gflop} | measured
 
 
