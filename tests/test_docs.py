@@ -203,6 +203,7 @@ def test_page_runs(page, tmp_path, forks):
         assert len(rows) == 16 * 2 and {row["label"] for row in rows} == {"left", "right"}
         assert len(list((tmp_path / "small").rglob("*.mp4"))) == 80 and (tmp_path / "set.png").is_file()
         assert "Nothing is wrong with it." in "".join(printed)
+        assert "ClassLabel(names=['left', 'right'])" in printed[-2]
     if page == "explanations":
         assert printed[0].startswith("relevance (2, 8, 4, 4) (2, 8) None") and (tmp_path / "why.png").is_file()
     if page == "embeddings":

@@ -13,14 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, Video, load_dataset
+import pyarrow
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, Video, load_dataset, load_from_disk
 from transformers.utils import logging
 
 from holovid.configuration.class_names import class_names as numbered_names
 from holovid.data.action_lists import LISTS, read_clips_of
 from holovid.data.answers import holds_lists, read_classes, wanted_kind, with_numbers, with_score_column
 from holovid.data.clip_folders import find_classes, first_of, visible
-from holovid.data.table_files import is_url, read_table, what_there_is, with_videos
+from holovid.data.table_files import is_url, one_line, read_table, what_there_is, with_videos
 from holovid.modeling.tasks import PROBLEM_TYPES
 
 logger = logging.get_logger(__name__)
@@ -36,6 +37,7 @@ SPLIT_OF = {
     "test": "test",
     "testing": "test",
 }
+SAVED = ("dataset_dict.json", "state.json")  # one of them is in what `save_to_disk` writes
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 NUMBER = re.compile(r"0|-?[1-9][0-9]*")  # and not "007", which is a name
 SECONDS = re.compile("u?int[0-9]+|float[0-9]+|null")  # types of columns that may hold them
@@ -75,7 +77,8 @@ def load_clips(
               50 Salads (.bundle), with the targets "action", which "label" stands for, and in the first two also
               "verb" and "noun"; and of sets of events that are seen and heard, AVE (.txt) and LLP (.csv). Videos are
               found by their names, anywhere below `root`;
-            - a mapping of the name of a split to a folder or table of its own;
+            - a folder that `save_to_disk` of `datasets` wrote, with a column of videos;
+            - a mapping of the name of a split to a folder or table of its own, such as a `DatasetDict`;
             - the id of a data set of the Hub with a column of videos: `owner/name`.
         target: the column, or columns, of right answers. For numbers "label" and "quality" also stand for a column
             `quality`, `score` or `mos`, if there is one of them.
@@ -180,6 +183,8 @@ def read_source(
             f"clips are a folder, a table, a mapping of splits or a Dataset, got a {type(source).__name__}"
         )
     path = Path(source)
+    if any((path / name).is_file() for name in SAVED):
+        return read_saved(path)
     if path.is_dir():
         return read_folder(path, root, targets)
     if path.is_file():
@@ -190,6 +195,15 @@ def read_source(
         f"there is no {source_name(source)}; clips are a folder, a table ({', '.join(sorted(LISTS))}) or a "
         "data set of the Hub, owner/name"
     )
+
+
+def read_saved(path: Path) -> dict[str, Dataset]:
+    try:
+        clips = load_from_disk(str(path))
+    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
+        raise ValueError(f"{path} was written by save_to_disk, and cannot be loaded: {one_line(error)}") from error
+    tables = {"train": clips} if isinstance(clips, Dataset) else clips
+    return {SPLIT_OF.get(str(split), str(split)): with_videos(rows, str(path), None) for split, rows in tables.items()}
 
 
 def read_hub(source: str) -> dict[str, Dataset]:
