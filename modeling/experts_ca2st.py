@@ -26,6 +26,7 @@ from transformers.utils import (
 
 from holovid.modeling.audio_positions import cut_audio_positions
 from holovid.modeling.modeling_common import resize_position_embeddings
+from holovid.modeling.reachable import check_reachable
 from holovid.modeling.weight_files import KINDS, check_weight_files, damage_named, shard_names
 
 logger = logging.get_logger(__name__)
@@ -119,8 +120,8 @@ def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
     """Read an expert's configuration and tensors.
 
     `hub` are what `from_pretrained` takes for the Hub: `revision`, `token`, `cache_dir`, `local_files_only`, ...
-    Raises `ValueError` when the source is not a model of the right kind or has a tensor of unknown purpose, `OSError`
-    when there is none.
+    Raises `ValueError` when the source is not a model of the right kind or has a tensor of unknown purpose, and
+    after one request for a name of no model; `OSError` when files are missing.
     """
     if isinstance(source, PreTrainedModel):
         read = Expert(source.config, source.state_dict(), [])
@@ -133,6 +134,8 @@ def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
         check_weight_files(source)
         read = Expert(AutoConfig.from_pretrained(source), read_tensors(source), [], os.path.abspath(source))
     else:
+        if hub.keys() <= {"revision"}:  # what else is given says where else to look, and as whom
+            check_reachable(source, hub.get("revision"))
         # configuration and tensors are of one commit, whatever is pushed in between
         hub["revision"] = commit = extract_commit_hash(cached_file(source, CONFIG_NAME, **hub), None)
         config, tensors = AutoConfig.from_pretrained(source, **hub), read_tensors(source, **hub)

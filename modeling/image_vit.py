@@ -10,6 +10,7 @@ from transformers import AutoConfig, ViTModel
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
+from holovid.modeling.reachable import check_reachable
 from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named
 
 logger = logging.get_logger(__name__)
@@ -57,12 +58,16 @@ def load_source(
         unused: beginnings of names that a checkpoint may have beside the model's tensors.
         options: of `from_pretrained`.
 
-    Raises `ValueError` for a model of another type, and for a checkpoint that lacks tensors.
+    Raises `ValueError` for a model of another type, a checkpoint that lacks tensors, and a name of no model.
     """
     name, model_type = model_class.__name__.removesuffix("Model"), model_class.config_class.model_type
     if not isinstance(source, str | os.PathLike | PreTrainedModel):
         raise ValueError(f"source must be a Hub id, a folder or a transformers {name}, got a {type(source).__name__}")
-    config = AutoConfig.from_pretrained(source) if isinstance(source, str | os.PathLike) else source.config
+    if isinstance(source, PreTrainedModel):
+        config = source.config
+    else:
+        check_reachable(source)
+        config = AutoConfig.from_pretrained(source)
     if config.model_type != model_type:
         raise ValueError(f"source must be a transformers {name}, got a {config.model_type} model")
     if isinstance(source, PreTrainedModel):

@@ -10,6 +10,7 @@ from transformers import AutoModel, PreTrainedConfig
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
+from holovid.modeling.reachable import check_reachable
 from holovid.modeling.weight_files import check_all_there, damage_named, some
 
 # what pools is an image model's own head, not trained in most checkpoints, and of a clip a video model's
@@ -25,10 +26,11 @@ def build_inner_model(config: PreTrainedConfig) -> PreTrainedModel:
 def read_inner_model(source: str | os.PathLike | PreTrainedModel) -> PreTrainedModel:
     """The base model of a Hub id, a folder, or a model. A head on top of it is left out.
 
-    Raises `ValueError` for a checkpoint that is damaged, or lacks tensors of it.
+    Raises `ValueError` for a checkpoint that is damaged, or lacks tensors of it, and for a name of no model.
     """
     if isinstance(source, PreTrainedModel):
         return source.base_model
+    check_reachable(source)
     with damage_named(source):
         model, loading = AutoModel.from_pretrained(source, output_loading_info=True)
     check_all_there(str(source), loading | {"unexpected_keys": ()}, new=("pooler.",))

@@ -13,8 +13,8 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from holovid.configuration.suggestions import did_you_mean
+from holovid.modeling.reachable import CONFIGURATIONS
 
-CONFIGURATIONS = ("config.json", "adapter_config.json")
 TABLES = (".bundle", ".csv", ".parquet", ".txt")
 PATH_COLUMNS = ("path", "file_name", "video", "name")  # the first of them that a table has tells where its clips are
 # what tables call the score of a clip, in small letters or capitals, and what it is called where nobody says

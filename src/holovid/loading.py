@@ -21,9 +21,9 @@ from transformers.utils import CONFIG_NAME
 
 from holovid.cheap_checks import check_model_name
 from holovid.families.family import families, family_of
+from holovid.modeling.reachable import check_reachable
 from holovid.modeling.tasks import tasks_of
 from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named, first_line, some
-from holovid.reachable import check_reachable
 from holovid.travelling import is_ours
 
 ADAPTERS = "adapter_config.json"  # of PEFT

@@ -2,7 +2,7 @@
 
 SHARED_BY_MODELS = {
     "class_names.py", "configuration_common.py", "field_checks.py", "linear.py", "model_inputs.py",
-    "modeling_common.py", "suggestions.py", "tasks.py", "weight_files.py",
+    "modeling_common.py", "reachable.py", "suggestions.py", "tasks.py", "weight_files.py",
 }  # fmt: skip
 XVIT_SOURCE = SHARED_BY_MODELS | {
     "configuration_xvit.py", "frames_in_patches.py", "image_vit.py", "modeling_xvit.py", "vit_parts.py",

@@ -25,8 +25,8 @@ from holovid.families.family import (
     variants,
 )
 from holovid.loading import class_of, heads_of, load_whole, read_config, read_processor
+from holovid.modeling.reachable import check_reachable
 from holovid.modeling.tasks import Kind, Task, tasks_of
-from holovid.reachable import check_reachable
 from holovid.recipes import Recipe
 from holovid.training.arguments import RunArguments
 

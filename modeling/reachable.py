@@ -1,3 +1,4 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
 """Whether there is a model of a name, asked once: what loads files asks ten times, for a minute and a half."""
 
 import os
@@ -14,8 +15,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import httpx, validate_repo_id
 
-from holovid.cheap_checks import CONFIGURATIONS
-
+CONFIGURATIONS = ("config.json", "adapter_config.json")  # of which a model has one at least
 FOUND_BY_WHO_LOADS = (GatedRepoError, RemoteEntryNotFoundError, RevisionNotFoundError)  # and well said by it
 
 
@@ -55,3 +55,6 @@ def check_reachable(model: str | os.PathLike, revision: str | None = None) -> No
         raise ValueError(
             f"there is no folder {name!r} here, and the Hub at {constants.ENDPOINT} cannot be asked for it: {reason}"
         ) from error
+
+
+__all__ = ["CONFIGURATIONS", "check_reachable"]

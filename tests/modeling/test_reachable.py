@@ -12,8 +12,14 @@ from huggingface_hub import constants
 from tiny_xvit import tiny
 
 import holovid
+from holovid import (
+    CA2STForVideoClassification,
+    TimeSformerForVideoClassification,
+    WhereWhenForVideoClassification,
+    XViTForVideoClassification,
+)
+from holovid.modeling.reachable import check_reachable
 from holovid.processing.processing_holovid import HolovidProcessor
-from holovid.reachable import check_reachable
 from holovid.recipes import get_recipe
 from holovid.training.arguments import RunArguments
 from holovid.training.starting_points import find_start
@@ -33,6 +39,22 @@ def test_a_name_of_no_model(hub):
     with pytest.raises(ValueError, match="no folder 'no/where' here"):
         find_start(run, get_recipe("cast-ssv2"))
     assert hub.requests == 2
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda: CA2STForVideoClassification.from_experts(space="no/where", time="no/where"),
+        lambda: WhereWhenForVideoClassification.from_experts(visual="no/where", audio="no/where"),
+        lambda: XViTForVideoClassification.from_image_model("no/where"),
+        lambda: TimeSformerForVideoClassification.from_transformers("no/where"),
+    ],
+    ids=["experts", "inner-models", "image-model", "transformers"],
+)
+def test_a_name_to_start_from(hub, start):
+    with pytest.raises(ValueError, match="no folder 'no/where' here, and the Hub has no model of this name"):
+        start()
+    assert hub.requests == 1
 
 
 def test_a_hub_that_is_ill(hub):
