@@ -5,8 +5,9 @@
 
 What differs from Trainer, each for a reason that stands where it is done: the optimiser and its schedule, the order of
 clips, checkpoints that are whole or not there, an error for a loss that is not a number, how fast clips are and how
-long they were waited for, and `training.png`. Distributed training, precision, compilation, logging and the rest are
-Trainer's. `prepare` in preparation.py makes model, arguments and data sets from what a user asks for.
+long they were waited for, a word on what is waited for where nothing moves, and `training.png`. Distributed training,
+precision, compilation, logging and the rest are Trainer's. `prepare` in preparation.py makes model, arguments and data
+sets from what a user asks for.
 """
 
 import math
@@ -14,7 +15,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from torch.utils.data import ConcatDataset, Subset
 from transformers import PreTrainedConfig, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
+from transformers.utils.import_utils import is_in_notebook
 
 from holovid.data.dataset import ClipDataset, EpochSampler
 from holovid.files import only_writer
@@ -39,6 +41,7 @@ from holovid.training.class_weights import weighted_loss
 from holovid.training.measuring import compute_metrics
 from holovid.training.optimization import build_optimizer, build_schedule
 from holovid.training.picture import save_training_picture
+from holovid.training.waiting import said_if_long, waiting_for_clips, waiting_for_the_first_step
 
 PICTURE_NAME = "training.png"
 # What a recipe decides: a value of one's own would not be looked at, so it is refused.
@@ -158,6 +161,10 @@ class VideoTrainer(Trainer):
             self.add_callback(self.average)
         self.stopwatch = Stopwatch()
         self.add_callback(Housekeeping(self))
+        if is_in_notebook():
+            from holovid.training.notebook_table import use_notebook_table  # which needs IPython
+
+            use_notebook_table(self)
         self.sampler: EpochSampler | None = None
         self.last_finite_loss: float | None = None
         self.saving_below: Path | None = None
@@ -195,12 +202,18 @@ class VideoTrainer(Trainer):
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list, Any]:
         self.stopwatch.start()
-        batches, num_items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        is_first = self.last_finite_loss is None
+        with self.said_if_long(waiting_for_clips(self.args.dataloader_num_workers, is_first)):
+            batches, num_items = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.stopwatch.waited += self.stopwatch.stop()
         self.stopwatch.start()
         clips = sum(len(next(iter(batch.values()))) for batch in batches)
         self.stopwatch.clips += clips * self.accelerator.num_processes
         return batches, num_items
+
+    def said_if_long(self, sentence: str) -> AbstractContextManager:
+        """`said_if_long` on the first of several processes."""
+        return said_if_long(sentence) if self.is_world_process_zero() else nullcontext()
 
     def compute_loss(
         self, model: nn.Module, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -211,7 +224,9 @@ class VideoTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch: Any = None) -> torch.Tensor:
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        of_the_first = self.said_if_long(waiting_for_the_first_step(self.args.torch_compile))
+        with of_the_first if self.last_finite_loss is None else nullcontext():
+            loss = super().training_step(model, inputs, num_items_in_batch)
         value = loss.item() * self.current_gradient_accumulation_steps
         if not math.isfinite(value):
             before = "there was none before" if self.last_finite_loss is None else f"before: {self.last_finite_loss:g}"
