@@ -69,6 +69,10 @@ def test_help_has_an_example(holovid, command):
     assert f" holovid {command} " in holovid(*command.split(), "--help").output
 
 
+def test_the_usage_of_train_has_clips(holovid):
+    assert " holovid train {data} [OPTIONS]" in holovid("train", "--help").output
+
+
 def test_train_lists_what_can_be_given(holovid):
     listed = " ".join(holovid("train", "--options").stdout.split())
     for name in ("on_broken", "what to do about clips that cannot be read.", "num_train_epochs,", "fsdp,"):

@@ -28,7 +28,7 @@ from holovid.commands.probe import probe
 from holovid.commands.push import push
 from holovid.commands.search import search
 from holovid.commands.timeline import timeline
-from holovid.commands.train import train
+from holovid.commands.train import USAGE, train
 from holovid.commands.watch import watch
 
 COMMANDS = (
@@ -105,4 +105,6 @@ data.command()(check)
 data.command()(shrink)
 data.command()(split)
 for command in COMMANDS:
-    app.command(context_settings=CONTEXT if command in (convert, train) else None)(ungrouped(command))
+    takes_more = {"context_settings": CONTEXT} if command in (convert, train) else {}
+    usage = {"options_metavar": USAGE} if command is train else {}
+    app.command(**takes_more, **usage)(ungrouped(command))

@@ -14,6 +14,7 @@ from holovid.training.run_options import RunArguments, check_run, meanings, trai
 
 # what transformers' TrainingArguments has is not known before transformers is imported
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
+USAGE = "{data} [OPTIONS]"  # clips are among what transformers parses, so typer does not know of them
 IF_STOPPED = "the same command with --resume_from_checkpoint true goes on from the newest checkpoint"
 
 

@@ -3,10 +3,11 @@
 import math
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
-from transformers import TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 from transformers.utils import logging
 
 from holovid.families.family import variants
@@ -29,17 +30,31 @@ FEW_STEPS = 10  # of an epoch
 WORTH_THREADS = 5_000_000
 
 
-def run_training(arguments: Sequence[str]) -> None:
-    """Train, save and evaluate as a command line says, after `check_run` has looked at it.
+@dataclass
+class Run:
+    """What a command line asks for, ready to be trained by `trainer`."""
 
-    In the output folder it leaves the model and its processor, checkpoints, training.png, all_results.json, and
-    training.json for the model's card. The first process says what is trained, and which command tries it.
+    run: RunArguments
+    args: TrainingArguments
+    parts: Preparation
+    trainer: VideoTrainer
+
+
+def build_run(
+    arguments: Sequence[str], model_init: Callable[[PreTrainedModel], Callable[[], PreTrainedModel]] | None = None
+) -> Run:
+    """A run as `holovid train` makes it of its arguments, which `check_run` has looked at.
+
+    Args:
+        arguments: of the command line.
+        model_init: for `hyperparameter_search`: makes of the model what makes that of each trial.
 
     Raises `ValueError` and `OSError` as `parse_arguments`, `prepare` and `VideoTrainer` do.
+
+    >>> run = build_run(["clips", "--model", "xvit", "--target", "motion", "--output", "run"])  # doctest: +SKIP
+    >>> run.trainer.train()  # doctest: +SKIP
     """
-    logging.disable_progress_bar()  # of writing files; that of training stays
     run, args = parse_arguments(arguments)
-    checkpoint = resume_point(args, files=[] if run.ema_decay is None else [AVERAGE_NAME])
     parts = prepare(run, args.seed, args.data_seed, validate=args.eval_strategy != "no")
     if parts.recipe.fits_clips:  # whose batch and epochs are known by now
         best, more_is_better = best_metric(tasks_of(parts.model, parts.model.config))
@@ -50,7 +65,7 @@ def run_training(arguments: Sequence[str]) -> None:
     if args.device.type == "cpu" and parts.model.num_parameters() < WORTH_THREADS:
         torch.set_num_threads(1)
     trainer = VideoTrainer(
-        parts.model,
+        parts.model if model_init is None else None,
         args,
         recipe=parts.recipe,
         class_weights=parts.class_weights,
@@ -58,9 +73,27 @@ def run_training(arguments: Sequence[str]) -> None:
         train_dataset=parts.train,
         eval_dataset=parts.validation,
         processing_class=parts.processor,
+        model_init=None if model_init is None else model_init(parts.model),
     )
     if args.load_best_model_at_end and parts.recipe.patience:
         trainer.add_callback(EarlyStop(math.ceil(parts.recipe.patience * args.num_train_epochs)))
+    return Run(run, args, parts, trainer)
+
+
+def run_training(arguments: Sequence[str]) -> None:
+    """Train, save and evaluate as a command line says, after `check_run` has looked at it.
+
+    In the output folder it leaves the model and its processor, checkpoints, training.png, all_results.json, and
+    training.json for the model's card. The first process says what is trained, and which command tries it.
+
+    Raises `ValueError` and `OSError` as `parse_arguments`, `prepare` and `VideoTrainer` do.
+    """
+    logging.disable_progress_bar()  # of writing files; that of training stays
+    # looked at before the clips, which take longer
+    run, args = parse_arguments(arguments)
+    checkpoint = resume_point(args, files=[] if run.ema_decay is None else [AVERAGE_NAME])
+    built = build_run(arguments)
+    run, args, parts, trainer = built.run, built.args, built.parts, built.trainer
     speaks = trainer.is_world_process_zero()
     if speaks:
         print(parts.summary(args))

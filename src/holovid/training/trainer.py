@@ -17,7 +17,6 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +82,7 @@ class Housekeeping(TrainerCallback):
 
     def __init__(self, trainer: "VideoTrainer"):
         self.trainer = trainer
+        self.next_drawing = 0.0  # on the monotonic clock
 
     def on_epoch_begin(self, args, state, control, **kwargs):
         # Where a run is resumed the batches are wrapped once more, and behind that accelerate does not find the
@@ -97,7 +97,10 @@ class Housekeeping(TrainerCallback):
         control.should_log = True  # also where an epoch has fewer steps than there are between two logs
 
     def on_evaluate(self, args, state, control, **kwargs):
-        self.draw(args, state)
+        # Of a tiny run, drawing took longer than training: it may take a twentieth of the time.
+        if (started := time.monotonic()) >= self.next_drawing:
+            self.draw(args, state)
+            self.next_drawing = time.monotonic() + 20 * (time.monotonic() - started)
 
     def on_train_end(self, args, state, control, **kwargs):
         self.draw(args, state)
@@ -110,7 +113,8 @@ class Housekeeping(TrainerCallback):
 class VideoTrainer(Trainer):
     """
     Args:
-        model, args, and all else: as for Trainer. `args.learning_rate` is the peak for the total batch in use, see
+        model, args, and all else: as for Trainer. For `hyperparameter_search` the model is `None`, and `model_init`
+            makes that of each trial. `args.learning_rate` is the peak for the total batch in use, see
             `Recipe.scaled_learning_rate`; `args.weight_decay` is used as it is; `args.warmup_steps` of 0 means the
             share that warm-up has in the recipe.
         recipe: a [`Recipe`] or the name of one.
@@ -120,8 +124,8 @@ class VideoTrainer(Trainer):
 
     Raises `ValueError` for a recipe of another family, for arguments that a recipe decides (`optim`,
     `lr_scheduler_type`, ...), for a `ClipDataset` whose classes are not the model's, for more processes than clips and
-    batches larger than the training set, for `ema_decay` with FSDP, for FSDP on CPUs, and while training when the loss
-    is not a finite number.
+    batches larger than the training set, for `ema_decay` with FSDP or `model_init`, for FSDP on CPUs, and while
+    training when the loss is not a finite number.
     """
 
     optimizer: Any  # which accelerate wraps
@@ -129,7 +133,7 @@ class VideoTrainer(Trainer):
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: PreTrainedModel | None,
         args: TrainingArguments,
         *,
         recipe: Recipe | str,
@@ -138,18 +142,18 @@ class VideoTrainer(Trainer):
         **options: Any,
     ):
         self.recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
-        self.recipe.check_model(model.config)
-        check_arguments(args, options.get("train_dataset"))
-        for dataset in (options.get("train_dataset"), options.get("eval_dataset")):
-            check_dataset(model.config, dataset)
+        self.class_weights = class_weights
+        self.given_sets = (options.get("train_dataset"), options.get("eval_dataset"))
+        check_arguments(args, self.given_sets[0])
+        if model is not None:
+            self.look_at(model, args)
+        elif ema_decay is not None:
+            raise ValueError("ema_decay averages the weights of one model, and model_init makes several")
         if args.ddp_find_unused_parameters is None:
             # Every parameter that is trained gets a gradient in every step (of zeros, if it cannot change anything),
             # so there are none to find, and looking for them takes time.
             args.ddp_find_unused_parameters = False
-        self.tasks, self.class_weights = tasks_of(model, model.config), class_weights
-        options.setdefault("compute_metrics", partial(compute_metrics, tasks=self.tasks))
-        if args.label_names is None:  # the answers; other labels, as those of a film's past, only teach
-            args.label_names = [task.labels for task in self.tasks]
+        options.setdefault("compute_metrics", lambda prediction: compute_metrics(prediction, self.tasks))
         super().__init__(model, args, **options)
         if args.fsdp and not self.is_fsdp_enabled:
             raise ValueError("FSDP needs GPUs: on CPUs accelerate would copy the model instead; leave --fsdp out")
@@ -169,6 +173,21 @@ class VideoTrainer(Trainer):
         self.last_finite_loss: float | None = None
         self.saving_below: Path | None = None
 
+    def look_at(self, model: PreTrainedModel, args: TrainingArguments) -> None:
+        """Note what a model is asked. Raises `ValueError` if it does not fit the recipe or the data."""
+        self.recipe.check_model(model.config)
+        for dataset in self.given_sets:
+            check_dataset(model.config, dataset)
+        self.tasks = tasks_of(model, model.config)
+        if args.label_names is None:  # the answers; other labels, as those of a film's past, only teach
+            args.label_names = [task.labels for task in self.tasks]
+
+    def call_model_init(self, trial: Any = None) -> PreTrainedModel:
+        """As Trainer does. Raises `ValueError` for a model that does not fit."""
+        model = super().call_model_init(trial)
+        self.look_at(model, self.args)
+        return model
+
     def train(self, *args: Any, **options: Any) -> Any:
         """As Trainer does. Raises `ValueError` when another run is writing to the same output folder."""
         with only_writer(self.args.output_dir) if self.is_world_process_zero() else nullcontext():
@@ -176,6 +195,7 @@ class VideoTrainer(Trainer):
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
+            check_arguments(self.args, self.train_dataset)  # which a search may have changed
             model = self.model if model is None else model
             self.optimizer = build_optimizer(model, self.recipe, self.args.learning_rate, self.args.weight_decay)
         return self.optimizer
