@@ -210,6 +210,7 @@ FINETUNE = Recipe(
     mixup_alpha=0.8,
     mixup_probability=0.5,
     augmentation="scaled-crops",
+    short_sides=(1.0, 1.25),  # from what evaluation sees on; crops of larger frames lose what moves to their border
     flip=True,
     num_frames=8,
     sampling=None,

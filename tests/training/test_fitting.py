@@ -1,6 +1,7 @@
 """The recipe `finetune`: what it makes of few and of many clips, when it stops, and that it learns."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -29,6 +30,8 @@ def test_few_clips_and_many(clips, batch, epochs, mixes):
     assert (recipe.batch_size, recipe.epochs, recipe.mixup_alpha > 0) == (batch, epochs, mixes)
     assert recipe.epochs * (clips // batch) >= STEPS or epochs == 10
     assert recipe.warmup_epochs == pytest.approx(epochs / 10) and recipe.flip
+    rate = 1e-3 * math.sqrt(batch / 32 * 768 / tiny().config.hidden_size)
+    assert recipe.scaled_learning_rate(batch) == pytest.approx(rate)
     assert remark.startswith("finetune is ours, of no paper") and f"{epochs} epochs" in remark
 
 

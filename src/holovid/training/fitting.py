@@ -1,8 +1,10 @@
 """What is best for few clips and for many, and for this model: how the recipe `finetune` fits itself to them.
 
-All numbers are ours, and none is measured yet: examples/finetuning.py compares them with other recipes.
+All numbers are ours. examples/finetuning.py compares them with other recipes, and the table is in docs/training.md: it
+is of a model 64 channels wide, and what follows from it for wide ones is a guess.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +21,7 @@ STEPS_OF_AN_EPOCH = 10  # at least, if that leaves the smallest batch
 STEPS = 400  # at least, of a run
 EPOCHS = 10  # at least
 MIX_FROM = 1000  # clips: fewer are learned before a mixture of two is any use
+WIDTH = 768  # channels of the models that the recipe's rate is meant for
 BACKBONE_RATE = 0.1  # of models that have no layers one above another
 DIRECTIONS = re.compile(
     r"(?<![a-z])((left|right|east|west)(wards?|ward)?|(anti|counter)?-?clockwise)(?![a-z])", re.IGNORECASE
@@ -45,6 +48,8 @@ def fitted(
         "batch_size": batch,
         "epochs": epochs,
         "warmup_epochs": epochs * recipe.warmup_epochs / recipe.epochs,
+        "learning_rate": rate_for(recipe, batch, getattr(model.config, "hidden_size", WIDTH)),
+        "reference_batch_size": batch,
     }
     remarks = [f"{recipe.name} is {recipe.summary}: {epochs} epochs of {steps} steps, at most"]
     if num_clips < MIX_FROM or anticipates(model.config):
@@ -68,6 +73,19 @@ def batch_for(num_clips: int) -> int:
     while batch > least and batch * STEPS_OF_AN_EPOCH > num_clips:
         batch //= 2
     return min(batch, max(num_clips, 1))
+
+
+def rate_for(recipe: Recipe, batch: int, width: int) -> float:
+    """The peak rate at this batch, of a model with this many channels.
+
+    It falls with the square root of the batch, as AdamW's steps do not grow with gradients: falling in proportion, 40
+    clips were learned too slowly. It grows with the square root of how narrow the model is.
+
+    >>> from holovid.recipes import FINETUNE
+    >>> [round(rate_for(FINETUNE, batch, width), 5) for batch, width in ((32, 768), (4, 768), (32, 64))]
+    [0.001, 0.00035, 0.00346]
+    """
+    return recipe.learning_rate * math.sqrt(batch / recipe.reference_batch_size * WIDTH / width)
 
 
 def has_layers(model: PreTrainedModel) -> bool:
