@@ -70,7 +70,7 @@ def test_help_has_an_example(holovid, command):
 
 
 def test_the_usage_of_train_has_clips(holovid):
-    assert " holovid train {data} [OPTIONS]" in holovid("train", "--help").output
+    assert " train {data} [OPTIONS]" in holovid("train", "--help").output
 
 
 def test_train_lists_what_can_be_given(holovid):

@@ -105,6 +105,7 @@ data.command()(check)
 data.command()(shrink)
 data.command()(split)
 for command in COMMANDS:
-    takes_more = {"context_settings": CONTEXT} if command in (convert, train) else {}
-    usage = {"options_metavar": USAGE} if command is train else {}
-    app.command(**takes_more, **usage)(ungrouped(command))
+    app.command(
+        context_settings=CONTEXT if command in (convert, train) else None,
+        options_metavar=USAGE if command is train else "[OPTIONS]",
+    )(ungrouped(command))
