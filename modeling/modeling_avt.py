@@ -268,6 +268,23 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
             Number of the action that each frame shows; -100 where none is known.
         verb_labels, noun_labels, past_verb_labels, past_noun_labels (*optional*):
             The same for the classifiers of verb and noun.
+
+        Returns:
+            [`AVTOutput`]: `logits` (B, num_labels) of the action that follows, `loss` and `losses` with labels, and
+            what the decoder gives; attentions with `attn_implementation="eager"` only.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import AVTConfig, AVTForActionAnticipation
+        >>> sizes = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> image = {"model_type": "vit", "image_size": 32, "patch_size": 16, **sizes}
+        >>> head = {"head_hidden_size": 48, "head_num_hidden_layers": 2, "head_num_attention_heads": 2}
+        >>> config = AVTConfig(backbone_config=image, **head, num_labels=5)
+        >>> model = AVTForActionAnticipation(config)
+        >>> outputs = model(torch.randn(2, 8, 3, 32, 32), labels=torch.tensor([0, 4]))
+        >>> outputs.logits.shape, outputs.past_logits.shape
+        (torch.Size([2, 5]), torch.Size([2, 8, 5]))
         """
         outputs = self.avt(pixel_values_videos, features, **kwargs)
         following = self.dropout(outputs.predicted_features[:, -1])

@@ -389,6 +389,19 @@ class CA2STForVideoClassification(CA2STPreTrainedModel):
     ) -> CA2STClassifierOutput:
         r"""
         Inputs as in [`CA2STModel`]; `labels` (B,) or (B, num_labels) as in [`XViTForVideoClassification`].
+
+        Returns:
+            [`CA2STClassifierOutput`]: `logits` (B, num_labels), `loss` with labels, hidden states and attentions where
+            they are asked for, attentions with `attn_implementation="eager"` only.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import CA2STConfig, CA2STForVideoClassification
+        >>> sizes = {"image_size": 32, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> model = CA2STForVideoClassification(CA2STConfig(experts=["space", "time"], **sizes, num_labels=5))
+        >>> model(torch.randn(2, 16, 3, 32, 32)).logits.shape
+        torch.Size([2, 5])
         """
         outputs = self.ca2st(pixel_values_videos, input_values, audio_mask, frame_times, audio_span, **kwargs)
         logits = self.classifier(self.dropout(self.readouts["all"](outputs.pooler_output, audio_mask)))
@@ -434,6 +447,21 @@ class CA2STForActionRecognition(CA2STPreTrainedModel):
 
         verb_labels, noun_labels (`Tensor` of shape (B,), or (B, classes) of probabilities, *optional*):
             Both or neither; the loss is the sum of the two cross-entropies.
+
+        Returns:
+            [`CA2STActionOutput`]: `verb_logits` (B, num_verbs), `noun_logits` (B, num_nouns), `loss` with labels, and
+            as above.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import CA2STConfig, CA2STForActionRecognition
+        >>> sizes = {"image_size": 32, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> config = CA2STConfig(experts=["space", "time"], **sizes, num_verbs=3, num_nouns=4)
+        >>> model = CA2STForActionRecognition(config)
+        >>> outputs = model(torch.randn(2, 16, 3, 32, 32))
+        >>> outputs.verb_logits.shape, outputs.noun_logits.shape
+        (torch.Size([2, 3]), torch.Size([2, 4]))
         """
         outputs = self.ca2st(pixel_values_videos, input_values, audio_mask, frame_times, audio_span, **kwargs)
         read = {name: readout(outputs.pooler_output, audio_mask) for name, readout in self.readouts.items()}

@@ -92,6 +92,22 @@ class StarVQAForVideoQuality(TimeSformerPreTrainedModel):
             Normalised frames; further arguments as in [`TimeSformerModel`].
         labels (`Tensor` of shape (B,), *optional*):
             Scores within `config.score_range`; NaN, a clip that has none, is left out of the loss.
+
+        Returns:
+            [`StarVQAOutput`]: `scores` (B,) on the scale of the data, `logits` (B, K) of the anchors, `loss` with
+            labels, hidden states and attentions where they are asked for, attentions with
+            `attn_implementation="eager"` only.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import StarVQAConfig, StarVQAForVideoQuality
+        >>> sizes = {"image_size": 32, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> config = StarVQAConfig(**sizes, score_range=(0.0, 100.0))
+        >>> model = StarVQAForVideoQuality(config)
+        >>> outputs = model(torch.randn(2, 8, 3, 32, 32), labels=torch.tensor([70.0, 20.0]))
+        >>> outputs.scores.shape, outputs.loss.shape
+        (torch.Size([2]), torch.Size([]))
         """
         outputs = self.time_sformer(pixel_values_videos, **kwargs)
         logits = self.classifier(outputs.pooler_output)

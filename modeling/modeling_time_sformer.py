@@ -421,6 +421,20 @@ class TimeSformerForVideoClassification(TimeSformerPreTrainedModel):
             Normalised frames; further arguments as in [`TimeSformerModel`].
         labels (`Tensor` of shape (B,) or (B, num_labels), *optional*):
             As in [`XViTForVideoClassification`].
+
+        Returns:
+            [`TimeSformerClassifierOutput`]: `logits` (B, num_labels), `loss` with labels, hidden states and attentions
+            where they are asked for, attentions with `attn_implementation="eager"` only.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import TimeSformerConfig, TimeSformerForVideoClassification
+        >>> sizes = {"image_size": 32, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> config = TimeSformerConfig(**sizes, num_labels=5)
+        >>> model = TimeSformerForVideoClassification(config)
+        >>> model(torch.randn(2, 8, 3, 32, 32)).logits.shape
+        torch.Size([2, 5])
         """
         outputs = self.time_sformer(pixel_values_videos, **kwargs)
         logits = self.classifier(outputs.pooler_output)

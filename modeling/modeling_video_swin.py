@@ -249,7 +249,18 @@ class VideoSwinBackbone(BackboneMixin, VideoSwinPreTrainedModel):
         pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
             Normalised frames, any number of any size.
 
-        Returns `feature_maps`, a tensor (B, D, T', H', W') for each of `out_features`, with sizes of its own.
+        Returns:
+            [`BackboneOutput`]: `feature_maps`, a tensor (B, D, T', H', W') for each of `out_features`, with sizes of
+            its own.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import VideoSwinBackbone, VideoSwinConfig
+        >>> sizes = {"image_size": 32, "patch_size": (2, 4, 4), "embed_dim": 24, "depths": (2, 2), "num_heads": (2, 4)}
+        >>> model = VideoSwinBackbone(VideoSwinConfig(**sizes, window_size=(4, 4, 4), out_indices=[1, 2]))
+        >>> [tuple(each.shape) for each in model(torch.randn(1, 8, 3, 32, 32)).feature_maps]
+        [(1, 24, 4, 8, 8), (1, 48, 4, 4, 4)]
         """
         outputs = self.video_swin(pixel_values_videos, **kwargs)
         feature_maps = tuple(
@@ -286,6 +297,20 @@ class VideoSwinForVideoClassification(VideoSwinPreTrainedModel):
         labels (`Tensor` of shape (B,) or (B, num_labels), *optional*):
             Classes, numbers or multi-hot rows by `config.problem_type`, as in transformers; with
             `problem_type="single_label_classification"` also rows of probabilities.
+
+        Returns:
+            [`ImageClassifierOutput`]: `logits` (B, num_labels), `loss` with labels, hidden states and attentions where
+            they are asked for, attentions with `attn_implementation="eager"` only.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import VideoSwinConfig, VideoSwinForVideoClassification
+        >>> sizes = {"image_size": 32, "patch_size": (2, 4, 4), "embed_dim": 24, "depths": (2, 2), "num_heads": (2, 4)}
+        >>> config = VideoSwinConfig(**sizes, window_size=(4, 4, 4), num_labels=5)
+        >>> model = VideoSwinForVideoClassification(config)
+        >>> model(torch.randn(2, 8, 3, 32, 32)).logits.shape
+        torch.Size([2, 5])
         """
         outputs = self.video_swin(pixel_values_videos, **kwargs)
         logits = self.classifier(self.dropout(outputs.pooler_output))

@@ -356,6 +356,23 @@ class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
             As in [`XViTForVideoClassification`].
         output_maps (`bool`):
             Return where, when, and the evidence of each frame and step of sound.
+
+        Returns:
+            [`WhereWhenOutput`]: `logits` (B, num_labels), `loss` with labels, maps with `output_maps=True`, hidden
+            states and attentions where they are asked for, attentions with `attn_implementation="eager"` only.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import WhereWhenConfig, WhereWhenForVideoClassification
+        >>> sizes = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> visual = {"model_type": "vit", "image_size": 32, "patch_size": 16, **sizes}
+        >>> audio = {"model_type": "audio-spectrogram-transformer", "max_length": 64, "num_mel_bins": 32, **sizes}
+        >>> config = WhereWhenConfig(visual_config=visual, audio_config=audio, **sizes, num_labels=5)
+        >>> model = WhereWhenForVideoClassification(config)
+        >>> outputs = model(torch.randn(2, 4, 3, 32, 32), torch.randn(2, 64, 32), output_maps=True)
+        >>> outputs.logits.shape, outputs.when_visual.shape
+        (torch.Size([2, 5]), torch.Size([2, 4]))
         """
         outputs = self.where_when(pixel_values_videos, input_values, audio_mask, **kwargs)
         logits = self.classifier(self.dropout(outputs.pooler_output))

@@ -413,6 +413,21 @@ class XViTForVideoClassification(XViTPreTrainedModel):
         labels (`Tensor` of shape (B,) or (B, num_labels), *optional*):
             Classes, numbers or multi-hot rows by `config.problem_type`, as in transformers; with
             `problem_type="single_label_classification"` also rows of probabilities.
+
+        Returns:
+            [`ImageClassifierOutput`]: `logits` (B, num_labels), `loss` with labels, hidden states and attentions where
+            they are asked for, attentions with `attn_implementation="eager"` only.
+
+        Example:
+
+        >>> import torch
+        >>> from holovid import XViTConfig, XViTForVideoClassification
+        >>> sizes = {"image_size": 32, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> config = XViTConfig(**sizes, num_labels=5)
+        >>> model = XViTForVideoClassification(config)
+        >>> outputs = model(torch.randn(2, 8, 3, 32, 32), labels=torch.tensor([0, 4]))
+        >>> outputs.logits.shape, outputs.loss.shape
+        (torch.Size([2, 5]), torch.Size([]))
         """
         outputs = self.xvit(pixel_values_videos, **kwargs)
         logits = self.classifier(outputs.pooler_output)

@@ -249,6 +249,27 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             return {name: value for name, value in saved.items() if name not in AUDIO_OPTIONS}
         return saved | {"audio_config": self.audio_config}
 
+    def __call__(self, videos: Any, **kwargs: Any) -> ClipFeatures:
+        """Read videos and make of them what models take.
+
+        Args:
+            videos: one or several, of any kind that [`HolovidVideoProcessor.preprocess`] lists: paths, URLs, bytes,
+                open files, parts of films, lists of frames, arrays, tensors.
+            kwargs: `audio` and `sampling_rate` for models that hear, `return_tensors="pt"`, and options in place of
+                the processor's own.
+
+        Returns a dict with `pixel_values_videos` (B, T, C, H, W), for models that hear also `input_values`,
+        `audio_mask`, `audio_span` and `frame_times`; with several views or crops V of them after B.
+
+        >>> import torch
+        >>> from holovid import HolovidVideoProcessor
+        >>> processor = HolovidVideoProcessor(num_frames=4)
+        >>> video = torch.randint(256, (30, 3, 240, 320), dtype=torch.uint8)
+        >>> processor(video, return_tensors="pt")["pixel_values_videos"].shape
+        torch.Size([1, 4, 3, 224, 224])
+        """
+        return super().__call__(videos, **kwargs)
+
     def preprocess(
         self,
         videos: Any,
