@@ -8,7 +8,7 @@ transformers 5 replace by zeros without a word.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -27,7 +27,7 @@ from transformers.utils import (
 from holovid.modeling.audio_positions import cut_audio_positions
 from holovid.modeling.modeling_common import resize_position_embeddings
 from holovid.modeling.reachable import check_reachable
-from holovid.modeling.weight_files import KINDS, check_weight_files, damage_named, shard_names
+from holovid.modeling.weight_files import KINDS, check_weight_files, damage_named, modules, shard_names
 
 logger = logging.get_logger(__name__)
 
@@ -258,13 +258,6 @@ def load_experts(model: PreTrainedModel, experts: Mapping[str, Expert]) -> None:
     copied = {id(own[name]) for name in tensors}
     new = [name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in copied]
     logger.warning(f"{len(tensors)} tensors come from the experts. New, and to be trained: {', '.join(modules(new))}")
-
-
-def modules(tensors: Iterable[str]) -> list[str]:
-    """What holds these tensors, layers and kinds of tensor put together."""
-    return sorted(
-        {re.sub(r"\.\d+(?=\.|$)", ".*", name).removesuffix(".weight").removesuffix(".bias") for name in tensors}
-    )
 
 
 __all__ = ["EXPERT_PARTS", "Expert", "ExpertSource", "expert_of", "joint_settings", "load_experts", "read_expert"]

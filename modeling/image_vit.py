@@ -11,7 +11,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
 from holovid.modeling.reachable import check_reachable
-from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named
+from holovid.modeling.weight_files import check_all_there, check_weight_files, damage_named, modules
 
 logger = logging.get_logger(__name__)
 
@@ -95,7 +95,9 @@ def start_from(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> PreTrai
         raise ValueError(f"these tensors of the source do not fit the configuration: {homeless}")
     model.load_state_dict(placed, strict=False)
     if new := [name for name in own if name not in placed]:
-        logger.warning(f"{len(placed)} tensors come from the source. New, and to be trained: {new}")
+        logger.warning(
+            f"{len(placed)} tensors come from the source. New, and to be trained: {', '.join(modules(new))}"
+        )
     return model
 
 

@@ -22,7 +22,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.processing_utils import Unpack
 from transformers.pytorch_utils import Conv1D
-from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils import ModelOutput, TransformersKwargs, logging
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
@@ -33,6 +33,9 @@ from holovid.modeling.layers_avt import AVTAttention, AVTDecoder, AVTLayer
 from holovid.modeling.model_inputs import check_frames, check_tensor
 from holovid.modeling.modeling_common import IGNORED, HolovidPreTrainedModel, check_classes, states_of
 from holovid.modeling.tasks import Task
+from holovid.modeling.weight_files import modules
+
+logger = logging.get_logger(__name__)
 
 
 class AVTFrames(nn.Module):
@@ -396,7 +399,12 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         check_field_names(AVTConfig, config_overrides)
         image_model = read_inner_model(source)
         model = cls(AVTConfig(backbone_config=image_model.config.to_dict(), **config_overrides))
-        fill_inner_model(model.avt.frames.model, image_model.state_dict())  # type: ignore[union-attr]
+        tensors = image_model.state_dict()
+        fill_inner_model(model.avt.frames.model, tensors)  # type: ignore[union-attr]
+        new = [name for name in model.state_dict() if not name.startswith("avt.frames.model.")]
+        logger.warning(
+            f"{len(tensors)} tensors come from the source. New, and to be trained: {', '.join(modules(new))}"
+        )
         return model
 
 

@@ -7,6 +7,7 @@ Nothing in a file is executed, and nothing outside the folder is opened.
 import json
 import os
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -151,6 +152,13 @@ def check_all_there(source: str, loading: Mapping[str, Any], new: tuple[str, ...
 
 def counted(names: list[str]) -> str:
     return "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
+
+
+def modules(tensors: Iterable[str]) -> list[str]:
+    """What holds these tensors, layers and kinds of tensor put together."""
+    return sorted(
+        {re.sub(r"\.\d+(?=\.|$)", ".*", name).removesuffix(".weight").removesuffix(".bias") for name in tensors}
+    )
 
 
 __all__ = [

@@ -13,8 +13,11 @@ from clips import write_clip
 from tiny_xvit import tiny
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor, pipeline
 from transformers.pipelines.pt_utils import KeyDataset
+from typer.testing import CliRunner
 
-from holovid import HolovidVideoProcessor, VideoClassificationPipeline
+from holovid import HolovidVideoProcessor, VideoClassificationPipeline, load
+from holovid.cli import app
+from holovid.processing.video_decoding import open_video
 
 LABELS = {0: "left", 1: "right", 2: "up", 3: "down", 4: "still"}
 
@@ -64,6 +67,31 @@ def assert_close(answers, expected):
 def test_one_video(either, folder, clips):
     for clip in clips:
         assert_close(either(clip), by_hand(folder, clip))
+
+
+def test_models_of_transformers_need_no_torchcodec(clips, tmp_path, monkeypatch):
+    """Files are decoded with PyAV, as many frames as the model takes, and the rest is what their processor makes."""
+    monkeypatch.setattr(
+        "transformers.video_processing_utils.is_torchcodec_usable", lambda *arguments, **options: False
+    )
+    sizes = {"image_size": 32, "patch_size": 16, "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.VideoMAEConfig(**sizes, intermediate_size=32, num_frames=4, id2label=LABELS)
+    transformers.VideoMAEForVideoClassification(config).save_pretrained(tmp_path)
+    processor = transformers.VideoMAEVideoProcessor(size={"shortest_edge": 32}, crop_size=32)
+    processor.save_pretrained(tmp_path)
+    model, saved = load(tmp_path)
+    label = VideoClassificationPipeline(model=model, video_processor=saved)
+    for clip in clips:
+        with open_video(clip) as video:
+            numbers = processor.sample_frames(video.metadata, num_frames=4)
+            frames, _ = video.frames(numbers)
+        inputs = processor(frames, return_tensors="pt")
+        with torch.no_grad():
+            scores = model(**inputs).logits[0].softmax(-1)
+        told = {answer["label"]: answer["score"] for answer in label(clip)}
+        assert [told[name] for name in LABELS.values()] == pytest.approx(scores.tolist(), abs=1e-6)
+    result = CliRunner().invoke(app, ["classify", str(tmp_path), *clips, "--json"])
+    assert result.exit_code == 0, result.output
 
 
 def test_list(either, folder, clips):

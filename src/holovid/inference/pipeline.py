@@ -21,6 +21,9 @@ from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
 from holovid.modeling.tasks import Task, tasks_of
+from holovid.processing.given_frames import is_read
+from holovid.processing.video_decoding import open_video
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 from holovid.saving import saved_whole
 
 ON_BROKEN = ("raise", "skip")
@@ -93,7 +96,25 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
                 sound = {"audio": [video["audio"]], "sampling_rate": video.get("sampling_rate")}
                 processor_options = processor_options | sound
             video = video["video"]
+        if not isinstance(self.video_processor, HolovidVideoProcessor) and is_read(video):
+            video, processor_options = self.decoded(video, processor_options)
         return self.video_processor(video, return_tensors="pt", **processor_options).to(self.dtype)
+
+    def decoded(self, video: Any, processor_options: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Frames (T, C, H, W) of a file and options of the call for a video processor of transformers.
+
+        By itself that decodes with torchcodec, or not at all. Where neither it nor the call says how many frames there
+        are, it is as many as the model takes.
+        """
+        own = {name: getattr(self.video_processor, name, None) for name in ("num_frames", "fps")}
+        asked = {name: processor_options.get(name) for name in own}
+        asked = asked if any(asked.values()) else own
+        if not any(asked.values()):
+            asked["num_frames"] = getattr(self.model.config, "num_frames", None)
+        with open_video(video) as file:
+            frames, _ = file.frames(self.video_processor.sample_frames(metadata=file.metadata, **asked))
+        others = {name: value for name, value in processor_options.items() if name not in own}
+        return frames, others | {"do_sample_frames": False}
 
     def read(self, video: Any, **processor_options: Any) -> dict[str, torch.Tensor] | Unread:
         """What the model takes of a video, or why it cannot be read: a worker's error would come as a traceback."""
@@ -107,8 +128,8 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         return self.postprocess(*self.forward(clip, **forward_params), **postprocess_params)
 
     def _forward(self, model_inputs):
-        videos = model_inputs["pixel_values_videos"]
-        if videos.ndim == 5:
+        videos = model_inputs.get("pixel_values_videos")  # some models of transformers call it otherwise
+        if videos is None or videos.ndim == 5:
             return ImageClassifierOutput(logits=self.answers_of(model_inputs))
         # every input is (B, V, ...)
         answers = self.answers_of({name: value.flatten(0, 1) for name, value in model_inputs.items()})
