@@ -26,22 +26,24 @@ MODELS = ("xvit-8", "ca2st")
 SECONDS, FRAME_RATE, HEIGHT, WIDTH, SAMPLING_RATE = 10, 30, 256, 340, 44_100
 
 
-def render(path: Path, seconds: int = SECONDS) -> Path:
+def render(path: Path, seconds: int = SECONDS, size: tuple[int, int] = (HEIGHT, WIDTH), seed: int = 0) -> Path:
     """Write an mp4 with what coding and decoding have to work on: two layers of blobs that drift, grain, and noise."""
-    random = np.random.default_rng(0)
-    layers = [np.kron(random.integers(0, 200, (40, 40, 3)), np.ones((16, 16, 1))) for _ in range(2)]
-    hidden = np.kron(random.random((40, 40, 1)) < 0.5, np.ones((16, 16, 1), dtype=bool))
+    random = np.random.default_rng(seed)
+    height, width = size
+    cells = max(40, -(-max(size) // 16))
+    layers = [np.kron(random.integers(0, 200, (cells, cells, 3)), np.ones((16, 16, 1))) for _ in range(2)]
+    hidden = np.kron(random.random((cells, cells, 1)) < 0.5, np.ones((16, 16, 1), dtype=bool))
     with av.open(str(path), "w") as file:
         # the encoder's own settings: a key frame every 250, and frames that lean on later ones
         video = file.add_stream("libx264", rate=FRAME_RATE)
-        video.height, video.width, video.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        video.height, video.width, video.pix_fmt = height, width, "yuv420p"
         audio = file.add_stream("aac", rate=SAMPLING_RATE, layout="mono")
         for step in range(seconds * FRAME_RATE):
             back, front, mask = (
-                np.roll(layer, distance * step, axis)[:HEIGHT, :WIDTH]
+                np.roll(layer, distance * step, axis)[:height, :width]
                 for layer, distance, axis in ((layers[0], 1, 1), (layers[1], 2, 0), (hidden, 2, 0))
             )
-            picture = np.where(mask, back, front) + random.normal(20, 4, (HEIGHT, WIDTH, 1))
+            picture = np.where(mask, back, front) + random.normal(20, 4, (height, width, 1))
             frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
             file.mux(video.encode(frame))
         file.mux(video.encode())

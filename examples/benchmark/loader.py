@@ -31,12 +31,18 @@ WORKERS, BATCH, WANTED = 2, 16, 0.10
 MODELS = {"tiny": {}, "twice as deep": {"num_hidden_layers": 6}, "patches of 8": {"patch_size": 8}}
 
 
-def make_data(folder: Path, config: XViTConfig, clips: int) -> ClipDataset:
-    """The training clips of the synthetic set, as the recipe for them reads them."""
+def make_config(name: str) -> XViTConfig:
+    """Raises `KeyError` for a name that is not in `MODELS`."""
+    sizes = {"num_frames": get_recipe("small").num_frames, "num_labels": 8}
+    return XViTConfig(**families()["xvit"].toy | sizes | MODELS[name])
+
+
+def read_data(folder: Path, config: XViTConfig) -> ClipDataset:
+    """Training clips of a folder, as the recipe for small models reads them."""
     recipe = get_recipe("small")
     options = recipe.processor_options() | {"num_frames": config.num_frames}
     processor = HolovidProcessor.for_model(config, **options)
-    rows = load_clips(str(render_clips(folder, ClipSet(train=clips, val=0), progress=False)))["train"]
+    rows = load_clips(str(folder))["train"]
     return ClipDataset(rows, processor, augmentation=build_augmentation(recipe, processor))
 
 
@@ -106,11 +112,10 @@ def break_even(read: float, step: float, cores: int) -> float:
 def measure(name: str = "tiny", clips: int = 96, steps: int = 60, repeat: int = 3) -> dict[str, Any]:
     """A row, see the top of this file. Raises `KeyError` for a name that is not in `MODELS`."""
     torch.set_num_threads(1)  # the rest of the cores is the workers'
-    config = XViTConfig(
-        **families()["xvit"].toy | {"num_frames": get_recipe("small").num_frames, "num_labels": 8} | MODELS[name]
-    )
+    config = make_config(name)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = make_data(Path(folder, "clips"), config, clips)
+        rendered = render_clips(Path(folder, "clips"), ClipSet(train=clips, val=0), progress=False)
+        dataset = read_data(rendered, config)
         training = Training(config)
         seconds = alone(dataset, training, 3 * repeat)
         runs = [waiting(dataset, training, steps) for _ in range(repeat)]

@@ -163,6 +163,10 @@ TARGETS = (
         median_of("loader", "waited", model="tiny"),
     ),
     Target(
+        "reading a 720p clip for training, over reading what holovid data shrink makes of it", "≥ 4",
+        median_of("shrinking", "reading_ratios"),
+    ),
+    Target(
         "import holovid, over import transformers, torch", "≤ 1.1",
         median_of("import_time", "ratios", statement="import holovid"),
     ),

@@ -270,6 +270,17 @@ def test_reading_is_a_part_of_recognising(answer, script, tmp_path):
 
 
 @pytest.mark.slow
+def test_small_files_are_read_beside_large_ones(answer):
+    (row,) = answer("shrinking")["rows"]
+    assert 0 < row["small"]["bytes"] < row["large"]["bytes"]
+    for what in ("decoding", "reading"):
+        before, after = row["large"][what], row["small"][what]
+        assert len(before) == len(after) == 2 and min(before + after) > 0
+        assert row[f"{what}_ratios"] == pytest.approx([before[0] / after[0], before[1] / after[1]])
+    assert all(0 <= share <= 1 for name in ("large", "small") for share in row[name]["waited"])
+
+
+@pytest.mark.slow
 def test_a_film_is_over_windows_side_by_side(answer):
     rows = answer("films", "--seconds", "4")["rows"]
     assert [row["ratios"] for row in rows if row["way"] == "each window" and row["stride"] == 2.0] == [[1, 1], [1, 1]]
