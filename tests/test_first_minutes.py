@@ -6,9 +6,11 @@ import re
 import resource
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from clips import write_clip
 from PIL import Image
 from places import ROOT
 from toy_models import toy
@@ -22,7 +24,7 @@ MOST_SECONDS = 2 * 180  # of the CPU: README says three minutes on two cores, an
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory):
-    return environment_with_wheel(tmp_path_factory.mktemp("installed"), extras="train")
+    return environment_with_wheel(tmp_path_factory.mktemp("installed"), extras="train,quality")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,75 @@ def test_the_first_screen(commands, tmp_path):
     assert json.loads((tmp_path / "run" / "all_results.json").read_text())["eval_top1"] > 0.8  # of eight classes
     with Image.open(tmp_path / "seen.png") as picture:
         assert picture.size[0] > 500
+
+
+EVERY_DAY = """
+data synth clips --train 64 --val 16 --size 64 --frame-rate 8 --seconds 2
+data check clips --target motion --picture set.png
+data split clips/train parts --target motion --by shape --validation 0.5
+data shrink clips small --short-side 48
+train small --model xvit --recipe small --target motion --output run --num_train_epochs 2
+classify run clips/val --output answers.csv --batch-size 8
+evaluate run clips --target motion --output run/evaluation
+explain run {clip} --output why.png
+info run
+card run --licence apache-2.0 --clip {clip}
+push run me/run --licence apache-2.0 --dry-run
+timeline run {clip} --window 1 --stride 0.5 --output film.csv --output film.png --output film.srt --output film.mp4
+watch run {clip} --window 1 --every 0.5 --output seen.mp4
+embed run clips --output vectors.parquet --batch-size 8
+embed run clips/val --window 1 --stride 0.5 --output windows.parquet
+search vectors.parquet {clip} --top-k 3
+search windows.parquet --row 0 --json
+probe vectors.parquet clips --target shape
+map vectors.parquet --labels clips --target shape --output map.png
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_every_days_work(commands, tmp_path):
+    """Data, training, labels, results, reasons, a card, films and vectors: each command, one after the other."""
+    printed = {}
+    for line in EVERY_DAY.split("\n")[1:-1]:
+        words = shlex.split(line.format(clip="clips/val/disc-right-rise/00000.mp4"))
+        done = subprocess.run(
+            [commands / "holovid", *words], cwd=tmp_path, env=without_network(tmp_path), capture_output=True, text=True
+        )
+        assert done.returncode == 0, (line, done.stderr)
+        assert "Traceback" not in done.stderr
+        printed[" ".join(words[:2])] = done.stdout
+    made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {
+        "set.png", "answers.csv", "run/evaluation/results.json", "run/card.png", "run/README.md", "why.png",
+        "film.csv", "film.png", "film.srt", "film.mp4", "seen.mp4", "vectors.parquet", "map.png",
+    } <= made  # fmt: skip
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 1 + 16
+    assert "Loads without holovid" in printed["push run"] and "run/card.png" in printed["card run"]
+    assert len(json.loads(printed["search windows.parquet"])) > 1
+
+
+@pytest.mark.slow
+def test_a_label_loads_only_what_it_needs(tmp_path):
+    """Tables, plots and metrics cost seconds to import."""
+    model, _ = toy(variants()["xvit"])
+    model.save_pretrained(tmp_path / "model")
+    HolovidProcessor.for_model(model).save_pretrained(tmp_path / "model")
+    write_clip(tmp_path / "clip.mp4", frames=8)
+    words = ["holovid", "classify", "model", "clip.mp4", "--picture", "seen.png"]
+    script = f"""
+import sys
+from holovid.cli import main
+sys.argv = {words!r}
+try:
+    main()
+finally:
+    print(*sorted(sys.modules), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (tmp_path / "seen.png").is_file(), done.stderr
+    loaded = set(done.stderr.split())
+    assert "torch" in loaded and not loaded & {"datasets", "pandas", "matplotlib", "sklearn", "evaluate", "timm"}
 
 
 @pytest.mark.slow

@@ -52,6 +52,10 @@ def check_model_name(model: str | os.PathLike) -> None:
         raise ValueError(f"there is no folder {str(model)!r}, and the Hub has no models of such names") from error
 
 
+def is_url(path: str) -> bool:
+    return path.startswith(("http://", "https://", "file://"))
+
+
 def is_hub_id(name: str | None) -> bool:
     """Whether a name could be "user/name" on the Hub."""
     try:
@@ -70,7 +74,7 @@ def check_folder(folder: Path) -> None:
 
 def check_clip(clip: str) -> None:
     """Raise `FileNotFoundError` or `ValueError` for a path of no file."""
-    if clip.startswith(("http://", "https://", "file://")):
+    if is_url(clip):
         return
     if os.path.isdir(clip):
         raise ValueError(f"{clip!r} is a folder, not a video; `holovid evaluate` takes folders of clips")

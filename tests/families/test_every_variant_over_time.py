@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from sounding_clips import write_sounding_clip
 from toy_models import toy
 
 from holovid import HolovidProcessor, VideoClassificationPipeline
 from holovid.data.named_clips import NamedClip
+from holovid.explanation import explain
 from holovid.inference import embed_clips, timeline
+from holovid.inference.timeline_files import timeline_record
+from holovid.inference.timeline_picture import draw_timeline
 from holovid.inference.watching import LiveSource, watch
 
 
@@ -28,6 +32,31 @@ def test_scores_over_time(variant, film):
         clip = {"path": str(film), "bytes": None, "start": float(start), "end": float(start) + 1.0}
         want = {answer["label"]: answer["score"] for answer in say(clip)}
         assert dict(zip(scores.labels, row.tolist(), strict=True)) == pytest.approx(want, abs=1e-5)
+
+
+def test_reasons_over_time(variant, film):
+    """Those of each window by itself, on the clock of the film."""
+    model, _ = toy(variant)
+    processor = HolovidProcessor.for_model(model).video_processor
+    scores = timeline(model, processor, film, 1.0, 0.5, batch_size=2, why=True, progress=False)
+    assert scores.scores == pytest.approx(timeline(model, processor, film, 1.0, 0.5, progress=False).scores, abs=1e-5)
+    record = timeline_record(scores, [])
+    for number, start in enumerate(scores.starts.tolist()):
+        clip = {"path": str(film), "bytes": None, "start": start, "end": start + 1.0}
+        inputs = dict(processor(clip, num_views=1, num_crops=1, return_tensors="pt", return_metadata=True))
+        (metadata,) = inputs.pop("video_metadata")
+        times = torch.tensor(metadata.timestamps[: inputs["pixel_values_videos"].shape[1]])
+        inputs.setdefault("frame_times", times[None])
+        why = explain(model, inputs)
+        told = record["windows"][number]
+        assert told["seen"]["shares"] == pytest.approx(why.when_visual[0].tolist(), abs=1e-4)
+        assert all(start <= second < start + 1 for second in told["seen"]["seconds"])
+        assert told["seen"]["seconds"] == pytest.approx((start + why.frame_times[0]).tolist(), abs=1e-3)
+        assert ("heard" in told) == model.config.hears == (scores.heard is not None)
+        if model.config.hears:
+            assert told["heard"]["seconds"] == pytest.approx((start + why.audio_times[0]).tolist(), abs=1e-3)
+            assert told["heard"]["shares"] == pytest.approx(why.when_audio[0].tolist(), abs=1e-4)
+    assert draw_timeline(scores, []).axes[-1].get_ylabel() == f"because {'heard' if model.config.hears else 'seen'}"
 
 
 def test_answers_while_it_comes_in(variant, film):

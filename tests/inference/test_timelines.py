@@ -170,6 +170,8 @@ def test_bad_input_is_refused_in_a_sentence(film, hearing, tmp_path):
         timeline(model, processor, clip_of(film, 0.0, 1.0))
     with pytest.raises(ValueError, match="in training mode"):
         timeline(tiny(id2label=LABELS).train(), processor, film)
+    with pytest.raises(ValueError, match="a stream computes no window as a whole"):
+        timeline(model, processor, film, stream=True, why=True)
     with pytest.raises(ValueError, match="HolovidVideoProcessor, got a int"):
         timeline(model, 3, film)
     frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8)).to_image()

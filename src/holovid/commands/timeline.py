@@ -33,6 +33,9 @@ class WindowOptions:
     stream: Annotated[
         bool, typer.Option("--stream", help="Compute each frame once: XViT with groups or past frames, AVT.")
     ] = False
+    why: Annotated[
+        bool, typer.Option("--why", help="Also say when what counts is seen and heard, in .json and .png.")
+    ] = False
 
     def options(self) -> dict[str, Any]:
         """Of `holovid.inference.timeline`."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from holovid.cheap_checks import is_url
 from holovid.data.clip_folders import find_clips
-from holovid.data.table_files import is_url, read_table
 
 SAME_SECOND = 3  # decimals of the start and the end of a clip
 ClipKey: TypeAlias = tuple[str, float | None, float | None]
@@ -70,6 +70,8 @@ def named_clips(names: Iterable[str | os.PathLike], tables: Iterable[str] = (".c
 
 
 def clips_of_table(path: Path) -> list[NamedClip]:
+    from holovid.data.table_files import read_table  # with `datasets`, which a clip needs not
+
     rows = read_table(path, root=None, targets=[]).with_format(None)
     if any(video["path"] is None for video in rows["video"]):
         raise ValueError(f"{path} holds videos themselves; give a table of paths")

@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from datasets import Dataset, Value, Video
 
-from holovid.cheap_checks import PATH_COLUMNS
+from holovid.cheap_checks import PATH_COLUMNS, is_url
 from holovid.data.clip_folders import first_of
 
 TABLE_SUFFIXES = {".csv", ".parquet", ".txt"}
@@ -177,10 +177,6 @@ def what_there_is(rows: Dataset, wanted: Sequence[str] = PATH_COLUMNS) -> str:
 def read_first_line(path: Path) -> str:
     with open(path, encoding="utf-8-sig") as file:
         return next((line.rstrip("\n") for line in file if line.strip()), "")
-
-
-def is_url(path: str) -> bool:
-    return path.startswith(("http://", "https://", "file://"))
 
 
 def one_line(error: Exception) -> str:

@@ -17,11 +17,12 @@ import pyarrow
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, Video, load_dataset, load_from_disk
 from transformers.utils import logging
 
+from holovid.cheap_checks import is_url
 from holovid.configuration.class_names import class_names as numbered_names
 from holovid.data.action_lists import LISTS, read_clips_of
 from holovid.data.answers import holds_lists, read_classes, wanted_kind, with_numbers, with_score_column
 from holovid.data.clip_folders import find_classes, first_of, visible
-from holovid.data.table_files import is_url, one_line, read_table, what_there_is, with_videos
+from holovid.data.table_files import one_line, read_table, what_there_is, with_videos
 from holovid.modeling.tasks import PROBLEM_TYPES
 
 logger = logging.get_logger(__name__)

@@ -4,14 +4,16 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import PreTrainedModel
 
-from holovid.data.table_files import is_url
+from holovid.cheap_checks import is_url
 from holovid.evaluation.protocol import Protocol
-from holovid.evaluation.tasks import Clips, Question
+
+if TYPE_CHECKING:
+    from holovid.evaluation.tasks import Clips, Question
 
 # Of saved settings, what says nothing about what is computed.
 VOLATILE = {
@@ -26,7 +28,7 @@ VOLATILE = {
 
 
 def fingerprints_of(
-    model: PreTrainedModel, video_processor: Any, protocol: Protocol, clips: Clips, questions: Sequence[Question]
+    model: PreTrainedModel, video_processor: Any, protocol: Protocol, clips: "Clips", questions: Sequence["Question"]
 ) -> dict[str, str]:
     """All three of an evaluation, as results.json holds them."""
     return {
@@ -50,7 +52,7 @@ def fingerprint_processor(video_processor: Any, options: Mapping[str, Any]) -> s
     return hashlib.sha256(as_bytes(video_processor.to_dict() | {"options of a call": dict(options)})).hexdigest()[:16]
 
 
-def fingerprint_table(clips: Clips, tasks: Sequence[Question]) -> str:
+def fingerprint_table(clips: "Clips", tasks: Sequence["Question"]) -> str:
     """Equal for the same clips with the same answers in the same order, wherever the command is run from."""
     places = [place if place is None or is_url(place) else os.path.abspath(place) for place in clips.places]
     answers = [[task.name, task.classes, task.labels] for task in tasks]

@@ -88,6 +88,12 @@ class Film:
             yield self._part(start, passing.read)
             self.frames_kept = max(self.frames_kept, passing.most_kept)
 
+    def frame_seconds(self) -> Iterator[np.ndarray]:
+        """Of each window when its frames are shown, in seconds from its start, (T,)."""
+        for start in self.starts:
+            shown = self._video.times[self._frames_of(self._part(start))] - self._video.start
+            yield shown - start
+
     def frames_at(self, seconds: np.ndarray) -> Iterator[Tensor]:
         """The frame on the screen at each of these seconds, which ascend: uint8 (C, H, W), each decoded once."""
         shown = self._video.times - self._video.start

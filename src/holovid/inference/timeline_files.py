@@ -95,9 +95,24 @@ def timeline_record(timeline: Timeline, segments: Sequence[Segment]) -> dict[str
         "labels": list(timeline.labels),
         "segments": [vars(segment) for segment in segments],
         "windows": [
-            {"start": float(start), "end": float(end), "scores": scores.tolist()}
-            for start, end, scores in zip(timeline.starts, ends, timeline.scores, strict=True)
+            {
+                "start": float(start),
+                "end": float(end),
+                "scores": scores.tolist(),
+                **reasons_of_window(timeline, number),
+            }
+            for number, (start, end, scores) in enumerate(zip(timeline.starts, ends, timeline.scores, strict=True))
         ],
+    }
+
+
+def reasons_of_window(timeline: Timeline, number: int) -> dict[str, Any]:
+    """Seconds in the film, and shares, of the moments that a window's best answer comes from, as far as is known."""
+    told = {"seen": timeline.seen, "heard": timeline.heard}
+    return {
+        sense: {"seconds": moments.seconds[number].tolist(), "shares": moments.shares[number].tolist()}
+        for sense, moments in told.items()
+        if moments is not None
     }
 
 

@@ -15,6 +15,7 @@ with needed("matplotlib", "a picture of a timeline"):
     from matplotlib.ticker import FuncFormatter
 
 INK, FAINT, HILL, BAR = "#1b1f24", "#6a737d", "#9dbdf5", "#2f6fde"
+SENSES = {"seen": "#7a8794", "heard": "#d9730d"}
 WIDTH, ROW_HEIGHT, AXIS_HEIGHT = 12.0, 0.6, 0.9  # inches
 MOST_ROWS = 20
 BAR_TOP = -0.12  # of a row's height, below its hill
@@ -22,12 +23,25 @@ DOTS_PER_INCH = 100
 
 
 def draw_timeline(timeline: Timeline, segments: Sequence[Segment]) -> Figure:
-    """The classes with segments and those with the highest scores, at most `MOST_ROWS`, in the order of the model."""
+    """The classes with segments and those with the highest scores, at most `MOST_ROWS`, in the order of the model.
+
+    Below them, of a timeline with reasons, when what counts is seen and heard.
+    """
     rows = rows_of(timeline, segments)
-    figure = Figure(figsize=(WIDTH, ROW_HEIGHT * len(rows) + AXIS_HEIGHT), layout="constrained")
-    panels: Any = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
+    reasons = {"seen": timeline.seen, "heard": timeline.heard}
+    known = {sense: moments for sense, moments in reasons.items() if moments is not None}
+    count = len(rows) + len(known)
+    figure = Figure(figsize=(WIDTH, ROW_HEIGHT * count + AXIS_HEIGHT), layout="constrained")
+    panels: Any = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     is_share = timeline.kind != "score"
-    for number, panel in zip(rows, panels, strict=True):
+    for (sense, moments), panel in zip(known.items(), panels[len(rows) :], strict=True):
+        edges, heights = moments.over_film(timeline.seconds)
+        panel.stairs(heights, edges, fill=True, color=SENSES[sense])
+        panel.set_ylim(bottom=0)
+        panel.set_ylabel(f"because {sense}", rotation=0, ha="right", va="center", color=FAINT, fontsize=9)
+        panel.set_yticks([])
+        panel.spines[["top", "right", "left"]].set_visible(False)
+    for number, panel in zip(rows, panels, strict=False):
         scores, label = timeline.scores[:, number], timeline.labels[number]
         low, high = (0.0, 1.0) if is_share else (float(scores.min()), float(scores.max()))
         room = max(high - low, 1e-9)

@@ -18,9 +18,11 @@ from rich.progress import track
 from torch import Tensor
 from transformers import BaseVideoProcessor, PreTrainedModel
 
+from holovid.explanation import Explanation
 from holovid.inference.films import Film
 from holovid.inference.pipeline import VideoClassificationPipeline, check_finite, join_batch
 from holovid.inference.streamed_films import streamed_logits, stride_of_stream
+from holovid.inference.timeline_reasons import Moments, explained_windows, moments_of
 from holovid.modeling.tasks import LABEL, Task, tasks_of
 from holovid.processing.media_source import MediaSource, describe_source
 from holovid.processing.options import check_whole_number
@@ -41,6 +43,8 @@ class Timeline:
         window: seconds of a window.
         seconds: how long the film lasts.
         scores: (N, classes) float32.
+        seen, heard: how much the moments of each window count for its best answer; `None` if that was not asked for,
+            and `heard` also of a model that does not hear.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Timeline:
     window: float
     seconds: float
     scores: np.ndarray
+    seen: Moments | None = None
+    heard: Moments | None = None
 
     @property
     def middles(self) -> np.ndarray:
@@ -83,6 +89,7 @@ def timeline(
     *,
     batch_size: int = 8,
     stream: bool = False,
+    why: bool = False,
     progress: bool = True,
     name: str | None = None,
 ) -> Timeline:
@@ -103,12 +110,14 @@ def timeline(
             says of each model: frames that see others in groups give the scores of windows by themselves, if the
             processor takes frames at even steps ("uniform") and windows start with a frame; those that see earlier
             ones have seen the film from its beginning.
+        why: also explain the best answer of each window (`holovid.explanation.explain`): when in the film what counts
+            is seen and heard. Takes about three times as long.
         progress: show a progress bar.
         name: what the film is called, by default its path.
 
     Raises `ValueError` for a film that cannot be read, numbers out of range, a model in training mode or without
-    logits, and scores that are not finite; and for a stream, where the model has none, a stride is no multiple of the
-    steps in which it answers, and a film is shorter than a window.
+    logits, and scores that are not finite; and for a stream, where reasons are asked for, the model has none, a stride
+    is no multiple of the steps in which it answers, and a film is shorter than a window.
     """
     check_whole_number("batch_size", batch_size, 1, MOST_AT_ONCE)
     task = task_over_time(model)
@@ -117,16 +126,25 @@ def timeline(
         name = os.fspath(film) if isinstance(film, str | os.PathLike) else describe_source(film)
     if stream:
         stride = stride_of_stream(model, processor, window, stride)
+    if why and stream:
+        raise ValueError("a stream computes no window as a whole, so none can be explained; leave out stream or why")
     scores: list[Tensor] = []
+    reasons: list[Explanation] = []
     with Film(film, processor, window, stride) as opened:
         if stream:
             answers, parts = streamed_logits(model, opened, stride), len(opened.starts)
+        elif why:
+            read = VideoClassificationPipeline(model=model, video_processor=processor)
+            explained = explained_windows(read, opened, batch_size)
+            answers = (logits for logits, reason in explained if reasons.append(reason) is None)
+            parts = -(-len(opened.starts) // batch_size)
         else:
             read = VideoClassificationPipeline(model=model, video_processor=processor)
             inputs = (read.preprocess(clip, do_random_sampling=False) for clip in opened.windows())
             answers, parts = logits_of_windows(read, inputs, batch_size), -(-len(opened.starts) // batch_size)
         for logits in track(answers, "Scoring windows", total=parts, disable=not progress):
             scores.append(scores_over_time(logits, task))
+        seen, heard = moments_of(reasons, opened.starts) if why else (None, None)
         return Timeline(
             name=name,
             labels=labels_of(model, task),
@@ -135,6 +153,8 @@ def timeline(
             window=opened.window,
             seconds=opened.seconds,
             scores=torch.cat(scores).numpy(),
+            seen=seen,
+            heard=heard,
         )
 
 
