@@ -120,14 +120,14 @@ def timeline(
     is no multiple of the steps in which it answers, and a film is shorter than a window.
     """
     check_whole_number("batch_size", batch_size, 1, MOST_AT_ONCE)
+    if why and stream:
+        raise ValueError("a stream computes no window as a whole, so none can be explained; leave out stream or why")
     task = task_over_time(model)
     processor = getattr(processor, "video_processor", processor)
     if name is None:
         name = os.fspath(film) if isinstance(film, str | os.PathLike) else describe_source(film)
     if stream:
         stride = stride_of_stream(model, processor, window, stride)
-    if why and stream:
-        raise ValueError("a stream computes no window as a whole, so none can be explained; leave out stream or why")
     scores: list[Tensor] = []
     reasons: list[Explanation] = []
     with Film(film, processor, window, stride) as opened:
