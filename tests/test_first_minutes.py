@@ -109,7 +109,7 @@ def test_every_days_work(commands, tmp_path):
         "set.png", "answers.csv", "run/evaluation/results.json", "run/card.png", "run/README.md", "why.png",
         "film.csv", "film.png", "film.srt", "film.mp4", "seen.mp4", "vectors.parquet", "map.png",
     } <= made  # fmt: skip
-    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 1 + 16
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 1 + 16 * 2  # classes
     assert "Loads without holovid" in printed["push run"] and "run/card.png" in printed["card run"]
     assert len(json.loads(printed["search windows.parquet"])) > 1
 
