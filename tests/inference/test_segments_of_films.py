@@ -24,6 +24,18 @@ def spans(timeline: Timeline, **rules) -> list[tuple[float, float, str]]:
     return [(s.start, s.end, s.label) for s in find_segments(timeline, SegmentRules(**rules))]
 
 
+def test_what_comes_next_stands_where_it_is():
+    """Windows of 2 s, one a second, and what comes 3 s after each: moments 5, 6, 7 of a film of 4 s."""
+    scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]], np.float32)
+    ahead = Timeline("film", ("a", "b"), "future", np.arange(3.0), 2.0, 4.0, scores, ahead=3.0)
+    assert ahead.middles.tolist() == [5, 6, 7] and ahead.edges.tolist() == [4.5, 5.5, 6.5, 7.5]
+    assert [(one.start, one.end, one.label) for one in find_segments(ahead)] == [(4.5, 6.5, "a"), (6.5, 7.5, "b")]
+    assert ahead.best(4.0, 1) == [] == ahead.best(8.0, 1)
+    assert [ahead.best(second, 1)[0]["label"] for second in (4.6, 7.4)] == ["a", "b"]
+    alone = Timeline("film", ("a", "b"), "future", np.zeros(1), 2.0, 4.0, scores[:1], ahead=0.5)
+    assert alone.edges.tolist() == [2.0, 3.0]
+
+
 def test_cells_span_the_film():
     timeline = over_time({"run": [0.1, 0.2, 0.3]})
     assert timeline.middles.tolist() == [1, 2, 3]

@@ -92,6 +92,7 @@ def timeline_record(timeline: Timeline, segments: Sequence[Segment]) -> dict[str
         "film": timeline.name,
         "seconds": timeline.seconds,
         "kind": timeline.kind,
+        "ahead": timeline.ahead,
         "labels": list(timeline.labels),
         "segments": [vars(segment) for segment in segments],
         "windows": [

@@ -43,6 +43,8 @@ class Timeline:
         window: seconds of a window.
         seconds: how long the film lasts.
         scores: (N, classes) float32.
+        ahead: of a model that says what comes next, seconds from the end of a window to what its scores are about;
+            else `None`, as they are about the window.
         seen, heard: how much the moments of each window count for its best answer; `None` if that was not asked for,
             and `heard` also of a model that does not hear.
     """
@@ -54,19 +56,32 @@ class Timeline:
     window: float
     seconds: float
     scores: np.ndarray
+    ahead: float | None = None
     seen: Moments | None = None
     heard: Moments | None = None
 
     @property
     def middles(self) -> np.ndarray:
-        """(N,) of the windows, which may be shorter at the end of the film."""
-        return (self.starts + np.minimum(self.starts + self.window, self.seconds)) / 2
+        """(N,) seconds that scores are about: the middle of each window, which may be shorter at the end of the film.
+
+        Of what comes next, `ahead` of its end.
+        """
+        ends = np.minimum(self.starts + self.window, self.seconds)
+        return (self.starts + ends) / 2 if self.ahead is None else ends + self.ahead
 
     @property
     def edges(self) -> np.ndarray:
-        """(N + 1,) seconds: window n is the nearest one from edge n to edge n + 1, and these span all of the film."""
+        """(N + 1,) seconds: the scores of window n are the nearest from edge n to edge n + 1.
+
+        These span all of the film. Of what comes next it is what is known: from half a step before the first moment to
+        half a step after the last one, which may lie beyond the end of the film.
+        """
         middles = self.middles
-        return np.concatenate([[0.0], (middles[:-1] + middles[1:]) / 2, [self.seconds]])
+        between = (middles[:-1] + middles[1:]) / 2
+        if self.ahead is None:
+            return np.concatenate([[0.0], between, [self.seconds]])
+        half = (middles[1] - middles[0]) / 2 if len(middles) > 1 else min(self.ahead, self.window / 2)
+        return np.concatenate([[middles[0] - half], between, [middles[-1] + half]])
 
     def at(self, seconds: float) -> np.ndarray:
         """(classes,) scores of the window whose middle is nearest to a moment."""
@@ -74,7 +89,9 @@ class Timeline:
         return self.scores[min(max(number, 0), len(self.scores) - 1)]
 
     def best(self, seconds: float, top_k: int) -> list[dict[str, Any]]:
-        """The answers at a moment, `{"label": str, "score": float}`, best first."""
+        """The answers at a moment, `{"label": str, "score": float}`, best first; none where nothing is known yet."""
+        if self.ahead is not None and not self.edges[0] <= seconds <= self.edges[-1]:
+            return []
         scores = self.at(seconds)
         order = np.argsort(-scores, kind="stable")[:top_k]
         return [{"label": self.labels[number], "score": float(scores[number])} for number in order]
@@ -153,6 +170,7 @@ def timeline(
             window=opened.window,
             seconds=opened.seconds,
             scores=torch.cat(scores).numpy(),
+            ahead=float(model.config.anticipation_seconds) if task.kind == "future" else None,
             seen=seen,
             heard=heard,
         )
