@@ -152,8 +152,7 @@ def timeline(
             answers, parts = streamed_logits(model, opened, stride), len(opened.starts)
         elif why:
             read = VideoClassificationPipeline(model=model, video_processor=processor)
-            explained = explained_windows(read, opened, batch_size)
-            answers = (logits for logits, reason in explained if reasons.append(reason) is None)
+            answers = logits_of_explained(explained_windows(read, opened, batch_size), reasons)
             parts = -(-len(opened.starts) // batch_size)
         else:
             read = VideoClassificationPipeline(model=model, video_processor=processor)
@@ -186,6 +185,13 @@ def logits_of_windows(
             some = list(same)
             logits += [answer.logits for answer in read.forward((join_batch(some), [None] * len(some)))]
         yield torch.cat(logits)
+
+
+def logits_of_explained(windows: Iterable[tuple[Tensor, Explanation]], reasons: list[Explanation]) -> Iterator[Tensor]:
+    """The logits of windows, whose explanations are added to `reasons`."""
+    for logits, why in windows:
+        reasons.append(why)
+        yield logits
 
 
 def task_over_time(model: PreTrainedModel) -> Task:
