@@ -53,6 +53,7 @@ def test_attention_is_computed_alike(variant):
     torch.testing.assert_close(model(**inputs).logits, fast, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_operations_are_counted_in_every_mode(variant):
     """torch's counter puts hooks on what modules return."""
     model, inputs = toy(variant)

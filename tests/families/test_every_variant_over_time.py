@@ -34,6 +34,7 @@ def test_scores_over_time(variant, film):
         assert dict(zip(scores.labels, row.tolist(), strict=True)) == pytest.approx(want, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_reasons_over_time(variant, film):
     """Those of each window by itself, on the clock of the film."""
     model, _ = toy(variant)
