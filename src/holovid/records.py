@@ -17,6 +17,7 @@ import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -107,15 +108,29 @@ def read_records(folder: Path) -> Records:
         # of several sets each may also lie in a file of its own
         public = [last_parts(each) for each in measured]
         records.evaluations += [each for each in public if each not in records.evaluations]
-        for each in measured:
-            for name, about in each.get("pictures", {}).items():
-                if (path.parent / name).is_file():
-                    records.pictures[(path.parent / name).relative_to(folder).as_posix()] = about
         if measured and "harmonic_mean" in found:
             records.means[" and ".join(sets)] = found["harmonic_mean"]
+    records.pictures = evaluation_pictures(folder)
     records.conversion = last_parts(read_record(CONVERSION, folder))
     records.training = last_parts(read_record(TRAINING, folder))
     return records
+
+
+def evaluation_pictures(folder: Path) -> dict[str, str]:
+    """The pictures that evaluations in a folder have drawn: where each lies in it -> what it shows.
+
+    Files that hold no evaluation, or cannot be read, have none.
+    """
+    pictures = {}
+    for path in sorted({path for pattern in EVALUATIONS for path in folder.glob(pattern)}):
+        with suppress(ValueError):
+            found = read_json(path)
+            named = found.get("pictures") if EVALUATION.mark in found else None
+            for name, about in (named if isinstance(named, dict) else {}).items():
+                picture = path.parent / Path(name).name  # beside the file, whatever it says
+                if picture.is_file():
+                    pictures[picture.relative_to(folder).as_posix()] = str(about)
+    return pictures
 
 
 def read_json(path: Path) -> dict[str, Any]:

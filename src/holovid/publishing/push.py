@@ -41,7 +41,7 @@ from holovid.publishing.card_picture import PICTURE
 from holovid.publishing.leaks import find_leaks, forget_places, is_place
 from holovid.publishing.licences import Licence, check_licence
 from holovid.publishing.repository import Repository
-from holovid.records import CONVERSION, EVALUATIONS, TRAINING, read_records
+from holovid.records import CONVERSION, EVALUATIONS, TRAINING, evaluation_pictures
 from holovid.saving import CARD, card_metadata, complete_card
 from holovid.travelling import is_ours
 
@@ -256,7 +256,7 @@ def take_along(source: Path, folder: Path, include: Sequence[str]) -> tuple[str,
     if outside := [pattern for pattern in include if leads_out(pattern)]:
         raise ValueError(f"--include {outside[0]}: name files of {source} by patterns without a root, ~, : and ..")
     found: set[Path] = set()
-    for pattern in (*TAKEN_ALONG, *read_records(source).pictures, *include):
+    for pattern in (*TAKEN_ALONG, *evaluation_pictures(source), *include):
         files = [path for path in source.glob(pattern) if path.is_file()]
         if pattern in include and not files:
             raise ValueError(f"--include {pattern}: {source} has no such file")
@@ -294,9 +294,16 @@ def kind_of(path: str) -> str | None:
     return None
 
 
+def other_kind(path: str) -> str:
+    """Of a file that goes because an evaluation or the user names it."""
+    return "picture" if path.endswith(".png") else "included"
+
+
 def list_files(folder: Path) -> tuple[PublishedFile, ...]:
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return tuple(PublishedFile(name, (folder / name).stat().st_size, kind_of(name) or "included") for name in names)
+    return tuple(
+        PublishedFile(name, (folder / name).stat().st_size, kind_of(name) or other_kind(name)) for name in names
+    )
 
 
 def keep_or_make_card(folder: Path, repo_id: str, repository: Repository | None, licence: Licence) -> str:
