@@ -82,11 +82,12 @@ def test_no_other_file_names_a_family():
         name for record in families().values() for name in (record.model_type, record.config_name, *record.model_names)
     }
     source = ROOT / "src" / "holovid"
-    found = {
-        str(path.relative_to(source)): sorted(word for word in words if word in code_of(path))
+    codes = {
+        str(path.relative_to(source)): code_of(path)
         for path in source.rglob("*.py")
         if path.relative_to(source).parts[0] not in OF_FAMILIES
     }
+    found = {path: sorted(word for word in words if word in code) for path, code in codes.items()}
     assert not {path: names for path, names in found.items() if names}
 
 
