@@ -176,7 +176,7 @@ def evaluate(
     import torch
     from transformers import EvalPrediction
 
-    from holovid.training import measure
+    from holovid.training import compute_metrics
 
     model.eval()
     found = []
@@ -188,7 +188,7 @@ def evaluate(
             found.append(accelerator.gather_for_metrics(answers))
     logits = tuple(torch.cat([batch[name][0] for batch in found]).float().cpu().numpy() for name in found[0])
     labels = tuple(torch.cat([batch[name][1] for batch in found]).cpu().numpy() for name in found[0])
-    return measure(EvalPrediction(predictions=logits, label_ids=labels), tasks)
+    return compute_metrics(EvalPrediction(predictions=logits, label_ids=labels), tasks)
 
 
 def save_state(accelerator: "Accelerator", folder: Path, log: list[dict]) -> None:
