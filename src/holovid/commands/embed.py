@@ -69,8 +69,5 @@ def embed(
     broken = len(table) - table["error"].null_count
     say(f"{len(table) - broken} vectors of {table['vector'].type.list_size} numbers: {output}")
     if broken:
-        print(
-            f"{PROGRAM}: {broken} of {count} clips could not be read",
-            file=sys.stderr,
-        )
+        print(f"{PROGRAM}: {broken} of {count} clips could not be read", file=sys.stderr)
         raise typer.Exit(SKIPPED)

@@ -13,9 +13,7 @@ from holovid.explanation.explanation import Explanation
 HALF = 0.5  # of the highest moment: as high are those that belong to it; and of all: above it, an answer is heard
 NOTHING = 0.01  # a fall of a probability that is none
 SHORT = 0.15  # seconds; what is shorter is told in hundredths
-
-
-EITHER = "either"
+EITHER = "either"  # sense of an answer for which picture or sound alone is enough
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ the same card, byte for byte. What is in which file of the folder: `holovid.reco
 
 import os
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from transformers.utils import CONFIG_NAME, PROCESSOR_NAME
 from holovid.cheap_checks import is_hub_id
 from holovid.evaluation.fingerprints import fingerprint_model
 from holovid.evaluation.metric_names import parts_of, title_of
-from holovid.facts import ModelFacts, model_facts
+from holovid.facts import model_facts
 from holovid.families.family import family_of
 from holovid.files import write_whole
 from holovid.loading import load_classifier
@@ -74,9 +76,11 @@ def build_card(
     config = AutoConfig.from_pretrained(folder)
     made_of = origins(config, facts, records)
     licence = check_licence(licence, made_of)
-    check_measured(folder, facts, records)
     picture = folder / PICTURE
-    check_drawn(picture, facts.adapters_only)
+    if not facts.adapters_only:  # which were measured and drawn together with their experts
+        own = cache(lambda: fingerprint_model(load_classifier(folder)[0]))  # loads the model, once, if it is needed
+        check_measured(folder, records, own)
+        check_drawn(picture, own)
     name = repo_id or folder.resolve().name
     module = family_of(config).public(facts.model_class).__module__.rpartition(".")[2]
     auto_processor = "AutoProcessor" if (folder / PROCESSOR_NAME).is_file() else "AutoVideoProcessor"
@@ -115,16 +119,13 @@ def is_by_hand(text: str) -> bool:
     return MARK not in text
 
 
-def check_measured(folder: Path, facts: ModelFacts, records: Records) -> None:
+def check_measured(folder: Path, records: Records, own: Callable[[], str]) -> None:
     """Raise `ValueError` when evaluations are about other weights or another configuration than those in the folder.
 
-    Not known of a checkpoint of adapters only, which was measured together with its experts, and of what several
-    models said together.
+    Not known of what several models said together. `own` gives the fingerprint of the model in the folder.
     """
     fingerprints = {each["fingerprints"]["model"] for each in by_whether_fused(records.evaluations)[0]}
-    if not fingerprints or facts.adapters_only:
-        return
-    if fingerprints != {fingerprint_model(load_classifier(folder)[0])}:
+    if fingerprints and fingerprints != {own()}:
         raise ValueError(
             f"results in {folder} were measured with other weights or another configuration than it holds; evaluate "
             "again, or remove them"

@@ -1,6 +1,7 @@
 """The picture of a card: a clip, what the model answered, and where in the clip the answer comes from."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,16 @@ def draw_card_picture(
     return path
 
 
-def check_drawn(picture: Path, adapters_only: bool) -> None:
+def check_drawn(picture: Path, own: Callable[[], str]) -> None:
     """Raise `ValueError` when a picture shows what other weights answered than those beside it.
 
-    Not known of a picture that was not drawn here, and of a checkpoint of adapters only.
+    Not known of a picture that was not drawn here. `own` gives the fingerprint of the model beside it.
     """
-    if adapters_only or not picture.is_file():
+    if not picture.is_file():
         return
     with Image.open(picture) as opened:
         drawn_by = opened.info.get(DRAWN_BY)
-    if drawn_by is not None and drawn_by != fingerprint_model(load_classifier(picture.parent)[0]):
+    if drawn_by is not None and drawn_by != own():
         raise ValueError(
             f"{picture} shows what other weights answered; draw it again (holovid card {picture.parent} --clip ...), "
             "or remove it"
