@@ -203,7 +203,7 @@ def test_page_runs(page, tmp_path, forks):
         rows = list(csv.DictReader((tmp_path / "answers.csv").read_text().splitlines()))
         assert len(rows) == 16 * 2 and {row["label"] for row in rows} == {"left", "right"}
         assert len(list((tmp_path / "small").rglob("*.mp4"))) == 80 and (tmp_path / "set.png").is_file()
-        assert "Nothing is wrong with it." in "".join(printed)
+        assert "No problems found." in "".join(printed)
         assert "ClassLabel(names=['left', 'right'])" in printed[-2]
     if page == "explanations":
         assert printed[0].startswith("relevance (2, 8, 4, 4) (2, 8) None") and (tmp_path / "why.png").is_file()
@@ -223,7 +223,7 @@ def test_page_runs(page, tmp_path, forks):
 def test_publishing_page_runs(place, tmp_path):
     with hub_with(place / "hub") as online, Commands(**online) as forks:
         printed = walk_through("publish.md", tmp_path, forks)
-    assert "Loads without holovid, and computes the same." in "".join(printed)
+    assert "Loads without holovid; outputs are identical." in "".join(printed)
     small, full = (tmp_path / name / "model.safetensors" for name in ("cast-adapters", "cast-full"))
     assert small.stat().st_size < full.stat().st_size
 

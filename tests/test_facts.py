@@ -70,9 +70,9 @@ def test_cost_grows_with_the_frames_that_the_processor_picks(tmp_path):
 @pytest.mark.parametrize(
     ("options", "frames", "told"),
     [
-        ({"sampling": "last", "fps": 1}, 6, "6, sampling last, 1 apart, 1 a second"),
-        ({"sampling": "dense", "fps": 30, "frame_stride": 4}, 6, "6, sampling dense, 4 apart, 30 a second"),
-        ({"sampling": "uniform", "fps": 2}, None, "as many as the video gives, sampling uniform, 2 a second"),
+        ({"sampling": "last", "fps": 1}, 6, "6, sampling last, stride 1, 1 fps"),
+        ({"sampling": "dense", "fps": 30, "frame_stride": 4}, 6, "6, sampling dense, stride 4, 30 fps"),
+        ({"sampling": "uniform", "fps": 2}, None, "depends on the length of the video, sampling uniform, 2 fps"),
     ],
 )
 def test_a_rate_fills_the_video_only_where_frames_are_spread_over_it(options, frames, told):
@@ -117,7 +117,7 @@ def test_info_prints_them(hearing):
         "family CA²ST",
         f"parameters {facts.parameters:,}",
         "space expert CLIP image model, source not recorded",
-        "sound 0.4 s at 16,000 Hz: 40 rows of 24 mel bins",
+        "audio 0.4 s at 16,000 Hz: log-mel, 40 rows of 24 mel bins",
     ):
         assert part in text
     run = CliRunner().invoke(app, ["info", str(folder / "absent")])

@@ -31,5 +31,5 @@ def test_never_overwrites(tmp_path):
     with new_folder(tmp_path / "empty") as folder:
         (folder / "file").touch()
     for taken in (tmp_path / "empty", tmp_path / "empty" / "file"):
-        with pytest.raises(ValueError, match="exists already; name a new or an empty folder"), new_folder(taken):
+        with pytest.raises(ValueError, match="exists already; give a new or an empty folder"), new_folder(taken):
             raise AssertionError("must not get here")

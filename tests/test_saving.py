@@ -136,7 +136,7 @@ def test_one_writer_at_a_time(tmp_path, writer):
     marked(0.25).save_pretrained(tmp_path / "model")
     other = writer("added_files", tmp_path / "model")
     for saved in (marked(0.5), HolovidVideoProcessor(), marked(0.5).config):
-        with pytest.raises(ValueError, match=r"another process is writing .*model; wait for it, or name another"):
+        with pytest.raises(ValueError, match=r"another process is writing .*model; wait for it, or give another"):
             saved.save_pretrained(tmp_path / "model")
     assert loads_as(tmp_path / "model") == 0.25
     other.kill()
@@ -163,7 +163,7 @@ def test_one_writer_of_a_new_folder(tmp_path, writer):
 
 
 def test_somebody_else_was_quicker(tmp_path):
-    sentence = "exists already; name a new or an empty folder"
+    sentence = "exists already; give a new or an empty folder"
     with pytest.raises(ValueError, match=sentence), new_folder(tmp_path / "new") as folder:
         (folder / "ours").touch()
         (tmp_path / "new").mkdir()
@@ -226,7 +226,7 @@ def test_no_space_leaves_the_older_model(tmp_path):
     command = [sys.executable, "-c", SAVES.format(tests=str(SUPPORT)), tmp_path / "model"]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=with_little_space)
     assert done.returncode == 0, done.stderr
-    assert "no space:" in done.stdout and "cannot be written, and is as it was" in done.stdout
+    assert "no space:" in done.stdout and "cannot be written and is unchanged" in done.stdout
     assert loads_as(tmp_path / "model") == 0.25 and not (tmp_path / "model" / UNFINISHED).exists()
 
 

@@ -1,8 +1,8 @@
 """holovid: space-time video transformers as first-class Hugging Face models.
 
-Importing it makes transformers' Auto classes know its configurations, models and processors (`registration.py`), and
-imports neither torch nor transformers: each name is imported when it is first used. Public names are one line each in
-`__init__.pyi`, which type checkers read too.
+Importing it registers its configurations, models and processors with transformers' Auto classes (`registration.py`),
+but imports neither torch nor transformers: each public name is imported when it is first used. `__init__.pyi` lists
+the public names, also for type checkers.
 """
 
 import lazy_loader

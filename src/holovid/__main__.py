@@ -1,4 +1,4 @@
-"""`python -m holovid`, for what starts modules: torchrun -m holovid train, accelerate launch -m holovid train."""
+"""`python -m holovid`, for programs that start modules, such as torchrun -m holovid train."""
 
 from holovid.cli import main
 

@@ -1,9 +1,9 @@
-"""What a process asks of the memory allocator of its C library.
+"""A setting of glibc's memory allocator that makes models faster on a CPU.
 
-Every layer takes tensors of tens of megabytes and gives them back. By default glibc returns such memory to the system
-at once, which then maps and clears every page of it anew: of a forward pass of XViT-B/16 on a CPU that is a twentieth
-of the time, and more of a batch. The benchmark sets it for all models, `holovid` on the command line for itself; a
-library that is imported into somebody's process has no business to.
+Every layer allocates and frees tensors of tens of megabytes. By default glibc returns such memory to the system at
+once, and the system clears every page before it is used again. This takes a twentieth of a forward pass of XViT-B/16
+on a CPU, and more with batches. The `holovid` command and the benchmark use the setting; importing holovid does not
+change the process.
 """
 
 import ctypes
@@ -14,10 +14,10 @@ NEVER = 2**31 - 1
 
 
 def keep_memory() -> bool:
-    """Let this process keep the memory that it has freed, for its next tensors: a CPU then computes faster.
+    """Let this process keep freed memory for its next tensors, so that models run faster on a CPU.
 
-    The process stays as large as it has ever been. Returns whether the allocator could be told: glibc's can, those of
-    macOS, Windows and musl cannot and need not.
+    The process then never shrinks. Returns whether the setting was made: only glibc has it; macOS, Windows and musl do
+    not need it.
     """
     if not sys.platform.startswith("linux"):
         return False

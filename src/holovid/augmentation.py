@@ -1,4 +1,4 @@
-"""A documented path of what is in `holovid.data.augmentation`."""
+"""Public import path of `holovid.data.augmentation`."""
 
 from holovid.data.augmentation import ClipAugmentation as ClipAugmentation
 from holovid.data.augmentation import SpecAugment as SpecAugment

@@ -1,4 +1,4 @@
-"""A documented path of what is in `holovid.publishing`."""
+"""Public import path of `holovid.publishing`."""
 
 from holovid.publishing.card import build_card as build_card
 from holovid.publishing.card import write_card as write_card

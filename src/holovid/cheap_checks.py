@@ -1,6 +1,6 @@
-"""What can be known to be wrong before torch is imported: paths, names, columns and devices, within a second.
+"""Checks of paths, names, columns and devices that need no torch, so that commands can refuse wrong input at once.
 
-Nothing here is the only check: what a function of the library takes, it checks itself.
+The functions of the library check their arguments again themselves.
 """
 
 import csv
@@ -16,40 +16,40 @@ from holovid.configuration.suggestions import did_you_mean
 from holovid.modeling.reachable import CONFIGURATIONS
 
 TABLES = (".bundle", ".csv", ".parquet", ".txt")
-PATH_COLUMNS = ("path", "file_name", "video", "name")  # the first of them that a table has tells where its clips are
-# what tables call the score of a clip, in small letters or capitals, and what it is called where nobody says
+PATH_COLUMNS = ("path", "file_name", "video", "name")  # the first one that a table has holds the paths of clips
+# common names for the column of scores, in any case, and the default names
 SCORE_COLUMNS = ("quality", "score", "mos")
 SCORE_DEFAULTS = ("quality", "label")
-# columns of the published tables of EPIC-KITCHENS, and those of answers that are made of them
+# columns of the published EPIC-KITCHENS tables, and the columns of labels that are made from them
 EPIC_COLUMNS = frozenset(
     ("narration_id", "uid", "participant_id", "video_id", "start_timestamp", "stop_timestamp", "start_frame",
      "stop_frame", "verb_class", "noun_class", "all_noun_classes")
 )  # fmt: skip
 EPIC_ANSWERS = ("action", "label", "verb", "noun")
-EXPLANATION_FILES = {".png": "Picture", ".mp4": "Video", ".html": "Page"}  # what is in a file of which ending
-TIMELINE_FILES = {  # likewise
+EXPLANATION_FILES = {".png": "Picture", ".mp4": "Video", ".html": "Page"}  # suffix -> content
+TIMELINE_FILES = {
     ".csv": "Segments", ".json": "Scores and segments", ".vtt": "Subtitles", ".srt": "Subtitles", ".png": "Picture",
     ".mp4": "Video",
 }  # fmt: skip
-ENOUGH_EPIC_COLUMNS = 4  # of them tell a table that lacks some
+ENOUGH_EPIC_COLUMNS = 4  # a table with so many of them is taken for EPIC-KITCHENS
 LIST_LINE = re.compile(r".*\S[ \t]+-?[0-9]+\s*")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:[0-9]+)?")
 
 
 def check_model_name(model: str | os.PathLike) -> None:
-    """Raise `ValueError` when `model` is neither the folder of a model nor a possible name on the Hub."""
+    """Raise `ValueError` if `model` is neither the folder of a model nor a valid Hub id."""
     path = Path(model)
     if path.is_dir():
         if not any((path / name).is_file() for name in CONFIGURATIONS):
             raise ValueError(f"{path} is not the folder of a model: it has no config.json")
         return
     if path.is_file():
-        raise ValueError(f"{path} is a file; a model is a folder with its config.json, or a name on the Hub")
+        raise ValueError(f"{path} is a file; give the folder of a model (with its config.json), or a Hub id")
     try:
         validate_repo_id(str(model))
     except HFValidationError as error:
-        raise ValueError(f"there is no folder {str(model)!r}, and the Hub has no models of such names") from error
+        raise ValueError(f"there is no folder {str(model)!r}, and it is not a valid Hub id") from error
 
 
 def is_url(path: str) -> bool:
@@ -66,62 +66,62 @@ def is_hub_id(name: str | None) -> bool:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `ValueError` when there is no such folder, or no model in it."""
+    """Raise `ValueError` if a folder does not exist or holds no model."""
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder of a model")
+        raise ValueError(f"there is no folder {folder}; give the folder of a saved model")
     check_model_name(folder)
 
 
 def check_clip(clip: str) -> None:
-    """Raise `FileNotFoundError` or `ValueError` for a path of no file."""
+    """Raise `FileNotFoundError` or `ValueError` for a path that is not a file; URLs pass."""
     if is_url(clip):
         return
     if os.path.isdir(clip):
-        raise ValueError(f"{clip!r} is a folder, not a video; `holovid evaluate` takes folders of clips")
+        raise ValueError(f"{clip!r} is a folder; give a video file. `holovid evaluate` takes folders of clips")
     if not os.path.exists(clip):
-        raise FileNotFoundError(f"there is no video at {clip!r}")
+        raise FileNotFoundError(f"there is no video file {clip!r}")
 
 
 def check_explanation_file(path: str | os.PathLike) -> None:
-    """Raise `ValueError` for a name that does not say what kind of file an explanation is written to."""
+    """Raise `ValueError` for a suffix in which explanations cannot be written."""
     check_ending("an explanation", path, EXPLANATION_FILES)
 
 
 def check_timeline_file(path: str | os.PathLike) -> None:
-    """Raise `ValueError` for a name that does not say what kind of file a timeline is written to."""
+    """Raise `ValueError` for a suffix in which timelines cannot be written."""
     check_ending("a timeline", path, TIMELINE_FILES)
 
 
 def check_vectors_file(path: str | os.PathLike) -> None:
-    """Raise `ValueError` for a name that is not one of a file of vectors."""
+    """Raise `ValueError` for a suffix in which vectors cannot be written."""
     if Path(path).suffix.lower() != ".parquet":
-        raise ValueError(f"vectors are written to a file that ends in .parquet, got {path}")
+        raise ValueError(f"a file of vectors must end in .parquet, got {path}")
 
 
 def check_ending(what: str, path: str | os.PathLike, endings: Collection[str]) -> None:
-    """Raise `ValueError` unless the name of a file ends in one of `endings`, capitals or not."""
+    """Raise `ValueError` unless a file name ends in one of `endings`, in any case."""
     if Path(path).suffix.lower() not in endings:
         *others, last = endings
-        raise ValueError(f"{what} is written to a file that ends in {', '.join(others)} or {last}, got {path}")
+        raise ValueError(f"the file of {what} must end in {', '.join(others)} or {last}, got {path}")
 
 
 def check_clips(source: str, columns: Sequence[str] = ()) -> None:
-    """Raise `ValueError` when there is no such folder or table, or a CSV file lacks one of `columns`.
+    """Raise `ValueError` if a folder or table does not exist, or if a CSV file lacks one of `columns`.
 
-    It does not lack one that scores are called by default, where it has scores by another name.
+    A default column of scores may have another of the common names.
     """
     path = Path(source)
     if not path.exists():
         if path.suffix.lower() in TABLES or not HUB_ID.fullmatch(source):
             raise ValueError(
-                f"there is no {source!r}; clips are a folder, a table ({', '.join(TABLES)}) or a data set of the Hub, "
-                "owner/name"
+                f"there is no {source!r}; give clips as a folder, a table ({', '.join(TABLES)}) or a data set on the "
+                "Hub, owner/name"
             )
         return
     if path.is_file() and path.suffix.lower() not in TABLES:
-        raise ValueError(f"{path} cannot be read as a table of clips: a table ends in {', '.join(TABLES)}")
+        raise ValueError(f"{path} is not a table of clips: tables end in {', '.join(TABLES)}")
     if path.is_dir() and not os.listdir(path):
-        raise ValueError(f"there are no clips in {path}: it is empty")
+        raise ValueError(f"the folder {path} is empty; it must hold clips")
     if path.suffix.lower() != ".csv" or not path.is_file():
         return
     with open(path, encoding="utf-8-sig", errors="replace") as file:
@@ -135,13 +135,13 @@ def check_clips(source: str, columns: Sequence[str] = ()) -> None:
 
 
 def is_epic_kitchens(columns: Sequence[str]) -> bool:
-    """Whether the columns of a table are those of EPIC-KITCHENS' own, which have none that says where a clip is."""
+    """Whether the columns are those of an EPIC-KITCHENS table, which has no column of paths."""
     names = {name.strip() for name in columns}
     return names.isdisjoint(PATH_COLUMNS) and len(names & EPIC_COLUMNS) >= ENOUGH_EPIC_COLUMNS
 
 
 def score_column(column: str, there: Sequence[str]) -> str | None:
-    """The one of the columns of a table that holds scores under a usual name, if `column` is but a default.
+    """The column of a table that has a common name for scores, if `column` is a default name.
 
     >>> score_column("label", ["name", "MOS"]), score_column("mos", ["name", "score"])
     ('MOS', None)
@@ -151,6 +151,6 @@ def score_column(column: str, there: Sequence[str]) -> str | None:
 
 
 def check_device(name: str) -> None:
-    """Raise `ValueError` for what is not the name of a device."""
+    """Raise `ValueError` for a name that is not a device."""
     if not DEVICE.fullmatch(name):
-        raise ValueError(f"there is no device {name!r}; devices are cpu, cuda, cuda:1, mps or xpu")
+        raise ValueError(f"there is no device {name!r}; give cpu, cuda, cuda:1, mps or xpu")

@@ -1,4 +1,4 @@
-"""The `holovid` command, also as `python -m holovid.cli`: the commands are in holovid/commands."""
+"""The `holovid` command, also `python -m holovid.cli`. The commands are in holovid/commands."""
 
 from holovid.allocator import keep_memory
 from holovid.commands.app import app

@@ -1,4 +1,4 @@
-"""A documented path of what is in `holovid.conversion.convert`."""
+"""Public import path of `holovid.conversion.convert`."""
 
 from holovid.conversion.convert import convert as convert
 from holovid.conversion.convert import from_reference as from_reference

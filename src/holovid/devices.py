@@ -1,4 +1,4 @@
-"""Where models run."""
+"""Moving models to devices."""
 
 from torch import nn
 
@@ -6,9 +6,9 @@ from holovid.cheap_checks import check_device
 
 
 def move_to(model: nn.Module, device: str) -> nn.Module:
-    """The model on the device of this name. Raises `ValueError` when there is none, or not enough memory on it."""
+    """Move a model to a device. Raises `ValueError` if the device does not exist or lacks memory."""
     check_device(device)
     try:
         return model.to(device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has one of them for each kind
-        raise ValueError(f"the model cannot go to {device!r}: {str(error).splitlines()[0]}") from error
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # depends on the kind of device
+        raise ValueError(f"the model cannot be moved to {device!r}: {str(error).splitlines()[0]}") from error

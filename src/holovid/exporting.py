@@ -1,3 +1,3 @@
-"""A documented path of what is in `holovid.inference.export`."""
+"""Public import path of `holovid.inference.export`."""
 
 from holovid.inference.export import export as export

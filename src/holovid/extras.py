@@ -1,10 +1,10 @@
-"""What only some of holovid needs, and is not installed with all of it: pyproject.toml has it in extras."""
+"""Optional packages, which the extras of pyproject.toml install."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-# of packages, the smallest extra that has them
+# package -> the smallest extra that installs it
 EXTRAS = {
     "accelerate": "train",
     "faiss": "faiss",
@@ -17,12 +17,12 @@ EXTRAS = {
 
 @contextmanager
 def needed(package: str, what: str, extra: str | None = None) -> Iterator[None]:
-    """Raise, for an import in this block that fails, an `ImportError` that says what for and how to get it.
+    """For imports that fail in this block, raise an `ImportError` that says what needs the package and how to get it.
 
     Args:
-        package: as it is installed.
-        what: needs it; the beginning of a sentence.
-        extra: another one than the smallest that has it, where more of that one will be needed.
+        package: name of the package to install.
+        what: what needs it, the subject of the sentence.
+        extra: the extra to install. Default: the smallest one that has the package.
 
     >>> with needed("faiss", "searching a million vectors"):
     ...     import a_package_that_is_not_there
@@ -36,9 +36,9 @@ def needed(package: str, what: str, extra: str | None = None) -> Iterator[None]:
 
 
 def check_there(package: str, what: str) -> None:
-    """Raise what `needed` raises, before long work whose end would need the package; it is not imported.
+    """Raise what `needed` raises if a package is missing, without importing it; for use before long work.
 
-    `package` is called in imports as it is installed.
+    `package` must have the same name for installing and importing.
     """
     with needed(package, what):
         if find_spec(package) is None:

@@ -1,9 +1,9 @@
-"""What a model is, costs and takes, without loading its weights: of a folder, a Hub id or a configuration.
+"""Facts about a model without loading its weights: its kind, size, cost and inputs.
 
     facts = model_facts("xvit-k600")
     facts.parameters, facts.gflop, facts.inputs.num_frames
 
-`holovid info` prints it, model cards are made of it, and so is the table in README.md.
+`holovid info` prints them; model cards and the table of models are made from them.
 """
 
 import copy
@@ -24,16 +24,16 @@ from holovid.modeling.tasks import Task, tasks_of
 from holovid.processing.frame_sampling import WITH_STRIDE
 
 ANSWERS = {
-    "class": "{} of {}",
-    "future": "{} of {}, to come",
-    "multi_label": "{} of {}, any number of them",
-    "score": "none, its {1} is a number",
+    "class": "{} ({})",
+    "future": "{} ({}, what comes next)",
+    "multi_label": "{} ({}, any number of them per clip)",
+    "score": "none: it predicts a number ({1})",
 }
 
 
 @dataclass(frozen=True)
 class ExpertFacts:
-    """`kind` of model an expert is; its Hub id, commit and the hash of its tensors where they are known."""
+    """The `kind` of model an expert is; its Hub id, commit and hash of tensors, `None` if unknown."""
 
     kind: str
     source: str | None
@@ -43,7 +43,7 @@ class ExpertFacts:
 
 @dataclass(frozen=True)
 class SoundFacts:
-    """The spectrogram: `rows`, 10 ms each, of `num_mel_bins`, that become (x - `mean`) / (2 `std`)."""
+    """The log-mel spectrogram: (`rows`, `num_mel_bins`), 10 ms per row, normalised as (x - `mean`) / (2 `std`)."""
 
     sampling_rate: int
     rows: int
@@ -55,10 +55,10 @@ class SoundFacts:
 
 @dataclass(frozen=True)
 class InputFacts:
-    """What the saved processor gives the model: a view of `num_frames` frames of `height` x `width` pixels.
+    """The input that the saved processor prepares: `num_frames` frames of `height` x `width` pixels per view.
 
-    They are `None` where the video decides. `sampling`, `frame_stride`, `fps`, `short_video`: as in
-    [`HolovidVideoProcessor`]. `sound` is `None` for a model that does not hear.
+    These are `None` if they depend on the video. `sampling`, `frame_stride`, `fps`, `short_video`: see
+    [`HolovidVideoProcessor`]. `sound` is `None` for a model that does not use audio.
     """
 
     num_frames: int | None
@@ -78,17 +78,18 @@ class InputFacts:
 class ModelFacts:
     """
     Args:
-        family: as people call it, such as "CAVA".
-        model_type, model_class: as transformers calls them.
-        tasks: what it is asked, and how it answers.
-        classes: of each task how many.
-        experts: by name; none in XViT.
-        adapters_only: whether the experts' weights have to be fetched.
-        parameters, tuned_parameters: numbers, the experts' included; those that training tunes are all of XViT, and
-            what `freeze_experts()` leaves of the others.
-        gflop: 10^9 floating-point operations of one view, two for each multiply-add.
-        inputs: what the model is given.
-        score_range: the lowest and the highest number that it answers, where that is known.
+        family: title, such as "CAVA".
+        model_type, model_class: names in transformers.
+        tasks: what the model predicts.
+        classes: number of classes by task.
+        experts: by name; empty for models without experts.
+        adapters_only: whether loading has to download the experts.
+        parameters: number of all parameters, with those of the experts.
+        tuned_parameters: number of parameters that are trained; without the experts if there are some, since
+            `freeze_experts()` freezes them.
+        gflop: 10^9 floating-point operations of one view; a multiply-add counts as two.
+        inputs: what the processor prepares.
+        score_range: lowest and highest score that is predicted, if it is known.
     """
 
     family: str
@@ -112,13 +113,14 @@ class ModelFacts:
 def model_facts(
     source: str | os.PathLike | PreTrainedConfig, model_class: type[PreTrainedModel] | None = None
 ) -> ModelFacts:
-    """Everything that configuration and processor tell; takes a second.
+    """The facts that configuration and processor hold; takes a second.
 
     Args:
-        source: folder, Hub id, or a configuration, whose processor is then that of `HolovidProcessor.for_model`.
-        model_class: what a configuration is of. Default: the class it was saved with, or the classifier of labels.
+        source: folder, Hub id, or configuration. For a configuration, the processor is that of
+            `HolovidProcessor.for_model`.
+        model_class: Default: the class that the model was saved with, else the classifier of its family.
 
-    Raises `ValueError` when `source` is no such thing, or no classifier of holovid; `OSError` when files are missing.
+    Raises `ValueError` if `source` is not a classifier of holovid, and `OSError` if files are missing.
     """
     if isinstance(source, PreTrainedConfig):
         config, name, folder = source, type(source).__name__, None
@@ -151,7 +153,7 @@ def model_facts(
 
 
 def expert_facts(config: PreTrainedConfig, expert: str) -> ExpertFacts:
-    """Where an expert comes from, as `from_experts` noted it in the configuration."""
+    """Where an expert comes from, as `from_experts` recorded it in the configuration."""
     noted = (config.expert_sources or {}).get(expert) or {}
     return ExpertFacts(
         family_of(config).parts[expert].kind, noted.get("source"), noted.get("revision"), noted.get("sha256")
@@ -161,9 +163,11 @@ def expert_facts(config: PreTrainedConfig, expert: str) -> ExpertFacts:
 def input_facts(processor: Any) -> InputFacts:
     """Raises `ValueError` for processors that are not holovid's."""
     if not isinstance(processor, holovid.HolovidVideoProcessor):
-        raise ValueError(f"its processor is a {type(processor).__name__}; holovid's is HolovidVideoProcessor")
+        raise ValueError(
+            f"the processor of the model is a {type(processor).__name__}; a HolovidVideoProcessor is needed"
+        )
     extractor = processor.feature_extractor
-    size: Any = processor.size  # objects, whatever they are annotated as
+    size: Any = processor.size
     crop: Any = processor.crop_size
     sound = None
     if extractor is not None:
@@ -176,7 +180,7 @@ def input_facts(processor: Any) -> InputFacts:
             std=extractor.std,
         )
     return InputFacts(
-        # evenly spaced ones at a rate fill the video; those with a stride are so many at any rate
+        # at a fixed rate, uniform sampling takes as many frames as the video has; other samplings take num_frames
         num_frames=None if processor.fps and processor.sampling == "uniform" else processor.num_frames,
         sampling=processor.sampling,
         frame_stride=processor.frame_stride,
@@ -194,9 +198,9 @@ def input_facts(processor: Any) -> InputFacts:
 def measure_costs(
     model_class: type[PreTrainedModel], config: PreTrainedConfig, num_frames: int | None = None
 ) -> tuple[int, int, float]:
-    """(parameters, tuned parameters, 10^9 floating-point operations a view), of tensors without memory."""
+    """(parameters, tuned parameters, GFLOP per view), computed on the meta device."""
     config = copy.deepcopy(config)
-    config._attn_implementation = "eager"  # of which torch counts every product
+    config._attn_implementation = "eager"  # the counter sees every product of it
     frames = num_frames or config.num_frames
     with torch.device("meta"):
         model = model_class(config).eval()
@@ -213,47 +217,48 @@ def measure_costs(
 
 
 def fact_lines(facts: ModelFacts) -> dict[str, str]:
-    """The same for people: name of a fact -> its value."""
+    """The facts as text, by name."""
     lines = {
         "family": facts.family,
         "class": facts.model_class,
         "classes": ", ".join(ANSWERS[task.kind].format(facts.classes[task.name], task.name) for task in facts.tasks),
     }
     if facts.score_range is not None:
-        lines["scale"] = "from {:g} to {:g}".format(*facts.score_range)
+        lines["score range"] = "from {:g} to {:g}".format(*facts.score_range)
     for expert, about in facts.experts.items():
         told = [about.source or "source not recorded"]
         told += [f"revision {about.revision}"] if about.revision else []
         told += [f"sha256 {about.sha256}"] if about.sha256 else []
         lines[f"{expert} expert"] = f"{about.kind}, {', '.join(told)}"
     if facts.adapters_only:
-        lines["weights"] = "adapters only; the experts are fetched"
+        lines["weights"] = "adapters only; loading downloads the experts"
     tuned = f"{facts.tuned_parameters:,} ({facts.tuned_parameters / facts.parameters:.0%})"
-    lines |= {"parameters": f"{facts.parameters:,}", "tuned": tuned, "GFLOP a view": f"{facts.gflop:.4g}"}
+    lines |= {"parameters": f"{facts.parameters:,}", "trainable parameters": tuned}
+    lines |= {"GFLOP per view": f"{facts.gflop:.4g}"}
     return lines | input_lines(facts.inputs)
 
 
 def input_lines(inputs: InputFacts) -> dict[str, str]:
-    """What the model is given, for people."""
-    stride = f", {inputs.frame_stride} apart" if inputs.sampling in WITH_STRIDE else ""
-    rate = f", {inputs.fps:g} a second" if inputs.fps else ""
-    frames = "as many as the video gives" if inputs.num_frames is None else str(inputs.num_frames)
-    size = "as it comes" if inputs.height is None else f"{inputs.height} x {inputs.width}"
-    resized = "" if inputs.shortest_edge is None else f", out of the middle of a short side of {inputs.shortest_edge}"
-    short = {"repeat": "its last frame is shown again", "error": "refused"}[inputs.short_video]
+    """The inputs as text, by name."""
+    stride = f", stride {inputs.frame_stride}" if inputs.sampling in WITH_STRIDE else ""
+    rate = f", {inputs.fps:g} fps" if inputs.fps else ""
+    frames = "depends on the length of the video" if inputs.num_frames is None else str(inputs.num_frames)
+    sides = [] if inputs.shortest_edge is None else [f"shorter side resized to {inputs.shortest_edge}"]
+    sides += [] if inputs.height is None else [f"center crop of {inputs.height} x {inputs.width}"]
+    short = {"repeat": "the last frame is repeated", "error": "an error"}[inputs.short_video]
     lines = {
         "frames": f"{frames}, sampling {inputs.sampling}{stride}{rate}",
-        "pixels": size + resized,
-        "colours": f"mean {numbers(inputs.image_mean)}, standard deviation {numbers(inputs.image_std)}, of 0 to 1",
-        "a video that is too short": short,
+        "pixels": ", ".join(sides) or "as in the video",
+        "normalization": f"mean {numbers(inputs.image_mean)}; standard deviation {numbers(inputs.image_std)}",
+        "videos with too few frames": short,
     }
     if inputs.sound is None:
-        return lines | {"sound": "none: it does not hear"}
+        return lines | {"audio": "not used"}
     sound = inputs.sound
-    spectrogram = f"{sound.rows} rows of {sound.num_mel_bins} mel bins"
+    spectrogram = f"log-mel, {sound.rows} rows of {sound.num_mel_bins} mel bins"
     return lines | {
-        "sound": f"{sound.seconds:g} s at {sound.sampling_rate:,} Hz: {spectrogram}",
-        "a clip without sound": "audio_mask is False, and nothing is heard of it",
+        "audio": f"{sound.seconds:g} s at {sound.sampling_rate:,} Hz: {spectrogram}",
+        "clips without audio": "audio_mask is False; the model predicts from video alone",
     }
 
 

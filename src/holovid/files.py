@@ -1,7 +1,7 @@
-"""Writing files and folders so that nobody ever sees half of one, whoever is killed meanwhile and whoever writes too.
+"""Write files and folders completely or not at all, even if a process is killed or several write at once.
 
-What is not finished lies in a hidden folder beside or inside the one that it is for, with a lock that its process
-holds. Where the process was killed nobody holds the lock, and the next one that writes there sweeps the folder.
+Unfinished files are in a hidden folder beside or inside their target, with a lock that the writing process holds. If
+that process is killed, the lock is free, and the next process that writes there removes what is left.
 """
 
 import glob
@@ -16,21 +16,21 @@ from pathlib import Path
 import filelock
 import psutil
 
-UNFINISHED = ".unfinished"  # inside a folder that is added to; `.name.unfinished` beside one that is not there yet
+UNFINISHED = ".unfinished"  # inside an existing folder; `.name.unfinished` beside a new one
 LOCK = ".lock"
 THIS_MACHINE = re.sub(r"\W", "", platform.node())
 
 
 @contextmanager
 def new_folder(target: str | os.PathLike) -> Iterator[Path]:
-    """Yield an empty folder beside `target` that becomes `target` when the block ends well, and vanishes otherwise.
+    """Yield an empty folder that becomes `target` if the block ends without an error, and is deleted otherwise.
 
-    Raises `ValueError` when `target` is there already and is not an empty folder, or another process is writing it.
+    Raises `ValueError` if `target` exists and is not an empty folder, or if another process is writing it.
     """
     target = Path(target).absolute()
     check_new(target)
     with workplace(target.with_name(f".{target.name}{UNFINISHED}"), target) as folder:
-        check_new(target)  # by now, another process may have finished
+        check_new(target)  # another process may have finished meanwhile
         yield folder
         try:
             os.replace(folder, target)
@@ -41,7 +41,7 @@ def new_folder(target: str | os.PathLike) -> Iterator[Path]:
 
 def check_new(target: Path) -> None:
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise ValueError(f"{target} exists already; name a new or an empty folder")
+        raise ValueError(f"{target} exists already; give a new or an empty folder")
 
 
 @contextmanager
@@ -50,15 +50,15 @@ def added_files(
     last: Sequence[str] = (),
     stale: Callable[[Iterable[str], Iterable[str]], Iterable[str]] = lambda old, new: (),
 ) -> Iterator[Path]:
-    """Yield an empty folder whose content goes into the folder `target` when the block ends well, over what is there.
+    """Yield an empty folder whose files replace those in `target` if the block ends without an error.
 
     Args:
-        target: made if it is not there.
-        last: names of files without which nothing loads. Old ones go first and new ones come last, so that what a
-            process leaves that is killed in between does not load: neither as the old nor as a mixture.
-        stale: names of old and of new files -> old ones that do not stay.
+        target: folder; created if it does not exist.
+        last: names of files that loading needs. Old ones are deleted first and new ones written last, so that the
+            folder does not load if the process is killed in between, rather than load as a mixture of old and new.
+        stale: function from the names of old and of new files to the old ones to delete.
 
-    Raises `ValueError` when another process is writing to `target`.
+    Raises `ValueError` if another process is writing to `target`.
     """
     target = Path(target).absolute()
     target.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def added_files(
 
 
 def move_into(source: Path, target: Path) -> None:
-    """Put a file where it belongs, or the files of a folder into the folder of that name."""
+    """Move a file, or merge a folder into an existing one."""
     if source.is_dir() and target.is_dir():
         for path in source.iterdir():
             move_into(path, target / path.name)
@@ -83,31 +83,31 @@ def move_into(source: Path, target: Path) -> None:
 
 @contextmanager
 def workplace(place: Path, target: Path) -> Iterator[Path]:
-    """Yield an empty folder in `place`, called as `target`, for one process at a time; `place` vanishes afterwards.
+    """Yield an empty folder in `place` with the name of `target`, for one process at a time; then delete `place`.
 
-    Raises `ValueError` when another process works there.
+    Raises `ValueError` if another process is using `place`.
     """
     lock = filelock.FileLock(place / LOCK)
-    while not (place / LOCK).exists() or not lock.is_locked:  # who held it before removes the file and lets go
+    while not (place / LOCK).exists() or not lock.is_locked:  # the previous owner deletes the file when it releases
         lock.release()
         place.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout as error:
-            raise ValueError(f"another process is writing {target}; wait for it, or name another folder") from error
+            raise ValueError(f"another process is writing {target}; wait for it, or give another folder") from error
         except FileNotFoundError:
             continue
     try:
-        for left in place.iterdir():  # by a process that was killed
+        for left in place.iterdir():  # left by a process that was killed
             if left.name != LOCK:
                 shutil.rmtree(left, ignore_errors=True)
         folder = place / target.name
         folder.mkdir()
         yield folder
     finally:
-        # The lock goes before the folder: whoever has come meanwhile works there already, and the folder stays.
+        # the lock first: if another process has taken it meanwhile, the folder is not empty and stays
         shutil.rmtree(place / target.name, ignore_errors=True)
-        with suppress(OSError):  # of systems that remove no file that is open
+        with suppress(OSError):  # some systems do not delete open files
             (place / LOCK).unlink()
         lock.release()
         with suppress(OSError):
@@ -116,16 +116,13 @@ def workplace(place: Path, target: Path) -> Iterator[Path]:
 
 @contextmanager
 def only_writer(folder: str | os.PathLike) -> Iterator[None]:
-    """Keep other processes out of a folder that this one writes to all the time.
-
-    Raises `ValueError` when another one is in there.
-    """
+    """Keep other processes from writing to a folder during the block. Raises `ValueError` if one already is."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(Path(folder, f"_{LOCK}"))  # names like this are not uploaded to the Hub
+    lock = filelock.FileLock(Path(folder, f"_{LOCK}"))  # files with such names are not uploaded to the Hub
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise ValueError(f"another process is writing {folder}; wait for it, or name another folder") from error
+        raise ValueError(f"another process is writing {folder}; wait for it, or give another folder") from error
     try:
         yield
     finally:
@@ -136,10 +133,10 @@ def only_writer(folder: str | os.PathLike) -> Iterator[None]:
 
 @contextmanager
 def new_file(target: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside `target`, of the same suffix, that takes its place when the block ends well.
+    """Yield a temporary path, with the suffix of `target`, that replaces `target` if the block ends without an error.
 
-    It has the number of the process in it: several may write the same file, as those of distributed training do. What
-    processes of this machine have left that were killed is removed.
+    The path contains the process id, since processes of distributed training may write the same file. Files that
+    killed processes of this machine left behind are deleted.
     """
     target = Path(target)
     for left in target.parent.glob(f".*-{THIS_MACHINE}.{glob.escape(target.name)}"):
@@ -154,17 +151,17 @@ def new_file(target: str | os.PathLike) -> Iterator[Path]:
 
 
 def process_of(path: Path) -> int | None:
-    """The process that writes an unfinished file of `new_file`; `None` for other files."""
+    """Id of the process that writes an unfinished file of `new_file`; `None` for other files."""
     found = re.match(rf"\.(\d+)-{THIS_MACHINE}\.", path.name)
     return int(found[1]) if found else None
 
 
 def is_unfinished(name: str) -> bool:
-    """Whether a file or folder is one that is being written, or was when its process was killed."""
+    """Whether a name is that of an unfinished file or folder."""
     return name.endswith(UNFINISHED) or re.match(r"\.\d+-\w*\.", name) is not None
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
-    """Write a file that is never seen half written."""
+    """Write a file completely or not at all."""
     with new_file(path) as unfinished:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -1,4 +1,4 @@
-"""A documented path of what is in `holovid.evaluation.interventions`."""
+"""Public import path of `holovid.evaluation.interventions`."""
 
 from holovid.evaluation.interventions import hold_still as hold_still
 from holovid.evaluation.interventions import mute as mute

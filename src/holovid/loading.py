@@ -1,7 +1,7 @@
-"""Models by the name of a folder or of the Hub, loaded in one way: all their weights are there, or it is an error.
+"""Load models from a folder or the Hub, with all their weights or an error.
 
-`from_pretrained` makes up what a checkpoint lacks, as training needs it, and says so in a warning. Answers of such a
-model are of chance, so nothing of holovid that gives answers loads like that.
+`from_pretrained` initializes weights that a checkpoint lacks at random and only warns, which is right for training but
+makes predictions meaningless.
 """
 
 import json
@@ -27,27 +27,26 @@ from holovid.modeling.weight_files import check_all_there, check_weight_files, d
 from holovid.travelling import is_ours
 
 ADAPTERS = "adapter_config.json"  # of PEFT
-# What transformers raises at a JSON file that holds something else than it should.
+# raised by transformers for JSON files with unexpected content
 MISUNDERSTOOD = (AttributeError, TypeError, LookupError)
 
 
 def load(
     source: str | os.PathLike, *, trust_remote_code: bool = False, revision: str | None = None, **options: Any
 ) -> tuple[PreTrainedModel, Any]:
-    """A model of whichever class it was saved as, in evaluation mode, and its processor.
+    """Load a model as the class it was saved as, in evaluation mode, and its processor.
 
-    Of holovid any class of any family is found, also one without an Auto class, such as that of verbs and nouns; of
-    transformers, what `AutoModelForVideoClassification` finds, with its video processor.
+    All classes of holovid's families are found, also those without an Auto class, such as models of verbs and nouns.
+    Models of transformers are loaded by `AutoModelForVideoClassification`, with their video processor.
 
     Args:
         source: folder or Hub id.
-        trust_remote_code: run model code that comes with it.
+        trust_remote_code: allow model code in `source` to run.
         revision: branch, tag or commit on the Hub.
-        options: of the model's `from_pretrained`, such as `dtype`.
+        options: arguments of the model's `from_pretrained`, such as `dtype`.
 
-    Raises `ValueError` when `source` is neither a folder nor the name of a model that the Hub has at hand, lacks
-    weights or has others than the model's, holds a class that is not known, or has no processor of holovid beside a
-    model of holovid; and `OSError` when files are missing.
+    Raises `ValueError` if `source` is neither a folder nor a model on the Hub, if weights are missing or unexpected,
+    if the class is unknown, and if a model of holovid has no processor of holovid; `OSError` if files are missing.
     """
     check_model_name(source)
     hub: dict[str, Any] = {} if revision is None else {"revision": revision}
@@ -63,59 +62,59 @@ def load(
 def load_classifier(
     source: str | os.PathLike, trust_remote_code: bool = False, **options: Any
 ) -> tuple[PreTrainedModel, Any]:
-    """What [`load`] finds, if it is a model that labels videos, and its video processor.
+    """Load a model with a head and its video processor, as [`load`] does.
 
-    Raises `ValueError` when it is none, before weights are read; and what [`load`] raises.
+    Raises `ValueError` for models without a head, before weights are read, and what [`load`] raises.
     """
     check_model_name(source)
     config = read_config(source, trust_remote_code=trust_remote_code)
     if is_ours(type(config)) and not tasks_of(found := class_of(config, str(source)), config):
-        raise ValueError(f"{source} holds a {found.__name__}, which has no classifier: train one first")
+        raise ValueError(f"{source} holds a {found.__name__}, which has no classification head: train one first")
     model, processor = load(source, trust_remote_code=trust_remote_code, **options)
     return model, getattr(processor, "video_processor", processor)
 
 
 def class_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
-    """The class that a model of holovid was saved as; of a configuration that names none, the classifier of labels.
+    """The class that a model of holovid was saved as; the classifier if the configuration names none.
 
-    Raises `ValueError` for a class that the family does not have; `name` is what the model is called in it.
+    Raises `ValueError`, which calls the model `name`, for a class that the family does not have.
     """
     if not (architecture := architecture_of(config)):
         return AutoModelForVideoClassification._model_mapping[type(config)]
     family = family_of(config, name)
     if architecture not in family.model_names:
-        raise ValueError(f"{name} holds a {architecture}, which is no class of holovid: load it where that is defined")
+        raise ValueError(f"{name} holds a {architecture}, which is not a class of holovid: load it with its own code")
     return family.public(architecture)
 
 
 def heads_of(config: PreTrainedConfig) -> list[type[PreTrainedModel]]:
-    """The classes of a family that answer something; of transformers' own there are none."""
+    """The classes of a family that have a head; none for models of transformers."""
     family = families().get(config.model_type)
     models = [] if family is None else [family.public(name) for name in family.model_names]
     return [found for found in models if tasks_of(found, config)]
 
 
 def classifier_of(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
-    """[`class_of`] models with a head. Raises `ValueError` for those without."""
+    """As [`class_of`], for models with a head. Raises `ValueError` for others."""
     found = class_of(config, name)
     if not tasks_of(found, config):
-        raise ValueError(f"{name} holds a {found.__name__}, which is no classifier of holovid")
+        raise ValueError(f"{name} holds a {found.__name__}, which is not a classifier of holovid")
     return found
 
 
 def load_whole(
     model_class: Any, source: str | os.PathLike, *, new: tuple[str, ...] = (), **options: Any
 ) -> PreTrainedModel:
-    """`model_class.from_pretrained(source)` of a checkpoint that has all tensors of the model, and no others.
+    """`model_class.from_pretrained(source)` for a checkpoint that has exactly the tensors of the model.
 
     Args:
-        model_class: a class of models, or an Auto class.
+        model_class: a model class, or an Auto class.
         source: folder or Hub id.
-        new: how names of tensors begin that need not be the model's, as training makes them anew.
-        options: of `from_pretrained`.
+        new: prefixes of tensors that may be missing or of another shape, since training initializes them anew.
+        options: arguments of `from_pretrained`.
 
-    Raises `ValueError` for tensors that are missing, unexpected, misshapen or no floating-point numbers, naming them,
-    and for files that are damaged, hold code or lie outside the folder; `OSError` when files are missing.
+    Raises `ValueError`, which names the tensors, if some are missing, unexpected, of another shape or not
+    floating-point, and for files that are damaged, hold code or lie outside the folder; `OSError` for missing files.
     """
     types = check_weight_files(source) if Path(source).is_dir() else {}
     with damage_named(source):
@@ -126,7 +125,7 @@ def load_whole(
     if getattr(model.config, "quantization_config", None) is None:
         floating = {name for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
         if whole := sorted(name for name in floating & types.keys() if not types[name]):
-            raise ValueError(f"{source} has whole numbers where weights belong: {some(whole)}")
+            raise ValueError(f"{source} has integers in place of floating-point weights: {some(whole)}")
     return model
 
 
@@ -135,26 +134,23 @@ def read_config(source: str | os.PathLike, **options: Any) -> PreTrainedConfig:
 
     Args:
         source: folder or Hub id.
-        options: of `AutoConfig.from_pretrained`.
+        options: arguments of `AutoConfig.from_pretrained`.
 
-    Raises `ValueError` when it is not a configuration, when there is no such model or the Hub cannot be asked, and for
-    adapters of PEFT, whose model is elsewhere; `OSError` when there is none.
+    Raises `ValueError` if the file is not a configuration, if the model does not exist or the Hub cannot be reached,
+    and for PEFT adapters without their model; `OSError` if there is no file.
     """
     check_reachable(source, options.get("revision"))
     if Path(source, ADAPTERS).is_file():
-        raise ValueError(f"{source} holds adapters of PEFT: merge them into their model first, and save that")
+        raise ValueError(f"{source} holds PEFT adapters: merge them into their model, and save that")
     check_json(Path(source, CONFIG_NAME))
     try:
         return AutoConfig.from_pretrained(source, **options)
     except MISUNDERSTOOD as error:
-        raise ValueError(f"{source} has a {CONFIG_NAME} that is no configuration: {first_line(error)}") from error
+        raise ValueError(f"{source} has a {CONFIG_NAME} that is not a configuration: {first_line(error)}") from error
 
 
 def read_processor(auto_class: Any, source: str | os.PathLike, **options: Any) -> Any:
-    """`auto_class.from_pretrained(source)`. Raises `ValueError` when files of the processor are damaged.
-
-    `OSError` when there are none.
-    """
+    """`auto_class.from_pretrained(source)`. Raises `ValueError` for damaged files, `OSError` if there are none."""
     for path in sorted(Path(source).glob("*processor_config.json")):
         check_json(path)
     try:
@@ -164,9 +160,9 @@ def read_processor(auto_class: Any, source: str | os.PathLike, **options: Any) -
 
 
 def load_processor(source: str | os.PathLike, **options: Any) -> Any:
-    """The processor of a model of holovid, as it was saved: of video alone, or of video and sound.
+    """The processor of a model of holovid, for video alone or for video and audio.
 
-    Raises `ValueError` when there is none, or it is not of holovid.
+    Raises `ValueError` if there is none, or if it is not one of holovid.
     """
     is_there = not Path(source).is_dir() or any(Path(source).glob("*processor_config.json"))
     processor = read_processor(AutoProcessor, source, **options) if is_there else None
@@ -178,7 +174,7 @@ def load_processor(source: str | os.PathLike, **options: Any) -> Any:
 
 
 def check_json(path: Path) -> None:
-    """Raise `ValueError` for a file that is there and is no JSON object."""
+    """Raise `ValueError` for an existing file that is not a JSON object."""
     if not path.is_file():
         return
     try:
@@ -186,10 +182,10 @@ def check_json(path: Path) -> None:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: it is not JSON") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__} where settings by name belong")
+        raise ValueError(f"{path} must hold a JSON object, but holds a {type(content).__name__}")
 
 
 def architecture_of(config: PreTrainedConfig) -> str:
-    """The name of the class that a model was saved as; empty where that is not known."""
+    """Name of the class that a model was saved as; empty if it is unknown."""
     names = config.architectures
     return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""

@@ -1,3 +1,3 @@
-"""A documented path of what is in `holovid.data.mixing`."""
+"""Public import path of `holovid.data.mixing`."""
 
 from holovid.data.mixing import ClipMixing as ClipMixing

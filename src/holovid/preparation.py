@@ -1,3 +1,3 @@
-"""A documented path of what is in `holovid.training.preparation`."""
+"""Public import path of `holovid.training.preparation`."""
 
 from holovid.training.preparation import prepare as prepare

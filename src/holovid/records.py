@@ -1,16 +1,16 @@
-"""What lies in a model's folder beside the model, for its card: evaluations, where it comes from, how it was trained.
+"""The records in a model's folder, which its card is made from: evaluations, conversion and training.
 
-These files are written and read here only. `results.json`, `evaluation/*.json`, `evaluation/*/results.json`: of
-`holovid evaluate`. `conversion.json`: of `holovid convert`. `training.json`: of `holovid train`,
+Only this module reads and writes them. `holovid evaluate` makes `results.json`, `evaluation/*.json` and
+`evaluation/*/results.json`; `holovid convert` makes `conversion.json`; `holovid train` makes `training.json`:
 
     {"holovid_training": 1,
-     "starting_point": Hub id of the model that training began with, or null for new weights,
+     "starting_point": Hub id of the model that training started from, or null for random weights,
      "recipe": "xvit-ssv2", "epochs": 35, "steps": 12000, "seed": 0, "total_batch_size": 64, "learning_rate": 0.03,
      "precision": "bf16", "tuned": "all",
      "data": {"name": "ssv2", "source": Hub id or null, "split": "train", "clips": 168913, "licence": "..."},
      "hardware": "8 x NVIDIA A100", "hours": 9.5, "co2_eq_grams": 4200, "command": "holovid train ..."}
 
-in which everything but the first entry may be absent or null: a card says then that it is not recorded.
+Everything but the first entry may be absent or null; the card then says "not recorded".
 """
 
 import json
@@ -27,7 +27,7 @@ from holovid.files import write_whole
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of record: the name of its `file`, a common one, the `mark` that says it is ours, what it has to hold."""
+    """A kind of record: the name of its `file`, the key `mark` that identifies it, and the `needed` keys."""
 
     file: str
     mark: str
@@ -46,11 +46,11 @@ EVALUATIONS = (EVALUATION.file, "evaluation/*.json", f"evaluation/*/{EVALUATION.
 class Records:
     """
     Args:
-        evaluations: what results.json of one set of clips holds, each once.
-        means: harmonic means over several sets, names of the sets -> metrics.
-        conversion: what conversion.json holds; `None` for a model that was not converted.
-        training: what training.json holds; `None` if there is none.
-        pictures: of evaluations, where each lies in the folder -> what it shows.
+        evaluations: content of results.json for each data set, without duplicates.
+        means: harmonic means over several data sets: names of the sets -> metrics.
+        conversion: content of conversion.json, or `None`.
+        training: content of training.json, or `None`.
+        pictures: pictures of evaluations: path in the folder -> what it shows.
     """
 
     evaluations: list[dict[str, Any]] = field(default_factory=list)
@@ -61,9 +61,9 @@ class Records:
 
 
 def write_record(kind: Kind, folder: str | os.PathLike, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a record into a folder, whole or not at all; returns what it holds.
+    """Write a record into a folder and return its content.
 
-    Raises `ValueError` for facts that lack an entry of the kind, or hold what JSON has no word for.
+    Raises `ValueError` if facts lack a needed key, or cannot be written as JSON.
     """
     path = Path(folder, kind.file)
     record = {kind.mark: 1, **facts}
@@ -73,7 +73,7 @@ def write_record(kind: Kind, folder: str | os.PathLike, facts: Mapping[str, Any]
 
 
 def write_means(folder: str | os.PathLike, sets: Mapping[str, Any], means: Mapping[str, float]) -> None:
-    """Write results.json of several sets, by name, with harmonic means of their metrics."""
+    """Write results.json of several data sets, by name, with the harmonic means of their metrics."""
     write_json(Path(folder, EVALUATION.file), {"sets": dict(sets), "harmonic_mean": dict(means)})
 
 
@@ -82,19 +82,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_record(kind: Kind, folder: str | os.PathLike) -> dict[str, Any] | None:
-    """A record as it was written; `None` where there is none. Raises `ValueError` for a file that is none of ours."""
+    """The content of a record, or `None` if there is none. Raises `ValueError` for a file that is not a record."""
     path = Path(folder, kind.file)
     if not path.is_file():
         return None
     found = read_json(path)
     if kind.mark not in found:
-        raise ValueError(f"{path} is none of holovid's: it lacks {kind.mark!r}")
+        raise ValueError(f"{path} is not a file of holovid: it has no key {kind.mark!r}")
     check_whole(kind, found, path)
     return found
 
 
 def read_records(folder: Path) -> Records:
-    """All records of a model's folder, for others to read: of places on a disk only the last part.
+    """All records of a model's folder, for publication: absolute paths are cut to their last part.
 
     Raises `ValueError` for a file that cannot be read.
     """
@@ -105,7 +105,7 @@ def read_records(folder: Path) -> Records:
         measured = [each for each in sets.values() if isinstance(each, dict) and EVALUATION.mark in each]
         for each in measured:
             check_whole(EVALUATION, each, path)
-        # of several sets each may also lie in a file of its own
+        # the evaluation of a set may also be in a file of its own
         public = [last_parts(each) for each in measured]
         records.evaluations += [each for each in public if each not in records.evaluations]
         if measured and "harmonic_mean" in found:
@@ -117,17 +117,14 @@ def read_records(folder: Path) -> Records:
 
 
 def evaluation_pictures(folder: Path) -> dict[str, str]:
-    """The pictures that evaluations in a folder have drawn: where each lies in it -> what it shows.
-
-    Files that hold no evaluation, or cannot be read, have none.
-    """
+    """Pictures of the evaluations in a folder: path in the folder -> what it shows. Unreadable files are skipped."""
     pictures = {}
     for path in sorted({path for pattern in EVALUATIONS for path in folder.glob(pattern)}):
         with suppress(ValueError):
             found = read_json(path)
             named = found.get("pictures") if EVALUATION.mark in found else None
             for name, about in (named if isinstance(named, dict) else {}).items():
-                picture = path.parent / Path(name).name  # beside the file, whatever it says
+                picture = path.parent / Path(name).name  # only files beside it
                 if picture.is_file():
                     pictures[picture.relative_to(folder).as_posix()] = str(about)
     return pictures
@@ -144,11 +141,11 @@ def read_json(path: Path) -> dict[str, Any]:
 def check_whole(kind: Kind, record: Mapping[str, Any], path: Path) -> None:
     if missing := sorted(kind.needed - record.keys()):
         what = kind.mark.removeprefix("holovid_")
-        raise ValueError(f"{path} is not a whole {what}: it lacks {', '.join(missing)}")
+        raise ValueError(f"{path} is not a complete {what} record: it lacks {', '.join(missing)}")
 
 
 def last_parts(value: Any) -> Any:
-    """Of each absolute path in the values of a record only the last part.
+    """A record whose absolute paths are cut to their last part.
 
     >>> last_parts({"data": {"name": "/home/anna/clips", "licence": "mit"}, "to": ["C:\\\\clips"]})
     {'data': {'name': 'clips', 'licence': 'mit'}, 'to': ['C:\\\\clips']}
@@ -166,7 +163,7 @@ def last_part(text: str) -> str:
 
 
 def public_command(words: Sequence[str]) -> str:
-    """A command line that names files, not where they are.
+    """A command line whose paths are cut to their last part, for publication.
 
     >>> public_command(["/home/anna/bin/holovid", "evaluate", "../model", "--output=/tmp/results", "--views", "2"])
     'holovid evaluate model --output=results --views 2'

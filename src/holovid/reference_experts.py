@@ -1,3 +1,3 @@
-"""A documented path of what is in `holovid.conversion.from_experts`."""
+"""Public import path of `holovid.conversion.from_experts`."""
 
 from holovid.conversion.from_experts import load_expert as load_expert

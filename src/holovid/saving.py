@@ -1,13 +1,12 @@
-"""Saving models and processors so that a folder loads as what was saved last, whole, or does not load.
+"""Save models and processors so that a folder loads as the last complete save, or does not load.
 
-transformers writes the configuration first, then weights over those that are there, and leaves `model.safetensors` of
-an older model in place, which it would read before newer shards. A process that is killed in between leaves what loads
-without a word and is a mixture of both. Here all is written beside what is there, and then takes its place with the
-configuration last. The folder also gets the source of the classes that it names (`holovid.travelling`), and what is
-about to be uploaded a complete card.
+transformers writes the configuration first and then the weights in place, and keeps an older `model.safetensors`,
+which it would load before newer shards. If the process is killed in between, the folder loads a mixture without an
+error. Here all files are written elsewhere first and then moved, the configuration last. The folder also gets the
+source of its classes (`holovid.travelling`), and uploads get a complete card.
 
-`SavedWithSource`, which configurations and processors derive from, calls `name_classes`, `save_whole` and
-`write_source`; and of what `push_to_hub` is about to upload, `complete_upload`.
+`SavedWithSource`, the base class of configurations and processors, calls `name_classes`, `save_whole` and
+`write_source`, and before an upload `complete_upload`.
 """
 
 import json
@@ -29,30 +28,30 @@ from holovid.files import added_files, write_whole
 from holovid.travelling import inner_classes, is_ours, named_classes, source_files
 
 CARD = "README.md"
-# what loading starts from, of adapters of PEFT too
+# the files that loading starts from, also for PEFT adapters
 SETTINGS = (PROCESSOR_NAME, VIDEO_PROCESSOR_NAME, FEATURE_EXTRACTOR_NAME, "adapter_config.json", CONFIG_NAME)
 WEIGHTS = re.compile(r"(?P<kind>\w+?)(?P<variant>\.\w+)?(-\d{5}-of-\d{5})?\.safetensors")
 INDEX = re.compile(r"(?P<kind>\w+)\.safetensors\.index(?P<variant>\.\w+)?\.json")
 
 
 def save_whole(save: Callable[..., Any], folder: str | os.PathLike, **options: Any) -> Any:
-    """`save(folder, **options)`, a method `save_pretrained`: its files appear when all are written, or none does.
+    """`save(folder, **options)`, where `save` is a `save_pretrained` method: all of its files appear, or none does.
 
-    With `push_to_hub=True` it is called once more for the upload, so that what is saved stays if that fails.
+    With `push_to_hub=True`, `save` is called again for the upload, so that a failed upload does not undo the save.
 
-    Returns what `save` does. Raises `ValueError` when another process is saving to the folder, and `OSError` when the
+    Returns what `save` returns. Raises `ValueError` if another process is saving to the folder, and `OSError` if the
     files cannot be written.
     """
     push_to_hub, tensors = options.pop("push_to_hub", False), options.pop("state_dict", None)
 
-    def given() -> dict[str, Any]:  # transformers empties the dictionary of tensors
+    def given() -> dict[str, Any]:  # a copy, since transformers empties the dictionary of tensors
         return options if tensors is None else options | {"state_dict": dict(tensors)}
 
     with saved_whole(folder) as unfinished:
         saved = save(unfinished, **given())
     if push_to_hub:
-        with TemporaryDirectory(prefix="holovid-") as work:  # the repository is called like the folder unless named
-            named = os.path.join(work, Path(folder).absolute().name)  # a string: processors split it
+        with TemporaryDirectory(prefix="holovid-") as work:  # by default, the repository has the folder's name
+            named = os.path.join(work, Path(folder).absolute().name)  # a string, since processors split it
             save(named, push_to_hub=True, **given())
     if isinstance(saved, list):  # names of files
         return [os.path.join(folder, os.path.basename(name)) for name in saved]
@@ -61,7 +60,7 @@ def save_whole(save: Callable[..., Any], folder: str | os.PathLike, **options: A
 
 @contextmanager
 def saved_whole(folder: str | os.PathLike) -> Iterator[Path]:
-    """Yield a folder to save to, whose files go into `folder` at the end, the configuration last.
+    """Yield a folder to save to, whose files are moved into `folder` at the end, the configuration last.
 
     Raises what `save_whole` raises.
     """
@@ -70,11 +69,11 @@ def saved_whole(folder: str | os.PathLike) -> Iterator[Path]:
             yield unfinished
         except SafetensorError as error:
             reason = str(error).rpartition(": ")[2]
-            raise OSError(f"{folder} cannot be written, and is as it was: {reason}") from error
+            raise OSError(f"{folder} cannot be written and is unchanged: {reason}") from error
 
 
 def stale_weights(old: Iterable[str], new: Iterable[str]) -> list[str]:
-    """Old files of weights that would be read beside new ones or in place of them: of the same kind and variant."""
+    """Old files of weights that loading would mix with the new ones: those of the same kind and variant."""
     kinds = {kind for name in new if (kind := kind_of_weights(name))}
     return [name for name in old if name not in new and kind_of_weights(name) in kinds]
 
@@ -89,10 +88,10 @@ def kind_of_weights(name: str) -> tuple[str, str | None] | None:
 
 
 def name_classes(saved: SavedWithSource, folder: str | os.PathLike) -> None:
-    """Set `auto_map`, which goes into the JSON file, of `saved` and its parts: where Auto classes find it in `folder`.
+    """Set `auto_map` of `saved` and its parts, which tells the Auto classes where their code is in `folder`.
 
-    What a user's own class put there (`register_for_auto_class`) stays if its file lies in the folder, as transformers
-    has copied it by now; other entries are left over from where `saved` was loaded.
+    Entries of a user's own class (`register_for_auto_class`) stay if transformers has copied its file into the folder;
+    other entries are left over from the folder that `saved` was loaded from.
     """
     for name in ("video_processor", "feature_extractor"):
         if isinstance(part := getattr(saved, name, None), SavedWithSource):
@@ -111,15 +110,15 @@ def name_classes(saved: SavedWithSource, folder: str | os.PathLike) -> None:
 
 
 def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
-    """Write the source of the classes that `saved` names into `folder`, each file whole or not at all.
+    """Write the source of the classes of `saved` into `folder`.
 
-    Raises `ValueError` when that source would not load without holovid.
+    Raises `ValueError` if the source would not load without holovid.
     """
     folder = Path(folder)
     for name, source in source_files(type(saved), inner_classes(saved)).items():
         write_whole(folder / name, source)
-    # The folder that Trainer uploads while it trains gets a checkpoint's config.json without the source; then the
-    # processor is saved there, so this is where it can be completed.
+    # Trainer copies a checkpoint's config.json without the source into the folder that it uploads, and then saves the
+    # processor there: complete the source of the model here.
     config = folder / CONFIG_NAME
     if not isinstance(saved, PreTrainedConfig) and config.is_file():
         model_type = json.loads(config.read_text()).get("model_type")
@@ -132,7 +131,7 @@ def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
 
 
 def complete_upload(saved: UploadedWhole, folder: str | os.PathLike) -> None:
-    """Add to a folder that is about to be uploaded what transformers leaves out: source, and the task of the model."""
+    """Before an upload, add to a folder what transformers leaves out: the source, and the card's metadata."""
     folder = Path(folder)
     if isinstance(saved, SavedWithSource):  # `save_pretrained(..., push_to_hub=True)` uploads before it returns
         write_source(saved, folder)
@@ -142,7 +141,7 @@ def complete_upload(saved: UploadedWhole, folder: str | os.PathLike) -> None:
 
 
 def card_metadata(folder: Path) -> dict[str, str]:
-    """What the Hub must find in a saved model's card to say which library loads it, and which pipeline runs it."""
+    """Metadata for the card of a saved model: its library and its pipeline."""
     config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
     classifier = config["auto_map"].get("AutoModelForVideoClassification", "").rpartition(".")[2]
     classifies = classifier in (config.get("architectures") or ())
@@ -150,7 +149,7 @@ def card_metadata(folder: Path) -> dict[str, str]:
 
 
 def complete_card(text: str, metadata: dict[str, str]) -> str:
-    """A card with `metadata` added as far as it says nothing about that; otherwise as it is, to the letter."""
+    """A card with the entries of `metadata` that it lacks; a complete card is returned unchanged."""
     card = ModelCard(text, ignore_metadata_errors=True)
     missing = {name: value for name, value in metadata.items() if getattr(card.data, name, None) is None}
     for name, value in missing.items():

@@ -1,4 +1,4 @@
-"""A documented path of what is in `holovid.data.synthetic`."""
+"""Public import path of `holovid.data.synthetic`."""
 
 from holovid.data.synthetic import ClipSet as ClipSet
 from holovid.data.synthetic import render_clips as render_clips

@@ -1,12 +1,13 @@
-"""Which source travels with a saved folder, so that it loads with `trust_remote_code=True` where holovid is absent.
+"""The source files that are saved with a model, so that it loads with `trust_remote_code=True` without holovid.
 
-The files that define the classes a folder names, and every file of ours that these import. A configuration
-names itself and each model registered for it with an Auto class (a model is saved with its configuration); a processor
-names itself. They lie flat in the folder, under one rewrite rule: `from holovid.<folder>.<file> import` becomes
-`from .<file> import`. Any other import of holovid is refused, before anything is written.
+These are the files that define the classes of the saved model and all files of holovid that they import. A
+configuration names itself and each model registered for it with an Auto class; a processor names itself. All files are
+in one folder
+and are changed by one rule: `from holovid.<folder>.<file> import` becomes `from .<file> import`. Any other import of
+holovid raises an error before anything is written.
 
-A model may have one of another family inside, which no import names: its configuration does (`sub_configs`). Then that
-family's files come too, and lines at the end of the outer one's files register it where nobody else did.
+If a model contains a model of another family (`sub_configs` of its configuration), that family's files are saved too,
+and lines at the end of the outer model's files register it.
 """
 
 import ast
@@ -20,7 +21,7 @@ from transformers.models.auto import modeling_auto
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.families.family import packages, travels
 
-# Auto class -> the lines that say what it finds for a model inside; they follow the class of ours that it names
+# Auto class -> lines that register an inner model, at the end of the file of the outer model's class
 REGISTRATIONS = {
     "AutoConfig": """
 
@@ -46,29 +47,29 @@ if CONFIG_MAPPING["{model_type}"] not in MODEL_MAPPING:
 
 
 def is_ours(cls: type) -> bool:
-    """Whether a class is defined in a module that travels."""
+    """Whether a class is defined in a module that is saved with models."""
     return travels(cls.__module__)
 
 
 def named_classes(cls: type[SavedWithSource]) -> dict[str, type]:
-    """Auto class name -> class of ours, for all that the saved folder of `cls` (configuration or processor) names.
+    """Auto class name -> class, for the configuration or processor `cls` and the models registered for it.
 
-    Models are looked up in transformers' own registries, so a new family or head needs nothing here.
+    Models are looked up in the registries of transformers, so that new families and heads are found too.
     """
-    # transformers says which Auto class finds what in the default of this method: AutoConfig, AutoVideoProcessor, ...
+    # the default of this method names the Auto class: AutoConfig, AutoVideoProcessor, ...
     classes = {inspect.signature(cls.register_for_auto_class).parameters["auto_class"].default: cls}
     if issubclass(cls, PreTrainedConfig):
         for auto_class in filter(inspect.isclass, vars(modeling_auto).values()):
             mapping = getattr(auto_class, "_model_mapping", None)
             model_class = None if mapping is None else mapping.get(cls, None)
-            # A class that the user registered in place of ours is not ours to publish.
+            # a class that the user registered in place of ours is not published
             if model_class is not None and is_ours(model_class):
                 classes[auto_class.__name__] = model_class
     return classes
 
 
 def inner_classes(saved: object) -> list[type[PreTrainedConfig]]:
-    """The classes of ours of all configurations inside of a configuration; nothing else has any."""
+    """The classes of all configurations of ours inside a configuration, at any depth."""
     found: list[type[PreTrainedConfig]] = []
     for name in getattr(saved, "sub_configs", ()):
         inner = getattr(saved, name, None)
@@ -78,9 +79,9 @@ def inner_classes(saved: object) -> list[type[PreTrainedConfig]]:
 
 
 def source_files(cls: type[SavedWithSource], inside: Sequence[type[PreTrainedConfig]] = ()) -> dict[str, str]:
-    """File name -> source of what travels with a saved `cls` whose models have those of the classes `inside` in them.
+    """File name -> source, for a saved `cls` whose models contain models with the configurations `inside`.
 
-    Raises `ValueError` as `bundle` does, and for a class inside whose model is a user's own.
+    Raises `ValueError` as `bundle` does, and for an inner model whose class is the user's own.
     """
     outer = named_classes(cls)
     inner = [named_classes(each) for each in inside]
@@ -88,7 +89,7 @@ def source_files(cls: type[SavedWithSource], inside: Sequence[type[PreTrainedCon
     for each, classes in zip(inside, inner, strict=True):
         for auto_class, registration in REGISTRATIONS.items():
             if auto_class not in classes or auto_class not in outer:
-                raise ValueError(f"the model of a {each.__name__} is not one of ours, whose source could be saved")
+                raise ValueError(f"the source of the model of {each.__name__} cannot be saved: it is not of holovid")
             sources[file_of(outer[auto_class])] += registration.format(
                 file=file_of(classes[auto_class]).removesuffix(".py"),
                 name=classes[auto_class].__name__,
@@ -98,14 +99,14 @@ def source_files(cls: type[SavedWithSource], inside: Sequence[type[PreTrainedCon
 
 
 def file_of(cls: type) -> str:
-    """The name of the file beside a saved model that defines a class."""
+    """Name of the saved file that defines a class."""
     return f"{cls.__module__.rpartition('.')[2]}.py"
 
 
 def bundle(modules: set[str]) -> dict[str, str]:
-    """File name -> source, rewritten to lie flat, of `modules` and of all modules of ours that they import.
+    """File name -> rewritten source, of `modules` and of all modules of ours that they import.
 
-    Raises `ValueError` for an import of holovid that the rewrite rule does not cover, or two files of one name.
+    Raises `ValueError` for an import of holovid that the rewrite rule does not cover, and for two files of one name.
     """
     sources: dict[str, str] = {}
     origin: dict[str, str] = {}
@@ -123,7 +124,7 @@ def bundle(modules: set[str]) -> dict[str, str]:
 
 
 def flatten(source: str, module: str) -> str:
-    """`source` of `module` with its in-package imports turned into imports of files beside it."""
+    """The source of `module` with imports of files in the same folder in place of in-package imports."""
     lines = source.split("\n")
     for index, imported in _imports_of_ours(source, module):
         lines[index] = lines[index].replace(imported, "." + imported.rpartition(".")[2], 1)

@@ -1,3 +1,3 @@
-"""A documented path of what is in `holovid.inference.watching`."""
+"""Public import path of `holovid.inference.watching`."""
 
 from holovid.inference.watching import watch as watch

@@ -287,13 +287,13 @@ def test_convert_lists_and_reads_the_options_of_a_family(holovid, checkpoint, tm
     ("arguments", "sentence"),
     [
         (["--set", "mix_group"], "--set takes name=value"),
-        (["--set", "mix_group=4", "--set", "mix_group=2"], "--set takes name=value, each name once"),
+        (["--set", "mix_group=4", "--set", "mix_group=2"], "--set takes name=value, each name at most once"),
         (["--set", "mix_groups=4"], "xvit has no setting mix_groups; it takes image_size"),
         (["--set", "mix_group=four"], "--mix-group takes a whole number, got 'four'"),
         (["--mix-group"], "--mix-group needs a value"),
         (["--mix-group", "4", "--set", "mix_group=2"], "mix_group is given twice"),
         (["--num-frames", "8", "--set", "num_frames=4"], "num_frames is given twice"),
-        (["other.pyth"], "convert takes one checkpoint"),
+        (["other.pyth"], "convert needs one checkpoint file"),
     ],
 )
 def test_convert_says_what_is_wrong_with_options(holovid, checkpoint, tmp_path, arguments, sentence):

@@ -57,7 +57,7 @@ def places(tmp_path_factory):
 
 CHEAP = [  # and said without torch
     ("classify {new} {clip}", "there is no folder"),
-    ("classify {clip} {clip}", "is a file; a model is a folder"),
+    ("classify {clip} {clip}", "is a file; give the folder of a model"),
     ("classify {empty} {clip}", "it has no config.json"),
     ("classify {model} {new}.mp4", "there is no video at"),
     ("classify {model} {empty}", "there are no clips in"),
@@ -70,24 +70,24 @@ CHEAP = [  # and said without torch
     ("classfy {model} {clip}", "No such command 'classfy'"),
     ("--verbose", "No such option"),
     ("watch {new} {clip}", "there is no folder"),
-    ("watch {model} {clip} --device cdua", "there is no device 'cdua'; devices are cpu, cuda"),
+    ("watch {model} {clip} --device cdua", "there is no device 'cdua'; give cpu, cuda"),
     ("watch {model} {clip} --stride 0", "'--stride'"),
     ("timeline {new} {clip}", "there is no folder"),
     ("timeline {model} {new}.mp4", "there is no video at"),
-    ("timeline {model} {clip} --output {new}.txt", "a timeline is written to a file that ends in .csv"),
+    ("timeline {model} {clip} --output {new}.txt", "the file of a timeline must end in .csv"),
     ("timeline {model} {clip} --device cdua", "there is no device 'cdua'"),
     ("timeline {model} {clip} --batch-size 0", "'--batch-size'"),
-    ("timeline {model}", "give a film, or with --truth a table"),
-    ("timeline {model} {clip} --truth {other}", "give a film, or with --truth a table"),
+    ("timeline {model}", "give either a film, or --truth with a table"),
+    ("timeline {model} {clip} --truth {other}", "give either a film, or --truth with a table"),
     ("timeline {model} --truth {new}.csv", "there is no"),
     ("timeline {model} --truth {other}", "has no column 'start'"),
-    ("timeline {model} --truth {other} --output {new}.png", "with --truth, --output ends in .csv or .json"),
-    ("embed {model} {clip} --output {new}.csv", "vectors are written to a file that ends in .parquet"),
+    ("timeline {model} --truth {other} --output {new}.png", "with --truth, --output must end in .csv or .json"),
+    ("embed {model} {clip} --output {new}.csv", "a file of vectors must end in .parquet"),
     ("embed {model} {new}.mp4 --output {new}.parquet", "there is no video at"),
     ("embed {new} {clip} --output {new}.parquet", "there is no folder"),
     ("embed {model} {clip}", "Missing option '--output'"),
-    ("search {new}.parquet", "give a clip to look for, or with --row a row"),
-    ("search {new}.parquet {clip} --row 1", "give a clip to look for, or with --row a row"),
+    ("search {new}.parquet", "give either a clip to compare with, or --row"),
+    ("search {new}.parquet {clip} --row 1", "give either a clip to compare with, or --row"),
     ("search {new}.parquet {new}.mp4", "there is no video at"),
     ("probe {new}.parquet {new}.csv", "there is no"),
     ("probe {new}.parquet {other}", "has no column 'label'"),
@@ -99,7 +99,7 @@ CHEAP = [  # and said without torch
     ("evaluate {model} {empty}", "it is empty"),
     ("evaluate {model} {clips} --target labels", "has no column 'labels'; did you mean 'label'?"),
     ("evaluate {model} {other} --target noun", "has no column 'noun'; there are path, verb"),
-    ("evaluate {model} {clips} --target ,", "--target names a column"),
+    ("evaluate {model} {clips} --target ,", "--target must name a column"),
     ("evaluate {model} {clips} --recipe xvit-sv2", "did you mean 'xvit-ssv2'?"),
     ("evaluate {model} {clips} --views 0", "'--views'"),
     ("evaluate {model} {clips} --autocast float8", "autocast must be one of"),
@@ -117,9 +117,9 @@ CHEAP = [  # and said without torch
     ("export {model} {new} --format tflite", "unknown format 'tflite'; known are onnx, torch"),
     ("info {new}/model", "there is no folder"),
     ("info {empty}", "it has no config.json"),
-    ("card {new} --licence mit", "is no folder of a model"),
+    ("card {new} --licence mit", "give the folder of a saved model"),
     ("card {empty} --licence mit", "it has no config.json"),
-    ("push {new} me/model --licence mit", "is no folder of a model"),
+    ("push {new} me/model --licence mit", "give the folder of a saved model"),
     ("push {model} me/model --licence mine", "the Hub knows no licence 'mine'"),
     ("push {model} me/model --licence mit --expert space", "--expert takes name=value"),
     ("data synth {new} --size 0", "size must be an even number"),
@@ -136,7 +136,7 @@ CHEAP = [  # and said without torch
 ]
 WITH_TORCH = [
     ("classify {model} {broken}", "broken.mp4"),
-    ("watch {model} {clip} --device cuda:93", "the model cannot go to 'cuda:93'"),
+    ("watch {model} {clip} --device cuda:93", "the model cannot be moved to 'cuda:93'"),
     ("watch {model} {clip} --every nan", "every=nan"),
     ("watch {model} {clip} --every 0", "every=0"),
     ("timeline {model} {clip} --window 0", "window must be a number of at least 0.001, got 0.0"),
@@ -167,7 +167,7 @@ def test_what_cannot_be_done_is_one_sentence(places, line, message):
     assert result.exit_code == 2, result.output
     assert result.stderr.startswith("holovid: ") and message in result.stderr
     assert (
-        result.stderr.count("\n") == 1 and "Traceback" not in result.output and "fault of holovid" not in result.stderr
+        result.stderr.count("\n") == 1 and "Traceback" not in result.output and "bug of holovid" not in result.stderr
     )
     assert not result.stdout and sorted(places["folder"].iterdir()) == before
 
@@ -199,7 +199,7 @@ def test_a_fault_of_ours_is_one_sentence_too(places, monkeypatch):
     monkeypatch.setattr(holovid.loading, "load_classifier", fail)
     result = run("classify {model} {clip}", places)
     assert result.exit_code == 2 and result.stderr.startswith(
-        "holovid: LookupError: no such thing; this is a fault of"
+        "holovid: LookupError: no such thing; this is a bug of"
     )
     assert result.stderr.count("\n") == 1
     monkeypatch.setenv("HOLOVID_TRACEBACK", "1")
@@ -220,7 +220,7 @@ def test_classify_goes_on_past_broken_clips_when_asked(places):
     assert "broken.mp4" in answers[1]["error"] and answers[0] == answers[3] and len(answers[0]["answers"]) == 2
     assert result.stderr == "holovid: 2 of 4 clips could not be read\n"
     table = run(line, places)
-    assert table.exit_code == 1 and "not read:" in table.stdout and "still" in table.stdout + "still"
+    assert table.exit_code == 1 and "cannot be read:" in table.stdout and "still" in table.stdout + "still"
     pictured = places["folder"] / "sheet.png"
     assert run(f"{line} --picture {pictured}", places).exit_code == 1 and pictured.is_file()
     pictured.unlink()
@@ -246,7 +246,7 @@ class Failing(Dataset):
     ("how", "said"),
     [
         ("raised", "clip.mp4 has no frames"),
-        ("killed", "a process that reads clips was killed, often for want of memory: take fewer workers, or 0"),
+        ("killed", "a worker process that reads clips was killed, often for lack of memory: use fewer workers, or 0"),
     ],
 )
 def test_what_became_of_a_worker(how, said):

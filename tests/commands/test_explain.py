@@ -40,7 +40,7 @@ def test_words(explain, places, tmp_path):
     assert result.exit_code == 0, result.output
     answer, method, picture = result.stdout.splitlines()
     assert answer.startswith(("dog 0.", "cat 0.")) and ", because of seconds 0." in answer
-    assert answer.endswith((", mostly heard", ", mostly seen", "; either picture or sound alone is enough"))
+    assert answer.endswith((", mostly the audio", ", mostly the video", "; video or audio alone is enough"))
     assert method == "Method: intrinsic" and picture == f"Picture: {tmp_path / 'why.png'}"
     assert [path.name for path in tmp_path.iterdir()] == ["why.png"]
 

@@ -39,7 +39,7 @@ def test_nothing_is_wrong_with_a_good_set(good, tmp_path):
     assert train["sizes"] == ["80x64"] and train["frame_rate"] == pytest.approx([12.0] * 3, rel=1e-3)
     assert train["hours"] == pytest.approx(20 * 10 / 12 / 3600, rel=0.15)
     result = data("check", good, "--picture", tmp_path / "set.png")
-    assert result.exit_code == 0 and "Nothing is wrong with it." in result.output
+    assert result.exit_code == 0 and "No problems found." in result.output
     with Image.open(tmp_path / "set.png") as sheet:
         width, height = sheet.size
     assert width > 6 * 128 and height > 2 * 128

@@ -105,7 +105,7 @@ def test_complete_set_is_reused_and_nothing_else(rendered, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in rendered.rglob("*")}
     assert render_clips(rendered, TINY, progress=False) == rendered
     assert before == {path: path.stat().st_mtime_ns for path in rendered.rglob("*")}
-    with pytest.raises(ValueError, match="exists already; name a new or an empty folder"):
+    with pytest.raises(ValueError, match="exists already; give a new or an empty folder"):
         render_clips(rendered, ClipSet(**(vars(TINY) | {"seed": 1})), progress=False)
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(ValueError, match="exists already"):

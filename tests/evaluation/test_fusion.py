@@ -135,4 +135,4 @@ def test_the_command(tmp_path):
     refused = holovid("--fuse", tmp_path / "model0", files[0])
     assert refused.exit_code == 2 and "in the place of MODEL and DATA" in refused.stderr
     refused = holovid("--fuse", *files, "--views", 2)
-    assert refused.exit_code == 2 and "only --output, --csv and --json count" in refused.stderr
+    assert refused.exit_code == 2 and "the only other options are --output, --csv and --json" in refused.stderr

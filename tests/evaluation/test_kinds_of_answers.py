@@ -188,9 +188,8 @@ def test_commands(request, folder, tmp_path, kind, target):
         if kind == "judge"
         else sorted(TAGS, key=[answer["label"] for answer in answers[0]["answers"]].index)
     )
-    assert ("3 of label, any number of them" if kind == "tagger" else "none, its label is a number") in ran(
-        "info", place
-    )
+    told = "3 (label, any number of them per clip)" if kind == "tagger" else "none: it predicts a number (label)"
+    assert told in ran("info", place)
 
 
 @pytest.mark.slow
@@ -208,10 +207,11 @@ def test_cards_say_what_the_scores_are(tagger, judge, folder, tmp_path):
         evaluate_clips(loaded, processor, rows, target=target, output=tmp_path / target)
         (place / "results.json").write_bytes((tmp_path / target / "results.json").read_bytes())
     text = str(build_card(tagger[0], licence="apache-2.0"))
-    assert "says which of 3 labels it shows, any number of them" in text and "Its classes: clap, jump, run." in text
-    assert "In percent: mAP" in text and "| mAP |" in text and "one of its classes" not in text
+    assert "predicts which of 3 classes a short video clip shows, any number of them" in text
+    assert "Classes: clap, jump, run." in text
+    assert "In percent. mAP" in text and "| mAP |" in text and "one of its classes" not in text
     assert "type: mean_average_precision" in text
     text = str(build_card(judge[0], licence="apache-2.0"))
-    assert "gives a number for it, its quality" in text and "Its classes" not in text and "one of" not in text
+    assert "predicts quality for a short video clip" in text and "Classes:" not in text and "one of" not in text
     assert "| MAE | RMSE | Pearson | Spearman |" in text and "type: mae" in text and "print(logits.item())" in text
     assert [task.kind for task in model_facts(judge[0]).tasks] == ["score"]

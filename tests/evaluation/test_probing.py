@@ -101,7 +101,7 @@ def test_the_command(tmp_path):
     assert record["accuracies"]["logistic regression"] == [1.0] * 3 and record["unlabelled"] == 2
     result = CliRunner().invoke(app, arguments)
     printed = " ".join(result.stdout.split())
-    assert "100.0" in printed and "18 vectors of 2 classes; 2 without a label are left out" in printed
+    assert "100.0" in printed and "18 vectors of 2 classes; 2 without a label were left out" in printed
 
 
 def test_bad_input_is_refused_in_a_sentence(tmp_path, monkeypatch):

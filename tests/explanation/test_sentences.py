@@ -39,25 +39,25 @@ def an_explanation(**changed) -> Explanation:
 
 def test_what_is_mostly_heard_is_told_by_the_sound():
     heard = reason_of(an_explanation(heard=torch.tensor([0.75])), 3.0, hears=True)
-    assert heard == Reason(0.0, 0.5, "heard") and heard.sentence == "because of seconds 0.0 to 0.5, mostly heard"
+    assert heard == Reason(0.0, 0.5, "heard") and heard.sentence == "because of seconds 0.0 to 0.5, mostly the audio"
     seen = reason_of(an_explanation(heard=torch.tensor([0.5])), 3.0, hears=True)
-    assert seen.sentence == "because of seconds 1.0 to 2.0, mostly seen"
+    assert seen.sentence == "because of seconds 1.0 to 2.0, mostly the video"
 
 
 def test_what_is_missed_more_counts_more():
     """Relevance of experts that read one another may say another thing."""
     why = an_explanation(heard=torch.tensor([0.1]))
-    assert reason_of(why, 3.0, True, (0.0, 0.5)).sentence == "because of seconds 0.0 to 0.5, mostly heard"
-    assert reason_of(why, 3.0, True, (0.6, 0.5)).sentence == "because of seconds 1.0 to 2.0, mostly seen"
+    assert reason_of(why, 3.0, True, (0.0, 0.5)).sentence == "because of seconds 0.0 to 0.5, mostly the audio"
+    assert reason_of(why, 3.0, True, (0.6, 0.5)).sentence == "because of seconds 1.0 to 2.0, mostly the video"
     told = reason_of(why, 3.0, True, (0.0, 0.001)).sentence
-    assert told == "because of seconds 1.0 to 2.0; either picture or sound alone is enough"
+    assert told == "because of seconds 1.0 to 2.0; video or audio alone is enough"
 
 
 def test_what_is_not_known_of_sound_is_not_told():
     mute = an_explanation(when_audio=None, audio_times=None)
     assert reason_of(mute, 3.0, hears=False).sentence == "because of seconds 1.0 to 2.0"
     told = reason_of(mute, 3.0, hears=True).sentence
-    assert told == 'because of seconds 1.0 to 2.0; the method "relevance" cannot tell what of the sound counts'
+    assert told == 'because of seconds 1.0 to 2.0; the method "relevance" does not cover the audio'
 
 
 def test_what_has_no_words():

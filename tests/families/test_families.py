@@ -103,7 +103,7 @@ def test_records_of_other_packages_are_checked(monkeypatch):
     with_entry(monkeypatch, other)
     assert list(family.families())[-1] == "other"
     with_entry(monkeypatch, Family("other", (Variant("cast", "Other", "has the name of another"),)))
-    with pytest.raises(ValueError, match="has a name that another one has"):
+    with pytest.raises(ValueError, match="or one of its variants has the name of another variant"):
         family.families()
     with_entry(monkeypatch, {"other": 1})
     with pytest.raises(ValueError, match="is a dict, not a Family"):
@@ -117,7 +117,7 @@ def test_records_of_other_packages_are_checked(monkeypatch):
     ("stub", "message"),
     [
         (None, r"listless has no __init__\.pyi, which lists the classes of its family"),
-        ("from .modeling_other import OtherModel as OtherModel\n", "has no ...Config of configuration_other"),
+        ("from .modeling_other import OtherModel as OtherModel\n", "must list a ...Config class from configuration_other"),
     ],
 )
 def test_a_package_that_does_not_list_its_classes(tmp_path, monkeypatch, stub, message):

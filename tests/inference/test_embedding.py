@@ -221,7 +221,7 @@ def test_models_of_transformers(films, tmp_path):
         (["--stride", 1], "give window as well"),
         (["--window", 0], "window must be"),
         (["--window", 1, "--workers", 2], "leave out workers, or window"),
-        (["--shard", "3/2"], "--shard is i/n, from 1/n to n/n, got '3/2'"),
+        (["--shard", "3/2"], "--shard must be i/n, from 1/n to n/n, got '3/2'"),
     ],
 )
 def test_slips(model, films, tmp_path, options, message):

@@ -210,7 +210,7 @@ def test_command_speaks_to_people(xvit, tmp_path):
     [
         (["{model}", "{new}", "--format", "tflite"], "unknown format 'tflite'; known are onnx, torch"),
         (["{model}", "{new}", "--batch", "0"], "batch must be a number of clips from 1 on, got 0"),
-        (["{model}", "{model}"], "exists already; name a new or an empty folder"),
+        (["{model}", "{model}"], "exists already; give a new or an empty folder"),
         (["{new}", "{other}"], "there is no folder"),
         (["{stranger}", "{new}"], "is a timesformer model; holovid's are "),
         (["{backbone}", "{new}"], "holds a XViTModel, which is no classifier of holovid"),

@@ -62,7 +62,7 @@ def test_a_folder_into_a_file(model, films, tmp_path, ending):
     target = tmp_path / "new" / f"answers.{ending}"
     result = classify(model, films, "--output", target, "--top-k", 2, "--batch-size", 2)
     assert result.exit_code == 0, result.output
-    assert f"Answers of 3 clips: {target}" in result.output.replace("\n", "")
+    assert f"Predictions for 3 clips: {target}" in result.output.replace("\n", "")
     wanted = pipeline("video-classification", model=str(model), pipeline_class=VideoClassificationPipeline)(
         [str(films / name) for name in ("a.mp4", "b.mp4", "deeper/c.mp4")], top_k=2
     )

@@ -163,7 +163,7 @@ def test_a_picture_of_a_number_and_of_many_classes(tmp_path):
 
 
 def test_other_endings_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"a timeline is written to a file that ends in \.csv, .* or \.mp4, got"):
+    with pytest.raises(ValueError, match=r"the file of a timeline must end in \.csv, .* or \.mp4, got"):
         write_timeline(TIMELINE, SEGMENTS, tmp_path / "film.txt")
     with pytest.raises(ValueError, match="give it beside the timeline"):
         write_timeline(TIMELINE, SEGMENTS, tmp_path / "film.mp4")

@@ -53,8 +53,8 @@ def test_a_model_that_hears_answers_in_three_ways(models, clip, tmp_path):
     assert list(best.values()) == sorted(best.values(), reverse=True) and len(best) == 5
     assert answer.scores[MUTED] != pytest.approx(best, abs=1e-3)
     assert answer.sentence.startswith("because of seconds ") and answer.sentence.split()[-1] in (
-        "seen",
-        "heard",
+        "video",
+        "audio",
         "enough",
     )
     assert answer.label == next(iter(best))
@@ -84,15 +84,15 @@ def test_what_is_no_video_is_refused(tmp_path):
         check_upload(text)
     picture = tmp_path / "picture.png"
     Image.new("RGB", (32, 32)).save(picture)
-    with pytest.raises(ValueError, match=r"picture\.png is a picture, and this page takes videos"):
+    with pytest.raises(ValueError, match=r"picture\.png is a picture; this page takes videos"):
         check_upload(picture)
 
 
 @pytest.mark.parametrize(
     ("bound", "value", "sentence"),
     [
-        ("MOST_UPLOADED_BYTES", 10, r"has 0 MB, and this page takes 0"),
-        ("MOST_UPLOADED_SECONDS", 0.5, r"lasts 1 seconds, and this page takes 0"),
+        ("MOST_UPLOADED_BYTES", 10, r"has 0 MB; the limit of this page is 0 MB"),
+        ("MOST_UPLOADED_SECONDS", 0.5, r"lasts 1 seconds; the limit of this page is 0 seconds"),
         ("MOST_UPLOADED_PIXELS", 1000, r"has 12 frames of 64 x 64 pixels"),
     ],
 )
@@ -105,7 +105,7 @@ def test_clips_are_bounded(clip, monkeypatch, bound, value, sentence):
 
 @pytest.mark.parametrize("models", [[], ["one", "two", "three"]])
 def test_one_or_two_models(models):
-    with pytest.raises(ValueError, match=f"one model, or two side by side; got {len(models)}"):
+    with pytest.raises(ValueError, match=f"the page shows one or two models, got {len(models)}"):
         check_page_models(models)
 
 

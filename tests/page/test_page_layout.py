@@ -34,7 +34,7 @@ def test_addresses_are_not_fetched(layout):
     import gradio
 
     video = layout.page_video()
-    with pytest.raises(gradio.Error, match="this page fetches no addresses"):
+    with pytest.raises(gradio.Error, match="this page does not open URLs"):
         asyncio.run(video.async_move_resource_to_block_cache("http://127.0.0.1/clip.mp4"))
 
 

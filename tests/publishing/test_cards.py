@@ -167,14 +167,14 @@ def test_a_card_says_what_the_folder_says(hearing):
     facts = model_facts(hearing)
     for part in (
         "`holovid train clips --model user/name --output fine-tuned`",
-        "# user/name", "which one of 8 labels", "disc-left-fall",
+        "# user/name", "predicts one of 8 classes for a short video clip", "disc-left-fall",
         f"{facts.parameters:,}", f"{facts.tuned_parameters:,}",
-        "| sound | 0.4 s at 16,000 Hz: 40 rows of 24 mel bins |", "| frames | 8, sampling uniform |",
-        "None: this model has not been evaluated", "on what hardware: not recorded", "2503.23447",
-        "Where its experts come from: not recorded",
+        "| audio | 0.4 s at 16,000 Hz: log-mel, 40 rows of 24 mel bins |", "| frames | 8, sampling uniform |",
+        "None: this model has not been evaluated", "licence of the data and hardware: not recorded", "2503.23447",
+        "Origin of the experts: not recorded",
     ):  # fmt: skip
         assert part in card.content, part
-    for absent in ("Converted", "published", "Equal to the released code", "Not for commercial use"):
+    for absent in ("Converted", "Published results", "Parity with the released code", "Not for commercial use"):
         assert absent not in card.content, absent
     assert card.data.to_dict() == {
         "license": "mit",
@@ -209,10 +209,10 @@ def test_measured_results_and_their_protocols(copy, clips):
     card = build_card(copy, licence="apache-2.0", repo_id="user/name")
     top1, top5 = (f"{100 * results['metrics'][name]:.2f}" for name in ("top1", "top5"))
     assert (
-        f"| user/shapes validation | 9 | 0 | 2 x 3 views | 8 uniform | probabilities | nothing | {top1} | {top5} |"
+        f"| user/shapes validation | 9 | 0 | 2 x 3 | 8 uniform | probabilities | none | {top1} | {top5} |"
     ) in card.content
     assert (
-        f"| 1 x 1 views | 8 uniform | probabilities | muted | {100 * muted['metrics']['top1']:.2f} |" in card.content
+        f"| 1 x 1 | 8 uniform | probabilities | audio muted | {100 * muted['metrics']['top1']:.2f} |" in card.content
     )
     assert card.content.count("| user/shapes validation |") == 2 and "99.00" not in card.content
     assert card.content.count("holovid evaluate x y") == 1
@@ -244,9 +244,10 @@ def test_results_by_class_and_their_picture(copy, clips):
         assert f"| {name} | {found['clips']} | {100 * found['top1']:.2f} |" in by_class
     pair = results["most_confused"]["label"][0]
     assert (
-        f"Confused most often: {pair['label']} is taken for {pair['prediction']} ({pair['clips']} clips)" in by_class
+        f"Most frequent confusions: {pair['label']} predicted as {pair['prediction']} ({pair['clips']} clips)"
+        in by_class
     )
-    assert by_class.count("### user/shapes validation") == 1  # what was taken away has no table
+    assert by_class.count("### user/shapes validation") == 1  # an ablation has no table
     assert "(evaluation/confusion.png)" in by_class and (copy / "evaluation" / "confusion.png").is_file()
     assert "confusion" not in content.replace(by_class, "")
 
@@ -254,7 +255,7 @@ def test_results_by_class_and_their_picture(copy, clips):
 def test_of_many_classes_the_worst_are_listed():
     classes = {f"class {number}": {"clips": 3, "top1": number / 100} for number in reversed(range(100))}
     told = class_table(classes)
-    assert told.startswith("The 20 of 100 classes that are worst:") and told.count("| class ") == 21
+    assert told.startswith("The 20 of 100 classes with the lowest accuracy:") and told.count("| class ") == 21
     assert "| class 0 | 3 | 0.00 |" in told and "| class 19 |" in told and "| class 20 |" not in told
 
 
@@ -265,7 +266,7 @@ def test_the_picture_of_a_card(copy, clips):
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert done.output.split() == ["Picture:", str(copy / "card.png"), "Model", "card:", str(copy / "README.md")]
-    shown = "![What the model saw of a clip, and what it answered](card.png)"
+    shown = "![Frames of a clip, and what the model predicted for it](card.png)"
     assert shown in (copy / "README.md").read_text()
     with_maps = Image.open(copy / "card.png").convert("RGB")
     plain = Image.open(draw_card_picture(copy, clip, why=False)).convert("RGB")
@@ -275,7 +276,7 @@ def test_the_picture_of_a_card(copy, clips):
     draw_card_picture(copy, clip, why=False)
     torch.manual_seed(1)
     tiny_ca2st.tiny(experts=tiny_ca2st.CA2ST, num_labels=8).save_pretrained(copy)
-    with pytest.raises(ValueError, match=r"card\.png shows what other weights answered; draw it again"):
+    with pytest.raises(ValueError, match=r"card\.png shows predictions of other weights: draw it again"):
         build_card(copy, licence="mit")
     (copy / "README.md").write_text("mine")
     done = CliRunner().invoke(app, arguments)  # before anything is drawn
@@ -298,12 +299,13 @@ def test_results_of_several_models_together(copy, clips, tmp_path):
     card = build_card(copy, licence="apache-2.0", repo_id="user/name")
     top1, top5 = (f"{100 * fused['metrics'][name]:.2f}" for name in ("top1", "top5"))
     assert f"| 2.5 crops 1 + 0.5 crops 3 | 9 | 0 | {top1} | {top5} |" in card.content
-    assert "Not measured alone." in card.content and "holovid evaluate --fuse a:2.5 b:0.5" in card.content
+    assert "This model was not evaluated on its own." in card.content
+    assert "holovid evaluate --fuse a:2.5 b:0.5" in card.content
     assert card.data.eval_results is None
 
     shutil.copy(tmp_path / "crops 3" / "results.json", copy / "results.json")
     card = build_card(copy, licence="apache-2.0", repo_id="user/name")
-    assert "| 9 | 0 | 1 x 3 views |" in card.content and "| 2.5 crops 1 + 0.5 crops 3 |" in card.content
+    assert "| 9 | 0 | 1 x 3 |" in card.content and "| 2.5 crops 1 + 0.5 crops 3 |" in card.content
     assert len(card.data.eval_results) == len(fused["metrics"])
 
 
@@ -329,14 +331,14 @@ def test_several_sets_and_their_mean(copy, clips):
 
 def test_incomplete_or_broken_records_are_named(copy):
     (copy / "results.json").write_text('{"holovid_evaluation": 1, "metrics": {"top1": 1}}')
-    with pytest.raises(ValueError, match=r"results\.json is not a whole evaluation: it lacks counts, dataset"):
+    with pytest.raises(ValueError, match=r"results\.json is not a complete evaluation record: it lacks counts"):
         build_card(copy, licence="mit")
     (copy / "results.json").write_text("{")
     with pytest.raises(ValueError, match=r"results\.json is not JSON"):
         build_card(copy, licence="mit")
     (copy / "results.json").unlink()
     (copy / "training.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"training\.json is none of holovid's: it lacks 'holovid_training'"):
+    with pytest.raises(ValueError, match=r"training\.json is not a file of holovid: it has no key 'holovid_training'"):
         build_card(copy, licence="mit")
 
 
@@ -357,7 +359,7 @@ def test_training_is_told_as_far_as_it_is_recorded(copy):
     for part in (
         "| started from | google/vit-base-patch16-224-in21k |", "| recipe | xvit-ssv2 |", "| seed | 3 |",
         "| data | ssv2 ([user/ssv2](https://huggingface.co/datasets/user/ssv2)) |", "| clips | 1,234 |",
-        "| licence of the data | research only |", "| hours | 2.5 |", "| carbon | 812 g of CO₂ equivalents |",
+        "| licence of the data | research only |", "| hours | 2.5 |", "| emissions | 812 g of CO₂ equivalents |",
         "python examples/train.py --recipe xvit-ssv2", "| apache-2.0 |",
     ):  # fmt: skip
         assert part in card.content, part
@@ -367,7 +369,7 @@ def test_training_is_told_as_far_as_it_is_recorded(copy):
     assert data["co2_eq_emissions"]["emissions"] == 812.0
     (copy / "training.json").write_text('{"holovid_training": 1}')
     card = build_card(copy, licence="mit")
-    for row in ("data", "clips", "licence of the data", "hardware", "hours", "carbon"):
+    for row in ("data", "clips", "licence of the data", "hardware", "hours", "emissions"):
         assert f"| {row} | not recorded |" in card.content
     (copy / "training.json").write_text('{"holovid_training": 1, "steps": 0, "seed": 0}')
     assert "It has not been trained" in build_card(copy, licence="mit").content
@@ -396,8 +398,9 @@ def test_experts_bring_their_licences(copy, adapters_only):
     rows = [line for line in card.content.splitlines() if line.startswith(("| space expert", "| time e", "| audio e"))]
     assert [row.split(" | ")[-1] for row in rows] == ["mit |", "cc-by-nc-4.0 |", "unknown |"]
     assert f"`{'33' * 32}`" in rows[2] and "`57c2164`" in rows[0] and "anna" not in card.content
-    assert "**Not for commercial use**, because of the time expert, VideoMAE (MCG-NJU/videomae-base)" in card.content
-    assert ("These are the adapters only" in card.content) == adapters_only
+    forbids = "the licence of the time expert, VideoMAE (MCG-NJU/videomae-base)"
+    assert f"**Not for commercial use**: forbidden by {forbids}." in card.content
+    assert ("This repository holds the adapters only" in card.content) == adapters_only
     assert ("does not load without the experts" in card.content) == adapters_only
     assert (card.data.to_dict().get("base_model_relation") == "adapter") == adapters_only
 
@@ -413,7 +416,7 @@ def test_converted_checkpoints_say_so(tmp_path):
     digest = json.loads((tmp_path / "model" / "conversion.json").read_text())["sha256"]
     assert f"**Converted** by `holovid convert` from `z_best.safetensors` (sha256 `{digest}`)" in card.content
     assert "`python -m pytest tests/conversion/test_parity.py`" in card.content
-    assert "Results, published" not in card.content  # it is tiny
+    assert "Published results" not in card.content  # it is tiny
     assert "None: this model has not been evaluated" in card.content
 
 
@@ -426,7 +429,8 @@ def test_published_figures_are_for_converted_models_of_their_size():
     converted = {"source": "xvit_b16_16_k600.pth", "sha256": "0", "settings": {}}
     released = XViTConfig(num_labels=600, num_frames=16)
     text = results_of_papers(subject_of(released, converted))
-    assert "top-1 84.51, top-5 96.26 | 1 x 3 |" in text and "not measured here" in text and "Kinetics-400" not in text
+    assert "top-1 84.51, top-5 96.26 | 1 x 3 |" in text and "Kinetics-400" not in text
+    assert "We have not reproduced them." in text
     assert results_of_papers(subject_of(released, None)) == ""
     assert results_of_papers(subject_of(XViTConfig(num_labels=5, num_frames=16), converted)) == ""
     text = results_of_papers(subject_of(CA2STConfig.cast_base(num_labels=174), converted))
@@ -444,8 +448,8 @@ def test_licences():
     for licence, more, bound_by, message in (
         (None, {}, (), "a licence is required"),
         ("Apache", {}, (), "the Hub knows no licence 'Apache'; it knows apache-2.0"),
-        ("other", {}, (), "needs a name and a link"),
-        ("other", {"name": "Mine"}, (), "needs a name and a link"),
+        ("other", {}, (), "needs both a name and a link"),
+        ("other", {"name": "Mine"}, (), "needs both a name and a link"),
         ("mit", {"link": "LICENSE"}, (), "no other licence takes them"),
         ("unknown", {}, bound, "forbids commercial use"),
     ):
@@ -455,7 +459,7 @@ def test_licences():
 
 def test_metadata_that_the_hub_would_not_take_are_refused():
     for change, message in (
-        ({"license": "mitt"}, "no licence that the Hub knows"),
+        ({"license": "mitt"}, "must name a licence of the Hub, got 'mitt'"),
         ({"datasets": [1]}, "datasets in the metadata of the card must be a list"),
         ({"pipeline_tag": None}, "pipeline_tag in the metadata of the card must be text"),
     ):
@@ -487,10 +491,11 @@ def test_card_on_the_command_line(copy, tmp_path):
     assert find_leaks(copy, "user/name") == []
     done = holovid(copy, "--license", "other", "--licence-name", "Mine", "--licence-link", "LICENSE", "--output",
                    tmp_path / "new" / "card.md")  # fmt: skip
-    assert done.exit_code == 0 and "The model is under [Mine](LICENSE)" in (tmp_path / "new" / "card.md").read_text()
+    assert done.exit_code == 0
+    assert "The weights are licensed under [Mine](LICENSE)" in (tmp_path / "new" / "card.md").read_text()
     for arguments, message in (
         ((copy, "--licence", "free"), "holovid: the Hub knows no licence 'free'"),
-        ((tmp_path / "absent", "--licence", "mit"), "is no folder of a model"),
+        ((tmp_path / "absent", "--licence", "mit"), "is not the folder of a model"),
         ((copy, "--licence", "mit", "--repo-id", "name"), "repo_id must be user/name, got 'name'"),
     ):
         done = holovid(*arguments)

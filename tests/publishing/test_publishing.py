@@ -114,7 +114,7 @@ def test_a_model_of_verbs_and_nouns_is_checked_though_no_auto_class_loads_it(tmp
         "push", tmp_path / "model", "me/actions", "--licence", "mit", "--dry-run", "--max-shard-size", "200KB"
     )
     assert result.exit_code == 0, result.output
-    assert "Loads without holovid, and computes the same.\nNothing was uploaded.\n" in result.stdout
+    assert "Loads without holovid; outputs are identical.\nDry run: nothing was uploaded.\n" in result.stdout
     assert result.stdout.count(".safetensors ") > 1
 
 
@@ -134,7 +134,7 @@ def test_weights_without_experts_are_checked_with_those_of_the_cache(tmp_path, h
     assert not model.config.adapters_only
 
     homeless = CA2STForVideoClassification.from_experts(space=tiny_clip(), time=tiny_videomae(), num_frames=8)
-    with pytest.raises(ValueError, match=r"nobody could fetch the space and the time expert.*record_experts"):
+    with pytest.raises(ValueError, match=r"users could not download the space and the time expert.*record_experts"):
         publish(homeless, "me/adapters", **options)
 
 
@@ -148,7 +148,7 @@ def test_experts_of_folders_here_leave_their_hashes_and_no_paths(tmp_path):
     assert str(places["space"]) in (folder / "config.json").read_text()
     publication = publish(folder, "me/both", licence="mit", dry_run=True)
     assert publication.max_difference == 0
-    with pytest.raises(ValueError, match=r"nobody could fetch the space and the time expert.*record_experts"):
+    with pytest.raises(ValueError, match=r"users could not download the space and the time expert.*record_experts"):
         publish(folder, "me/both", licence="mit", dry_run=True, adapters_only=True)
     forget_places(folder / "config.json")
     recorded = json.loads((folder / "config.json").read_text())["expert_sources"]
@@ -171,7 +171,7 @@ def test_what_does_not_load_elsewhere_is_not_published(tmp_path, monkeypatch):
     MyModel.register_for_auto_class("AutoModelForVideoClassification")
     model = MyModel(tiny().config)
     (tmp_path / "README.md").write_text(BY_HAND)
-    with pytest.raises(ValueError, match="does not load without holovid: ImportError: This modeling file requires"):
+    with pytest.raises(ValueError, match="do not load without holovid: ImportError: This modeling file requires"):
         check_as_stranger(
             save(model, tmp_path / "saved"), model, HolovidVideoProcessor.from_pretrained(tmp_path / "saved")
         )
@@ -182,7 +182,7 @@ def test_a_model_that_computes_something_else_there_is_not_published(folder):
     torch.manual_seed(1)
     other = tiny().train()
     other.classifier.eval()  # some parts may stay as they are, as frozen ones do
-    with pytest.raises(ValueError, match="without holovid, logits of the same clip differ by"):
+    with pytest.raises(ValueError, match="without holovid, logits of the same clip differs by"):
         check_as_stranger(folder, other, HolovidVideoProcessor.from_pretrained(folder))
     assert other.training and not other.classifier.training
 
@@ -196,10 +196,10 @@ def save(model, folder):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["model", "--licence", "mit"], "name the repository as user/name, got 'model'"),
+        (["model", "--licence", "mit"], "the repository must be named user/name, got 'model'"),
         (["me/a b", "--licence", "mit"], "Repo id must use alphanumeric chars"),
         (["me/model", "--licence", "my-own"], "the Hub knows no licence 'my-own'"),
-        (["me/model", "--licence", "mit", "--include", "*.png"], "has no such file"),
+        (["me/model", "--licence", "mit", "--include", "*.png"], "has no file that matches"),
         (["me/model", "--licence", "mit", "--adapters-only"], "XViTForVideoClassification has none"),
         (["me/model", "--licence", "mit", "--expert", "space"], "--expert takes name=value"),
     ],
@@ -220,22 +220,22 @@ def test_folders_that_hold_nothing_to_publish(tmp_path, folder):
         with pytest.raises(ValueError, match=sentence):
             publish(folder, "me/model", licence="mit", dry_run=True)
 
-    refused(tmp_path / "nowhere", "holds no saved model, there is no config.json$")
+    refused(tmp_path / "nowhere", "holds no saved model: it has no config.json$")
     (tmp_path / "peft").mkdir()
     (tmp_path / "peft" / "adapter_config.json").write_text("{}")
-    refused(tmp_path / "peft", "merge the adapters of PEFT first")
+    refused(tmp_path / "peft", "merge the PEFT adapters into the model first")
     ViTConfig().save_pretrained(tmp_path / "vit")
-    refused(tmp_path / "vit", "holds a vit model; holovid publishes its own")
+    refused(tmp_path / "vit", "holds a vit model; holovid publishes only its own")
     (folder / "video_preprocessor_config.json").unlink()
-    refused(folder, "published with its processor, there is none: save it beside the model")
-    with pytest.raises(ValueError, match="its own models, and Linear is not one"):
+    refused(folder, "published with its processor of holovid, found none: save one beside the model")
+    with pytest.raises(ValueError, match="its own models; Linear is not one of them"):
         publish(torch.nn.Linear(1, 1), "me/model", licence="mit", dry_run=True)
 
 
 def test_what_gives_something_away_is_refused_by_line(folder):
     (folder / "README.md").write_text(BY_HAND + "\nTrained on /home/anna/clips.\n")
     (folder / "training.json").write_text('{\n "output_dir": "/home/anna/run",\n "key": "hf_' + "a1" * 15 + '"\n}')
-    with pytest.raises(ValueError, match="this should not be published") as refusal:
+    with pytest.raises(ValueError, match="files contain what should not be published") as refusal:
         publish(folder, "me/model", licence="mit", dry_run=True)
     assert str(refusal.value).partition(": ")[2].split("; ") == [
         "README.md, line 11: the path /home/anna/clips",
@@ -247,7 +247,7 @@ def test_what_gives_something_away_is_refused_by_line(folder):
 def test_files_that_the_hub_does_not_take(folder):
     with open(folder / "model.safetensors", "r+b") as file:
         file.truncate(push.MAX_FILE_SIZE + 1)  # takes no place on the disk
-    with pytest.raises(ValueError, match=r"model\.safetensors: the Hub takes files of up to 50 GB"):
+    with pytest.raises(ValueError, match=r"model\.safetensors: the Hub accepts files of up to 50 GB"):
         check_sizes(list_files(folder))
 
 
@@ -267,7 +267,7 @@ def test_a_card_by_hand_stays(folder):
     (folder / "README.md").write_text(complete)
     keep_or_make_card(folder, "me/model", None, MIT)
     assert (folder / "README.md").read_text() == complete
-    with pytest.raises(ValueError, match=r"README\.md says license: mit, and the licence given is apache-2\.0"):
+    with pytest.raises(ValueError, match=r"README\.md says license: mit, but the licence given is apache-2\.0"):
         keep_or_make_card(folder, "me/model", None, Licence("apache-2.0"))
     (folder / "README.md").write_text("---\nlicense: [\n---\n\nMine.\n")
     with pytest.raises(ValueError, match=r"the metadata of README\.md cannot be read"):
@@ -314,7 +314,7 @@ def test_an_upload_that_breaks_off_changes_nothing(hub, folder, cut, exists):
         hub.repositories["me/model"] = Repository()
         hub.repositories["me/model"].commit({"config.json": b"{}"})
     hub.cut = cut
-    with pytest.raises(ConnectionError, match=r"nothing was published in me/model, run it again: .+"):
+    with pytest.raises(ConnectionError, match=r"nothing was published in me/model, try again: .+"):
         there("me/model").upload(folder, FILES, [], "first")
     assert len(hub.repositories["me/model"].commits) == 1
     assert set(hub.files("me/model")) == ({"config.json"} if exists else {".gitattributes"})
@@ -348,7 +348,7 @@ def test_a_commit_in_between_is_not_overwritten(hub, folder):
     there("me/model").upload(folder, ["config.json"], [], "first")
     repository = there("me/model")
     hub.repositories["me/model"].commit({"README.md": BY_HAND.encode()})
-    with pytest.raises(ConnectionError, match=r"run it again: A commit has happened since\."):
+    with pytest.raises(ConnectionError, match=r"try again: A commit has happened since\."):
         repository.upload(folder, FILES, [], "second")
     assert set(hub.files("me/model")) == {"README.md"}
 
@@ -359,9 +359,9 @@ def test_who_may_read_it(hub, folder):
         repository.upload(folder, ["config.json"], [], "first")
         assert hub.repositories[f"me/{name}"].private == repository.private == (name != "open")
     assert [there("me/closed").private, there("me/open").private] == [True, False]
-    with pytest.raises(ValueError, match="me/open is public; make it private in its settings"):
+    with pytest.raises(ValueError, match="me/open is public: make it private in its settings"):
         there("me/open", private=True)
-    with pytest.raises(ValueError, match="me/closed is private; make it public in its settings"):
+    with pytest.raises(ValueError, match="me/closed is private: make it public in its settings"):
         there("me/closed", private=False)
 
 
@@ -381,7 +381,7 @@ def test_a_card_is_made_of_classifiers_only(tmp_path):
     model = tiny().base_model
     model.save_pretrained(tmp_path)
     HolovidProcessor.for_model(model.config).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="no card can be made: the folder holds a XViTModel"):
+    with pytest.raises(ValueError, match="the model card cannot be made: the folder holds a XViTModel"):
         keep_or_make_card(tmp_path, "me/model", None, MIT)
     (tmp_path / "README.md").write_text(BY_HAND)
     assert keep_or_make_card(tmp_path, "me/model", None, MIT) == "by hand"
@@ -390,10 +390,10 @@ def test_a_card_is_made_of_classifiers_only(tmp_path):
 
 def test_sentences():
     publication = push.Publication("me/model", "mit", (), ("a",), "generated", 0.0)
-    assert publication.lines()[-1] == "Nothing was uploaded."
+    assert publication.lines()[-1] == "Dry run: nothing was uploaded."
     published = replace(publication, url="https://hub/me/model", private=True, changed=True, max_difference=1e-7)
     assert published.lines()[-2:] == [
-        "Loads without holovid, and computes the same up to 1e-07.",
+        "Loads without holovid; outputs are equal up to 1e-07.",
         "Published: https://hub/me/model (private).",
     ]
-    assert replace(published, changed=False).lines()[-1].startswith("There is nothing new")
+    assert replace(published, changed=False).lines()[-1].startswith("Nothing to upload")

@@ -128,7 +128,7 @@ def test_trained_evaluated_and_asked(trained, table, tmp_path):
     assert record["range"] == [0, 5] and record["training_mean"] == 2.875
     assert record["answers"] == [classify(clip)[0] | {"score": pytest.approx(classify(clip)[0]["score"], abs=1e-4)}]
     run = CliRunner().invoke(app, ["classify", str(trained), clip, "--picture", str(tmp_path / "sheet.png")])
-    assert "Scores are from 0 to 5; the mean of the training set was 2.875." in " ".join(run.stdout.split())
+    assert "Scores go from 0 to 5; the mean of the training set is 2.875." in " ".join(run.stdout.split())
     assert "its quality is a number" in CliRunner().invoke(app, ["info", str(trained)]).stdout
 
 
@@ -143,7 +143,7 @@ def test_the_card_says_who_is_ahead(tmp_path, table):
     model.save_pretrained(tmp_path)
     HolovidProcessor.for_model(model).save_pretrained(tmp_path)
     text = str(build_card(tmp_path, licence="cc-by-nc-4.0"))
-    assert "gives a number for it, its quality" in text and "Others are ahead of StarVQA" in text
+    assert "predicts quality for a short video clip" in text and "Other models are ahead of StarVQA" in text
     assert "DOVER has a PLCC of 0.883" in text and "model(**inputs).scores" in text
     assert 'pipeline("video-classification"' not in text  # which would take the outputs for classes
     assert "on a scale from 0 to 5" in text

@@ -1,7 +1,7 @@
-"""The group of commands that is `holovid`, and how each of them ends.
+"""The command group `holovid`, and how its commands report errors.
 
-Each command is a function in a file of its own, a thin wrapper of a function of the library. Torch and transformers
-are imported by the commands that need them, after what is cheap to check: paths, names, columns.
+Each command is a function in its own file that wraps a function of the library. Commands import torch and transformers
+only after cheap checks of paths, names and columns.
 """
 
 import sys
@@ -49,11 +49,11 @@ COMMANDS = (
     card,
     push,
 )  # in the order of the help
-UsageError: Any = typer.BadParameter.__base__  # of whichever click typer has
+UsageError: Any = typer.BadParameter.__base__  # of the click that typer uses
 
 
 class OneSentenceErrors(TyperGroup):
-    """A command group whose users see what was wrong with their input instead of a traceback."""
+    """A command group that prints errors as one sentence instead of a traceback."""
 
     def make_context(self, *arguments, **options):
         return self.ending_in_a_sentence(super().make_context, *arguments, **options)
@@ -94,11 +94,11 @@ def options(
 app = typer.Typer(
     cls=OneSentenceErrors,
     callback=options,
-    help="Space-time video transformers: train, label videos, evaluate, convert checkpoints, render clips to try.",
+    help="Space-time video transformers: train, predict, evaluate and explain; convert and publish checkpoints.",
     no_args_is_help=True,
     add_completion=False,
 )
-data = typer.Typer(help="Make sets of clips.", no_args_is_help=True)
+data = typer.Typer(help="Make, check, split and shrink data sets of clips.", no_args_is_help=True)
 app.add_typer(data, name="data")
 data.command()(ungrouped(synth))
 data.command()(check)

@@ -1,4 +1,4 @@
-"""`holovid card`: a model's card out of facts."""
+"""`holovid card`: write the model card."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +15,17 @@ def card(
     folder: SavedModel,
     licence: LicenceOptions,
     output: Annotated[Path | None, typer.Option(help="File to write. Default: README.md in the folder.")] = None,
-    repo_id: Annotated[str | None, typer.Option(help="user/name. Default: the name of the folder.")] = None,
-    clip: Annotated[str | None, typer.Option(help="A video to show in the card with the model's answer.")] = None,
-    why: Annotated[bool, typer.Option("--why/--no-why", help="Show in it where the answer comes from.")] = True,
+    repo_id: Annotated[
+        str | None, typer.Option(help="user/name that the card's code loads. Default: the name of the folder.")
+    ] = None,
+    clip: Annotated[
+        str | None, typer.Option(help="Path or URL of a video to show on the card with the model's predictions.")
+    ] = None,
+    why: Annotated[
+        bool, typer.Option("--why/--no-why", help="With --clip: show where in the clip the predictions come from.")
+    ] = True,
 ) -> None:
-    """Write the model card: how to use the model, what it takes, costs and can, whose weights and data it is made of.
+    """Write the model card: how to use the model, its inputs, size, results, training, licence and limitations.
 
     holovid card my-model --licence apache-2.0 --repo-id user/my-model --clip clip.mp4
     """

@@ -1,4 +1,4 @@
-"""`holovid classify`: what happens in videos."""
+"""`holovid classify`: predict the labels of videos."""
 
 import sys
 from collections.abc import Iterable
@@ -22,24 +22,32 @@ OUTPUTS = (*TABLES, ".json")
 def classify(
     model: Classifier,
     clips: Annotated[
-        list[str], typer.Argument(help="Videos: paths, URLs, folders, or tables (.csv, .parquet) with a column path.")
+        list[str],
+        typer.Argument(help="Videos: files, URLs, folders, or tables (.csv, .parquet) with a column named path."),
     ],
     work: Work,
     top_k: TopK = 5,
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
-        typer.Option(help="Write the answers to this file (.csv, .json, .parquet); a run that was stopped goes on."),
+        typer.Option(
+            help="Write the predictions to this file (.csv, .json, .parquet). Run the same command again to continue "
+            "a run that was stopped."
+        ),
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="Also draw what the model saw and said (.png, .jpg).")] = None,
-    why: Annotated[bool, typer.Option("--why", help="In the picture, show where the answer comes from.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw the frames and predictions into this file (.png, .jpg, .webp).")
+    ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="With --picture: also show where in the clip each prediction comes from.")
+    ] = False,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Say what happens in videos, or how good they look.
+    """Predict the labels of videos, or their quality scores.
 
     holovid classify my-model clip.mp4 --top-k 3 --picture sheet.png
 
-    Many of them, in a folder or a table, into a file:
+    Many videos, from a folder or a table, into a file:
 
     holovid classify my-model videos/ --output answers.csv --batch-size 8 --workers 4 --on-broken skip
     """
@@ -79,7 +87,7 @@ def classify(
         )
 
     with Progress(console=Console(stderr=True), transient=True, disable=as_json or len(found) == 1) as progress:
-        clock = progress.add_task("Clips", total=len(found))
+        clock = progress.add_task("Classifying clips", total=len(found))
         if output is None:
             answers = [*progress.track(answers_of(Videos(found)), task_id=clock)]
         else:
@@ -103,7 +111,7 @@ def classify(
         records = [answer_record(*pair, scale) for pair in zip(names, answers, strict=True)]
         show(records, answer_table(names, answers, scale), as_json)
     if output is not None and not as_json:
-        say(f"Answers of {len(answered)} clips: {output}")
+        say(f"Predictions for {len(answered)} clips: {output}")
     if picture is not None and answered and not as_json:
         say(f"Picture: {picture}")
     if len(answered) < len(found):
@@ -112,11 +120,11 @@ def classify(
 
 
 def check_request(clips: list[str], work: Work, output: Path | None, picture: Path | None, why: bool) -> None:
-    """Raise `ValueError` for what needs no model to be seen as wrong."""
+    """Raise `ValueError` for wrong options, before the model is loaded."""
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise ValueError(f"--picture must end in .png, .jpg or .webp, got {picture}")
     if why and picture is None:
-        raise ValueError("--why is drawn into a picture: add --picture sheet.png")
+        raise ValueError("--why needs a picture to draw into: add --picture sheet.png")
     if why:
         check_there("matplotlib", "--why")
     if output is not None and output.suffix.lower() not in OUTPUTS:

@@ -1,4 +1,4 @@
-"""`holovid data`: sets of clips to try models on."""
+"""`holovid data`: render, check, split and shrink data sets of clips."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,49 +12,60 @@ from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say, set_table, show
 
 PICTURES = (".png", ".jpg", ".jpeg")
-SEVERE = 1  # exit status when clips cannot be used as they are
+SEVERE = 1  # exit status if clips cannot be used as they are
 
 
 @dataclass
 class Rendering:
-    """What is rendered, as `ClipSet` takes it but for names that stand in one string."""
+    """Options of `ClipSet`; lists of names are given as one string."""
 
-    train: Annotated[int, typer.Option(min=0, help="Clips to train on.")] = 960
-    val: Annotated[int, typer.Option(min=0, help="Clips to validate on.")] = 320
-    shapes: Annotated[str, typer.Option(help="Of disc, square, triangle, star, ring, bar.")] = "disc,triangle"
-    motions: Annotated[str, typer.Option(help="Of right, left, down, up, grow, shrink, appear, vanish.")] = (
-        "right,left"
-    )
+    train: Annotated[int, typer.Option(min=0, help="Number of training clips.")] = 960
+    val: Annotated[int, typer.Option(min=0, help="Number of validation clips.")] = 320
+    shapes: Annotated[
+        str, typer.Option(help="Comma-separated, from disc, square, triangle, star, ring, bar.")
+    ] = "disc,triangle"
+    motions: Annotated[
+        str, typer.Option(help="Comma-separated, from right, left, down, up, grow, shrink, appear, vanish.")
+    ] = "right,left"
     sounds: Annotated[
         str,
         typer.Option(
-            help="Of rise, fall, tone, noise, siren, clicks, trill, buzz. Of events: one for each shape, or a folder "
-            "of recordings, one for each class."
+            help="Comma-separated, from rise, fall, tone, noise, siren, clicks, trill, buzz. With --events: one for "
+            "each shape, or a folder with one recording for each class."
         ),
     ] = "rise,fall"
-    size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 112
-    seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 2.0
-    frame_rate: Annotated[int, typer.Option(min=1, help="Frames a second.")] = 12
-    sampling_rate: Annotated[int, typer.Option(help="Sound samples a second.")] = 16_000
-    seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0
+    size: Annotated[int, typer.Option(help="Width and height of a frame in pixels.")] = 112
+    seconds: Annotated[float, typer.Option(help="Length of a clip in seconds.")] = 2.0
+    frame_rate: Annotated[int, typer.Option(min=1, help="Frames per second.")] = 12
+    sampling_rate: Annotated[int, typer.Option(help="Audio samples per second.")] = 16_000
+    seed: Annotated[int, typer.Option(min=0, help="Random seed: the same seed gives the same clips.")] = 0
     events: Annotated[
-        bool, typer.Option("--events", help="Something is seen somewhere, and heard some time; the table says where.")
+        bool,
+        typer.Option(
+            "--events", help="Clips of events: a table says where and when each one is visible and audible."
+        ),
     ] = False
     pictures: Annotated[
-        Path | None, typer.Option(help="Of events: a folder of cut-out photographs, <class>.png or <class>/*.png.")
+        Path | None,
+        typer.Option(help="With --events: a folder of cut-out photographs, <class>.png or <class>/*.png."),
     ] = None
 
 
 def synth(
-    output: Annotated[Path, typer.Argument(help="Folder to make; a complete set that is there already is kept.")],
+    output: Annotated[Path, typer.Argument(help="New folder. A complete set that exists already is kept.")],
     rendering: Rendering,
-    workers: Annotated[int | None, typer.Option(min=1, help="Clips to render at a time; default: one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips to render in parallel. Default: one per core.")
+    ] = None,
 ) -> None:
-    """Render labelled mp4 clips: shape x motion x sound, drawn independently, motions in exact reversal pairs.
+    """Render a data set of labelled mp4 clips to try models on.
+
+    Shape, motion and sound of each clip are drawn independently. Motions come in pairs that are exact reversals of
+    each other: only the order of frames tells them apart.
 
     holovid data synth clips --train 64 --val 16
 
-    With --events, clips of which is known where and when they show and sound what they are labelled with.
+    With --events, each clip shows and sounds an event, and a table says where and when.
 
     holovid data synth clips --events --shapes disc,star,ring --sounds rise,noise,clicks
     """
@@ -70,21 +81,32 @@ def synth(
 def check(
     data: Annotated[str, typer.Argument(help="Folder or table of labelled clips, as for training.")],
     target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
-    picture: Annotated[Path | None, typer.Option(help="Draw some clips of each class (.png, .jpg).")] = None,
-    vectors: Annotated[
-        Path | None, typer.Option(help="What holovid embed wrote of these clips: also find those that look the same.")
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw some clips of each class into this file (.png, .jpg).")
     ] = None,
-    near: Annotated[float, typer.Option(help="How far vectors of one clip may be apart, where 1 is usual.")] = 0.02,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(help="File that holovid embed wrote for these clips: also find near-duplicates."),
+    ] = None,
+    near: Annotated[
+        float,
+        typer.Option(
+            help="With --vectors: largest distance between near-duplicates, from 0 to 1, where 1 is the average "
+            "distance of two clips."
+        ),
+    ] = 0.02,
     column: Column = "vector",
-    workers: Annotated[int | None, typer.Option(min=1, help="Clips to open at a time; default: one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips to open in parallel. Default: one per core.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what there is in a set of clips, and what is wrong with it.
+    """Check a data set of clips: print its size, lengths and classes, and what is wrong with it.
 
     holovid data check clips --picture set.png
 
-    The status is 1 when clips cannot be read, are in two splits, or have two labels; with vectors also when they are
-    in two splits at another size or bit rate:
+    The exit status is 1 if clips cannot be read, are in two splits, or have two labels. With vectors, it is also 1 for
+    copies of a clip in two splits that differ in size or bit rate:
 
     holovid embed my-model clips --output vectors.parquet
 
@@ -120,26 +142,26 @@ def check(
     if not as_json:
         say(*(fault.sentence() for fault in report.faults), *([f"Picture: {picture}"] if picture is not None else []))
         if not report.faults:
-            say("Nothing is wrong with it.")
+            say("No problems found.")
     if report.is_severe:
         raise typer.Exit(SEVERE)
 
 
 def split(
-    data: Annotated[str, typer.Argument(help="Folder or table of labelled clips that is not split yet.")],
-    output: Annotated[Path, typer.Argument(help="Folder to make, with train.csv and validation.csv.")],
+    data: Annotated[str, typer.Argument(help="Folder or table of labelled clips without splits.")],
+    output: Annotated[Path, typer.Argument(help="New folder for train.csv and validation.csv.")],
     by: Annotated[
         str,
         typer.Option(
-            help="What stays on one side: path, the file; a column; or an expression with brackets that is searched "
-            "for in paths, such as '(P[0-9]+)_'."
+            help="Clips with the same value stay in the same split. The value is path (the file), a column, or a "
+            "regular expression with a group that is searched in paths, such as '(P[0-9]+)_'."
         ),
     ] = "path",
-    validation: Annotated[float, typer.Option(help="Share of clips to validate on.")] = 0.2,
+    validation: Annotated[float, typer.Option(help="Share of the clips for validation, from 0 to 1.")] = 0.2,
     target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
-    seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed: the same seed gives the same split.")] = 0,
 ) -> None:
-    """Divide clips into training and validation, so that parts of one film, or one person, are on one side.
+    """Split clips into training and validation, keeping parts of one film, or clips of one person, together.
 
     holovid data split clips.csv split --by person
     """
@@ -151,26 +173,34 @@ def split(
 
     clips = load_clips(data, target=target)
     if len(clips) > 1:
-        raise ValueError(f"{data} is split already: {', '.join(clips)}")
+        raise ValueError(f"{data} already has the splits {', '.join(clips)}; give a folder or table without splits")
     (rows,) = clips.values()
     found = split_rows(rows, target, by, validation, seed)
     write_split(output, found, [name for name in rows.features if name != "video"])
-    say(f"{len(found['train'])} clips to train on and {len(found['validation'])} to validate on: {output}")
+    say(f"{len(found['train'])} training clips and {len(found['validation'])} validation clips: {output}")
 
 
 def shrink(
-    source: Annotated[Path, typer.Argument(help="Folder of clips, as deep as one likes.")],
-    target: Annotated[Path, typer.Argument(help="Folder for the new files; what is there already is kept.")],
-    short_side: Annotated[int, typer.Option(min=16, help="Pixels; smaller clips stay as large as they are.")] = 256,
-    frame_rate: Annotated[float | None, typer.Option(help="Frames a second at most.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="How much of each clip, from its start.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Clips to write at a time; default: one a core.")] = None,
+    source: Annotated[Path, typer.Argument(help="Folder of clips, with folders inside it.")],
+    target: Annotated[Path, typer.Argument(help="Folder for the new files. Files that exist already are kept.")],
+    short_side: Annotated[
+        int, typer.Option(min=16, help="Shorter side of the new clips in pixels. Smaller clips are not enlarged.")
+    ] = 256,
+    frame_rate: Annotated[
+        float | None, typer.Option(help="Highest number of frames per second. Default: as in the clip.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Keep only the first seconds of each clip. Default: all of it.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips to write in parallel. Default: one per core.")
+    ] = None,
 ) -> None:
-    """Write clips anew for training: smaller, quick to read anywhere, with their sound.
+    """Make smaller copies of clips, with their audio, that training reads faster.
 
     holovid data shrink films small --short-side 256
 
-    A run that was stopped goes on by the same command. The status is 1 when clips could not be read.
+    To continue a run that was stopped, run the same command again. The exit status is 1 if clips could not be read.
     """
     if not source.is_dir():
         raise ValueError(f"there is no folder {source}")
@@ -187,6 +217,7 @@ def shrink(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         clock = progress.add_task("Writing clips", total=count)
         broken = shrink_folder(source, target, how, workers, lambda: progress.advance(clock))
-    say(f"{count - len(broken)} clips in {target}", *(f"not read: {path}: {error}" for path, error in broken.items()))
+    unreadable = [f"cannot be read: {path}: {error}" for path, error in broken.items()]
+    say(f"{count - len(broken)} clips in {target}", *unreadable)
     if broken:
         raise typer.Exit(SEVERE)

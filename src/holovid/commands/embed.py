@@ -1,4 +1,4 @@
-"""`holovid embed`: vectors of clips, for search and for simple classifiers."""
+"""`holovid embed`: compute vectors of clips, for search and for simple classifiers."""
 
 import sys
 from pathlib import Path
@@ -14,30 +14,39 @@ from holovid.commands.tables import say
 
 
 def embed(
-    model: Annotated[str, typer.Argument(help="Folder or Hub id of a model of videos, with a head or without.")],
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of a video model, with or without a head.")],
     data: Annotated[
-        list[str], typer.Argument(help="Videos: paths, URLs, folders, or tables (.csv, .parquet) with a column path.")
+        list[str],
+        typer.Argument(help="Videos: files, URLs, folders, or tables (.csv, .parquet) with a column named path."),
     ],
     work: Work,
-    output: Annotated[Path, typer.Option(help="File (.parquet) of the vectors; a run that was stopped goes on.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="File for the vectors (.parquet). Run the same command again to continue a run that was stopped."
+        ),
+    ],
     window: Annotated[
-        float | None, typer.Option(help="Cut each file into windows of so many seconds, a vector each.")
+        float | None,
+        typer.Option(help="Compute a vector for each window of this many seconds. Default: one for each clip."),
     ] = None,
-    stride: Annotated[float | None, typer.Option(help="Seconds from one window to the next. Default: window.")] = None,
+    stride: Annotated[
+        float | None, typer.Option(help="Seconds from one window to the next. Default: the window's length.")
+    ] = None,
     shard: Annotated[
-        str | None, typer.Option(help="Embed one part of the clips: 1/4 to 4/4, each in a process of its own.")
+        str | None, typer.Option(help="Process one part of the clips, from 1/4 to 4/4, so that processes can share.")
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Write what a model makes of each clip, a vector, into a file.
+    """Compute a vector (embedding) for each clip and write all of them into a file.
 
     holovid embed my-model videos/ --output vectors.parquet
 
-    Of long films, a vector for every two seconds:
+    One vector for every two seconds of long films:
 
     holovid embed my-model films/ --output vectors.parquet --window 2 --batch-size 8
 
-    By several processes, whose files lie in one folder, which is then searched as one:
+    With several processes, which write into one folder; holovid search reads the folder as one file:
 
     holovid embed my-model videos/ --shard 1/2 --output vectors/1.parquet
     """
@@ -61,13 +70,13 @@ def embed(
     network, processor = load(model, trust_remote_code=trust_remote_code)
     network = move_to(network, work.device)
     with Progress(console=Console(stderr=True), transient=True, disable=count == 1) as progress:
-        clock = progress.add_task("Clips", total=count)
+        clock = progress.add_task("Embedding clips", total=count)
         table = embed_clips(
             network, processor, found, output, window=window, stride=stride, shard=part, batch_size=work.batch_size,
             num_workers=work.workers, on_broken=work.on_broken, advance=lambda done: progress.advance(clock, done),
         )  # fmt: skip
     broken = len(table) - table["error"].null_count
-    say(f"{len(table) - broken} vectors of {table['vector'].type.list_size} numbers: {output}")
+    say(f"{len(table) - broken} vectors of {table['vector'].type.list_size} numbers each: {output}")
     if broken:
         print(f"{PROGRAM}: {broken} of {count} clips could not be read", file=sys.stderr)
         raise typer.Exit(SKIPPED)

@@ -1,4 +1,4 @@
-"""`holovid evaluate`: how well a model labels clips."""
+"""`holovid evaluate`: measure the accuracy of a model on labelled clips."""
 
 import sys
 from dataclasses import dataclass
@@ -16,37 +16,55 @@ from holovid.commands.tables import accuracy_table, say, show
 
 @dataclass
 class ClipOptions:
-    split: Annotated[str | None, typer.Option(help="Default: the only one; or validation, or else test.")] = None
-    target: Annotated[str | None, typer.Option(help="Column of classes. Default: label; or verb,noun.")] = None
-    root: Annotated[Path | None, typer.Option(help="Folder that paths in tables start from.")] = None
+    split: Annotated[
+        str | None, typer.Option(help="Split to evaluate. Default: the only one, else validation, else test.")
+    ] = None
+    target: Annotated[
+        str | None, typer.Option(help="Column of the labels. Default: label, or verb,noun for models of both.")
+    ] = None
+    root: Annotated[Path | None, typer.Option(help="Folder that relative paths in tables start from.")] = None
 
 
 @dataclass
 class WorkOptions:
-    batch_size: Annotated[int, typer.Option(min=1, help="Views that go through the model at once.")] = 8
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead.")] = 0
+    batch_size: Annotated[int, typer.Option(min=1, help="Views per batch.")] = 8
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that decode clips in advance; 0 decodes in the main process.")
+    ] = 0
     output: Annotated[
-        Path | None, typer.Option(help="Folder for results, predictions, pictures; goes on where it was stopped.")
+        Path | None,
+        typer.Option(
+            help="Folder for results, predictions and pictures. Run the same command again to continue a run that was "
+            "stopped."
+        ),
     ] = None
-    csv: Annotated[bool, typer.Option("--csv", help="Predictions as CSV too.")] = False
-    scores: Annotated[bool, typer.Option("--scores", help="Keep the scores of all classes, for --fuse.")] = False
-    on_broken: Annotated[str, typer.Option(help="At a clip that cannot be read: skip or raise.")] = "skip"
+    csv: Annotated[bool, typer.Option("--csv", help="Also write the predictions as CSV.")] = False
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Also store the scores of all classes, which --fuse needs.")
+    ] = False
+    on_broken: Annotated[
+        str, typer.Option(help="If a clip cannot be read: skip leaves it out and counts it, raise stops.")
+    ] = "skip"
 
 
 def evaluate(
     model: Classifier,
-    data: Annotated[list[str], typer.Argument(help="Folders, tables or Hub ids of labelled clips.")],
+    data: Annotated[list[str], typer.Argument(help="Labelled clips: folders, tables or Hub ids of data sets.")],
     how: ProtocolOptions,
     clips: ClipOptions,
     work: WorkOptions,
     fuse: Annotated[
         bool,
-        typer.Option("--fuse", help="Instead of MODEL and DATA, predictions.parquet:WEIGHT of two or more models."),
+        typer.Option(
+            "--fuse",
+            help="Evaluate an ensemble: in place of MODEL and DATA, give predictions.parquet:WEIGHT of two or more "
+            "models.",
+        ),
     ] = False,
     as_json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Measure how well a model labels clips; with several sets of them, also the harmonic mean.
+    """Measure the accuracy of a model on labelled clips; with several data sets, also their harmonic mean.
 
     holovid evaluate xvit-ssv2 ssv2/validation.csv --root ssv2/videos --views 2 --crops 3 --output results
 
@@ -58,7 +76,7 @@ def evaluate(
     how.check()
     target = None if clips.target is None else split_names(clips.target)
     if target == ():
-        raise ValueError("--target names a column of classes, or two as in verb,noun; got none")
+        raise ValueError("--target must name a column of labels, or two as in verb,noun; got none")
     for source in data:
         check_clips(source, target or ())
     be_quiet()
@@ -95,13 +113,13 @@ def evaluate(
 def evaluate_fusion(
     files: list[str], how: ProtocolOptions, clips: ClipOptions, work: WorkOptions, as_json: bool
 ) -> None:
-    """Measure how well models answer together, of whose evaluations these are the predictions and weights."""
+    """Measure an ensemble from the predictions of its models' evaluations, `predictions.parquet:WEIGHT` each."""
     others = how.given() != ProtocolOptions().given() or how.recipe is not None or clips != ClipOptions()
     if others or work != WorkOptions(output=work.output, csv=work.csv):
-        raise ValueError("with --fuse nothing is evaluated again, so that only --output, --csv and --json count")
+        raise ValueError("--fuse reads stored predictions: the only other options are --output, --csv and --json")
     if models := [text for text in files if ".parquet" not in text]:
         raise ValueError(
-            f"--fuse takes files predictions.parquet:WEIGHT in the place of MODEL and DATA, got {models[0]!r}"
+            f"--fuse takes files predictions.parquet:WEIGHT in place of MODEL and DATA, got {models[0]!r}"
         )
     be_quiet()
 
@@ -110,7 +128,7 @@ def evaluate_fusion(
 
     weighted = [weighted_file(text) for text in files]
     if len(dict(weighted)) < len(weighted):
-        raise ValueError(f"--fuse got a file twice: {' '.join(files)}")
+        raise ValueError(f"--fuse got the same file twice: {' '.join(files)}")
     command = public_command(["holovid", *sys.argv[1:]])
     results = fuse(dict(weighted), output=work.output, csv=work.csv, command=command)
     show(results, accuracy_table({results["model"]["name"]: results}, {}), as_json)

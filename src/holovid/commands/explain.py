@@ -1,4 +1,4 @@
-"""`holovid explain`: because of what a model says what it says of a video."""
+"""`holovid explain`: show which seconds and image regions a prediction comes from."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,20 +17,25 @@ def explain(
     clip: Annotated[str, typer.Argument(help="Path or URL of a video.")],
     output: Annotated[
         Path | None,
-        typer.Option(help="Picture of frames and times (.png), the clip with maps (.mp4), or a page of both (.html)."),
+        typer.Option(
+            help="Write a picture of frames and times (.png), the clip with maps over it (.mp4), or a page with both "
+            "(.html)."
+        ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(help="Label or number of the class to explain. Default: the model's answer.")
+        str | None, typer.Option(help="Name or number of the class to explain. Default: the predicted class.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="intrinsic, relevance, gradients, occlusion; auto takes the model's best one.")
+        str, typer.Option(help="intrinsic, relevance, gradients or occlusion; auto: the best one for the model.")
     ] = "auto",
-    task: Annotated[str | None, typer.Option(help="Of a model that answers several: verb, noun.")] = None,
-    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all maps, instead of words.")] = False,
+    task: Annotated[
+        str | None, typer.Option(help="Task to explain, for models with several: verb or noun. Default: the first.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Device for the model: cpu, cuda, cuda:1, mps or xpu.")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON with all maps instead of text.")] = False,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Say because of which seconds a model gives its answer, and show where in the frames.
+    """Explain a prediction: which seconds of a video it comes from, and where in the frames.
 
     holovid explain my-model clip.mp4 --output why.png
     """

@@ -1,4 +1,4 @@
-"""`holovid export`: a model as a file that runs without holovid."""
+"""`holovid export`: export a model to a file that runs without holovid."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,16 +16,18 @@ FORMATS = ("onnx", "torch")
 
 def export(
     model: Classifier,
-    target: Annotated[Path, typer.Argument(help="New folder: the file, settings, labels, processor.")],
-    format: Annotated[str, typer.Option(help="onnx (model.onnx), or torch (model.pt2, of torch.export).")] = "onnx",
-    batch: Annotated[int | None, typer.Option(help="Clips that it takes at once. Default: any number.")] = None,
+    target: Annotated[Path, typer.Argument(help="New folder for the exported file, settings, labels and processor.")],
+    format: Annotated[str, typer.Option(help="onnx (model.onnx), or torch (model.pt2, from torch.export).")] = "onnx",
+    batch: Annotated[int | None, typer.Option(help="Fixed number of clips per batch. Default: any number.")] = None,
     inputs: Annotated[
         str | None,
-        typer.Option(help="Such as pixel_values_videos,input_values. Default: all that the model reads."),
+        typer.Option(
+            help="Comma-separated inputs of the file, such as pixel_values_videos,input_values. Default: all inputs."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Write a model as a file that runs without holovid, once it is shown to compute what the model does.
+    """Export a model to a file that runs without holovid, and check that its outputs equal the model's.
 
     holovid export my-model my-model-onnx --format onnx
     """

@@ -1,4 +1,4 @@
-"""`holovid info`: what a model is, costs and takes."""
+"""`holovid info`: print facts about a model."""
 
 from holovid.cheap_checks import check_model_name
 from holovid.commands.options import AnyModel, AsJson
@@ -7,7 +7,7 @@ from holovid.commands.tables import fact_table, show
 
 
 def info(model: AnyModel, as_json: AsJson = False) -> None:
-    """Say what a model is, costs and takes; of a Hub id, only its small files are fetched.
+    """Print a model's kind, size, compute and inputs. From the Hub, only small files are downloaded.
 
     holovid info demo-output/model
     """

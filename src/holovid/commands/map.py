@@ -1,4 +1,4 @@
-"""`holovid map`: a picture of vectors."""
+"""`holovid map`: draw vectors as a map in two dimensions."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,15 +15,19 @@ PICTURES = (".png", ".jpg", ".svg", ".pdf")
 
 def map(
     vectors: VectorsFile,
-    output: Annotated[Path, typer.Option(help="The picture (.png, .jpg, .svg, .pdf).")],
-    labels: Annotated[str | None, typer.Option(help="Folder or table of the same clips: a colour a class.")] = None,
+    output: Annotated[Path, typer.Option(help="File for the picture (.png, .jpg, .svg, .pdf).")],
+    labels: Annotated[
+        str | None, typer.Option(help="Folder or table of the same clips with labels: each class gets a colour.")
+    ] = None,
     target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
-    root: Annotated[Path | None, typer.Option(help="Folder that paths in the table start from.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder that relative paths in the table start from.")] = None,
     column: Column = "vector",
-    most: Annotated[int, typer.Option(min=4, help="Vectors that are drawn; of more, so many by chance.")] = 5000,
-    seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
+    most: Annotated[
+        int, typer.Option(min=4, help="Largest number of vectors to draw; of more, a random sample is drawn.")
+    ] = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the layout and the sample.")] = 0,
 ) -> None:
-    """Draw a dot for each vector, near to those of clips that look alike to the model.
+    """Draw vectors as a map: each clip is a dot, and clips that are similar to the model are close together.
 
     holovid map vectors.parquet --output map.png --labels clips.csv
     """

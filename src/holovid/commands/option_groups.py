@@ -1,4 +1,4 @@
-"""Options that belong together as one parameter of a command."""
+"""Groups of options as one parameter of a command, which typer itself does not have."""
 
 import inspect
 from collections.abc import Callable
@@ -8,10 +8,7 @@ from typing import Any
 
 
 def ungrouped(command: Callable[..., None]) -> Callable[..., None]:
-    """A command as typer takes it: where a parameter is a dataclass, each of its fields is an option.
-
-    The fields stand where the parameter stood, with their annotations and defaults. typer itself has no such groups.
-    """
+    """Turn each parameter that is a dataclass into its fields, each an option with its own annotation and default."""
     signature = inspect.signature(command)
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}

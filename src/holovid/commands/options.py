@@ -1,4 +1,4 @@
-"""Options that several commands have, and how those are read that hold several values in one."""
+"""Options that several commands share, and parsers of options that hold several values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,30 +20,37 @@ VectorsFile = Annotated[
 ]
 Column = Annotated[
     str,
-    typer.Option(help="Which vectors: all of it (vector), or of a model of experts the name of one, such as time."),
+    typer.Option(help="Which embedding to use: vector (of the whole model), or the name of an expert, such as time."),
 ]
-TopK = Annotated[int, typer.Option(min=1, help="Labels to show, best first.")]
+TopK = Annotated[int, typer.Option(min=1, help="Number of labels to show, best first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run model code that comes from the Hub.")]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Allow code from the model's Hub repository to run.")
+]
 
 OnBroken = Literal["raise", "skip"]
-SKIPPED = 1  # exit status when some clips could not be read
+SKIPPED = 1  # exit status if some clips could not be read
 
 
 @dataclass
 class Work:
-    """How clips are gone through."""
+    """Options of commands that run a model on many clips."""
 
-    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu"
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips that go through the model at once.")] = 1
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode ahead.")] = 0
+    device: Annotated[str, typer.Option(help="Device for the model: cpu, cuda, cuda:1, mps or xpu.")] = "cpu"
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips per batch.")] = 1
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that decode clips in advance; 0 decodes in the main process.")
+    ] = 0
     on_broken: Annotated[
-        OnBroken, typer.Option(help="At a clip that cannot be read: end (raise), or say why and go on, with status 1.")
+        OnBroken,
+        typer.Option(
+            help="If a clip cannot be read: raise stops with an error; skip reports it and goes on (exit status 1)."
+        ),
     ] = "raise"
 
 
 def check_sources(clips: list[str], work: Work) -> None:
-    """Raise `ValueError` or `FileNotFoundError` for a device or clips that cannot be there."""
+    """Raise `ValueError` or `FileNotFoundError` for a device or clips that cannot exist."""
     check_device(work.device)
     for clip in clips:
         if Path(clip).is_dir():
@@ -54,11 +61,15 @@ def check_sources(clips: list[str], work: Work) -> None:
 
 @dataclass
 class LicenceOptions:
-    """A licence as the command line has it."""
+    """The licence of a model."""
 
-    licence: Annotated[str, typer.Option("--licence", "--license", help="As the Hub calls it, such as apache-2.0.")]
-    licence_name: Annotated[str | None, typer.Option(help="With --licence other.")] = None
-    licence_link: Annotated[str | None, typer.Option(help="With --licence other.")] = None
+    licence: Annotated[
+        str, typer.Option("--licence", "--license", help="The Hub's id of the licence, such as apache-2.0; or other.")
+    ]
+    licence_name: Annotated[str | None, typer.Option(help="Name of the licence, with --licence other.")] = None
+    licence_link: Annotated[
+        str | None, typer.Option(help="URL or file name of the licence, with --licence other.")
+    ] = None
 
     def read(self) -> "Licence":
         """Raises `ValueError` for a licence that the Hub does not know."""
@@ -71,7 +82,7 @@ def named_values(option: str, entries: list[str]) -> dict[str, str]:
     """["space=FOLDER"] -> {"space": "FOLDER"}."""
     values = dict(entry.partition("=")[::2] for entry in entries)
     if not all(values) or not all(values.values()) or len(values) < len(entries):
-        raise ValueError(f"{option} takes name=value, each name once; got {' '.join(entries)}")
+        raise ValueError(f"{option} takes name=value, each name at most once; got {' '.join(entries)}")
     return values
 
 
@@ -82,12 +93,12 @@ def read_shard(text: str) -> tuple[int, int]:
     """
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ValueError(f"--shard is i/n, from 1/n to n/n, got {text!r}")
+        raise ValueError(f"--shard must be i/n, from 1/n to n/n, got {text!r}")
     return int(number), int(count)
 
 
 def sort_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """What the command line has beside its own options: checkpoints, and options of the family by name.
+    """Split words of a command line into plain ones and `--name value` options.
 
     >>> sort_words(["--mix-group", "8", "checkpoint.pyth", "--mix-layers=0,2"])
     (['checkpoint.pyth'], {'mix_group': '8', 'mix_layers': '0,2'})
@@ -111,12 +122,12 @@ def split_names(names: str) -> tuple[str, ...]:
 
 
 def names_of_lines(path: Path) -> list[str]:
-    """The names of classes that stand in a file, one a line, without blanks around them."""
+    """The class names in a UTF-8 text file, one per line. Raises `ValueError` for empty lines and other encodings."""
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8: {error}") from error
     if not lines or not all(lines):
         where = f"line {lines.index('') + 1} is empty" if lines else "it is empty"
-        raise ValueError(f"{path} must name a class in each line, and {where}")
+        raise ValueError(f"{path} must have the name of a class in each line, but {where}")
     return lines

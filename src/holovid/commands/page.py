@@ -1,4 +1,4 @@
-"""`holovid app`: a page where one drops a clip and sees what models say of it, and why."""
+"""`holovid app`: a web page that shows what models predict for a clip, and why."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +16,14 @@ def app(
         list[str], typer.Argument(help="Folder or Hub id of a video classifier; one, or two to compare.")
     ],
     host: Annotated[
-        str, typer.Option(help="Address to serve; 0.0.0.0 is for all who reach this machine.")
+        str, typer.Option(help="Address to serve on. 127.0.0.1: this machine only; 0.0.0.0: the whole network.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve.")] = 7860,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 7860,
     space: Annotated[
-        Path | None, typer.Option(help="Serve nothing: write a Space for the Hub into this new folder.")
+        Path | None, typer.Option(help="Do not serve the page; write it as a Space for the Hub into this new folder.")
     ] = None,
 ) -> None:
-    """Show a page where one drops or records a clip and sees what models say of it, and why.
+    """Serve a web page where you upload or record a clip and see what models predict for it, and why.
 
     holovid app my-model other-model
     """
@@ -36,9 +36,9 @@ def app(
         from holovid.page.space import write_space
 
         write_space(space, models)
-        say(f"Space: {space}; holovid and what it needs are in it, and `python {space / 'app.py'}` tries it here")
+        say(f"Space: {space}. To try it here: python {space / 'app.py'}")
         return
 
     from holovid.page.serving import serve_page
 
-    serve_page(models, host, port, lambda address: say(f"Page: {address} (Ctrl-C ends it)"))
+    serve_page(models, host, port, lambda address: say(f"Page: {address} (stop with Ctrl-C)"))

@@ -1,4 +1,4 @@
-"""`holovid probe`: how far simple classifiers come with vectors."""
+"""`holovid probe`: measure the accuracy of simple classifiers on vectors."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,16 +14,16 @@ from holovid.commands.tables import probe_table, show
 
 def probe(
     vectors: VectorsFile,
-    labels: Annotated[str, typer.Argument(help="Folder or table of the same clips, with their labels.")],
-    target: Annotated[str, typer.Option(help="Column of the right answers.")] = "label",
+    labels: Annotated[str, typer.Argument(help="Folder or table of the same clips with their labels.")],
+    target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
     column: Column = "vector",
-    root: Annotated[Path | None, typer.Option(help="Folder that paths in the table start from.")] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Parts of the set, each answered by what the others teach.")] = 5,
-    neighbours: Annotated[int, typer.Option(min=1, help="Nearest neighbours that decide.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    root: Annotated[Path | None, typer.Option(help="Folder that relative paths in the table start from.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    neighbours: Annotated[int, typer.Option(min=1, help="Neighbours of the nearest-neighbour classifier.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the folds.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how well simple classifiers of vectors do: nearest neighbours, and a logistic regression.
+    """Measure the accuracy of simple classifiers on vectors: nearest neighbours and logistic regression.
 
     holovid probe vectors.parquet clips.csv
     """

@@ -1,4 +1,4 @@
-"""`holovid push`: a model on the Hub."""
+"""`holovid push`: publish a model on the Hub."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -13,25 +13,41 @@ from holovid.commands.tables import file_table, say, show
 
 def push(
     folder: SavedModel,
-    repo_id: Annotated[str, typer.Argument(help="user/name on the Hub; made if it is not there.")],
+    repo_id: Annotated[str, typer.Argument(help="Repository on the Hub, user/name; created if it does not exist.")],
     licence: LicenceOptions,
     private: Annotated[
-        bool | None, typer.Option("--private/--public", help="Default: a new repository is private, others stay.")
+        bool | None,
+        typer.Option(
+            "--private/--public", help="Visibility. Default: private if the repository is new, else unchanged."
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Put together and check, upload nothing.")] = False,
-    message: Annotated[str | None, typer.Option(help="Of the commit.")] = None,
-    max_shard_size: Annotated[str, typer.Option(help="Of one file of weights.")] = "5GB",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Collect and check the files, but upload nothing.")
+    ] = False,
+    message: Annotated[str | None, typer.Option(help="Commit message. Default: Publish user/name.")] = None,
+    max_shard_size: Annotated[str, typer.Option(help="Largest size of a file of weights.")] = "5GB",
     adapters_only: Annotated[
         bool | None,
-        typer.Option("--adapters-only/--all-weights", help="With or without the experts. Default: as saved."),
+        typer.Option(
+            "--adapters-only/--all-weights",
+            help="Leave the experts' weights out, or include them. Default: as the model was saved.",
+        ),
     ] = None,
     expert: Annotated[
-        list[str] | None, typer.Option(help="Where an expert is that the weights lack, such as space=FOLDER.")
+        list[str] | None,
+        typer.Option(
+            help="Where to find an expert of a model saved without them, such as space=FOLDER; can be repeated."
+        ),
     ] = None,
-    include: Annotated[list[str] | None, typer.Option(help="Further files of the folder, such as *.png.")] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="Also publish files of the folder that match a pattern, such as *.png; can be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish a model: weights, processor, source, card and results, checked first, then uploaded in one commit.
+    """Publish a model on the Hub: collect weights, processor, source, card and results, check them, and upload them.
+
+    All files go into one commit.
 
     holovid push my-model user/my-model --licence apache-2.0 --dry-run
     """

@@ -1,11 +1,11 @@
-"""What commands say is theirs to say: transformers' remarks and progress bars are switched off."""
+"""Commands print their own messages: the log and progress bars of transformers are switched off."""
 
 
 def be_quiet(warnings: bool = False) -> None:
-    """Silence transformers, importing it: after what is cheap to check.
+    """Silence transformers. Imports it, so call this after the cheap checks.
 
     Args:
-        warnings: whether its warnings, and ours of modules that travel, are still shown.
+        warnings: keep its warnings, and those of holovid's configuration, modeling and processing.
     """
     from transformers import logging
 

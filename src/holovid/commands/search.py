@@ -1,4 +1,4 @@
-"""`holovid search`: clips that look like one."""
+"""`holovid search`: find the clips that are most similar to one."""
 
 from typing import Annotated
 
@@ -12,26 +12,29 @@ from holovid.commands.tables import nearest_table, show
 
 def search(
     vectors: VectorsFile,
-    clip: Annotated[str | None, typer.Argument(help="Path or URL of a video to look for.")] = None,
-    row: Annotated[int | None, typer.Option(min=0, help="Look for this row of the file instead, from 0 on.")] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="Clips to show, the nearest one first.")] = 5,
+    clip: Annotated[str | None, typer.Argument(help="Path or URL of a video to compare with.")] = None,
+    row: Annotated[
+        int | None, typer.Option(min=0, help="Compare with this row of the file instead; the first row is 0.")
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="Number of clips to show, most similar first.")] = 5,
     model: Annotated[
-        str | None, typer.Option(help="Folder or Hub id. Default: what the vectors were made by.")
+        str | None,
+        typer.Option(help="Folder or Hub id of the model that made the vectors. Default: the one the file names."),
     ] = None,
     column: Column = "vector",
     numpy_up_to: Annotated[
-        int, typer.Option(min=0, help="Of more vectors, FAISS finds the nearest ones (extra: faiss).")
+        int, typer.Option(min=0, help="Search more vectors than this with FAISS (extra: faiss), fewer with NumPy.")
     ] = 1_000_000,
-    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device for the model: cpu, cuda, cuda:1, mps or xpu.")] = "cpu",
     as_json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Find the clips, or windows of films, that look most like a clip to the model.
+    """Find the clips, or windows of films, whose vectors are most similar to that of a clip.
 
     holovid search vectors.parquet clip.mp4 --top-k 5
     """
     if (clip is None) == (row is None):
-        raise ValueError("give a clip to look for, or with --row a row of the file")
+        raise ValueError("give either a clip to compare with, or --row with a row of the file")
     if clip is not None:
         check_clip(clip)
     if model is not None:
@@ -45,7 +48,7 @@ def search(
 
     known = read_vectors(vectors, column)
     if row is not None:
-        # one more, as the row finds itself
+        # one more, since the row is nearest to itself
         nearest = nearest_clips(known, known.of_row(row), top_k + 1, numpy_up_to=numpy_up_to)
         found = [each for each in nearest if each.row != row][:top_k]
     else:

@@ -1,4 +1,4 @@
-"""What the commands print, for people and for programs."""
+"""Tables and JSON that the commands print."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from holovid.evaluation.metric_names import is_share, shown
 
 
 def show(record: Any, table: Table, as_json: bool) -> None:
-    """Print a record as JSON, or the table that is made of it."""
+    """Print a record as JSON, or the table made from it."""
     if as_json:
         print_json(record)
     else:
@@ -20,13 +20,13 @@ def show(record: Any, table: Table, as_json: bool) -> None:
 
 
 def say(*sentences: str) -> None:
-    """Print each in a line, as it is: names of files may look like markup."""
+    """Print each sentence on a line, without markup, since file names may look like it."""
     for sentence in sentences:
         Console().print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> Table:
-    """A column for each set of clips, and the means over sets if there are any; shares in percent, numbers as such."""
+    """A column for each data set, and one for the means over several; shares in percent."""
     names = list(dict.fromkeys(name for each in results.values() for name in each["metrics"]))
     table = Table(
         "accuracy in %" if all(map(is_share, names)) else "measured", *results, *(["harmonic mean"] if means else [])
@@ -37,14 +37,13 @@ def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) 
         values = [each["metrics"].get(name) for each in results.values()] + ([means.get(name)] if means else [])
         table.add_row(name.replace("_", " "), *(shown(name, value) for value in values))
     table.add_section()
-    for name in ("evaluated", "broken"):
-        table.add_row(f"clips {name}", *(str(each["counts"][name]) for each in results.values()))
+    for name, title in (("evaluated", "evaluated clips"), ("broken", "unreadable clips")):
+        table.add_row(title, *(str(each["counts"][name]) for each in results.values()))
     return table
 
 
 def scale_of(config: Any) -> dict[str, Any]:
-    """What there is to compare an answer with that is a number: `range`, the lowest and the highest one, and
-    `training_mean`, that of the training set; without what is not known."""
+    """What to compare a predicted score with, if known: its `range`, and the `training_mean` of the training set."""
     known = {"range": getattr(config, "score_range", None), "training_mean": getattr(config, "score_mean", None)}
     return {name: value for name, value in known.items() if value is not None}
 
@@ -52,19 +51,19 @@ def scale_of(config: Any) -> dict[str, Any]:
 def answer_record(
     clip: str, answer: list[dict] | dict[str, str], scale: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What `classify --json` prints of a clip: its `answers` with their scale, or the `error` that there is."""
+    """What `classify --json` prints for a clip: its `answers` with their scale, or its `error`."""
     return {"clip": clip} | (answer if isinstance(answer, dict) else {"answers": answer, **(scale or {})})
 
 
 def print_json(content: Any) -> None:
-    """Print what every reader of JSON takes. Raises `ValueError` for numbers that are not finite."""
+    """Print standard JSON. Raises `ValueError` for numbers that are not finite."""
     print(json.dumps(content, allow_nan=False))
 
 
 def answer_table(
     clips: list[str], answers: list[list[dict] | dict[str, str]], scale: Mapping[str, Any] | None = None
 ) -> Table:
-    """A row for each answer; under the table the scale of numbers, from `scale_of`."""
+    """A row for each prediction, with the scale of scores (`scale_of`) as caption."""
     table = Table("clip", "label", "score")
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
@@ -72,7 +71,7 @@ def answer_table(
         table.caption, table.caption_justify = caption_of(scale), "left"
     for clip, answer in zip(clips, answers, strict=True):
         if isinstance(answer, dict):
-            table.add_row(clip, Text(f"not read: {answer['error']}"), "", style="dim", end_section=True)
+            table.add_row(clip, Text(f"cannot be read: {answer['error']}"), "", style="dim", end_section=True)
             continue
         for rank, entry in enumerate(answer):
             first, last = rank == 0, rank == len(answer) - 1
@@ -84,7 +83,7 @@ def answer_table(
 
 
 def localisation_table(metrics: Mapping[str, Any]) -> Table:
-    """Mean average precision at each overlap in time, and their mean."""
+    """Mean average precision at each temporal IoU, and the mean over them."""
     names = [name for name in metrics if name.startswith("map_at_")]
     table = Table("tIoU", *(name.removeprefix("map_at_") for name in names), "mean")
     for column in table.columns[1:]:
@@ -92,7 +91,8 @@ def localisation_table(metrics: Mapping[str, Any]) -> Table:
     table.add_row("mAP", *(f"{metrics[name]:.3f}" for name in (*names, "mean_average_precision")), style="bold")
     for label, values in metrics["per_class"].items():
         table.add_row(label, *(f"{value:.3f}" for value in values), f"{sum(values) / len(values):.3f}")
-    table.caption, table.caption_justify = f"{metrics['found']} segments were found, of {metrics['segments']}", "left"
+    counts = f"{metrics['found']} segments predicted, {metrics['segments']} in the truth"
+    table.caption, table.caption_justify = counts, "left"
     return table
 
 
@@ -107,7 +107,7 @@ def segment_table(segments: Sequence[Any]) -> Table:
 
 
 def nearest_table(found: Sequence[Any]) -> Table:
-    """A row for each clip that is near another one."""
+    """A row for each similar clip."""
     table = Table("row", "clip", "similarity")
     table.columns[1].overflow = "fold"
     for column in (0, 2):
@@ -118,15 +118,15 @@ def nearest_table(found: Sequence[Any]) -> Table:
 
 
 def probe_table(found: Any) -> Table:
-    """The accuracy of each simple classifier, as the mean over folds and the lowest and highest of them."""
+    """The accuracy of each simple classifier: mean, lowest and highest over the folds."""
     table = Table("accuracy in %", "mean", "lowest", "highest")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, folds in found.accuracies.items():
         shares = (sum(folds) / len(folds), min(folds), max(folds))
         table.add_row(name, *(f"{100 * share:.1f}" for share in shares))
-    table.add_row("most frequent class", f"{100 * found.most_frequent:.1f}", "", "", style="dim")
-    left_out = f"; {found.unlabelled} without a label are left out" if found.unlabelled else ""
+    table.add_row("always the most frequent class", f"{100 * found.most_frequent:.1f}", "", "", style="dim")
+    left_out = f"; {found.unlabelled} without a label were left out" if found.unlabelled else ""
     table.caption = f"{found.clips} vectors of {len(found.classes)} classes{left_out}"
     table.caption_justify = "left"
     return table
@@ -135,27 +135,27 @@ def probe_table(found: Any) -> Table:
 def caption_of(scale: Mapping[str, Any]) -> str:
     """
     >>> caption_of({"range": (0, 100), "training_mean": 55.25})
-    'Scores are from 0 to 100; the mean of the training set was 55.25.'
+    'Scores go from 0 to 100; the mean of the training set is 55.25.'
     """
     low, high = scale.get("range", (None, None))
-    told = [] if low is None else [f"Scores are from {low:g} to {high:g}"]
+    told = [] if low is None else [f"Scores go from {low:g} to {high:g}"]
     if "training_mean" in scale:
-        told.append(f"the mean of the training set was {scale['training_mean']:.4g}")
+        told.append(f"the mean of the training set is {scale['training_mean']:.4g}")
     return f"{'; '.join(told)}."
 
 
 def set_table(splits: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A column for each split of a set of clips, as `ClipReport.splits` describes it."""
-    table = Table("clips", *splits)
+    """A column for each split of a data set, from `ClipReport.splits`."""
+    table = Table("", *splits)
     for column in table.columns[1:]:
         column.justify = "right"
-    plain = {"clips": "in all", "broken": "broken", "silent": "without sound", "classes": "classes"}
+    plain = {"clips": "clips", "broken": "unreadable", "silent": "without audio", "classes": "classes"}
     if any("near" in split for split in splits.values()):
-        plain["near"] = "with another that looks the same"
+        plain["near"] = "near-duplicates"
     for name, title in plain.items():
         table.add_row(title, *(f"{split[name]:,}" for split in splits.values()))
     table.add_row("hours", *(f"{split['hours']:.2f}" for split in splits.values()))
-    for name, title in (("seconds", "seconds: least, median, most"), ("frame_rate", "frames a second, likewise")):
+    for name, title in (("seconds", "seconds (min, median, max)"), ("frame_rate", "frames per second (same)")):
         table.add_row(title, *(", ".join(f"{value:.3g}" for value in split[name]) for split in splits.values()))
     table.add_row("most frequent sizes", *(", ".join(split["sizes"]) for split in splits.values()))
     return table
@@ -169,8 +169,8 @@ def fact_table(facts: Mapping[str, str]) -> Table:
 
 
 def file_table(files: Sequence[Any]) -> Table:
-    """What is published: path, size in bytes and kind of each file."""
-    table = Table("file", "size", "what it is")
+    """Path, size in bytes and kind of each published file."""
+    table = Table("file", "bytes", "kind")
     table.columns[1].justify = "right"
     for file in files:
         table.add_row(file.path, f"{file.size:,}", file.kind)

@@ -1,4 +1,4 @@
-"""`holovid timeline`: what happens when in a long film."""
+"""`holovid timeline`: find what happens when in a long film."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,37 +22,41 @@ from holovid.extras import check_there
 if TYPE_CHECKING:
     from holovid.inference.segments import SegmentRules
 
-OF_SEVERAL = (".csv", ".json")  # endings of files that are about several films
+OF_SEVERAL = (".csv", ".json")  # formats that can hold several films
 
 
 @dataclass
 class WindowOptions:
-    window: Annotated[float, typer.Option(help="Seconds that the model looks at a time.")] = 2.0
+    window: Annotated[float, typer.Option(help="Seconds of film per prediction.")] = 2.0
     stride: Annotated[float, typer.Option(help="Seconds from one window to the next.")] = 0.5
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows that go through the model at once.")] = 8
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows per batch.")] = 8
     stream: Annotated[
-        bool, typer.Option("--stream", help="Compute each frame once: XViT with groups or past frames, AVT.")
+        bool,
+        typer.Option(
+            "--stream", help="Compute each frame once, for models that can: XViT with groups or past frames, AVT."
+        ),
     ] = False
     why: Annotated[
-        bool, typer.Option("--why", help="Also say when what counts is seen and heard, in .json and .png.")
+        bool,
+        typer.Option("--why", help="Also write into .json and .png which moments of video and audio matter."),
     ] = False
 
     def options(self) -> dict[str, Any]:
-        """Of `holovid.inference.timeline`."""
+        """For `holovid.inference.timeline`."""
         return vars(self)
 
 
 @dataclass
 class SegmentOptions:
-    threshold: Annotated[float, typer.Option(help="Score from which on something happens.")] = 0.5
-    smooth: Annotated[float, typer.Option(help="Seconds over which scores are averaged.")] = 0.0
-    peaks: Annotated[bool, typer.Option("--peaks", help="Segments are hills of scores, cut at half their height.")] = (
-        False
-    )
-    gap: Annotated[float, typer.Option(help="Seconds between two segments up to which they are one.")] = 0.0
-    shortest: Annotated[float, typer.Option(help="Seconds that a segment lasts at least.")] = 0.0
+    threshold: Annotated[float, typer.Option(help="Lowest score of a segment.")] = 0.5
+    smooth: Annotated[float, typer.Option(help="Average scores over this many seconds first.")] = 0.0
+    peaks: Annotated[
+        bool, typer.Option("--peaks", help="Take a segment around each peak of the scores, down to half its height.")
+    ] = False
+    gap: Annotated[float, typer.Option(help="Join segments of a label up to this many seconds apart.")] = 0.0
+    shortest: Annotated[float, typer.Option(help="Drop segments that are shorter than this many seconds.")] = 0.0
     background: Annotated[
-        list[str] | None, typer.Option(help="Label that stands for nothing; may be given several times.")
+        list[str] | None, typer.Option(help="Label that means that nothing happens; can be repeated.")
     ] = None
 
     def rules(self) -> "SegmentRules":
@@ -66,9 +70,12 @@ class SegmentOptions:
 class TruthOptions:
     truth: Annotated[
         Path | None,
-        typer.Option(help="Table path,start,end,label of what happens: measure mAP at overlaps in time of .3 to .7."),
+        typer.Option(
+            help="Measure how well segments are found: a table of films with columns path,start,end,label. Prints mAP "
+            "at temporal IoU 0.3 to 0.7."
+        ),
     ] = None
-    root: Annotated[Path | None, typer.Option(help="Folder that paths in that table start from.")] = None
+    root: Annotated[Path | None, typer.Option(help="Folder that relative paths in that table start from.")] = None
 
 
 def timeline(
@@ -76,20 +83,22 @@ def timeline(
     windows: WindowOptions,
     segments: SegmentOptions,
     measured: TruthOptions,
-    film: Annotated[str | None, typer.Argument(help="Path or URL of a video; with --truth, its films.")] = None,
+    film: Annotated[
+        str | None, typer.Argument(help="Path or URL of a video. Leave it out with --truth, which names the films.")
+    ] = None,
     output: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Segments (.csv), all scores too (.json), subtitles (.vtt, .srt), a picture (.png), the film with "
-            "labels (.mp4); may be given several times."
+            help="File to write: segments (.csv), segments and all scores (.json), subtitles (.vtt, .srt), a picture "
+            "(.png), the film with labels (.mp4). Can be repeated."
         ),
     ] = None,
     top_k: TopK = 3,
-    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device for the model: cpu, cuda, cuda:1, mps or xpu.")] = "cpu",
     as_json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Say what happens when in a long film, or measure how well that is found.
+    """Find what happens when in a long film; with --truth, measure how well it is found.
 
     holovid timeline my-model film.mp4 --window 2 --stride 0.5 --output film.srt --output film.png
 
@@ -101,10 +110,10 @@ def timeline(
         if path.suffix.lower() == ".png":
             check_there("matplotlib", "a picture of a timeline")
         if measured.truth is not None and path.suffix.lower() not in OF_SEVERAL:
-            raise ValueError(f"with --truth, --output ends in {' or '.join(OF_SEVERAL)}; name a film for {path}")
+            raise ValueError(f"with --truth, --output must end in {' or '.join(OF_SEVERAL)}, got {path}")
     check_model_name(model)
     if (film is None) == (measured.truth is None):
-        raise ValueError("give a film, or with --truth a table of films and what happens in them")
+        raise ValueError("give either a film, or --truth with a table of films and their segments")
     if film is not None:
         check_clip(film)
     elif measured.truth is not None:

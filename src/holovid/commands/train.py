@@ -1,4 +1,4 @@
-"""`holovid train`: a model of one's own out of clips."""
+"""`holovid train`: train a model on clips."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -12,17 +12,17 @@ from holovid.commands.command_line import PROGRAM, run_script
 from holovid.commands.tables import say
 from holovid.training.run_options import RunArguments, check_run, meanings, training_fields
 
-# what transformers' TrainingArguments has is not known before transformers is imported
+# typer cannot declare the fields of TrainingArguments, which are known only after transformers is imported
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
-USAGE = "{data} [OPTIONS]"  # clips are among what transformers parses, so typer does not know of them
-IF_STOPPED = "the same command with --resume_from_checkpoint true goes on from the newest checkpoint"
+USAGE = "{data} [OPTIONS]"  # transformers parses the clips, so typer does not know of them
+IF_STOPPED = "to continue from the newest checkpoint, run the same command with --resume_from_checkpoint true"
 
 
 def train(
     context: typer.Context,
-    options: Annotated[bool, typer.Option("--options", help="List what else can be given, and end.")] = False,
+    options: Annotated[bool, typer.Option("--options", help="List all other options and exit.")] = False,
 ) -> None:
-    """Train a model on a folder of clips, train/<label>/*.mp4 and val/<label>/*.mp4, or on a table of them.
+    """Train a model on clips: a folder with train/<label>/*.mp4 and val/<label>/*.mp4, or a table.
 
     holovid train clips
 
@@ -32,13 +32,13 @@ def train(
 
     holovid train run.yaml --seed 1
 
-    A file holds arguments; what stands beside it overrides it. Stopped or killed, the same command
-    with --resume-from-checkpoint true goes on. On several devices: torchrun --nproc_per_node 8 -m holovid train ...
+    Options can be read from a YAML or JSON file; those on the command line override it. To continue a run that was
+    stopped, add --resume-from-checkpoint true. On several devices: torchrun --nproc_per_node 8 -m holovid train ...
     """
     if options:
         Console().print(table_of_options())
         say(
-            "Also all of transformers' TrainingArguments, whose defaults the recipe gives; --output is --output_dir:",
+            "Also all of transformers' TrainingArguments, with defaults from the recipe; --output means --output_dir:",
             ", ".join(training_fields()),
         )
         return
@@ -47,7 +47,7 @@ def train(
 
 
 def run(arguments: Sequence[str]) -> None:
-    """What the command does; raises what cannot be done."""
+    """Check the arguments, then train. Raises errors as exceptions."""
     check_run(arguments)  # paths, names and spelling, before torch is imported
 
     from holovid.training.running import run_training
@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def table_of_options() -> Table:
     told = meanings(RunArguments)
-    table = Table("--", "what it is")
+    table = Table("option", "meaning")
     for field in fields(RunArguments):
-        table.add_row(field.name, told[field.name])
+        table.add_row(f"--{field.name}", told[field.name])
     return table

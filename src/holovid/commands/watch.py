@@ -1,4 +1,4 @@
-"""`holovid watch`: what happens in a video while it comes in."""
+"""`holovid watch`: predict the labels of a live video."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,30 +12,41 @@ from holovid.commands.tables import say
 
 
 def watch(
-    model: Annotated[str, typer.Argument(help="Folder or Hub id of a model.")],
-    source: Annotated[str, typer.Argument(help="File, camera such as /dev/video0, or URL that FFmpeg reads.")],
+    model: Annotated[str, typer.Argument(help="Folder or Hub id of a video classifier.")],
+    source: Annotated[str, typer.Argument(help="Video file, camera such as /dev/video0, or URL that FFmpeg opens.")],
     stride: Annotated[
-        int | None, typer.Option(min=1, help="Frames from one that the model is shown, or window, to the next.")
+        int | None,
+        typer.Option(min=1, help="Frames of the source per prediction: the step to the next frame or window."),
     ] = None,
     every: Annotated[
-        float | None, typer.Option(help="The same in seconds. Default: as the processor samples; of windows 0.5.")
+        float | None,
+        typer.Option(
+            help="The same step in seconds. Default: the processor's sampling for a streaming model, else 0.5."
+        ),
     ] = None,
     window: Annotated[
         float | None,
-        typer.Option(help="Seconds that an answer is about. Default: 2, or the stream of a model that has one."),
+        typer.Option(
+            help="Seconds of video per prediction. Default: 2, or single frames for a streaming model."
+        ),
     ] = None,
     top_k: TopK = 3,
-    output: Annotated[Path | None, typer.Option(help="Also write what was seen with its labels (.mp4).")] = None,
-    device: Annotated[str, typer.Option(help="Where the model runs, such as cuda.")] = "cpu",
+    output: Annotated[Path | None, typer.Option(help="Also write the video with its labels to this file (.mp4).")] = (
+        None
+    ),
+    device: Annotated[str, typer.Option(help="Device for the model: cpu, cuda, cuda:1, mps or xpu.")] = "cpu",
     container_format: Annotated[
-        str | None, typer.Option("--format", help="FFmpeg's name of a camera's interface: v4l2, avfoundation, dshow.")
+        str | None,
+        typer.Option("--format", help="FFmpeg's input format of a camera: v4l2 (Linux), avfoundation, dshow."),
     ] = None,
     allow_playlists: Annotated[
-        bool, typer.Option("--allow-playlists", help="Follow a playlist to the files and addresses that it names.")
+        bool, typer.Option("--allow-playlists", help="Allow playlists, which make FFmpeg open other files and URLs.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all answers, a JSON object a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print every prediction, one JSON object per line.")
+    ] = False,
 ) -> None:
-    """Say what happens in a video while it comes in, or what comes next, until it ends or Ctrl-C is pressed.
+    """Predict the labels of a live video, or what comes next in it, until it ends or Ctrl-C is pressed.
 
     holovid watch my-model /dev/video0 --every 0.2 --output seen.mp4
     """
@@ -72,6 +83,6 @@ def watch(
                 break
         else:
             if not has_answered:
-                raise ValueError(f"{source!r} ended before the model had seen enough of it to answer")
+                raise ValueError(f"{source!r} is too short: it ended before the first prediction")
     if output is not None and not as_json:
         say(f"Video: {output}")

@@ -1,6 +1,6 @@
-"""An explanation of a clip in one sentence: because of which seconds, and whether that was seen or heard.
+"""An explanation of a clip in one sentence: which seconds matter, and whether video or audio matters more.
 
-Alphabet: T moments, A steps of sound.
+Alphabet: T moments, A audio steps.
 """
 
 from dataclasses import dataclass
@@ -10,26 +10,27 @@ from torch import Tensor
 
 from holovid.explanation.explanation import Explanation
 
-HALF = 0.5  # of the highest moment: as high are those that belong to it; and of all: above it, an answer is heard
-NOTHING = 0.01  # a fall of a probability that is none
-SHORT = 0.15  # seconds; what is shorter is told in hundredths
-EITHER = "either"  # sense of an answer for which picture or sound alone is enough
+HALF = 0.5  # a peak includes neighbours at least half as high; audio matters more if it has over half of the relevance
+NOTHING = 0.01  # smaller falls of a probability count as none
+SHORT = 0.15  # seconds; shorter spans are given in hundredths
+EITHER = "either"  # the sense of a prediction for which video or audio alone is enough
+WORDS = {"seen": "the video", "heard": "the audio"}
 
 
 @dataclass(frozen=True)
 class Reason:
-    """What an answer is because of.
+    """The reason for a prediction.
 
     Args:
         start, end: seconds.
-        sense: "seen" or "heard", whichever counts more; "either" if each alone is enough; "" where nothing is known of
-            one of them.
-        deaf_method: the method, where it cannot see the sound that the model hears; else "".
+        sense: "seen" or "heard", whichever matters more; "either" if each alone is enough; "" if one of them is
+            unknown.
+        deaf_method: the method, if the model uses audio and the method cannot explain audio; else "".
 
     >>> Reason(3.2, 4.1, "heard").sentence
-    'because of seconds 3.2 to 4.1, mostly heard'
+    'because of seconds 3.2 to 4.1, mostly the audio'
     >>> Reason(0.5, 0.6, deaf_method="gradients").sentence
-    'because of seconds 0.50 to 0.60; the method "gradients" cannot tell what of the sound counts'
+    'because of seconds 0.50 to 0.60; the method "gradients" does not cover the audio'
     """
 
     start: float
@@ -42,29 +43,29 @@ class Reason:
         digits = 1 if self.end - self.start >= SHORT else 2
         told = f"because of seconds {self.start:.{digits}f} to {self.end:.{digits}f}"
         if self.sense == EITHER:
-            return f"{told}; either picture or sound alone is enough"
+            return f"{told}; video or audio alone is enough"
         if self.sense:
-            return f"{told}, mostly {self.sense}"
+            return f"{told}, mostly {WORDS[self.sense]}"
         if self.deaf_method:
-            return f'{told}; the method "{self.deaf_method}" cannot tell what of the sound counts'
+            return f'{told}; the method "{self.deaf_method}" does not cover the audio'
         return told
 
 
 def reason_of(why: Explanation, seconds: float, hears: bool, falls: tuple[float, float] | None = None) -> Reason:
-    """What the answer to one clip is because of.
+    """The reason for the prediction for one clip.
 
     Args:
-        why: of one clip, with times.
-        seconds: how long the clip lasts.
-        hears: whether the model does.
-        falls: how much less probable the answer is without the picture, and without the sound: what is missed more
-            counts more. Default: what the explanation says of sound decides, which of experts that read one another
-            is less certain.
+        why: explanation of one clip, with times.
+        seconds: length of the clip.
+        hears: whether the model uses audio.
+        falls: how much the probability falls without the video, and without the audio; the larger fall matters more.
+            Default: the explanation's share of audio decides, which is less certain for experts that exchange
+            information.
 
-    Raises `ValueError` for explanations of several clips, and for those that do not say when.
+    Raises `ValueError` for explanations of several clips, and for those without times.
     """
     if len(why) != 1:
-        raise ValueError(f"a sentence is about one clip, got an explanation of {len(why)}; take why[0]")
+        raise ValueError(f"a sentence is about one clip, got an explanation of {len(why)} clips; give one, as why[0]")
     knows_sound = why.when_audio is not None and why.heard is not None
     sense = ("heard" if why.heard[0] > HALF else "seen") if knows_sound else ""  # type: ignore[index]
     if knows_sound and falls is not None:
@@ -72,7 +73,7 @@ def reason_of(why: Explanation, seconds: float, hears: bool, falls: tuple[float,
     heard = sense == "heard"
     when, times = (why.when_audio, why.audio_times) if heard else (why.when_visual, why.frame_times)
     if when is None or times is None:
-        raise ValueError("an explanation in words needs to know when: frame_times must be among the inputs")
+        raise ValueError("an explanation in words needs times: give frame_times among the inputs")
     start, end = span_of(when[0], times[0], seconds)
     if not knows_sound:
         return Reason(start, end, deaf_method=why.method if hears else "")
@@ -80,12 +81,12 @@ def reason_of(why: Explanation, seconds: float, hears: bool, falls: tuple[float,
 
 
 def span_of(when: Tensor, times: Tensor, seconds: float) -> tuple[float, float]:
-    """From when to when the highest moment lasts, with those beside it that are at least half as high.
+    """Start and end of the highest moment, with its neighbours that are at least half as high, in seconds.
 
     Args:
-        when: (T,), how much each moment counts.
-        times: (T,), in seconds, in order.
-        seconds: how long the clip lasts.
+        when: (T,), relevance of each moment.
+        times: (T,), seconds, in order.
+        seconds: length of the clip.
 
     >>> import torch
     >>> span_of(torch.tensor([0.1, 0.3, 0.5, 0.1]), torch.tensor([0.0, 1.0, 2.0, 3.0]), 4.0)
@@ -103,7 +104,7 @@ def span_of(when: Tensor, times: Tensor, seconds: float) -> tuple[float, float]:
 
 
 def edges_of(times: Tensor, seconds: float) -> list[float]:
-    """From when to when each moment lasts, T + 1 borders: halfway to the next one, and within the clip.
+    """The T + 1 borders of the moments in seconds: halfway between neighbours, and within the clip.
 
     >>> import torch
     >>> edges_of(torch.tensor([0.0, 1.0, 2.0]), 2.25)

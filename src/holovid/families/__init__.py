@@ -1,4 +1,4 @@
-"""What differs between families and is not model code: a record each, found by being there."""
+"""One record per model family: names, papers, recipes, converters. Model code is in `modeling`."""
 
 from holovid.families.family import Family as Family
 from holovid.families.family import Paper as Paper

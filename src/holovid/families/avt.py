@@ -1,6 +1,6 @@
-"""AVT (Girdhar and Grauman 2021, arXiv:2106.02036): what a person does next.
+"""AVT (Girdhar and Grauman 2021, arXiv:2106.02036): action anticipation with a causal decoder over frame features.
 
-Recipes are the released configurations; figures are those of the released README.
+Recipes are from the released configurations, published results from the released README.
 """
 
 from typing import Any
@@ -63,11 +63,12 @@ FRAMES: dict[str, Any] = {
 }
 SGD: dict[str, Any] = {"optimizer": "sgd", "reference_batch_size": 3, "batch_size": 96}
 
-# Rates are those of one GPU's batch. How many GPUs there were is known of EPIC-KITCHENS-100: 32, of 3 clips each.
+# Learning rates are for the batch of one GPU. The number of GPUs is known for EPIC-KITCHENS-100 only: 32, with 3 clips
+# each.
 RECIPES = (
     Recipe(
         name="avt-ek100",
-        summary="AVT-b on EPIC-KITCHENS-100: 10 frames, one a second, a second before the action",
+        summary="AVT-b on EPIC-KITCHENS-100: 10 frames at 1 fps, up to a second before the action",
         learning_rate=1e-4,
         weight_decay=1e-6,
         epochs=50,
@@ -79,7 +80,7 @@ RECIPES = (
     ),
     Recipe(
         name="avt-ek100-long",
-        summary="AVT-b on EPIC-KITCHENS-100, which sees 15 seconds",
+        summary="AVT-b on EPIC-KITCHENS-100, from 15 seconds of video",
         learning_rate=1e-4,
         weight_decay=1e-6,
         epochs=70,
@@ -104,7 +105,7 @@ RECIPES = (
     ),
     Recipe(
         name="avt-egtea",
-        summary="AVT-b on EGTEA Gaze+: half a second before the action, a small decoder",
+        summary="AVT-b on EGTEA Gaze+: up to half a second before the action, a small decoder",
         learning_rate=5e-4,
         weight_decay=1e-6,
         epochs=10,
@@ -118,7 +119,7 @@ RECIPES = (
     ),
     Recipe(
         name="avt-50salads",
-        summary="AVT-b on 50 Salads: a frame every two seconds",
+        summary="AVT-b on 50 Salads: one frame every two seconds",
         optimizer="adam",
         learning_rate=5e-7,
         reference_batch_size=2,
@@ -135,11 +136,11 @@ RECIPES = (
     ),
 )  # fmt: skip
 
-# A model for the synthetic clips that learns them in a minute.
+# a small model that learns the synthetic clips in a minute
 TOY = {
     "frame_rate": 8.0,
     "observation_seconds": 1.0,
-    "feature_weight": 0.1,  # with 1 the features of a new image model become all alike
+    "feature_weight": 0.1,  # with 1 the features of an untrained image model collapse
     "linear_initializer_range": 0.12,
     "backbone_config": {
         "model_type": "vit",
@@ -166,8 +167,8 @@ FAMILY = Family(
         Variant(
             name="avt",
             title="AVT",
-            about="an image transformer that sees each frame, and a decoder that predicts the feature of the frame to "
-            "come",
+            about="an image transformer that encodes each frame, and a causal decoder that predicts the feature of "
+            "the next frame",
             papers=(PAPER,),
             converter="holovid.conversion.from_avt:avt",
             reported=REPORTED,

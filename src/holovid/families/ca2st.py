@@ -1,8 +1,8 @@
-"""CAST, CAVA and CA²ST: experts of space, time and sound that read one another through narrow cross-attention.
+"""CAST, CAVA and CA²ST: experts for space, time and audio, joined by bottleneck cross-attention.
 
-Lee et al. 2023 (arXiv:2311.18825) and 2025 (arXiv:2503.23447). Recipes: CAST's are the released scripts and code,
-CAVA's and CA²ST's their authors' development code and the names of its runs. Where code and paper differ, the code is
-right, because it made the published weights; both are then named.
+Lee et al. 2023 (arXiv:2311.18825) and 2025 (arXiv:2503.23447). CAST's recipes are from the released scripts and
+code; those of CAVA and CA²ST are from their authors' development code and the names of its runs. Where code and paper
+differ, a recipe follows the code, which made the published weights, and a comment gives both values.
 """
 
 from typing import Any
@@ -39,9 +39,9 @@ VGG_SOUND = {"label": 309}
 EPIC_KITCHENS = {"verb": 97, "noun": 300}
 BOARD = "public leaderboards; not checked against the paper"
 
-# Mixup always, although the code could choose CutMix: the scripts give that a probability of zero. RandAugment as in
-# the scripts, rand-m7-n4-mstd0.5-inc1; the paper's table says (9, 0.5). On the sampling of Something-Something and
-# EPIC-KITCHENS: evaluation takes even steps, training any frame of each of 16 equal parts.
+# Only mixup: the code also has CutMix, and the scripts set its probability to zero. RandAugment is
+# rand-m7-n4-mstd0.5-inc1, as in the scripts; the paper's table says (9, 0.5). Sampling on Something-Something and
+# EPIC-KITCHENS: evaluation takes evenly spaced frames, training a random frame of each of 16 equal parts.
 OF_CAST: dict[str, Any] = {
     "family": "ca2st",
     "optimizer": "adamw",
@@ -68,8 +68,8 @@ OF_CAST: dict[str, Any] = {
     "ensemble": "probabilities",
 }
 
-# Of CAVA's runs on EPIC-SOUNDS the clips of a device (6) and accumulated steps (2) are known, not the devices. The
-# name of the run says "MixSpecCut": clips are mixed, and a box is cut into their spectrograms.
+# CAVA on EPIC-SOUNDS: the clips per device (6) and accumulated steps (2) are known, the number of devices is not. The
+# name of the run says "MixSpecCut": frames are mixed, and a box of the spectrogram is replaced.
 OF_CAVA: dict[str, Any] = OF_CAST | {
     "learning_rate": 5e-4,
     "layer_decay": 0.8,
@@ -80,7 +80,7 @@ OF_CAVA: dict[str, Any] = OF_CAST | {
 RECIPES = (
     Recipe(
         name="cast-ssv2",
-        summary="CAST on Something-Something v2; no mirroring, since labels tell left from right",
+        summary="CAST on Something-Something v2; no flips, since labels distinguish left and right",
         **OF_CAST | {"flip": False, "model": {"drop_path_rate": 0.3}},
     ),
     Recipe(
@@ -100,7 +100,7 @@ RECIPES = (
     Recipe(name="cava", summary="CAVA on EPIC-SOUNDS: 44 classes of sounds, clips of 4 seconds", **OF_CAVA),
     Recipe(
         name="cava-vggsound",
-        summary="CAVA on VGG-Sound: windows of 64 frames, 10 seconds of sound, stripes of it blanked",
+        summary="CAVA on VGG-Sound: windows of 64 frames, 10 seconds of audio, SpecAugment",
         **OF_CAVA
         | {
             "spec_augment": {"time_masks": 2, "time_rows": 70, "frequency_masks": 2, "frequency_bins": 20},
@@ -109,14 +109,14 @@ RECIPES = (
             "frame_stride": 4,
         },
     ),
-    Recipe(name="ca2st-ek100", summary="CA²ST on EPIC-KITCHENS-100: CAST's recipe there, with sound", **OF_CAST),
+    Recipe(name="ca2st-ek100", summary="CA²ST on EPIC-KITCHENS-100: CAST's recipe, with audio", **OF_CAST),
 )
 
-# Models for the synthetic clips that learn them in a minute, as in examples/demo.py.
+# small models that learn the synthetic clips in a minute, as in examples/demo.py
 TOY = {
     "image_size": 48,
     "patch_size": 12,
-    "audio_frames": 96,  # a second, but for what the windows of the spectrogram and its patches leave over
+    "audio_frames": 96,  # about a second: a multiple of the patches
     "num_mel_bins": 64,
     "audio_stride": 16,
     "hidden_size": 64,
@@ -125,15 +125,15 @@ TOY = {
     "intermediate_size": 128,
     "initializer_range": 0.12,
     "audio_time_layout": "aligned",
-    "feature_adapter_skip": True,  # adapters start at zero, and nothing else is in front of the classifier
+    "feature_adapter_skip": True,  # else the adapters, which start at zero, are all that the classifier gets
 }
 
-NON_COMMERCIAL = "cc-by-nc-4.0"  # of the released code; no other licence of the weights is known
-READ_ONE_ANOTHER = "which read one another through narrow cross-attention"
+NON_COMMERCIAL = "cc-by-nc-4.0"  # of the released code; no licence of the weights is known
+EXCHANGE = "which exchange information through bottleneck cross-attention"
 CAST = Variant(
     name="cast",
     title="CAST",
-    about=f"an expert of space (as CLIP) and one of time (as VideoMAE), {READ_ONE_ANOTHER}",
+    about=f"a space expert (a CLIP image encoder) and a time expert (VideoMAE), {EXCHANGE}",
     settings={"experts": ["space", "time"]},
     papers=(CAST_PAPER, CA2ST_PAPER),
     converter="holovid.conversion.from_ca2st:cast",
@@ -155,7 +155,7 @@ CAST = Variant(
 CAVA = Variant(
     name="cava",
     title="CAVA",
-    about=f"an expert of space (as CLIP) and one of sound (as AST), {READ_ONE_ANOTHER}",
+    about=f"a space expert (a CLIP image encoder) and an audio expert (AST), {EXCHANGE}",
     settings={"experts": ["space", "audio"]},
     papers=(CA2ST_PAPER,),
     converter="holovid.conversion.from_ca2st:cava",
@@ -166,7 +166,7 @@ CAVA = Variant(
 CA2ST = Variant(
     name="ca2st",
     title="CA²ST",
-    about=f"experts of space (as CLIP), of time (as VideoMAE) and of sound (as AST), {READ_ONE_ANOTHER}",
+    about=f"a space expert (a CLIP image encoder), a time expert (VideoMAE) and an audio expert (AST), {EXCHANGE}",
     settings={"experts": ["space", "time", "audio"]},
     papers=(CA2ST_PAPER,),
     converter="holovid.conversion.from_ca2st:ca2st",

@@ -1,14 +1,15 @@
-"""The record of a family: all that tools ask of it. Nothing else in holovid names a family.
+"""The record of a model family: all that the tools need to know about it. No other module names a family.
 
-A record is `FAMILY` of a file in this folder; or, in another installed package, what an entry point of the group
-`holovid.families` names:
+A record is the value `FAMILY` of a file in this folder. Other installed packages add records through the entry point
+group `holovid.families`:
 
     [project.entry-points."holovid.families"]
     framewise = "framewise.family:FAMILY"
 
-Such a package lists its public classes in its `__init__.pyi`, as holovid does, in modules `configuration_<model_type>`
-and `modeling_<model_type>`; whatever these import of the package and of holovid's own three folders travels with saved
-models. Records name classes and functions by "module:name": reading them imports neither torch nor transformers.
+Such a package lists its public classes in its `__init__.pyi`, as holovid does, from modules named
+`configuration_<model_type>` and `modeling_<model_type>`. What these modules import from the package, and from the
+configuration, modeling and processing of holovid, is saved with each model. Records name classes and functions as
+"module:name", so that reading a record imports neither torch nor transformers.
 """
 
 import re
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
 
 GROUP = "holovid.families"
 PUBLIC = re.compile(r"^from \.(?P<module>[\w.]+) import (?P<name>\w+) as", re.MULTILINE)
-# classes of data sets, by task
+# number of classes of common data sets, by task
 KINETICS_400, KINETICS_600, SOMETHING = {"label": 400}, {"label": 600}, {"label": 174}
 TRAVELLING = ("holovid.configuration", "holovid.modeling", "holovid.processing")
 
 
-BASE_16 = {"hidden_size": 768, "num_hidden_layers": 12}  # the size of most models that papers report: B/16
+BASE_16 = {"hidden_size": 768, "num_hidden_layers": 12}  # ViT-B/16, the size of most published models
 
 
 def has_settings(config: "PreTrainedConfig", settings: Mapping[str, Any]) -> bool:
@@ -51,9 +52,16 @@ class Paper:
 
 @dataclass(frozen=True)
 class Reported:
-    """A figure of others: accuracies in percent of a model with so many classes and frames, seen in `views`.
+    """A published result.
 
-    `settings` are fields of its configuration, or properties, that say which size of model it is.
+    Args:
+        dataset: name of the data set.
+        classes: number of classes by task.
+        num_frames: frames of a view.
+        accuracy: the figures as text, in percent.
+        views: "views x crops" of the evaluation.
+        source: paper or page.
+        settings: fields or properties of the configuration that identify the size of the model.
     """
 
     dataset: str
@@ -70,7 +78,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Part:
-    """A model of somebody else's inside of ours: which `kind` it is, and the `licence` of the papers' weights."""
+    """An expert of a model: the `kind` of model that it is, and the `licence` of the weights that the paper used."""
 
     kind: str
     licence: str | None = None
@@ -78,20 +86,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Variant:
-    """A model of a family that has a name of its own.
+    """A named model of a family, such as CAST.
 
     Args:
-        name: what `--model` and `--family` call it.
-        title: what people call it.
-        about: what it is, as a card says it after a colon.
-        settings: fields of the configuration that make it this one.
-        papers: that describe it, the first one first.
-        converter: "module:function" that reads the released checkpoints; its arguments after the state dict are the
+        name: its name in `--model` and `--family`.
+        title: its name in text.
+        about: its architecture, as a noun phrase for the model card.
+        settings: fields of the configuration that identify it.
+        papers: the papers that describe it, the oldest first.
+        converter: "module:function" that reads released checkpoints. Its arguments after the state dict are the
             options of `holovid convert`.
-        reported: figures of the papers.
-        licence: of the released weights, or of the code where no other is known.
-        caveat: what a card says first of its limitations, in a sentence.
-        parity: how many tiny models were compared with the released code.
+        reported: published results.
+        licence: licence of the released weights, or of the released code if the weights have none of their own.
+        caveat: the first limitation on the model card, as a sentence.
+        parity: number of tiny models that tests compare with the released code.
     """
 
     name: str
@@ -113,18 +121,18 @@ class Variant:
 class Family:
     """
     Args:
-        model_type: as in the configuration.
-        variants: a configuration is the first one whose settings it has, else the first one of all.
-        toy: fields of the configuration for models that learn the synthetic clips in a minute.
-        recipes: what the papers train with.
-        starts_from: `model_type` of an image model -> name of the classifier's class method that starts from it.
-        parts: the experts that a model is made of, by name, in their order; its classifier has `from_experts`.
-        hears: whether some of its models take sound.
+        model_type: `model_type` of the configuration.
+        variants: the named models. A configuration belongs to the first one whose settings it has, else to the first.
+        toy: fields of the configuration of a model that learns the synthetic clips in a minute.
+        recipes: training recipes, from the papers.
+        starts_from: `model_type` of an image model -> class method of the classifier that starts from it.
+        parts: the experts of a model by name, in order. The classifier then has `from_experts`.
+        hears: whether some of its models use audio.
         ensemble: what the paper averages over views and crops.
-        explanations: how its answers are explained, the best way first: name of a method of `holovid.explanation` ->
-            "module:name" of what does it; of "relevance", a rule.
+        explanations: method of `holovid.explanation` -> "module:name" that implements it (for "relevance", its rule);
+            the best method first.
         stream: "module:class" that runs a model frame by frame.
-        package: in whose `__init__.pyi` the public classes are.
+        package: the package whose `__init__.pyi` lists the public classes.
     """
 
     model_type: str
@@ -141,11 +149,12 @@ class Family:
 
     @property
     def config_name(self) -> str:
-        """The name of the configuration's class."""
+        """Name of the configuration class."""
         for name in self._names("configuration"):
             if name.endswith("Config"):
                 return name
-        raise ValueError(f"the __init__.pyi of {self.package} has no ...Config of configuration_{self.model_type}")
+        module = f"configuration_{self.model_type}"
+        raise ValueError(f"the __init__.pyi of {self.package} must list a ...Config class from {module}; it has none")
 
     @property
     def config_class(self) -> type["PreTrainedConfig"]:
@@ -153,11 +162,11 @@ class Family:
 
     @property
     def model_names(self) -> list[str]:
-        """The names of the base model and of all heads."""
+        """Names of the base model and of all heads."""
         return self._names("modeling")
 
     def public(self, name: str) -> Any:
-        """The class of this name, also while its package is being imported."""
+        """The class of this name; works while its package is being imported, too."""
         return getattr(import_module(public_names(self.package)[name]), name)
 
     def _names(self, kind: str) -> list[str]:
@@ -167,9 +176,9 @@ class Family:
 
 @cache
 def families() -> dict[str, Family]:
-    """All families by `model_type`: ours, the oldest first, then those of other installed packages.
+    """All families by `model_type`: holovid's, the oldest paper first, then those of other installed packages.
 
-    Raises `ValueError` for a record that does not load, or two of one name.
+    Raises `ValueError` for a record that does not load, and if two families share a name.
     """
     ours = [
         import_module(f"{__package__}.{module.name}").FAMILY
@@ -181,7 +190,10 @@ def families() -> dict[str, Family]:
     for family in [*ours, *of_other_packages()]:
         taken = {variant.name for other in found.values() for variant in other.variants}
         if family.model_type in found or taken & {variant.name for variant in family.variants}:
-            raise ValueError(f"the family {family.model_type} of {family.package} has a name that another one has")
+            raise ValueError(
+                f"the family {family.model_type} of {family.package} has the name of another family, or one of its "
+                "variants has the name of another variant: choose other names"
+            )
         found[family.model_type] = family
     return found
 
@@ -200,17 +212,17 @@ def of_other_packages() -> list[Family]:
 
 
 def variants() -> dict[str, Variant]:
-    """The models of all families by name."""
+    """The named models of all families."""
     return {variant.name: variant for family in families().values() for variant in family.variants}
 
 
 def converters() -> dict[str, str]:
-    """ "module:function" of each model whose released checkpoints can be read."""
+    """Variant name -> "module:function", of variants whose released checkpoints can be converted."""
     return {name: variant.converter for name, variant in variants().items() if variant.converter}
 
 
 def converter_of(name: str) -> str:
-    """Raises `ValueError` for a name that no model with a converter has."""
+    """The "module:function" of a variant's converter. Raises `ValueError` if there is none."""
     if name not in converters():
         raise ValueError(f"unknown family {name!r}; known are {', '.join(converters())}")
     return converters()[name]
@@ -221,38 +233,38 @@ def family_of_variant(name: str) -> Family:
 
 
 def joins_experts() -> Family:
-    """The family whose models are made of experts."""
+    """The family whose models consist of experts."""
     return next(family for family in families().values() if family.parts)
 
 
 def with_all_experts() -> Variant:
-    """The model that has all of them."""
+    """The variant that has all experts."""
     family = joins_experts()
     return next(variant for variant in family.variants if set(variant.settings["experts"]) == set(family.parts))
 
 
 def family_of(config: "PreTrainedConfig", name: str = "this") -> Family:
-    """The family of a configuration. Raises `ValueError`, which calls the model `name`, if it is none of holovid's."""
+    """The family of a configuration. Raises `ValueError`, which calls the model `name`, if there is none."""
     if config.model_type not in families():
         raise ValueError(f"{name} is a {config.model_type} model; holovid's are {', '.join(families())}")
     return families()[config.model_type]
 
 
 def variant_of(config: "PreTrainedConfig") -> Variant:
-    """Which model of its family a configuration describes. Raises `ValueError` if it is none of holovid's."""
+    """The variant that a configuration describes. Raises `ValueError` if it belongs to no family."""
     known = family_of(config).variants
     return next((variant for variant in known if variant.fits(config)), known[0])
 
 
 def named(reference: str) -> Any:
-    """What "module:name" names."""
+    """The object called "module:name"."""
     module, _, name = reference.partition(":")
     return getattr(import_module(module), name)
 
 
 @cache
 def public_names(package: str) -> dict[str, str]:
-    """Name -> module, of what the `__init__.pyi` of a package lists."""
+    """Public name -> module, as the `__init__.pyi` of a package lists them."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ValueError(f"there is no package {package}")
@@ -264,11 +276,11 @@ def public_names(package: str) -> dict[str, str]:
 
 
 def packages() -> set[str]:
-    """Packages whose modules travel with saved models: holovid, of which three folders do, and those of families."""
+    """Packages whose modules can be saved with models: holovid, and the packages of families."""
     return {"holovid"} | {family.package for family in families().values()}
 
 
 def travels(module: str) -> bool:
-    """Whether a module's source lies beside the models that are saved."""
+    """Whether the source of a module is saved with models."""
     package = module.partition(".")[0]
     return module.rpartition(".")[0] in TRAVELLING if package == "holovid" else package in packages()

@@ -1,7 +1,8 @@
-"""StarVQA (Xing et al. 2021, arXiv:2108.09635): how good a video looks, by a TimeSformer.
+"""StarVQA (Xing et al. 2021, arXiv:2108.09635): video quality assessment with a TimeSformer.
 
-The recipe is the released code. Its configuration has 52 frames, 16 apart, of which a video of 8 seconds does not have
-as many: the last one is shown again. Ours are 8 spread over the whole video; `starvqa-52` has the released ones.
+The recipes are from the released code. Its configuration takes 52 frames with a stride of 16, more than a video of 8
+seconds has, so that the last frame is repeated. `starvqa` takes 8 frames spread over the whole video instead;
+`starvqa-52` follows the released configuration.
 """
 
 from typing import Any
@@ -23,7 +24,7 @@ PAPER = Paper(
   year={2022}
 }""",
 )
-LISTED = "a list of results of others (wizwand); the paper's table could not be read"
+LISTED = "a public list of results (wizwand); not checked against the paper's table"
 QUALITY = {"quality": 1}
 REPORTED = (
     Reported("KoNViD-1k", QUALITY, 52, "SROCC 0.812, in a later listing 0.842", "1 x 3", LISTED),
@@ -32,12 +33,13 @@ REPORTED = (
 )
 
 AHEAD = (
-    "Others are ahead of StarVQA: on KoNViD-1k, LIVE-VQC and LSVQ's test set DOVER has a PLCC of 0.883, 0.854 and "
-    "0.889, FAST-VQA of 0.855, 0.844 and 0.877 (README of VQAssessment/DOVER, VQAssessment/FAST-VQA-and-FasterVQA), "
-    "where an SROCC of 0.812 and 0.732 and a PLCC of 0.857 are known of StarVQA."
+    "Other models are ahead of StarVQA. On KoNViD-1k, LIVE-VQC and the test set of LSVQ, DOVER has a PLCC of 0.883, "
+    "0.854 and 0.889, and FAST-VQA of 0.855, 0.844 and 0.877 (READMEs of VQAssessment/DOVER and "
+    "VQAssessment/FAST-VQA-and-FasterVQA). Published for StarVQA are an SROCC of 0.812 and 0.732 on the first two, "
+    "and a PLCC of 0.857 on LSVQ."
 )
 
-# as TimeSformer, longer
+# TimeSformer's recipe, with more epochs
 SHARED: dict[str, Any] = TIMESFORMER | {
     "family": "starvqa",
     "epochs": 25,
@@ -56,7 +58,7 @@ RECIPES = (
     ),
     Recipe(
         name="starvqa-52",
-        summary="StarVQA as its code is configured: 52 frames out of 28 seconds, the last one again at the end",
+        summary="StarVQA as released: 52 frames from 28 seconds, the last frame repeated if the video is shorter",
         num_frames=52,
         sampling="dense",
         frame_stride=16,
@@ -71,12 +73,11 @@ FAMILY = Family(
         Variant(
             name="starvqa",
             title="StarVQA",
-            about="a TimeSformer whose class token becomes a vector that says how near the score is to each of a few "
-            "anchors",
+            about="a TimeSformer that predicts how close the score is to each of a few anchor scores",
             papers=(PAPER,),
             converter="holovid.conversion.from_starvqa:starvqa",
             reported=REPORTED,
-            licence="cc-by-nc-4.0",  # of TimeSformer's code, which it is made of; its own has no licence file
+            licence="cc-by-nc-4.0",  # of TimeSformer's code, which StarVQA contains; StarVQA's has no licence file
             caveat=AHEAD,
             parity=3,
         ),

@@ -1,6 +1,6 @@
-"""TimeSformer (Bertasius et al. 2021, arXiv:2102.05095): attention over time and over space.
+"""TimeSformer (Bertasius et al. 2021, arXiv:2102.05095): divided attention over time and over space.
 
-Recipes are the released configurations and code; accuracies are those of their README.
+Recipes are from the released configurations and code, published results from the released README.
 """
 
 from typing import Any
@@ -51,12 +51,12 @@ SHARED: dict[str, Any] = {
 }
 DENSE: dict[str, Any] = {"augmentation": "scaled-crops", "flip": True, "sampling": "dense", "fps": 30}
 
-# The batch is that of 8 GPUs; the released README used 32 of them. The Something-Something weights see blue first, as
-# OpenCV reads frames.
+# The batch is for 8 GPUs; the released README used 32. The Something-Something weights expect BGR frames, as OpenCV
+# reads them.
 RECIPES = (
     Recipe(
         name="timesformer-k400",
-        summary="TimeSformer on Kinetics-400 or 600: 8 frames out of 8.5 seconds",
+        summary="TimeSformer on Kinetics-400 or 600: 8 frames from 8.5 seconds",
         num_frames=8,
         frame_stride=32,
         model={"drop_path_rate": 0.1},
@@ -65,7 +65,7 @@ RECIPES = (
     ),
     Recipe(
         name="timesformer-ssv2",
-        summary="TimeSformer on Something-Something v2: a frame of each of 8 segments, blue before red",
+        summary="TimeSformer on Something-Something v2: one frame from each of 8 segments, BGR",
         num_frames=8,
         sampling="segments",
         augmentation="inverse-scaled-crops",
@@ -85,7 +85,7 @@ RECIPES = (
     ),
     Recipe(
         name="timesformer-l",
-        summary="TimeSformer-L on Kinetics: 96 frames out of 12.8 seconds",
+        summary="TimeSformer-L on Kinetics: 96 frames from 12.8 seconds",
         num_frames=96,
         frame_stride=4,
         model={"drop_path_rate": 0.1},
@@ -94,7 +94,7 @@ RECIPES = (
     ),
 )
 
-# A model for the synthetic clips that learns them in a minute, as in examples/demo.py.
+# a small model that learns the synthetic clips in a minute, as in examples/demo.py
 TOY = {
     "image_size": 48,
     "patch_size": 16,
@@ -112,7 +112,8 @@ FAMILY = Family(
         Variant(
             name="timesformer",
             title="TimeSformer",
-            about="an image transformer whose patches read their place at all times, and then their frame",
+            about="an image transformer with divided attention: each patch attends to its own position over "
+            "time, and then to its frame",
             papers=(PAPER,),
             converter="holovid.conversion.from_timesformer:timesformer",
             reported=REPORTED,

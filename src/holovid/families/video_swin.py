@@ -1,6 +1,6 @@
-"""Video Swin (Liu et al. 2021, arXiv:2106.13230): attention inside windows of space and time, which move.
+"""Video Swin (Liu et al. 2021, arXiv:2106.13230): attention inside shifted windows of space and time.
 
-Reported figures are those of the authors' README, where the paper's is not named.
+Published results are from the authors' README unless a row names the paper.
 """
 
 from typing import Any
@@ -47,8 +47,8 @@ SHARED: dict[str, Any] = {
     "crop_order": "ends_first",
     "ensemble": "probabilities",
 }
-# Batches are those of the released configurations: 8 clips on each of 8 GPUs, whose gradients are accumulated over 4
-# steps (T) or 8. The paper says 64.
+# Batches of the released configurations: 8 clips on each of 8 GPUs, with gradients accumulated over 4 steps (T) or 8.
+# The paper says 64.
 TINY_BATCH, BATCH = 8 * 8 * 4, 8 * 8 * 8
 KINETICS: dict[str, Any] = SHARED | {
     "epochs": 30,
@@ -63,7 +63,7 @@ BASE_SIZES: dict[str, Any] = {"embed_dim": 128, "depths": (2, 2, 18, 2), "num_he
 RECIPES = (
     Recipe(
         name="videoswin-k400-t",
-        summary="Video Swin-T on Kinetics-400, from ImageNet-1k: every other of 64 frames",
+        summary="Video Swin-T on Kinetics-400, from ImageNet-1k: every second of 64 frames",
         learning_rate=1e-3,
         reference_batch_size=TINY_BATCH,
         batch_size=TINY_BATCH,
@@ -93,7 +93,7 @@ RECIPES = (
     ),
     Recipe(
         name="videoswin-ssv2",
-        summary="Video Swin-B on Something-Something v2, from Kinetics-400: a frame of each of 32 segments",
+        summary="Video Swin-B on Something-Something v2, from Kinetics-400: one frame from each of 32 segments",
         learning_rate=3e-4,
         reference_batch_size=BATCH,
         batch_size=BATCH,
@@ -107,7 +107,7 @@ RECIPES = (
     ),
 )
 
-# Models for the synthetic clips that learn them in a minute, as in examples/demo.py.
+# small models that learn the synthetic clips in a minute, as in examples/demo.py
 TOY = {
     "image_size": 48,
     "patch_size": (2, 8, 8),
@@ -127,7 +127,8 @@ FAMILY = Family(
         Variant(
             name="videoswin",
             title="Video Swin",
-            about="attention inside windows of space and time, which move from layer to layer, at four resolutions",
+            about="a transformer with attention inside windows of space and time, which shift from layer to layer, at "
+            "several resolutions",
             papers=(PAPER,),
             converter="holovid.conversion.from_video_swin:videoswin",
             reported=REPORTED,

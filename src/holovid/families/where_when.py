@@ -1,7 +1,7 @@
-"""WhereWhen: where in frames and when in sound an answer comes from.
+"""WhereWhen: an audio-visual classifier that shows where in the frames and when in the audio a prediction comes from.
 
-Inspired by Chen et al. 2021 (arXiv:2105.01517), of which only the abstract is known here. There are no released
-weights, and no figures of the paper's are of this model.
+Inspired by Chen et al. 2021 (arXiv:2105.01517); we know only the abstract. There are no released weights, and the
+paper's results are not for this model.
 """
 
 from holovid.families.family import Family, Paper, Variant
@@ -19,7 +19,7 @@ PAPER = Paper(
 }""",
 )
 
-# Models for the synthetic clips that learn them in a minute, as in examples/demo.py.
+# small models that learn the synthetic clips in a minute, as in examples/demo.py
 TOY = {
     "visual_config": {
         "model_type": "vit",
@@ -33,7 +33,7 @@ TOY = {
     },
     "audio_config": {
         "model_type": "audio-spectrogram-transformer",
-        "max_length": 96,  # a second, but for what the windows of the spectrogram leave over
+        "max_length": 96,  # about a second: a multiple of the patches
         "num_mel_bins": 64,
         "patch_size": 16,
         "time_stride": 16,
@@ -57,7 +57,8 @@ FAMILY = Family(
         Variant(
             name="wherewhen",
             title="WhereWhen",
-            about="an image model and AST, whose answer is a sum over what is seen where and what is heard when",
+            about="an image encoder and an audio encoder (AST); the logits are a sum of contributions of "
+            "image regions and of moments of the audio",
             papers=(PAPER,),
             caveat="The design is inspired by the paper and does not reproduce it.",
         ),

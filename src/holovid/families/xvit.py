@@ -1,7 +1,7 @@
 """XViT (Bulat et al. 2021, arXiv:2106.05968): an image transformer with space-time mixing attention.
 
-Recipes are the released configurations and code. Where code and paper differ, the code is right, because it made the
-published weights; both are then named.
+Recipes are from the released configurations and code. Where code and paper differ, a recipe follows the code, which
+made the published weights, and a comment gives both values.
 """
 
 from typing import Any
@@ -36,9 +36,9 @@ REPORTED = (
     Reported("Something-Something v2", SOMETHING, 32, "top-1 65.4, top-5 90.7", "1 x 3", TABLE_6),
 )
 
-# The paper gives 0.05 at a batch of 128 (0.03 on Kinetics), label smoothing 0.3 on Something-Something and not on
-# Kinetics, and other scales of crops; the code has the values below. Its temporal embedding has 8 vectors for 16
-# frames.
+# The paper says: learning rate 0.05 at a batch of 128 (0.03 on Kinetics), label smoothing 0.3 on Something-Something
+# and none on Kinetics, other scales of crops. The code has the values below. Its temporal embedding has 8 vectors for
+# 16 frames.
 SHARED: dict[str, Any] = {
     "family": "xvit",
     "optimizer": "sgd",
@@ -62,7 +62,7 @@ RECIPES = (
         warmup_start_rate=0.01,
         label_smoothing=0.3,
         mixup_alpha=0.4,
-        augmentation="corner-crops",  # one bit is kept where its policy v0 blackens frames: `keeping_bits`
+        augmentation="corner-crops",  # departs where policy v0 blackens frames: `keeping_bits`
         flip=True,
         model={"mix_divisor": 8, "mix_group": 8, "temporal_embedding_length": 8, "classifier_dropout": 0.5},
         sampling="dense",
@@ -71,7 +71,7 @@ RECIPES = (
     ),
     Recipe(
         name="xvit-ssv2",
-        summary="XViT on Something-Something v2: a frame of each of 16 segments, mixed over the whole clip",
+        summary="XViT on Something-Something v2: one frame from each of 16 segments, mixed over the whole clip",
         weight_decay=1e-4,
         epochs=35,
         warmup_start_rate=0.003,
@@ -83,7 +83,7 @@ RECIPES = (
     ),
 )
 
-# Models for the synthetic clips that learn them in a minute, as in examples/demo.py.
+# small models that learn the synthetic clips in a minute, as in examples/demo.py
 TOY = {
     "image_size": 48,
     "patch_size": 16,
@@ -104,7 +104,8 @@ FAMILY = Family(
         Variant(
             name="xvit",
             title="XViT",
-            about="an image transformer whose keys and values are mixed with those of the frames before and after",
+            about="an image transformer with space-time mixing attention: the keys and values of a frame borrow "
+            "channels from the frames before and after",
             papers=(PAPER,),
             converter="holovid.conversion.from_xvit:xvit",
             reported=REPORTED,

@@ -1,1 +1,1 @@
-"""The page of `holovid app`: what models say of a clip, why, and what changes when it is muted or shuffled."""
+"""The page of `holovid app`: what models predict for a clip, why, and without audio or with shuffled frames."""

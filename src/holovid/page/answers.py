@@ -1,4 +1,4 @@
-"""What one model says of a clip on a page: labels as it is, muted and shuffled, the reason, and how that looks."""
+"""The answer of one model for a page: scores of the clip as it is, muted and shuffled, and the explanation."""
 
 import html
 import tempfile
@@ -23,7 +23,7 @@ from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
 AS_IT_IS, MUTED, SHUFFLED = "as it is", "muted", "shuffled"
 SHOWN = 5  # labels
-SEED = 0  # of the order of shuffled frames, so that a clip is always answered alike
+SEED = 0  # of the shuffled order, so that a clip always gets the same scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +31,13 @@ class PageAnswer:
     """What [`PageModel.answer`] returns.
 
     Args:
-        scores: of each way in which the clip was given ("as it is", "muted", "shuffled"), the score of each label; the
-            best of the clip as it is first.
-        sentence: because of which seconds, and whether that was seen or heard.
-        method: of the explanation.
-        video: an mp4 of the clip with the maps over it, and its sound.
-        picture: a PNG of the frames with their maps, and one axis of time with what was seen and heard.
-        is_share: whether scores are shares, from 0 to 1.
+        scores: version of the clip ("as it is", "muted", "shuffled") -> label -> score, in the order of the scores of
+            the clip as it is, the best first.
+        sentence: which seconds matter, and whether video or audio matters more.
+        method: method of the explanation.
+        video: mp4 of the clip with maps over it, and its audio.
+        picture: PNG of the frames with maps, and the relevance of video and audio over time.
+        is_share: whether scores are from 0 to 1.
     """
 
     scores: dict[str, dict[str, float]]
@@ -63,7 +63,7 @@ class PageAnswer:
 
 
 def shown_score(score: float, is_share: bool) -> str:
-    """As people read it.
+    """A score as text.
 
     >>> shown_score(0.25, True), shown_score(63.219, False)
     ('25.0%', '63.2')
@@ -72,11 +72,11 @@ def shown_score(score: float, is_share: bool) -> str:
 
 
 class PageModel:
-    """A video classifier that answers clips for a page.
+    """A video classifier for a page.
 
     Args:
-        name: folder or Hub id, as people call the model.
-        model, processor: what is there, instead of loading it by its name.
+        name: folder or Hub id.
+        model, processor: used instead of loading `name`.
 
     Raises what [`holovid.loading.load_classifier`] raises.
     """
@@ -95,7 +95,7 @@ class PageModel:
 
     @property
     def ways(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """In which ways the model is given a clip: name -> what is done to its inputs."""
+        """The versions of a clip that the model gets: name -> function that changes the inputs."""
         muted = {MUTED: mute} if self.hears else {}
         return {AS_IT_IS: dict, **muted, SHUFFLED: self.shuffled}
 
@@ -104,7 +104,7 @@ class PageModel:
         return shuffle_frames(inputs, torch.Generator().manual_seed(SEED))
 
     def scores(self, clip: Path) -> dict[str, dict[str, float]]:
-        """Of each way, the score of each of the labels that are best for the clip as it is, the best one first."""
+        """Version of the clip -> label -> score, for the best labels of the clip as it is, the best first."""
         ours = isinstance(self.processor, HolovidVideoProcessor)
         one_view = {"num_views": 1, "num_crops": 1} if ours else {}
         inputs = dict(self.pipeline.preprocess(str(clip), **one_view))
@@ -117,14 +117,14 @@ class PageModel:
         return {way: {label: scores[label] for label in best} for way, scores in found.items()}
 
     def answer(self, clip: str | Path, folder: str | Path) -> PageAnswer:
-        """What the model says of a clip, and why.
+        """The model's scores for a clip and their explanation.
 
         Args:
             clip: path of a video.
-            folder: where the video and the picture of the answer are written.
+            folder: folder for the video and the picture of the answer.
 
-        Raises `ValueError` and `OSError` for clips that cannot be read or that are too long or large for a page, in a
-        sentence that calls the clip by its name alone.
+        Raises `ValueError` and `OSError` for clips that cannot be read or are too long or large for a page. The
+        message names the file without its folder.
         """
         clip = Path(clip)
         check_upload(clip)

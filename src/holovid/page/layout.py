@@ -1,4 +1,4 @@
-"""The page itself, made with gradio: a clip on top, and a column for each model below."""
+"""The layout of the page, made with gradio: a clip at the top, and below it a column for each model."""
 
 import html
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ with needed("gradio", "the page"):
 
 TITLE = "What happens in a clip, and why"
 ABOUT = (
-    "Drop a clip, or record one. The map shows where the model looked, the axis of time when that was and when it "
-    "listened; the table what it says when the clip is muted, or its frames are in another order."
+    "Upload or record a clip. The map shows which image regions the model uses, and the time axis which moments of "
+    "video and audio. The table shows how its scores change if the clip is muted or its frames are shuffled."
 )
 STYLE = """
 .scores { border-collapse: collapse; width: 100%; }
@@ -25,24 +25,24 @@ STYLE = """
 .problem { color: #b42318; font-weight: 600; }
 footer { display: none !important; }
 """
-CACHE_SECONDS = 3600  # that uploads and answers are kept, and how often is looked for older ones
+CACHE_SECONDS = 3600  # how long uploads and answers are kept, and how often old ones are deleted
 
 
 def page_video(**options: Any) -> gradio.Video:
-    """A video that is uploaded, recorded or shown as it is; addresses are not fetched.
+    """A video component that takes uploads and recordings, shows mp4 files unchanged, and refuses URLs.
 
-    No class of its own: gradio writes a file beside the source of each class of components.
+    It is not a class of its own, since gradio writes a file beside the source of each component class.
     """
     video = gradio.Video(**options)
     take = video.async_move_resource_to_block_cache
 
     def shown(value: str | Path | None) -> gradio.FileData | None:
-        # gradio asks programs that may be missing whether browsers play it; what is shown here is an mp4 of ours
+        # gradio would check with ffprobe, which may be missing, whether browsers play it; our mp4 files are playable
         return None if value is None else gradio.FileData(path=str(value), orig_name=Path(value).name)
 
     async def taken(url_or_file_path: Any) -> str | None:
         if str(url_or_file_path or "").lower().startswith(("http:", "https:")):
-            raise gradio.Error("upload the clip itself: this page fetches no addresses")
+            raise gradio.Error("this page does not open URLs: upload the clip itself")
         return await take(url_or_file_path)
 
     vars(video).update(postprocess=shown, async_move_resource_to_block_cache=taken)
@@ -50,28 +50,28 @@ def page_video(**options: Any) -> gradio.Video:
 
 
 def shown_problem(error: Exception, clip: Path) -> str:
-    """What is wrong with a clip, as HTML: a sentence that does not say where this machine keeps the clip."""
+    """An error as HTML, without the folder of the clip on this machine."""
     said = sentence(error).replace(str(clip), clip.name).replace(f"{clip.parent}/", "")
     return f"<p class='problem'>{html.escape(said)}</p>"
 
 
 def shown_answer(model: PageModel, clip: Path, folder: Path) -> tuple[str, str | None, str | None]:
-    """What stands in the column of a model: HTML, the path of a video and the path of a picture."""
+    """The column of a model: HTML, the path of a video and the path of a picture."""
     try:
         answer = model.answer(clip, folder)
-    except Exception as error:  # whoever looks at the page reads a sentence, whatever it is
+    except Exception as error:  # every error is shown as a sentence
         return shown_problem(error, clip), None, None
     words = f"<b class='answer'>{html.escape(answer.label)}</b>, {html.escape(answer.sentence)}"
     return f"<p>{words} (method: {answer.method})</p>{answer.table()}", str(answer.video), str(answer.picture)
 
 
 def build_page(models: Sequence[PageModel], examples: Sequence[Path], folder: Path) -> gradio.Blocks:
-    """The page for one model or several, one beside the other.
+    """The page for one or several models, side by side.
 
     Args:
-        models: that answer.
-        examples: clips to choose from.
-        folder: where answers are written.
+        models: models that answer.
+        examples: example clips.
+        folder: folder for the answers' files.
     """
 
     def answer(clip: str | None) -> list[Any]:
@@ -80,7 +80,7 @@ def build_page(models: Sequence[PageModel], examples: Sequence[Path], folder: Pa
             return ["", *nothing]
         try:
             check_upload(Path(clip))
-        except Exception as error:  # said once, not by each model
+        except Exception as error:  # shown once, rather than in each column
             return [shown_problem(error, Path(clip)), *nothing]
         return ["", *(part for model in models for part in shown_answer(model, Path(clip), folder))]
 
@@ -106,12 +106,12 @@ def build_page(models: Sequence[PageModel], examples: Sequence[Path], folder: Pa
                             elem_id=f"picture-{number}",
                         ),
                     ]  # fmt: skip
-        # one clip at a time: models share the processor of the machine
+        # one clip at a time, since all models share the machine
         clip.change(answer, clip, shown, api_visibility="private", concurrency_limit=1)
     return page
 
 
 def model_heading(name: str) -> str:
-    """The name of a model without the folder that it is in, and without what Markdown would read."""
+    """The name of a model without its folder, with Markdown characters escaped."""
     shown = Path(name).name if Path(name).is_dir() else name
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>()#+!|" else letter for letter in shown)

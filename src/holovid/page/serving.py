@@ -1,4 +1,4 @@
-"""Serving the page: on this machine, without telemetry, with all files in a folder that goes when it ends."""
+"""Serve the page on this machine, without telemetry and with all files in a temporary folder."""
 
 import os
 import tempfile
@@ -18,18 +18,18 @@ EXAMPLES = ClipSet(
     train=0, val=3, events=True, shapes=("ring", "bar", "disc"), sounds=("rise", "siren", "clicks"), size=224,
     seconds=3.0,
 )  # fmt: skip
-WAIT = 0.2  # seconds between looking whether Ctrl-C was pressed
+WAIT = 0.2  # seconds between checks for Ctrl-C
 
 
 def check_page_models(models: Sequence[str]) -> None:
-    """Raise `ValueError` when there are not one or two models."""
+    """Raise `ValueError` unless there are one or two models."""
     if not 1 <= len(models) <= MOST_MODELS:
-        raise ValueError(f"the page shows one model, or two side by side; got {len(models)}")
+        raise ValueError(f"the page shows one or two models, got {len(models)}")
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder for all that the page, gradio in it and the libraries below write; it goes when the block ends."""
+    """A temporary folder for all files of the page, gradio and other libraries; deleted when the block ends."""
     with tempfile.TemporaryDirectory(prefix="holovid-app-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
         places = {
@@ -58,16 +58,16 @@ def serve_page(
     port: int = PORT,
     ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Show the page until Ctrl-C is pressed, or the process is asked to end.
+    """Serve the page until Ctrl-C is pressed or the process is terminated.
 
     Args:
-        models: one or two, each the folder or Hub id of a video classifier.
-        host: where it can be reached; by default from this machine only.
-        port: of that address.
-        ready: is called with the address of the page when it can be opened.
+        models: folders or Hub ids of one or two video classifiers.
+        host: address to serve on; by default only this machine can reach it.
+        port: port to serve on.
+        ready: called with the URL of the page when it can be opened.
 
-    Raises `ValueError` for another number of models, `ImportError` without gradio, `OSError` when the port is taken,
-    and what loading raises.
+    Raises `ValueError` for another number of models, `ImportError` without gradio, `OSError` if the port is taken, and
+    what loading raises.
     """
     check_page_models(models)
     with private_folder() as folder, until_stopped() as is_stopped:
@@ -83,7 +83,7 @@ def serve_page(
                 mcp_server=False, run_history=False, footer_links=[], prevent_thread_lock=True, inbrowser=False,
             )  # fmt: skip
         except OSError as error:
-            raise OSError(f"port {port} of {host} cannot be had; name another one with --port") from error
+            raise OSError(f"port {port} of {host} cannot be used; choose another one with --port") from error
         try:
             ready(address)
             while not is_stopped():

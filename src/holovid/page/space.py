@@ -1,8 +1,8 @@
-"""Writing a Space of the Hub: the page of `holovid app` with all that it needs in one folder.
+"""Write a Space for the Hub: the page of `holovid app` with all that it needs in one folder.
 
-    FOLDER/app.py  requirements.txt  README.md  holovid/...  models/0/... (of models that are folders here)
+    FOLDER/app.py  requirements.txt  README.md  holovid/...  models/0/... (copies of local models)
 
-The source of holovid lies in it, so that the Space runs what this machine runs.
+The folder contains the source of holovid, so that the Space runs the same code as this machine.
 """
 
 import os
@@ -24,7 +24,7 @@ from holovid.loading import load, load_classifier
 from holovid.page.serving import check_page_models
 from holovid.publishing.leaks import forget_places
 
-PYTHON = "3.11"  # the oldest that holovid runs on, which constraints.txt is made for
+PYTHON = "3.11"  # the oldest supported version, for which constraints.txt is made
 APP = '''\
 """The page of `holovid app`. Try it here: pip install -r requirements.txt && python app.py"""
 
@@ -45,32 +45,32 @@ if __name__ == "__main__":
 WORDS = """\
 # {title}
 
-Drop a clip or record one: the page says what happens in it, where and when in the picture and the sound that was seen
-and heard, and what changes when the clip is muted or its frames are shuffled.
+Upload or record a clip: the page shows what the model predicts, which image regions and which moments of video and
+audio it uses, and how the scores change if the clip is muted or its frames are shuffled.
 
-A map shows what this model's answer depends on. It does not show that the answer is right.
+A map shows what the prediction depends on. It does not show that the prediction is right.
 """
 LARGE_FILES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
 
 def write_space(folder: str | os.PathLike, models: Sequence[str], title: str = "What happens in a clip") -> Path:
-    """Write a Space, whole or not at all, and return its folder.
+    """Write a Space and return its folder.
 
     Args:
-        folder: is made, or may be empty.
-        models: one or two. Of a folder here, a copy of the model and its processor goes along, of a model of the Hub
-            its name.
-        title: of the Space.
+        folder: a new or empty folder.
+        models: one or two video classifiers. Local models are copied with their processors; for models on the Hub the
+            Space holds the id.
+        title: title of the Space.
 
-    Raises `ValueError` for another number of models, when `folder` holds anything, and for what is no classifier;
-    `ImportError` without gradio.
+    Raises `ValueError` for another number of models, if `folder` is not empty, and for models that are not
+    classifiers; `ImportError` without gradio.
     """
     check_page_models(models)
-    check_there("gradio", "a Space, which has the version that is here,")
+    check_there("gradio", "a Space, which pins the installed version,")
     with new_folder(folder) as space:
         named = []
         for number, model in enumerate(models):
-            load_classifier(model)  # raises what is wrong with it
+            load_classifier(model)  # raises for models that are not classifiers
             named.append(copy_model(model, space / "models" / str(number)) if Path(model).is_dir() else model)
         copy_source(space / "holovid")
         (space / "app.py").write_text(APP.format(models=named), encoding="utf-8")
@@ -82,7 +82,7 @@ def write_space(folder: str | os.PathLike, models: Sequence[str], title: str = "
 
 
 def copy_model(model: str, target: Path) -> str:
-    """Save a model and its processor, and nothing else of its folder; returns where, below the Space."""
+    """Save a model and its processor, without other files of its folder; returns the path inside the Space."""
     network, processor = load(model)
     network.save_pretrained(target)
     processor.save_pretrained(target)
@@ -92,7 +92,7 @@ def copy_model(model: str, target: Path) -> str:
 
 
 def copy_source(target: Path) -> None:
-    """Copy the source of holovid as it is imported here, wherever its folders are."""
+    """Copy the source of holovid from where it is imported."""
     only_source = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(Path(holovid.__file__).parent, target, ignore=only_source)
     for name in TRAVELLING:
@@ -101,18 +101,18 @@ def copy_source(target: Path) -> None:
 
 
 def requirements() -> list[str]:
-    """What holovid and its page need, in the versions that are here."""
+    """The requirements of holovid and its page, pinned to the installed versions."""
     lines = []
     for line in requires("holovid") or []:
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate({"extra": "app"}):
-            # +cpu and the like are of this machine
+            # without local labels such as +cpu
             lines.append(f"{requirement.name}=={Version(version(requirement.name)).public}")
     return sorted(lines)
 
 
 def space_card(title: str, models: Sequence[str]) -> SpaceCard:
-    """The README of a Space, whose head is what the Hub runs it by."""
+    """The README of a Space, with the settings that the Hub reads."""
     data = SpaceCardData(
         title=title,
         sdk="gradio",

@@ -1,10 +1,10 @@
-"""Model cards out of facts: what the folder says of the model, and nothing else.
+"""Model cards, made from what the files in a model's folder say and nothing else.
 
     card = build_card("my-model", licence="apache-2.0", repo_id="user/my-model")
     write_card(card, "my-model/README.md")
 
-A figure in a card was measured by `holovid evaluate`, or stands apart with the paper it is from. The same folder gives
-the same card, byte for byte. What is in which file of the folder: `holovid.records`.
+Results on a card were measured with `holovid evaluate`; published ones stand apart, with their sources. The same
+folder gives the same card, byte for byte. `holovid.records` describes the files.
 """
 
 import os
@@ -34,7 +34,7 @@ from holovid.publishing.subject import Subject
 from holovid.records import TRAINING, Records, read_records
 
 MARK = "<!-- Made by `holovid card`, which will replace it. To keep what you write here, remove this line. -->"
-# what the Hub calls metrics that are no accuracies
+# names of metrics on the Hub; all others are accuracies
 METRIC_TYPES = {
     "mean_average_precision": "mean_average_precision",
     "mean_absolute_error": "mae",
@@ -57,18 +57,17 @@ def build_card(
 
     Args:
         folder: a classifier of holovid with its processor.
-        licence: one that the Hub knows, by its id such as "apache-2.0"; one of your own as
-            `Licence("other", name, link)`.
-        repo_id: "user/name", what the model will be loaded by. Default: the name of the folder.
+        licence: the Hub's id of a licence, such as "apache-2.0"; for any other licence `Licence("other", name, link)`.
+        repo_id: "user/name" that the model will be loaded by. Default: the name of the folder.
 
-    A picture that [`draw_card_picture`] left in the folder is shown, and those of evaluations.
+    The card shows the picture that [`draw_card_picture`] wrote into the folder, and those of evaluations.
 
-    Raises `ValueError` for a licence that is unknown or that promises more than those of the experts, for evaluations
-    and a picture of other weights, and for what is no folder of a classifier of ours.
+    Raises `ValueError` for a licence that is unknown or permits more than those of the experts, for evaluations and a
+    picture of other weights, and for a folder that holds no classifier of holovid.
     """
     folder = Path(folder)
     if not (folder / CONFIG_NAME).is_file():
-        raise ValueError(f"{folder} is no folder of a model: it has no {CONFIG_NAME}")
+        raise ValueError(f"{folder} is not the folder of a model: it has no {CONFIG_NAME}")
     if repo_id is not None and not is_hub_id(repo_id):
         raise ValueError(f"repo_id must be user/name, got {repo_id!r}")
     records = read_records(folder)
@@ -77,8 +76,8 @@ def build_card(
     made_of = origins(config, facts, records)
     licence = check_licence(licence, made_of)
     picture = folder / PICTURE
-    if not facts.adapters_only:  # which were measured and drawn together with their experts
-        own = cache(lambda: fingerprint_model(load_classifier(folder)[0]))  # loads the model, once, if it is needed
+    if not facts.adapters_only:  # adapters were evaluated with their experts, which are not here
+        own = cache(lambda: fingerprint_model(load_classifier(folder)[0]))  # loads the model at most once
         check_measured(folder, records, own)
         check_drawn(picture, own)
     name = repo_id or folder.resolve().name
@@ -101,7 +100,7 @@ def build_card(
 
 
 def write_card(card: ModelCard, path: str | os.PathLike) -> None:
-    """Write a card. Raises `ValueError` when a file is there that somebody has written."""
+    """Write a card. Raises `ValueError` if `path` holds a card that somebody wrote by hand."""
     path = Path(path)
     check_written(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,31 +108,31 @@ def write_card(card: ModelCard, path: str | os.PathLike) -> None:
 
 
 def check_written(path: Path) -> None:
-    """Raise `ValueError` when a file is there that somebody has written."""
+    """Raise `ValueError` if `path` holds a card that somebody wrote by hand."""
     if path.is_file() and is_by_hand(path.read_text(encoding="utf-8")):
-        raise ValueError(f"{path} was not made by holovid card; name another file (--output), or remove it")
+        raise ValueError(f"{path} was not made by holovid card: choose another file with --output, or remove it")
 
 
 def is_by_hand(text: str) -> bool:
-    """Whether a card is somebody's own, rather than what `build_card` made."""
+    """Whether a card lacks the mark of `build_card`."""
     return MARK not in text
 
 
 def check_measured(folder: Path, records: Records, own: Callable[[], str]) -> None:
-    """Raise `ValueError` when evaluations are about other weights or another configuration than those in the folder.
+    """Raise `ValueError` if evaluations are of other weights or of another configuration than those in the folder.
 
-    Not known of what several models said together. `own` gives the fingerprint of the model in the folder.
+    Evaluations of ensembles are not checked. `own` gives the fingerprint of the model in the folder.
     """
     fingerprints = {each["fingerprints"]["model"] for each in by_whether_fused(records.evaluations)[0]}
     if fingerprints and fingerprints != {own()}:
         raise ValueError(
-            f"results in {folder} were measured with other weights or another configuration than it holds; evaluate "
-            "again, or remove them"
+            f"results in {folder} were measured with other weights or another configuration than it holds: run "
+            "holovid evaluate again, or remove them"
         )
 
 
 def metadata(subject: Subject) -> ModelCardData:
-    """What the Hub reads of a card."""
+    """The metadata that the Hub reads from a card."""
     facts, records = subject.facts, subject.records
     training = records.training or {}
     sources = unique(origin.source for origin in subject.origins)
@@ -172,7 +171,7 @@ def unique(names: Any) -> list[str]:
 
 
 def eval_results(records: Records) -> list[EvalResult]:
-    """What was measured of the whole model, for the model-index; ablations and several models are no results of it."""
+    """Results of the model for the Hub's model-index, without ablations and ensembles."""
     results = []
     for each in by_whether_fused(records.evaluations)[0]:
         protocol, dataset = each["protocol"], each["dataset"]
@@ -189,7 +188,7 @@ def eval_results(records: Records) -> list[EvalResult]:
                     task_name="Video Classification",
                     dataset_type=dataset["name"] if is_hub_id(dataset["name"]) else slug(dataset["name"]),
                     dataset_name=dataset["name"],
-                    dataset_config=views(protocol),
+                    dataset_config=f"{views(protocol)} views",
                     dataset_split=dataset["split"],
                     metric_type=METRIC_TYPES.get(parts_of(metric)[1], "accuracy"),
                     metric_name=title_of(metric),
@@ -205,12 +204,12 @@ def slug(name: str) -> str:
 
 
 def check_metadata(card: ModelCard) -> None:
-    """Raise `ValueError` unless a card's metadata are such as the Hub takes, and read back as they were written."""
+    """Raise `ValueError` unless the Hub accepts a card's metadata and they read back as they were written."""
     written = card.data.to_dict()
     if ModelCard(str(card)).data.to_dict() != written:
         raise ValueError("the metadata of the card cannot be read back")
     if written.get("license") not in LICENCES:
-        raise ValueError(f"the metadata of the card name no licence that the Hub knows: {written.get('license')!r}")
+        raise ValueError(f"the metadata of the card must name a licence of the Hub, got {written.get('license')!r}")
     for key in ("library_name", "pipeline_tag"):
         if not isinstance(written.get(key), str):
             raise ValueError(f"{key} in the metadata of the card must be text, got {written.get(key)!r}")

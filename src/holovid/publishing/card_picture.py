@@ -1,4 +1,4 @@
-"""The picture of a card: a clip, what the model answered, and where in the clip the answer comes from."""
+"""The picture of a card: frames of a clip, the model's predictions, and where in the clip they come from."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from holovid.loading import load_classifier
 from holovid.modeling.tasks import tasks_of
 
 PICTURE = "card.png"
-DRAWN_BY = "holovid_model"  # text in the picture: the fingerprint of the model
+DRAWN_BY = "holovid_model"  # key of the PNG's metadata that holds the fingerprint of the model
 
 
 def draw_card_picture(
@@ -29,17 +29,17 @@ def draw_card_picture(
     top_k: int = 3,
     progress: bool = True,
 ) -> Path:
-    """Draw what the model in a folder saw of a clip and what it answered, as `card.png` in the folder.
+    """Draw the frames that a model looks at and its predictions, as `card.png` in the model's folder.
 
     Args:
         folder: a classifier of holovid with its processor.
         clip: path, URL, bytes or binary file object of a video that may be published.
-        why: with maps of where the answer comes from, and that in words.
-        top_k: answers that are shown.
-        progress: show the progress of methods that take long.
+        why: also draw maps of where the prediction comes from, and say it in words.
+        top_k: number of predictions to show.
+        progress: show a progress bar for explanations that take long.
 
-    Returns where the picture is. Raises `ValueError` and `OSError` for clips that cannot be read, and what loading
-    raises.
+    Returns the path of the picture. Raises `ValueError` and `OSError` for a clip that cannot be read, and what loading
+    the model raises.
 
         draw_card_picture("my-model", "clip.mp4")
         write_card(build_card("my-model", licence="apache-2.0"), "my-model/README.md")
@@ -63,9 +63,9 @@ def draw_card_picture(
 
 
 def check_drawn(picture: Path, own: Callable[[], str]) -> None:
-    """Raise `ValueError` when a picture shows what other weights answered than those beside it.
+    """Raise `ValueError` if a picture shows predictions of other weights than those beside it.
 
-    Not known of a picture that was not drawn here. `own` gives the fingerprint of the model beside it.
+    Pictures that [`draw_card_picture`] did not draw are not checked. `own` gives the fingerprint of the model.
     """
     if not picture.is_file():
         return
@@ -73,6 +73,6 @@ def check_drawn(picture: Path, own: Callable[[], str]) -> None:
         drawn_by = opened.info.get(DRAWN_BY)
     if drawn_by is not None and drawn_by != own():
         raise ValueError(
-            f"{picture} shows what other weights answered; draw it again (holovid card {picture.parent} --clip ...), "
+            f"{picture} shows predictions of other weights: draw it again (holovid card {picture.parent} --clip ...), "
             "or remove it"
         )

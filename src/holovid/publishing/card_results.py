@@ -1,4 +1,4 @@
-"""What a card says of how well the model answers: what was measured, class by class, and what papers report."""
+"""The results on a card: what was measured, class by class, and the figures that papers publish."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,33 +8,33 @@ from holovid.publishing.markdown import code, section, table
 from holovid.publishing.papers import reported
 from holovid.publishing.subject import Subject
 
+# what the figures of a table are, by kind of task
 MEASURED = {
-    "class": "Accuracies in percent",
-    "future": "Accuracies in percent",
-    "multi_label": "In percent: mAP, the mean over classes of their average precision, and top-k, the share of clips "
-    "of which one class is among the k with the highest scores",
-    "score": "MAE and RMSE in the unit of the number; the correlations of Pearson (PLCC), Spearman (SROCC) and "
-    "Kendall (KROCC) from -1 to 1, the last column after a logistic curve of four parameters was fitted to the clips",
+    "class": "Accuracy in percent.",
+    "future": "Accuracy in percent.",
+    "multi_label": "In percent. mAP is the mean over classes of the average precision; top-k is the share of clips "
+    "that show at least one of the k classes with the highest scores.",
+    "score": "MAE and RMSE have the unit of the score. Pearson (PLCC), Spearman (SROCC) and Kendall (KROCC) "
+    "correlations go from -1 to 1; the last column is the Pearson correlation after fitting a logistic curve with "
+    "four parameters to the clips.",
 }
-# what others report of such a model
 REPORTED = {"class": "accuracy in %", "future": "accuracy in %", "multi_label": "in %", "score": "correlation"}
-# what evaluations take away, as the column of a table says it
-INTERVENTIONS = {"shuffle_frames": "frames shuffled", "hold_still": "one frame held", "mute": "muted"}
-# how well a class is found
-OF_CLASS = {"top1": "found, %", "average_precision": "average precision, %"}
+INTERVENTIONS = {"shuffle_frames": "frames shuffled", "hold_still": "one frame repeated", "mute": "audio muted"}
+OF_CLASS = {"top1": "accuracy", "average_precision": "average precision"}  # the metric of one class
 MOST_CLASSES = 20  # in a table
 MOST_PAIRS = 5
 
 
 def views(protocol: Mapping[str, Any]) -> str:
+    """ "2 x 3", of views in time and crops in space."""
     flips = " x 2 flips" if protocol.get("flips") else ""
-    return f"{protocol['views']} x {protocol['crops']}{flips} views"
+    return f"{protocol['views']} x {protocol['crops']}{flips}"
 
 
 def by_whether_fused(
     evaluations: Sequence[Mapping[str, Any]],
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Evaluations of a model alone, and those of several that answered together."""
+    """Evaluations of the model alone, and those of ensembles of several models."""
     alone = [each for each in evaluations if "fused" not in each["protocol"]]
     return alone, [each for each in evaluations if "fused" in each["protocol"]]
 
@@ -42,7 +42,7 @@ def by_whether_fused(
 def results(subject: Subject) -> str:
     """Only what `holovid evaluate` has measured."""
     found = subject.records.evaluations
-    title = "Results, measured"
+    title = "Results"
     if not found:
         return section(title, "None: this model has not been evaluated.")
     alone, fused = by_whether_fused(found)
@@ -54,9 +54,9 @@ def results(subject: Subject) -> str:
         data = name_of_data(each)
         scores = [shown(name, each["metrics"].get(name)) for name in names]
         how = f"{protocol['frames'] or 'all'} {protocol['sampling']}"
-        asked = (views(protocol), how, protocol["ensemble"], ", ".join(taken) or "nothing")
+        asked = (views(protocol), how, protocol["ensemble"], ", ".join(taken) or "none")
         rows.append((data, counts["evaluated"], counts["broken"], *asked, *scores))
-    head = ("data", "clips", "broken", "time x space", "frames", "averaged", "taken away")
+    head = ("data", "clips", "unreadable clips", "views", "frames", "averaged over views", "ablation")
     means = []
     for sets, values in subject.records.means.items():
         told = ", ".join(f"{title_of(name)} {shown(name, value)}" for name, value in values.items())
@@ -73,26 +73,28 @@ def results(subject: Subject) -> str:
     commands = dict.fromkeys(each["command"] for each in found if each.get("command"))
     return section(
         title,
-        f"{MEASURED[subject.facts.tasks[0].kind]}, by `holovid evaluate`, of the weights in this repository."
+        "Measured with `holovid evaluate` on the weights in this repository. "
+        f"{MEASURED[subject.facts.tasks[0].kind]} Views are windows in time x crops in space."
         if alone
-        else "Not measured alone.",
+        else "This model was not evaluated on its own.",
         table((*head, *map(title_of, names)), rows) if alone else "",
         *means,
-        "Probabilities of several models, each times its weight, added up by `holovid evaluate --fuse`:"
+        "Ensembles, measured with `holovid evaluate --fuse`: the probabilities of several models are added, each "
+        "multiplied by its weight."
         if fused
         else "",
-        table(("models", "clips", "broken", *map(title_of, names)), together) if fused else "",
+        table(("models", "clips", "unreadable clips", *map(title_of, names)), together) if fused else "",
         code("\n".join(commands), "sh") if commands else "",
     )
 
 
 def name_of_data(evaluation: Mapping[str, Any]) -> str:
-    """Of which clips an evaluation is, such as "ssv2 validation"."""
+    """The data set and split of an evaluation, such as "ssv2 validation"."""
     return " ".join(filter(None, (evaluation["dataset"]["name"], evaluation["dataset"]["split"])))
 
 
 def results_by_class(subject: Subject) -> str:
-    """How well each class is found, what is taken for what, and pictures: of evaluations that took nothing away."""
+    """Accuracy, confusions and pictures by class, of evaluations without an ablation."""
     found = [each for each in by_whether_fused(subject.records.evaluations)[0] if not each["protocol"]["intervention"]]
     parts = []
     for each in found:
@@ -105,26 +107,26 @@ def results_by_class(subject: Subject) -> str:
 
 
 def class_table(classes: Mapping[str, Mapping[str, Any]]) -> str:
-    """Clips of each class and how well they are found; of many classes those that are found least."""
+    """A table of classes: all of them, or the worst ones if there are many."""
     (measure,) = OF_CLASS.keys() & next(iter(classes.values()))
     worst = sorted(classes, key=lambda name: classes[name][measure])
     listed = [*classes] if len(classes) <= MOST_CLASSES else worst[:MOST_CLASSES]
     rows = [(name, classes[name]["clips"], f"{100 * classes[name][measure]:.2f}") for name in listed]
-    told = table(("class", "clips", OF_CLASS[measure]), rows)
-    return (
-        told if len(rows) == len(classes) else f"The {len(rows)} of {len(classes)} classes that are worst:\n\n{told}"
-    )
+    told = table(("class", "clips", f"{OF_CLASS[measure]}, %"), rows)
+    if len(rows) == len(classes):
+        return told
+    return f"The {len(rows)} of {len(classes)} classes with the lowest {OF_CLASS[measure]}:\n\n{told}"
 
 
 def confused(evaluation: Mapping[str, Any], task: str) -> str:
     """The pairs of classes that are confused most often."""
     pairs = evaluation.get("most_confused", {}).get(task, [])[:MOST_PAIRS]
-    told = [f"{pair['label']} is taken for {pair['prediction']} ({pair['clips']} clips)" for pair in pairs]
-    return f"Confused most often: {', '.join(told)}." if told else ""
+    told = [f"{pair['label']} predicted as {pair['prediction']} ({pair['clips']} clips)" for pair in pairs]
+    return f"Most frequent confusions: {', '.join(told)}." if told else ""
 
 
 def results_of_papers(subject: Subject) -> str:
-    """What papers report of such a model, if it was converted from one."""
+    """Published figures of the released model of this size, on the card of a converted one."""
     config = subject.config
     if subject.records.conversion is None:
         return ""
@@ -132,11 +134,10 @@ def results_of_papers(subject: Subject) -> str:
     if not found:
         return ""
     return section(
-        "Results, published",
-        "Reported by others of a released model of this kind and size with as many classes and frames; not measured "
-        "here, and whether with this file cannot be told from it.",
+        "Published results",
+        "Figures published for the released model of this size. We have not reproduced them.",
         table(
-            ("data", REPORTED[subject.facts.tasks[0].kind], "time x space", "source"),
+            ("data", REPORTED[subject.facts.tasks[0].kind], "views", "source"),
             [(figure.dataset, figure.accuracy, figure.views, figure.source) for figure in found],
         ),
     )

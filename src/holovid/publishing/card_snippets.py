@@ -1,4 +1,4 @@
-"""What a stranger pastes from a card: nothing of it imports holovid. Tests run every snippet against a folder."""
+"""The code that a card shows. It needs transformers, not holovid; tests run every snippet against a saved model."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ SAY = {
 }
 SAY["future"] = SAY["class"]
 
-# heads of several tasks, as of verbs and nouns, have no Auto class
+# models with several heads, such as verbs and nouns, have no Auto class
 CLASSIFY_SEVERAL = """\
 import torch
 from transformers import {auto_processor}
@@ -49,7 +49,7 @@ print({answers})
 """
 
 OTHER_SOUND = """
-waveform = torch.zeros(2, 48_000)  # sound from elsewhere: (channels, samples), here a second of silence
+waveform = torch.zeros(2, 48_000)  # or give the audio yourself: (channels, samples), here a second of silence
 inputs = processor("clip.mp4", audio=waveform, sampling_rate=48_000, return_tensors="pt")
 with torch.no_grad():
     print(model(**inputs).{logits})
@@ -76,7 +76,7 @@ trainer = Trainer(
         "fine-tuned",
         per_device_train_batch_size=2,
         num_train_epochs=1,{label_names}
-        remove_unused_columns=False,  # the column is a path; the model's inputs are made of it
+        remove_unused_columns=False,  # keeps the column of paths, which `read` needs
         report_to="none",
     ),
     train_dataset=clips.with_transform(read),
@@ -106,7 +106,7 @@ model = {auto_model}.from_pretrained(
     trust_remote_code=True,
     id2label=dict(enumerate(names)),
     label2id={{name: index for index, name in enumerate(names)}},
-    ignore_mismatched_sizes=True,  # the classifier is new
+    ignore_mismatched_sizes=True,  # the classification layer is new
 )"""
 
 SAME_NUMBER = """\
@@ -116,12 +116,12 @@ NEW_SEVERAL = """\
 model_class = get_class_from_dynamic_module("{module}.{model_class}", "{name}")
 model = model_class.from_pretrained("{name}", {counts}, ignore_mismatched_sizes=True)"""
 
-FREEZE = "\nmodel.freeze_experts()  # train what joins the experts, as the paper does"
+FREEZE = "\nmodel.freeze_experts()  # trains only the layers that join the experts, as the paper does"
 
 
 @dataclass(frozen=True)
 class Snippets:
-    """Python to paste, and a command; `label` is `None` where no pipeline fits."""
+    """Python to paste, and a command; `label` is `None` if no pipeline of transformers fits the model."""
 
     label: str | None
     classify: str
@@ -132,10 +132,10 @@ class Snippets:
 def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: str) -> Snippets:
     """
     Args:
-        facts: of the model.
-        name: what it is loaded by, a Hub id or a folder.
-        module: the file of its class, without ".py".
-        auto_processor: the Auto class of the processor that is saved with it.
+        facts: facts of the model.
+        name: Hub id or folder to load it from.
+        module: file of its class, without ".py".
+        auto_processor: Auto class of the processor that is saved with it.
     """
     hears, tasks, several = facts.inputs.sound is not None, facts.tasks, len(facts.tasks) > 1
     words = {
@@ -144,7 +144,7 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
         "model_class": facts.model_class,
         "auto_model": "AutoModelForVideoClassification",
         "auto_processor": auto_processor,
-        "with_sound": "  # the sound comes out of the file" if hears else "",
+        "with_sound": "  # reads the audio track too, aligned with the sampled frames" if hears else "",
         "logits": tasks[0].scores,
     }
     other_sound = OTHER_SOUND.format(**words) if hears else ""
@@ -166,7 +166,7 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
             label_names="",
             **words,
         )
-        # transformers' pipeline takes all outputs for classes
+        # the pipeline of transformers reads every output as a class
         pipeline = PIPELINE.format(**words) if task.has_fields else None
         say = SAY[kind].replace("logits", task.scores)
         return Snippets(pipeline, CLASSIFY.format(**words, say=say) + other_sound, fine_tune, train)

@@ -1,6 +1,6 @@
-"""What must not leave this machine in a published file: secrets, and where things lie on a disk and whose disk it is.
+"""What must not be published: secrets, local paths and the user's name.
 
-`forget_places` takes out of JSON what libraries note there by themselves; `find_leaks` says where the rest is, for a
+`forget_places` removes paths that libraries write into JSON by themselves; `find_leaks` lists what is left, for a
 person to judge.
 """
 
@@ -20,30 +20,30 @@ SECRETS = {
     "a key of an API": re.compile(r"\b(?:sk-[A-Za-z0-9_-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35})"),
     "a password in an address": re.compile(r"://[^\s/:@]+:[^\s/:@]+@"),
     "a web token": re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\."),
-    # a value of one word without dots, between quotes or in an address: code and names of weights speak of tokens too
+    # only a value of one word without dots, quoted or in a URL: code and names of weights contain "token" too
     "a secret": re.compile(
         r"""(?i)(?:token|secret|passw(?:or)?d|api_?key|access_?key)["']?\s*"""
         r"""(?:[:=]\s*["'][\w!@#$%^&*/+=-]{8,}["']|=[\w-]{16,})"""
     ),
 }
-# /a/b, C:\a, ~/a, file:///a; not the rest of an address (https://a/b) or of a relative path (a/b)
+# /a/b, C:\a, ~/a, file:///a; not the end of a URL (https://a/b) or of a relative path (a/b)
 PLACE = re.compile(r"(?<![\w.:/~$%}*-])(?:file://)?(?:(?:/[\w.@+%=-]+){2,}|[A-Za-z]:\\+\w[\w\\.-]*|~[\w.-]*/[\w.-]+)")
-# Where homes and data are on common machines. `/m/0k4j`, a class of AudioSet, is no path on any of them.
+# common roots of paths; not `/m/0k4j`, which is a class of AudioSet
 ROOTS = (
     *("/home", "/Users", "/root", "/tmp", "/var", "/etc", "/usr", "/opt", "/mnt", "/media"),
     *("/data", "/scratch", "/workspace", "/content", "/kaggle"),
 )
 SCANNED = {".json", ".md", ".py", ".txt", ".yaml", ".yml", ".csv", ".svg", ""}
 WITH_PLACES = {".json", ".md", ".txt", ".yaml", ".yml", ".csv"}
-# What transformers and training scripts write about where they ran; models do not need it.
+# paths that transformers and training scripts write, and models do not need
 NOTED_PLACES = {"_name_or_path", "name_or_path", "output_dir", "logging_dir", "cache_dir"}
-SOURCE = "source"  # where an expert was read from; without a place, its hash still tells which one it is
+SOURCE = "source"  # where an expert was read from; without it, the hash still identifies the expert
 
 
 def forget_places(path: Path) -> None:
-    """Take entries that name a folder of this machine, such as `_name_or_path`, out of a JSON file.
+    """Remove entries that name a local folder, such as `_name_or_path`, from a JSON file.
 
-    A `source` that is one becomes null.
+    A local `source` becomes null.
     """
     settings = json.loads(path.read_text(encoding="utf-8"))
     if (public := without_places(settings)) != settings:
@@ -65,16 +65,16 @@ def without_places(settings: Any) -> Any:
 
 
 def is_place(value: str) -> bool:
-    """Whether a setting names a folder of this machine rather than something on the Hub."""
+    """Whether a setting names a local folder rather than something on the Hub."""
     path = Path(value).expanduser()
     return path.is_absolute() or value.startswith((".", "~")) or "\\" in value or path.exists()
 
 
 def find_leaks(folder: Path, repo_id: str) -> list[str]:
-    """ "README.md, line 3: the path /home/anna/clips" for each line of a text file that gives something away.
+    """ "README.md, line 3: the path /home/anna/clips" for each line of a text file that should not be published.
 
-    Secrets are looked for in all text files and not quoted, paths and the name of the user in JSON and prose. The name
-    of the user may stand where `repo_id` does.
+    Secrets are searched in all text files and not quoted; paths and the user's name are searched in JSON and prose.
+    The user's name is allowed as part of `repo_id`.
     """
     found = []
     for path in sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in SCANNED):
@@ -88,12 +88,12 @@ def find_leaks(folder: Path, repo_id: str) -> list[str]:
 
 
 def secrets(line: str) -> Iterator[str]:
-    """What kind of secret; at most one, as the last kind covers others."""
+    """The kind of secret in a line, at most one, since the last kind covers others."""
     yield from [kind for kind, pattern in SECRETS.items() if pattern.search(line)][:1]
 
 
 def places(line: str) -> list[str]:
-    """ "the path ..." for absolute paths, as far as a machine has such."""
+    """ "the path ..." for each absolute path that can exist on a machine."""
     return [f"the path {match[0].rstrip('.')}" for match in PLACE.finditer(line) if is_on_a_disk(match[0])]
 
 
@@ -105,11 +105,11 @@ def is_on_a_disk(place: str) -> bool:
 
 
 def user_names(line: str) -> list[str]:
-    """ "the user name ..." where it is part of a path or stands before a machine; elsewhere it may be any word."""
+    """ "the user name ..." if it is part of a path or of user@machine; elsewhere it may be an ordinary word."""
     user = user_name()
     if not user:
         return []
-    # https://.../anna is somebody's public page
+    # https://.../anna is a public page
     line = re.sub(r"\w+://\S+", "", line)
     part = re.compile(rf"(?:[\\/]{re.escape(user)}[\\/]|\b{re.escape(user)}@\w)")
     return [f"the user name {user}"] if part.search(line) else []
@@ -119,5 +119,5 @@ def user_names(line: str) -> list[str]:
 def user_name() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
+    except (KeyError, OSError):  # the user of a container may have no name
         return ""

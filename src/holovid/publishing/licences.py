@@ -1,7 +1,6 @@
-"""Licences that the Hub knows, and those of the weights that our models are started from.
+"""Licences of the Hub, and licences of the weights that models start from.
 
-A model that holds non-commercial weights, or is of no use without them, is not published under a licence that promises
-more: `check_licence`.
+`check_licence` refuses a commercial licence for a model that contains or needs non-commercial weights.
 """
 
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from holovid.cheap_checks import is_hub_id
 from holovid.families.family import family_of, variant_of
 
-if TYPE_CHECKING:  # what a licence is called is known before torch is imported
+if TYPE_CHECKING:  # licences are checked before torch is imported
     from transformers import PreTrainedConfig
 
     from holovid.facts import ModelFacts
@@ -31,7 +30,7 @@ LICENCES = frozenset(
     unknown unlicense wtfpl zlib
     """.split()  # noqa: SIM905
 )
-# What a Hub id begins with -> licence of the weights.
+# start of a Hub id -> licence of the weights
 OF_WEIGHTS = {
     "openai/clip-": "mit",
     "MCG-NJU/videomae-": "cc-by-nc-4.0",
@@ -42,13 +41,13 @@ OF_WEIGHTS = {
 
 @dataclass(frozen=True)
 class Licence:
-    """A licence that the Hub knows.
+    """A licence for the Hub.
 
     Args:
         id: one of `LICENCES`.
-        name, link: of licence "other", and of no other.
+        name, link: required for "other", not allowed for any other id.
 
-    Raises `ValueError` for an unknown `id`, and for a name and a link that are not both there where they belong.
+    Raises `ValueError` for an unknown `id`, and for a name or link that is missing or not allowed.
     """
 
     id: str
@@ -59,25 +58,25 @@ class Licence:
         if self.id not in LICENCES:
             alike = ", ".join(known for known in sorted(LICENCES) if known.startswith(self.id.lower()[:2]))
             raise ValueError(
-                f"the Hub knows no licence {self.id!r}; it knows {alike or 'apache-2.0 and others'}. Any other "
-                "licence is other, with a name and a link"
+                f"the Hub knows no licence {self.id!r}; it knows {alike or 'apache-2.0 and others'}. For any other "
+                "licence give other, with a name and a link"
             )
         if bool(self.name and self.link) != (self.id == "other") or bool(self.name) != bool(self.link):
-            raise ValueError("licence other needs a name and a link, and no other licence takes them")
+            raise ValueError("licence other needs both a name and a link; no other licence takes them")
 
     def __str__(self) -> str:
-        """As the text of a card shows it."""
+        """For the text of a card."""
         return f"[{self.name}]({self.link})" if self.name else self.id
 
     def metadata(self) -> dict[str, str]:
-        """As the metadata of a card hold it."""
+        """For the metadata of a card."""
         entries = {"license": self.id, "license_name": self.name, "license_link": self.link}
         return {name: value for name, value in entries.items() if value}
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A part of a model that others have made: `part` in words; its Hub id, commit, hash and licence where known."""
+    """Weights that others made: the `part` of the model; their Hub id, commit, hash and licence, `None` if unknown."""
 
     part: str
     source: str | None = None
@@ -90,25 +89,27 @@ class Origin:
 
 
 def licence_of(source: str | None) -> str | None:
-    """Of published weights, by their Hub id; `None` if it is not known here."""
+    """The licence of published weights by their Hub id, or `None` if it is not in `OF_WEIGHTS`."""
     return next((licence for prefix, licence in OF_WEIGHTS.items() if (source or "").startswith(prefix)), None)
 
 
 def check_licence(licence: Licence | str | None, origins: Sequence[Origin] = ()) -> Licence:
-    """The licence, if a model with parts of these origins can be published under it; else `ValueError`.
+    """Return the licence if a model with weights of these origins may be published under it.
 
     Args:
-        licence: one that needs no name and link may be given by its id.
-        origins: of its parts.
+        licence: a [`Licence`], or its id.
+        origins: where the weights of the model come from.
+
+    Raises `ValueError` if there is no licence, or if it permits commercial use of non-commercial weights.
     """
     if not licence:
-        raise ValueError(f"a licence is required, one that the Hub knows; {binding(origins)}")
+        raise ValueError(f"a licence is required: give the id of a licence of the Hub, {binding(origins)}")
     licence = licence if isinstance(licence, Licence) else Licence(licence)
     bound = [origin for origin in origins if is_non_commercial(origin.licence)]
     if bound and not (is_non_commercial(licence.id) or licence.id == "other"):
         raise ValueError(
             f"the {bound[0]} is under {bound[0].licence}, which forbids commercial use, so the model cannot be under "
-            f"{licence.id}; give {bound[0].licence}"
+            f"{licence.id}: use {bound[0].licence}"
         )
     return licence
 
@@ -118,13 +119,13 @@ def is_non_commercial(licence: str | None) -> bool:
 
 
 def binding(origins: Sequence[Origin]) -> str:
-    """What the origins ask of a licence, in words."""
+    """The licence that the origins suggest, in words."""
     bound = [origin for origin in origins if is_non_commercial(origin.licence)]
-    return f"{bound[0].licence}, as the {bound[0]} has it" if bound else "apache-2.0 for instance"
+    return f"such as {bound[0].licence}, the licence of the {bound[0]}" if bound else "such as apache-2.0"
 
 
 def origins(config: "PreTrainedConfig", facts: "ModelFacts", records: "Records") -> list[Origin]:
-    """Whose weights are in the model, or have to be fetched for it."""
+    """Where the weights of a model come from, with those that loading has to download."""
     found = []
     start = (records.training or {}).get("starting_point")
     if start:
@@ -139,5 +140,5 @@ def origins(config: "PreTrainedConfig", facts: "ModelFacts", records: "Records")
             source = about.source if is_hub_id(about.source) else None
             found.append(Origin(part, source, about.revision, about.sha256, licence_of(source)))
         elif records.conversion:
-            found.append(Origin(f"{part} as in the paper", licence=family_of(config).parts[expert].licence))
+            found.append(Origin(f"{part} (as in the paper)", licence=family_of(config).parts[expert].licence))
     return found

@@ -1,7 +1,4 @@
-"""What papers report of their released models, and how near our copies come to those.
-
-Nothing here was measured with holovid, but for how near.
-"""
+"""Published results of released models, and how closely holovid's models agree with the released code."""
 
 from transformers import PreTrainedConfig
 
@@ -9,13 +6,12 @@ from holovid.facts import ModelFacts
 from holovid.families.family import Reported, variant_of
 
 PARITY_COMMAND = "python -m pytest tests/conversion/test_parity.py"
-# What no logit of ours differs by from what the released code computed, in tiny models of each kind, as a share of the
-# largest logit. `PARITY_COMMAND` compares them.
+# the largest difference of a logit from the released code's, relative to the largest logit; `PARITY_COMMAND` checks it
 PARITY_BOUND = "1e-5"
 
 
 def reported(facts: ModelFacts, config: PreTrainedConfig) -> list[Reported]:
-    """What the papers report of models of this family, size, number of classes and frames."""
+    """Published results of models with this variant, size, number of classes and number of frames."""
     return [
         figure
         for figure in variant_of(config).reported

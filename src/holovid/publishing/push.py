@@ -1,10 +1,10 @@
-"""Publishing a model on the Hub: put together in a folder, checked there, uploaded in one commit.
+"""Publishing a model on the Hub: collect the files in a folder, check them, upload them in one commit.
 
     publish("cast-on-my-clips", "me/cast-on-my-clips", licence="apache-2.0")
 
-What goes is written afresh by `save_pretrained` (weights, configurations, source) or allowed by name (`TAKEN_ALONG`);
-anything else in a folder, such as checkpoints and optimizer states, stays where it is. The check is what a stranger
-would do: load the folder in a process that has no holovid, and compare what comes out with the model in this one.
+`save_pretrained` writes weights, configurations and source anew; other files are published only if their names are in
+`TAKEN_ALONG`, so that checkpoints and optimizer states stay behind. The check loads the folder in a process without
+holovid and compares its outputs with those of the model here.
 """
 
 import copy
@@ -45,7 +45,7 @@ from holovid.records import CONVERSION, EVALUATIONS, TRAINING, evaluation_pictur
 from holovid.saving import CARD, card_metadata, complete_card
 from holovid.travelling import is_ours
 
-# Written afresh; what a repository has of the first two kinds and a new publication has not would be loaded with it.
+# written anew; old weights and settings in the repository are deleted, since loading would mix them with the new ones
 WEIGHTS, SETTINGS, SOURCE = "weights", "settings", "source code"
 WRITTEN = {
     "*.safetensors": WEIGHTS,
@@ -73,7 +73,7 @@ RUNS_ON_CPU = ("eager", "sdpa")
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """`path` in the repository, `size` in bytes, and what it is in a word or two."""
+    """`path` in the repository, `size` in bytes, and the `kind` of file in words."""
 
     path: str
     size: int
@@ -82,17 +82,17 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published, or would be.
+    """What was published, or would be in a dry run.
 
     Args:
         repo_id: "user/name".
-        licence: of the card.
-        files: all that goes.
-        left_out: files and folders beside the model that do not.
+        licence: id of the licence.
+        files: published files.
+        left_out: files and folders beside the model that are not published.
         card: "generated" or "by hand".
-        max_difference: between outputs of the model here and where holovid is absent; 0 is equal to the last bit.
+        max_difference: largest difference between the outputs with and without holovid; 0 means bitwise equal.
         url, commit, private: of the repository afterwards; `None` if nothing was uploaded.
-        changed: `False` when the repository had all of it already: then there is no new commit.
+        changed: `False` if the repository already had all files, so that there is no new commit.
     """
 
     repo_id: str
@@ -107,17 +107,16 @@ class Publication:
     changed: bool = False
 
     def lines(self) -> list[str]:
-        """What there is to say beside the files, in sentences."""
-        said = [f"Left out: {', '.join(self.left_out)}."] if self.left_out else []
-        said.append(
-            f"The card was {'written by hand' if self.card == 'by hand' else 'made'}; licence: {self.licence}."
-        )
-        same = "the same" if self.max_difference == 0 else f"the same up to {self.max_difference:.1g}"
-        said.append(f"Loads without holovid, and computes {same}.")
+        """A report in sentences, without the files."""
+        said = [f"Not published: {', '.join(self.left_out)}."] if self.left_out else []
+        card = "written by hand, kept" if self.card == "by hand" else "generated"
+        said.append(f"Model card: {card}. Licence: {self.licence}.")
+        same = "identical" if self.max_difference == 0 else f"equal up to {self.max_difference:.1g}"
+        said.append(f"Loads without holovid; outputs are {same}.")
         if self.url is None:
-            return [*said, "Nothing was uploaded."]
+            return [*said, "Dry run: nothing was uploaded."]
         where = f"{self.url} ({'private' if self.private else 'public'})"
-        return [*said, f"Published: {where}." if self.changed else f"There is nothing new: {where} has it all."]
+        return [*said, f"Published: {where}." if self.changed else f"Nothing to upload: {where} is up to date."]
 
 
 def publish(
@@ -135,27 +134,26 @@ def publish(
     experts: Mapping[str, Any] | None = None,
     include: Sequence[str] = (),
 ) -> Publication:
-    """Upload a model of holovid with its processor, source, card and evaluations, so that it loads anywhere.
+    """Upload a model of holovid with its processor, source, card and evaluations, so that it loads without holovid.
 
     Args:
-        model: folder that it was saved to, or the model itself.
-        repo_id: "user/name"; made if it is not there.
-        licence: one that the Hub knows, by its id such as "apache-2.0"; one of your own as
-            `Licence("other", name, link)`.
-        processor: what feeds the model. Default: the one in the folder.
-        private: a new repository is private unless this is `False`; of one that is there it must be true.
-        dry_run: put together and check, ask nothing of the Hub.
-        message: of the commit.
-        token: of the Hub. Default: that of `hf auth login`.
-        max_shard_size: of one file of weights.
-        adapters_only: write only what was trained beside the experts. Default: as the model was saved.
-        experts: where the experts are of weights that come without, by name: folders, Hub ids or models. Default:
-            the Hub, or what is left of it in the cache.
-        include: further files of the folder, as patterns: nothing outside of it, through links neither.
+        model: folder of a saved model, or the model itself.
+        repo_id: "user/name"; created if it does not exist.
+        licence: the Hub's id of a licence, such as "apache-2.0"; for any other licence `Licence("other", name, link)`.
+        processor: the model's processor. Default: the one in the folder.
+        private: whether a new repository is private; default: yes. For an existing one it must agree with the Hub.
+        dry_run: collect and check the files, do not contact the Hub.
+        message: commit message.
+        token: token of the Hub. Default: that of `hf auth login`.
+        max_shard_size: largest size of a file of weights.
+        adapters_only: leave the experts' weights out. Default: as the model was saved.
+        experts: where to take the experts of a model that was saved without them, by name: folders, Hub ids or models.
+            Default: the Hub, or its cache.
+        include: patterns of further files in the folder. Files outside, also through links, are refused.
 
-    A card that was written by hand, in the folder or else in the repository, stays; what its metadata lacks is added.
-    Raises `ValueError` for whatever must not or cannot be published, and `OSError` when the upload fails; the
-    repository then is as it was.
+    A card written by hand, in the folder or else in the repository, is kept; missing metadata are added to it.
+    Raises `ValueError` for what must not or cannot be published, and `OSError` if the upload fails; the repository is
+    then unchanged.
     """
     check_repo_id(repo_id)
     licence = check_licence(licence)
@@ -174,7 +172,7 @@ def publish(
         for path in folder.glob("*.json"):
             forget_places(path)
         left_out = () if source is None else take_along(source, folder, include)
-        check_leaks(folder, repo_id)  # in files as the user knows them, and below in what comes of them
+        check_leaks(folder, repo_id)  # before the card is made, so that messages name the user's own files
         card = keep_or_make_card(folder, repo_id, repository, licence)
         files = list_files(folder)
         check_leaks(folder, repo_id)
@@ -200,20 +198,20 @@ def check_repo_id(repo_id: str) -> None:
     except HFValidationError as error:
         raise ValueError(str(error).splitlines()[0]) from error
     if repo_id.count("/") != 1:
-        raise ValueError(f"name the repository as user/name, got {repo_id!r}")
+        raise ValueError(f"the repository must be named user/name, got {repo_id!r}")
 
 
 def load_to_publish(source: Path, processor: Any, experts: Mapping[str, Any] | None) -> tuple[PreTrainedModel, Any]:
-    """Model and processor of a folder. Raises `ValueError` when it holds no model of ours, or no processor."""
+    """Model and processor of a folder. Raises `ValueError` if it holds no model of holovid."""
     if not (source / CONFIG_NAME).is_file():
-        merge = ": merge the adapters of PEFT first" if (source / ADAPTERS).is_file() else ""
-        raise ValueError(f"{source} holds no saved model, there is no {CONFIG_NAME}{merge}")
+        merge = "; merge the PEFT adapters into the model first" if (source / ADAPTERS).is_file() else ""
+        raise ValueError(f"{source} holds no saved model: it has no {CONFIG_NAME}{merge}")
     config = read_config(source)
     if not is_ours(type(config)):
         known = " and ".join(families())
-        raise ValueError(f"{source} holds a {config.model_type} model; holovid publishes its own: {known}")
+        raise ValueError(f"{source} holds a {config.model_type} model; holovid publishes only its own models: {known}")
     if experts and not config.experts:
-        raise ValueError(f"experts are of models that have some; an {config.model_type} model has none")
+        raise ValueError(f"experts can be given only for models with experts; {config.model_type} models have none")
     options: dict[str, Any] = {"experts": experts} if config.adapters_only else {}
     model = load_whole(class_of(config, str(source)), source, **options)
     if processor is None and any(source.glob("*processor_config.json")):
@@ -223,46 +221,46 @@ def load_to_publish(source: Path, processor: Any, experts: Mapping[str, Any] | N
 
 def check_publishable(model: Any, processor: Any) -> None:
     if not (isinstance(model, PreTrainedModel) and is_ours(type(model.config))):
-        raise ValueError(f"holovid publishes its own models, and {type(model).__name__} is not one")
+        raise ValueError(f"holovid publishes only its own models; {type(model).__name__} is not one of them")
     if not is_ours(type(processor)):
-        found = "there is none" if processor is None else f"got {type(processor).__name__}"
+        found = "found none" if processor is None else f"got a {type(processor).__name__}"
         raise ValueError(
-            f"a model is published with its processor, {found}: save it beside the model, such as "
-            "HolovidProcessor.for_model(model.config), or give it as processor"
+            f"a model is published with its processor of holovid, {found}: save one beside the model, such as "
+            "HolovidProcessor.for_model(model.config), or pass it as processor"
         )
 
 
 def lacks_experts(model: PreTrainedModel, adapters_only: bool | None) -> bool:
-    """Whether weights are to be published without the experts' own. Raises `ValueError` if nobody could add those."""
+    """Whether to publish the adapters only. Raises `ValueError` if users could then not download the experts."""
     config = model.config
     wanted = config.adapters_only if adapters_only is None else adapters_only
     if not wanted:
         return False
     if not config.experts:
-        raise ValueError(f"adapters_only is for models of experts; {type(model).__name__} has none")
+        raise ValueError(f"adapters_only is for models with experts; {type(model).__name__} has none")
     sources = {expert: recorded["source"] for expert, recorded in (config.expert_sources or {}).items()}
     homeless = [expert for expert, source in sources.items() if source is None or is_place(source)]
     if homeless:
         call = ", ".join(f"{expert}=..." for expert in homeless)
         raise ValueError(
-            f"nobody could fetch the {' and the '.join(homeless)} expert: say where it is on the Hub, "
+            f"users could not download the {' and the '.join(homeless)} expert: name its Hub id with "
             f"model.record_experts({call}), or publish all weights with adapters_only=False"
         )
     return True
 
 
 def take_along(source: Path, folder: Path, include: Sequence[str]) -> tuple[str, ...]:
-    """Copy what is allowed by name, and what the user names; return the names of what was left out."""
+    """Copy the files of `TAKEN_ALONG` and `include`; return the names of the others."""
     if outside := [pattern for pattern in include if leads_out(pattern)]:
-        raise ValueError(f"--include {outside[0]}: name files of {source} by patterns without a root, ~, : and ..")
+        raise ValueError(f"--include {outside[0]}: patterns must stay in {source}, without a root, ~, : or ..")
     found: set[Path] = set()
     for pattern in (*TAKEN_ALONG, *evaluation_pictures(source), *include):
         files = [path for path in source.glob(pattern) if path.is_file()]
         if pattern in include and not files:
-            raise ValueError(f"--include {pattern}: {source} has no such file")
+            raise ValueError(f"--include {pattern}: {source} has no file that matches")
         if links := [path for path in files if not lies_in(path, source)]:
             name = links[0].relative_to(source).as_posix()
-            raise ValueError(f"{name} is or goes through a link out of {source}; copy the file there to publish it")
+            raise ValueError(f"{name} is behind a link that leads out of {source}: copy the file into the folder")
         found |= {*files}
     taken = sorted(path.relative_to(source).as_posix() for path in found if path.name != prediction_log.HEADER)
     for name in taken:
@@ -279,7 +277,7 @@ def take_along(source: Path, folder: Path, include: Sequence[str]) -> tuple[str,
 
 
 def lies_in(path: Path, folder: Path) -> bool:
-    """Whether a file is one of a folder, links followed; those of a snapshot in the Hub's cache are."""
+    """Whether a file, after following links, lies in a folder or belongs to it as a snapshot of the Hub's cache."""
     place, folder = path.resolve(), folder.resolve()
     return place.is_relative_to(folder) or (
         folder.parent.name == "snapshots" and place.parent == folder.parents[1] / "blobs"
@@ -287,7 +285,7 @@ def lies_in(path: Path, folder: Path) -> bool:
 
 
 def kind_of(path: str) -> str | None:
-    """What a file is by its name; `None` for what is not published by itself."""
+    """The kind of a file by its name; `None` for files that are published only on request."""
     for pattern, kind in (WRITTEN | TAKEN_ALONG).items():
         if fnmatch(path, pattern) and path.count("/") == pattern.count("/"):
             return kind
@@ -295,7 +293,7 @@ def kind_of(path: str) -> str | None:
 
 
 def other_kind(path: str) -> str:
-    """Of a file that goes because an evaluation or the user names it."""
+    """The kind of a file that an evaluation or the user names."""
     return "picture" if path.endswith(".png") else "included"
 
 
@@ -307,7 +305,7 @@ def list_files(folder: Path) -> tuple[PublishedFile, ...]:
 
 
 def keep_or_make_card(folder: Path, repo_id: str, repository: Repository | None, licence: Licence) -> str:
-    """Make the card, unless somebody has written one: then complete its metadata. Returns which of both."""
+    """Make the card, or complete the metadata of one written by hand. Returns "generated" or "by hand"."""
     path = folder / CARD
     written = path.read_text(encoding="utf-8") if path.is_file() else None
     where = CARD
@@ -322,13 +320,13 @@ def keep_or_make_card(folder: Path, repo_id: str, repository: Repository | None,
     try:
         made = cards.build_card(folder, licence=licence, repo_id=repo_id)
     except ValueError as error:
-        raise ValueError(f"no card can be made: {str(error).replace(str(folder), 'the folder')}") from error
+        raise ValueError(f"the model card cannot be made: {str(error).replace(str(folder), 'the folder')}") from error
     path.write_text(str(made), encoding="utf-8")
     return "generated"
 
 
 def somebody_wrote(text: str) -> bool:
-    """Whether somebody has written or changed a card; holovid, Trainer and `push_to_hub` say which ones are theirs."""
+    """Whether a card was written or changed by hand. Cards of holovid, Trainer and `push_to_hub` carry marks."""
     if not cards.is_by_hand(text) or AUTOGENERATED_TRAINER_COMMENT.strip() in text:
         return False
     try:
@@ -340,38 +338,38 @@ def somebody_wrote(text: str) -> bool:
 
 
 def check_card(text: str, licence: Licence, where: str) -> None:
-    """Raise `ValueError` when a card is not readable, or names another licence."""
+    """Raise `ValueError` if a card cannot be read or names another licence."""
     try:
         stated = ModelCard(text).data.get("license")
     except (ValueError, YAMLError) as error:
         raise ValueError(f"the metadata of {where} cannot be read: {' '.join(str(error).split())}") from error
     if stated not in (None, licence.id):
-        raise ValueError(f"{where} says license: {stated}, and the licence given is {licence.id}")
+        raise ValueError(f"{where} says license: {stated}, but the licence given is {licence.id}: change one of them")
 
 
 def check_sizes(files: Sequence[PublishedFile]) -> None:
     """Raise `ValueError` for files that are too large."""
     if large := [file.path for file in files if file.size > MAX_FILE_SIZE]:
         limit = f"{MAX_FILE_SIZE // 10**9} GB"
-        raise ValueError(f"{', '.join(large)}: the Hub takes files of up to {limit}; lower max_shard_size")
+        raise ValueError(f"{', '.join(large)}: the Hub accepts files of up to {limit}; lower max_shard_size")
 
 
 def check_leaks(folder: Path, repo_id: str) -> None:
-    """Raise `ValueError` for what must not leave this machine."""
+    """Raise `ValueError` if files contain secrets, local paths or the user's name."""
     if leaks := find_leaks(folder, repo_id):
         more = f"; and {len(leaks) - 5} more" if len(leaks) > 5 else ""
-        raise ValueError(f"this should not be published: {'; '.join(leaks[:5])}{more}")
+        raise ValueError(f"files contain what should not be published: {'; '.join(leaks[:5])}{more}")
 
 
 def check_as_stranger(
     folder: Path, model: PreTrainedModel, processor: Any, experts: Mapping[str, Any] | None = None
 ) -> float:
-    """Load a folder where holovid is absent and compare what comes out of a clip; returns the largest difference.
+    """Load a folder in a process without holovid and return the largest difference of the outputs for a clip.
 
     Args:
-        experts: for a folder without them, where it is not to take them from the Hub's cache.
+        experts: where to take the experts of a folder without them. Default: the Hub's cache.
 
-    Raises `ValueError` when it does not load, or differs by more than rounding.
+    Raises `ValueError` if the folder does not load, or if outputs differ by more than rounding.
     """
     model = on_cpu(model)
     clip = stranger.random_clip(processor)
@@ -389,17 +387,19 @@ def check_as_stranger(
         run_as_stranger(request, work)
         got = load_file(places["outputs"])
     if want.keys() != got.keys() or any(want[name].shape != got[name].shape for name in want):
-        raise ValueError(f"without holovid, the model gives {sorted(got)} of other shapes than {sorted(want)} here")
+        raise ValueError(
+            f"without holovid, the outputs {sorted(got)} have other names or shapes than with it: {sorted(want)}"
+        )
     differences = {name: (want[name].double() - got[name].double()).abs().max().item() for name in want}
     for name, difference in differences.items():
         rounding = 100 * torch.finfo(want[name].dtype).eps * max(1.0, want[name].abs().max().item())
         if not difference <= rounding:  # NaN is not
-            raise ValueError(f"without holovid, {name} of the same clip differ by {difference:g}")
+            raise ValueError(f"without holovid, {name} of the same clip differs by {difference:g}")
     return max(differences.values())
 
 
 def expert_folders(experts: Mapping[str, Any], work: str) -> dict[str, str]:
-    """Names of folders for another process; models are saved to some."""
+    """Folders or Hub ids of the experts for another process; models are saved into `work`."""
     folders = {}
     for name, expert in experts.items():
         if isinstance(expert, PreTrainedModel):
@@ -411,7 +411,7 @@ def expert_folders(experts: Mapping[str, Any], work: str) -> dict[str, str]:
 
 
 def on_cpu(model: PreTrainedModel) -> PreTrainedModel:
-    """The model, or a copy that runs where a stranger's will: on the CPU."""
+    """The model, or a copy of it, on the CPU, where the check runs."""
     if model.device.type == "cpu" and model.config._attn_implementation in RUNS_ON_CPU:
         return model
     model = copy.deepcopy(model).cpu()
@@ -432,17 +432,17 @@ def all_evaluating(model: PreTrainedModel) -> Iterator[None]:
 
 
 def run_as_stranger(request: Mapping[str, Any], work: str) -> None:
-    """Run `stranger.py` in a process of its own: offline, on the CPU, with nothing of this project to import."""
+    """Run `stranger.py` in another process: offline, on the CPU, without holovid."""
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
-        "HF_MODULES_CACHE": os.path.join(work, "modules"),  # the code of the folder, and not of an earlier one
+        "HF_MODULES_CACHE": os.path.join(work, "modules"),  # else the code of an earlier check could be loaded
         "CUDA_VISIBLE_DEVICES": "",
     }
-    # -P: the folder of the script, holovid's own, is no place to import from
+    # -P: do not import from the script's folder, which is holovid's
     command = [sys.executable, "-P", stranger.__file__, json.dumps(request)]
     done = subprocess.run(command, env=environment, cwd=work, capture_output=True, text=True)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         reason = lines[-1] if done.returncode > 0 and lines else f"the process ended with {done.returncode}"
-        raise ValueError(f"what would be published does not load without holovid: {reason}")
+        raise ValueError(f"the files to publish do not load without holovid: {reason}")

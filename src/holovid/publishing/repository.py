@@ -1,4 +1,4 @@
-"""A model repository on the Hub as `publishing` finds it, and the one commit that it makes of it."""
+"""A model repository on the Hub: looked up before publishing, then changed in one commit."""
 
 import tempfile
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from holovid.saving import CARD
 
 @dataclass
 class Repository:
-    """`head` is the commit that it stands at, `None` before it is made; `files` and `card` are those of it."""
+    """`head` is the newest commit, `None` for a repository that does not exist yet; `files` and `card` are its own."""
 
     api: HfApi
     repo_id: str
@@ -24,13 +24,13 @@ class Repository:
 
     @classmethod
     def find(cls, repo_id: str, token: str | None, private: bool | None) -> "Repository":
-        """Look a repository up; nothing is made yet.
+        """Look a repository up, without creating it.
 
-        Raises `ValueError` without a token, and when the repository is there and not as `private` says; `OSError` when
-        the Hub cannot be reached, or does not know the token.
+        Raises `ValueError` without a token, and if an existing repository is not as `private` says; `OSError` if the
+        Hub cannot be reached or does not accept the token.
         """
         if not (token or get_token()):
-            raise ValueError("the Hub asks who is publishing: run `hf auth login`, or set HF_TOKEN")
+            raise ValueError("publishing needs a token of the Hub: run `hf auth login`, or set HF_TOKEN")
         api = HfApi(token=token)
         try:
             info = model_info(api, repo_id)
@@ -41,7 +41,10 @@ class Repository:
             return cls(api, repo_id, private is not False)
         if private is not None and bool(info.private) != private:
             is_now, wanted = ("private", "public") if info.private else ("public", "private")
-            raise ValueError(f"{repo_id} is {is_now}; make it {wanted} in its settings, or publish without saying so")
+            raise ValueError(
+                f"{repo_id} is {is_now}: make it {wanted} in its settings on the Hub, or leave out the option "
+                f"--{wanted}"
+            )
         return cls(api, repo_id, bool(info.private), info.sha, file_names(info), card)
 
     @property
@@ -49,10 +52,10 @@ class Repository:
         return f"{self.api.endpoint}/{self.repo_id}"
 
     def upload(self, folder: Path, files: Sequence[str], stale: Sequence[str], message: str) -> str:
-        """Commit `files` of `folder`, and the deletion of what is `stale` and not among them; all of it or nothing.
+        """In one commit, upload `files` of `folder` and delete `stale` files that are not among them.
 
-        Returns the commit, which is `head` if there is nothing to change. Raises `OSError` when the Hub refuses or
-        cannot be reached, or when somebody else has committed since `find`.
+        Returns the commit, which is `head` if nothing changes. Raises `OSError` if the Hub refuses or cannot be
+        reached, or if somebody else has committed since `find`; the repository is then unchanged.
         """
         try:
             if self.head is None:
@@ -62,17 +65,17 @@ class Repository:
                 *(CommitOperationDelete(path_in_repo=name) for name in sorted(set(stale) - set(files))),
             ]
             commit = self.api.create_commit(self.repo_id, operations, commit_message=message, parent_commit=self.head)
-        except Exception as error:  # of several libraries, by how the bytes travelled
-            raise ConnectionError(f"nothing was published in {self.repo_id}, run it again: {reason(error)}") from error
+        except Exception as error:  # the kind depends on the library that carries the bytes
+            raise ConnectionError(f"nothing was published in {self.repo_id}, try again: {reason(error)}") from error
         return commit.oid
 
 
 def model_info(api: HfApi, repo_id: str) -> ModelInfo | None:
-    """`None` when there is no such repository, for the owner of a valid token."""
+    """Information about a repository, `None` if it does not exist. The token must be valid."""
     try:
         return api.model_info(repo_id)
     except RepositoryNotFoundError:
-        api.whoami()  # to somebody unknown, the Hub does not show private ones either
+        api.whoami()  # raises for an invalid token, to which the Hub hides private repositories too
         return None
 
 
@@ -89,7 +92,7 @@ def read_card(api: HfApi, info: ModelInfo) -> str | None:
 
 
 def reason(error: BaseException) -> str:
-    """What the Hub says, or else what happened first, in a line."""
+    """The Hub's message, or else the first cause, in a line."""
     while not getattr(error, "server_message", None) and error.__cause__ is not None:
         error = error.__cause__
     said = getattr(error, "server_message", None) or str(error).strip() or type(error).__name__

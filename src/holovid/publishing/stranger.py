@@ -1,11 +1,11 @@
-"""What a published folder does for somebody who has transformers and not holovid; `publishing` asks before uploading.
+"""Load a saved folder as somebody would who has transformers but not holovid; `publishing` runs this before uploading.
 
-Run as a script in a process of its own, where holovid cannot be imported:
+As a script, in a process where holovid cannot be imported:
 
     python -P stranger.py '{"folder": ..., "clip": ..., "outputs": ..., "threads": 1, "attention": "sdpa"}'
 
-loads the model and the processor of `folder` through Auto classes, gives them `clip` (safetensors: `frames`,
-`waveform`) and writes what comes out to `outputs` (safetensors). What goes wrong is the last line on stderr.
+loads the model and the processor of `folder` through Auto classes, runs them on `clip` (safetensors: `frames`,
+`waveform`) and writes the outputs to `outputs` (safetensors). The last line on stderr says what went wrong.
 """
 
 import json
@@ -21,7 +21,7 @@ from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
 
 class Absent:
-    """Import finder: there is no package holovid, wherever it is installed."""
+    """Import finder that hides the package holovid."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
@@ -30,7 +30,7 @@ class Absent:
 
 
 def random_clip(processor: Any) -> dict[str, Tensor]:
-    """Always the same noise: frames (T, C, H, W) uint8 and, if the processor hears, two seconds of a waveform."""
+    """The same noise each time: frames (T, C, H, W) uint8 and, for models with audio, two seconds of a waveform."""
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (processor_of_videos(processor).num_frames + 3, 3, 96, 128), generator=generator)
     clip = {"frames": frames.to(torch.uint8)}
@@ -45,7 +45,7 @@ def processor_of_videos(processor: Any) -> Any:
 
 @torch.no_grad()
 def outputs_of(model: PreTrainedModel, processor: Any, clip: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Name -> output of the model, `logits` for instance, for a clip that the processor prepares: one view of it."""
+    """Name -> output of the model, such as `logits`, for one view of a clip that the processor prepares."""
     sound = {}
     if "waveform" in clip:
         sound = {"audio": [clip["waveform"].numpy()], "sampling_rate": processor.feature_extractor.sampling_rate}
@@ -56,25 +56,25 @@ def outputs_of(model: PreTrainedModel, processor: Any, clip: dict[str, Tensor]) 
 
 
 def load_as_stranger(folder: str, **options: Any) -> PreTrainedModel:
-    """The model of a folder by the code in it. Raises `ValueError` if that is not where its class comes from."""
+    """Load a model by the code in its folder. Raises `ValueError` if its class comes from elsewhere."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=True)
     architecture = config.architectures[0]
-    # The configuration is given, as one of its fields is called like an option of loading: experts.
+    # passed as an object, since one of its fields has the name of an option of loading: experts
     options |= {"config": config, "trust_remote_code": True}
     base, loading = AutoModel.from_pretrained(folder, output_loading_info=True, **options)
     if loading["missing_keys"]:
-        raise ValueError(f"AutoModel misses {', '.join(sorted(loading['missing_keys']))}")
+        raise ValueError(f"AutoModel finds no weights for {', '.join(sorted(loading['missing_keys']))}")
     if type(base).__name__ == architecture:
         model = base
     else:
         if auto_class := auto_class_of(config, architecture):
             cls = getattr(transformers, auto_class)
-        else:  # belongs to no task of transformers, like a model of verbs and nouns
+        else:  # no Auto class fits, for example a model of verbs and nouns
             module = config.auto_map["AutoModel"].rpartition(".")[0]
             cls = get_class_from_dynamic_module(f"{module}.{architecture}", folder)
         model, loading = cls.from_pretrained(folder, output_loading_info=True, **options)
     if loading["missing_keys"]:
-        raise ValueError(f"{architecture} misses {', '.join(sorted(loading['missing_keys']))}")
+        raise ValueError(f"{architecture} finds no weights for {', '.join(sorted(loading['missing_keys']))}")
     if not type(model).__module__.startswith("transformers_modules."):
         raise ValueError(f"{architecture} comes from {type(model).__module__}, not from the folder")
     return model.eval()
@@ -88,7 +88,7 @@ def auto_class_of(config: PreTrainedConfig, architecture: str) -> str | None:
 
 
 def main(request: dict[str, Any]) -> None:
-    torch.set_num_threads(request["threads"])  # sums depend on how they are split
+    torch.set_num_threads(request["threads"])  # the rounding of sums depends on it
     model = load_as_stranger(request["folder"], attn_implementation=request["attention"], **request["options"])
     processor = AutoProcessor.from_pretrained(request["folder"], trust_remote_code=True)
     save_file(outputs_of(model, processor, load_file(request["clip"])), request["outputs"])

@@ -1,4 +1,4 @@
-"""What a model card is about."""
+"""All that the text of a model card is made from."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from holovid.records import Records
 class Subject:
     """
     Args:
-        name: what the model is loaded by.
-        config, facts, records: of its folder.
-        origins: whose weights it is made of.
-        licence: of the card.
-        snippets: what a reader pastes.
-        picture: name of the file in the folder that shows an answer; `None` if there is none.
+        name: Hub id or folder that the model is loaded from.
+        config, facts, records: read from its folder.
+        origins: where its weights come from.
+        licence: licence of the weights.
+        snippets: code to show.
+        picture: file in the folder that shows a prediction, or `None`.
     """
 
     name: str
