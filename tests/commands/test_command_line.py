@@ -198,9 +198,7 @@ def test_a_fault_of_ours_is_one_sentence_too(places, monkeypatch):
 
     monkeypatch.setattr(holovid.loading, "load_classifier", fail)
     result = run("classify {model} {clip}", places)
-    assert result.exit_code == 2 and result.stderr.startswith(
-        "holovid: LookupError: no such thing; this is a bug of"
-    )
+    assert result.exit_code == 2 and result.stderr.startswith("holovid: LookupError: no such thing; this is a bug of")
     assert result.stderr.count("\n") == 1
     monkeypatch.setenv("HOLOVID_TRACEBACK", "1")
     assert "Traceback" in run("classify {model} {clip}", places).stderr

@@ -117,7 +117,10 @@ def test_records_of_other_packages_are_checked(monkeypatch):
     ("stub", "message"),
     [
         (None, r"listless has no __init__\.pyi, which lists the classes of its family"),
-        ("from .modeling_other import OtherModel as OtherModel\n", "must list a ...Config class from configuration_other"),
+        (
+            "from .modeling_other import OtherModel as OtherModel\n",
+            "must list a ...Config class from configuration_other",
+        ),
     ],
 )
 def test_a_package_that_does_not_list_its_classes(tmp_path, monkeypatch, stub, message):

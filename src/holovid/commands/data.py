@@ -21,9 +21,9 @@ class Rendering:
 
     train: Annotated[int, typer.Option(min=0, help="Number of training clips.")] = 960
     val: Annotated[int, typer.Option(min=0, help="Number of validation clips.")] = 320
-    shapes: Annotated[
-        str, typer.Option(help="Comma-separated, from disc, square, triangle, star, ring, bar.")
-    ] = "disc,triangle"
+    shapes: Annotated[str, typer.Option(help="Comma-separated, from disc, square, triangle, star, ring, bar.")] = (
+        "disc,triangle"
+    )
     motions: Annotated[
         str, typer.Option(help="Comma-separated, from right, left, down, up, grow, shrink, appear, vanish.")
     ] = "right,left"
@@ -41,9 +41,7 @@ class Rendering:
     seed: Annotated[int, typer.Option(min=0, help="Random seed: the same seed gives the same clips.")] = 0
     events: Annotated[
         bool,
-        typer.Option(
-            "--events", help="Clips of events: a table says where and when each one is visible and audible."
-        ),
+        typer.Option("--events", help="Clips of events: a table says where and when each one is visible and audible."),
     ] = False
     pictures: Annotated[
         Path | None,

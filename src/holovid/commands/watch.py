@@ -26,9 +26,7 @@ def watch(
     ] = None,
     window: Annotated[
         float | None,
-        typer.Option(
-            help="Seconds of video per prediction. Default: 2, or single frames for a streaming model."
-        ),
+        typer.Option(help="Seconds of video per prediction. Default: 2, or single frames for a streaming model."),
     ] = None,
     top_k: TopK = 3,
     output: Annotated[Path | None, typer.Option(help="Also write the video with its labels to this file (.mp4).")] = (
@@ -42,9 +40,7 @@ def watch(
     allow_playlists: Annotated[
         bool, typer.Option("--allow-playlists", help="Allow playlists, which make FFmpeg open other files and URLs.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print every prediction, one JSON object per line.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every prediction, one JSON object per line.")] = False,
 ) -> None:
     """Predict the labels of a live video, or what comes next in it, until it ends or Ctrl-C is pressed.
 

@@ -64,9 +64,7 @@ def introduction(subject: Subject) -> str:
         f"{f' ({papers})' if papers else ''}. It has {config.num_hidden_layers} layers of width {config.hidden_size}."
     )
     named = "\n\n".join(filter(None, (class_list(task, config) for task in facts.tasks)))
-    picture = (
-        f"![Frames of a clip, and what the model predicted for it]({subject.picture})" if subject.picture else ""
-    )
+    picture = f"![Frames of a clip, and what the model predicted for it]({subject.picture})" if subject.picture else ""
     return "\n\n".join(part for part in (f"# {subject.name}", text, named, picture, conversion(subject)) if part)
 
 
