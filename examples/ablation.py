@@ -336,9 +336,9 @@ def same_settings(folder: Path, settings: Settings) -> None:
     """Results of other settings must not be mixed with ours."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp, wanted = folder / "settings.json", dataclasses.asdict(settings)
-    if stamp.is_file() and json.loads(stamp.read_text()) != wanted:
+    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf-8")) != wanted:
         raise SystemExit(f"{folder} holds results of other settings; name another --output")
-    stamp.write_text(json.dumps(wanted))
+    stamp.write_text(json.dumps(wanted), encoding="utf-8")
 
 
 def train_all(
@@ -370,7 +370,7 @@ def train_all(
     results: dict[int, dict[str, Results]] = {seed: {} for seed in args.seeds}
     seconds = 0.0
     for seed, (_, name) in product(args.seeds, models):
-        kept = json.loads(kept_in(args.output, seed, name).read_text())
+        kept = json.loads(kept_in(args.output, seed, name).read_text(encoding="utf-8"))
         results[seed] |= kept["results"]
         seconds += kept["seconds"]
     return results, seconds

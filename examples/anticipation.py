@@ -124,7 +124,7 @@ def render_world(folder: Path, films: dict[str, int], count: int, seed: int = 0)
                 (name, place * SECONDS, (place + 1) * SECONDS, ACTIONS[action]) for place, action in enumerate(actions)
             ]
         tables[split] = folder / f"{split}.csv"
-        with open(tables[split], "w", newline="") as file:
+        with open(tables[split], "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("path", "start", "end", "label"), *rows])
     return tables
 

@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         for (name, part), train, epochs in zip(PARTS.items(), args.train, args.epochs, strict=True):
             own = argparse.Namespace(**vars(args) | {"train": train, "epochs": epochs})
             results[name] = part.run(own, folder if name == "order" else folder / name)
-        (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+        (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
     console.rule("Result")
     reached = [compare(part.TITLE, results[name], part.GOALS) for name, part in PARTS.items()]

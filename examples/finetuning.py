@@ -78,8 +78,8 @@ def render(args: argparse.Namespace) -> tuple[Path, Path]:
 def first_clips(folder: Path, split: str, count: int | None = None) -> Path:
     """A table of the first clips of a split, which has as many of each class; by default of all."""
     table = folder.parent / f"{split}-{count or 'all'}.csv"
-    rows = list(csv.DictReader((folder / split / "metadata.csv").read_text().splitlines()))[:count]
-    with new_file(table) as unfinished, open(unfinished, "w", newline="") as target:
+    rows = list(csv.DictReader((folder / split / "metadata.csv").read_text(encoding="utf-8").splitlines()))[:count]
+    with new_file(table) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as target:
         writer = csv.writer(target)
         writer.writerow(("path", "label"))
         writer.writerows(((folder / split / row["file_name"]).absolute(), row["label"]) for row in rows)
@@ -97,7 +97,7 @@ def train_once(output: Path, *arguments: str) -> dict[str, float]:
         trainer.train()
         trainer.save_model()
         trainer.save_metrics("eval", trainer.evaluate() | {"eval_seconds": time.monotonic() - started})
-    return json.loads((output / RESULTS).read_text())
+    return json.loads((output / RESULTS).read_text(encoding="utf-8"))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -78,7 +78,7 @@ def render_films(folder: Path, split: str, count: int, seconds: float, seed: int
     """The films of a split and their table."""
     table = folder / f"{split}.csv"
     folder.mkdir(parents=True, exist_ok=True)
-    with open(table, "w", newline="") as file:
+    with open(table, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(("path", "start", "end", "label"))
         for number in track(range(count), f"Rendering films to {split}"):

@@ -226,10 +226,10 @@ def main(argv: list[str] | None = None) -> int:
             f"processor time; torch {torch.__version__}, seed {args.seed}."
         )
         text = "\n".join([*markdown(found), "", told, ""])
-        (folder / "results.md").write_text(text)
+        (folder / "results.md").write_text(text, encoding="utf-8")
         shutil.rmtree(folder / "training", ignore_errors=True)
     if args.table is not None:
-        args.table.write_text(text)
+        args.table.write_text(text, encoding="utf-8")
     print(text)
     failed = missed(found)
     console.print(f"Missed: {'; '.join(failed)}." if failed else "All goals are reached.")

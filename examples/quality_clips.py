@@ -165,7 +165,7 @@ def render(folder: Path, clips: int, seed: int, split: int, videos: Sequence[Arr
 
         with ThreadPoolExecutor(2) as pool:
             rows = list(pool.map(write, range(clips)))
-        with open(unfinished / "scores.csv", "w", newline="") as file:
+        with open(unfinished / "scores.csv", "w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, COLUMNS)
             table.writeheader()
             table.writerows(rows)

@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> None:
     first = 0
     if loop.resume and saved is not None:
         accelerator.load_state(str(saved))
-        log = json.loads((saved / "log.json").read_text())
+        log = json.loads((saved / "log.json").read_text(encoding="utf-8"))
         first = log[-1]["epoch"]
     progress = tqdm(total=steps, initial=first * steps // epochs, disable=not accelerator.is_local_main_process)
     for epoch in range(first, epochs):
@@ -155,11 +155,11 @@ def main(arguments: list[str]) -> None:
     if accelerator.is_main_process:
         accelerator.unwrap_model(model).save_pretrained(output, state_dict=weights)
         parts.processor.save_pretrained(output)
-        (output / "log.json").write_text(json.dumps(log, indent=2))
+        (output / "log.json").write_text(json.dumps(log, indent=2), encoding="utf-8")
         last = {name: value for name, value in log[-1].items() if name.startswith("eval_")}
         results = {"epoch": float(epochs), "train_loss": log[-1]["loss"], **last}
         results |= {"train_broken_clips": len(parts.train.broken())}
-        (output / "all_results.json").write_text(json.dumps(results, indent=4, sort_keys=True))
+        (output / "all_results.json").write_text(json.dumps(results, indent=4, sort_keys=True), encoding="utf-8")
         record = training_record(
             run, parts, epochs=epochs, steps=steps, seed=loop.seed, total_batch_size=batch, learning_rate=rate,
             precision="fp32" if loop.mixed_precision == "no" else loop.mixed_precision,
@@ -200,7 +200,7 @@ def save_state(accelerator: "Accelerator", folder: Path, log: list[dict]) -> Non
     accelerator.save_state(str(unfinished))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        (unfinished / "log.json").write_text(json.dumps(log))
+        (unfinished / "log.json").write_text(json.dumps(log), encoding="utf-8")
         unfinished.rename(folder)
         if before is not None:
             shutil.rmtree(before)

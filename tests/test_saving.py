@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +89,7 @@ def test_a_save_that_breaks_off_leaves_no_mixture(tmp_path, monkeypatch, where):
         "pipeline",
     ],
 )
+@pytest.mark.linux
 def test_a_save_that_is_killed_leaves_no_mixture(tmp_path, what):
     command = [sys.executable, SUPPORT / "kill_while_saving.py", tmp_path, what]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
@@ -204,6 +204,8 @@ def test_an_evaluation_goes_on_after_a_kill(tmp_path, writer):
 
 
 def with_little_space() -> None:
+    import resource  # which Windows lacks
+
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))  # Python ignores the signal that comes with it
 
 
@@ -221,6 +223,7 @@ except OSError as error:
 
 @pytest.mark.integration
 @pytest.mark.slow
+@pytest.mark.linux
 def test_no_space_leaves_the_older_model(tmp_path):
     marked(0.25).save_pretrained(tmp_path / "model")
     command = [sys.executable, "-c", SAVES.format(tests=str(SUPPORT)), tmp_path / "model"]
@@ -232,6 +235,7 @@ def test_no_space_leaves_the_older_model(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["torch", "onnx"])
+@pytest.mark.linux
 def test_no_space_for_an_exported_file(tmp_path, format):
     marked(0.25).save_pretrained(tmp_path / "model")
     HolovidProcessor.for_model(marked(0.25).config).save_pretrained(tmp_path / "model")

@@ -86,7 +86,7 @@ def make_hearing(folder: Path) -> None:
 
 
 def make_converted(folder: Path) -> None:
-    case = json.loads((ROOT / "tests" / "golden" / "ca2st" / "cast_tiny_sharp.json").read_text())
+    case = json.loads((ROOT / "tests" / "golden" / "ca2st" / "cast_tiny_sharp.json").read_text(encoding="utf-8"))
     tensors = {}
     for name, shape in case["state_dict"].items():  # as the file says in words
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) & 0x7FFFFFFF)

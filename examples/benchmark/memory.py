@@ -33,7 +33,7 @@ class Peak:
         if self.device == "cuda":
             return (torch.cuda.max_memory_allocated() if most else torch.cuda.memory_allocated()) / MEBIBYTE
         field = "VmHWM:" if most else "VmRSS:"
-        lines = STATUS.read_text().splitlines()
+        lines = STATUS.read_text(encoding="utf-8").splitlines()
         return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
     def reset(self) -> None:
@@ -41,7 +41,7 @@ class Peak:
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         else:
-            RESET.write_text("5")
+            RESET.write_text("5", encoding="utf-8")
 
     def most(self) -> float:
         return self.held(most=True) - self.before

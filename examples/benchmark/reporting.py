@@ -62,7 +62,7 @@ def ask_alone(script: str, *options: str) -> dict[str, Any]:
 def cpu_flags(path: str | os.PathLike = "/proc/cpuinfo") -> set[str]:
     """What the CPU says it can; nothing where the system does not tell."""
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return set()
     return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())

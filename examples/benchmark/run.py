@@ -16,10 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import psutil
 from limit import NO_TIME
 from reporting import cores
 from targets import TARGETS
@@ -53,12 +55,22 @@ def ask(question: str, options: Sequence[str], threads: int, seconds: float) -> 
         try:
             printed, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            stop(process)
             return {"failed": NO_TIME}
     print(printed, flush=True)
     if process.returncode:
         return {"failed": f"failed, with status {process.returncode}"}
     return json.loads(printed.splitlines()[-1])
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a process and what it has started."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+        return
+    for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 def markdown(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
@@ -108,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--quick measures nothing worth keeping; name another --output")
 
     kept = args.output.with_suffix(".json")
-    answers: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if args.add else {}
+    answers: dict[str, dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8")) if args.add else {}
     start = time.monotonic()
     for question in args.questions:
         begin = time.monotonic()

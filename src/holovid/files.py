@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -159,6 +160,19 @@ def process_of(path: Path) -> int | None:
 def is_unfinished(name: str) -> bool:
     """Whether a name is that of an unfinished file or folder."""
     return name.endswith(UNFINISHED) or re.match(r"\.\d+-\w*\.", name) is not None
+
+
+def common_folder(folders: Sequence[str]) -> str | None:
+    """The folder that all of these lie in, `None` where there is none: no folders, or several drives."""
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:
+        return None
+
+
+def ignores_case() -> bool:
+    """Whether `a.mp4` and `A.mp4` are one file, as they usually are on macOS and Windows."""
+    return sys.platform in ("darwin", "win32")
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:

@@ -121,7 +121,7 @@ def write_source(saved: SavedWithSource, folder: str | os.PathLike) -> None:
     # processor there: complete the source of the model here.
     config = folder / CONFIG_NAME
     if not isinstance(saved, PreTrainedConfig) and config.is_file():
-        model_type = json.loads(config.read_text()).get("model_type")
+        model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
         if model_type in CONFIG_MAPPING and is_ours(CONFIG_MAPPING[model_type]):
             config_class = CONFIG_MAPPING[model_type]
             inside = inner_classes(config_class.from_pretrained(folder))

@@ -247,6 +247,7 @@ class Failing(Dataset):
         ("killed", "a worker process that reads clips was killed, often for lack of memory: use fewer workers, or 0"),
     ],
 )
+@pytest.mark.linux
 def test_what_became_of_a_worker(how, said):
     with pytest.raises(Exception) as raised:
         next(iter(DataLoader(Failing(how), num_workers=1)))
@@ -301,6 +302,7 @@ def test_names_of_the_hub_and_lists_are_left_to_those_who_know(tmp_path):
 
 @pytest.mark.integration
 @pytest.mark.slow
+@pytest.mark.linux
 def test_ctrl_c_is_one_line(places, tmp_path):
     command = [sys.executable, "-c", "from holovid.cli import main; main()", "data", "synth", str(tmp_path / "clips")]
     process = subprocess.Popen(

@@ -145,7 +145,9 @@ def test_augmentation_takes_frames_as_they_are_decoded(good):
     assert not muted["audio_mask"] and not muted["input_values"].any()
 
 
-@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "context", [pytest.param("fork", marks=pytest.mark.linux), pytest.param("spawn", marks=pytest.mark.slow)]
+)
 def test_randomness_depends_on_seed_epoch_and_clip_alone(good, context):
     def dataset(**options):
         return ClipDataset(good, processor(hears=True), augmentation=Brighten(), mixing=Swap(), **options)
@@ -242,7 +244,7 @@ def test_a_file_that_went_away(folder, tmp_path):
         dataset.read(0)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.linux)])
 def test_broken_clips_are_skipped_and_counted(bad, workers, caplog):
     dataset = ClipDataset(bad, processor(), on_broken="skip", mixing=Swap())
     context = {"multiprocessing_context": "fork"} if workers else {}

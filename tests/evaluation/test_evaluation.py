@@ -693,6 +693,7 @@ def test_two_processes_share_the_clips(seer, sight, rows, saved, folder, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.linux
 def test_killed_and_started_again(seer, sight, rows, saved, folder, tmp_path):
     output = tmp_path / "killed"
     command, environment = script(saved, folder, "--views", 3, "--crops", 3, "--batch-size", 1, "--output", output)

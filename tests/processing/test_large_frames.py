@@ -95,6 +95,7 @@ def test_frames_may_be_changed_as_they_come(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.linux
 def test_memory_is_that_of_the_result_and_one_frame(tmp_path):
     path = write_noise(tmp_path / "large.mkv", 4096, 4096, count=16)
     run = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
@@ -103,6 +104,7 @@ def test_memory_is_that_of_the_result_and_one_frame(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.linux
 def test_a_header_takes_no_memory(tmp_path):
     (tmp_path / "bomb.gif").write_bytes(gif_of_size(16000, 16000))
     run = subprocess.run(

@@ -204,6 +204,7 @@ def ports_that_are_bound() -> set[int]:
     return {int(line.split()[1].rpartition(":")[2], 16) for line in lines}
 
 
+@pytest.mark.linux
 def test_texts_open_nothing(tmp_path, server, monkeypatch):
     url, asked = server
     monkeypatch.chdir(tmp_path)
@@ -252,6 +253,7 @@ def test_a_playlist_behind_an_address_is_not_followed(tmp_path, server):
         "subfile,,start,0,end,9999,,://{clip}",
     ],
 )
+@pytest.mark.linux
 def test_names_with_a_meaning_to_ffmpeg_are_names_of_files(tmp_path, name):
     name = name.format(clip=write_clip(tmp_path / "clip.mp4"))
     with pytest.raises(FileNotFoundError):
@@ -419,6 +421,7 @@ def test_numbers_that_no_microphone_gives_are_silent(tmp_path):
     assert heard[[100, 200, 300, 400]].tolist() == [0, 0, 0, 0] and (heard == 0.25).sum() == 3996
 
 
+@pytest.mark.linux
 def test_files_that_cannot_be_read(tmp_path):
     path = write_clip(tmp_path / "clip.mp4")
     with open(path, "rb") as closed:

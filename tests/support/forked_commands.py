@@ -1,6 +1,7 @@
 """Commands as a shell runs them, each in a fork of one process that has imported what all of them import.
 
 Importing PyTorch, transformers and holovid takes longer than most commands of the documentation. Here it happens once.
+Elsewhere than on Linux, where processes cannot be forked or not after such imports, each command is a fresh process.
 What a fresh process does is tested where that is the question: tests/test_registration.py, tests/commands/test_cli.py.
 """
 
@@ -29,10 +30,14 @@ class Commands:
     ...     commands.run(["holovid", "info", "model"], cwd="/tmp").stdout
     """
 
+    forking = sys.platform == "linux"
+
     def __init__(self, **variables: str):
         self.environment = os.environ | {"PYTHONPATH": str(SUPPORT)} | variables
 
     def __enter__(self) -> "Commands":
+        if not self.forking:
+            return self
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from forked_commands import serve; serve()"],
             env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -40,6 +45,8 @@ class Commands:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if not self.forking:
+            return
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
@@ -49,6 +56,10 @@ class Commands:
         words = [str(word) for word in command]
         if words[0] not in FORKED:
             raise ValueError(f"only {' and '.join(FORKED)} are forked, got {words[0]!r}")
+        if not self.forking:
+            program = [sys.executable, *(["-m", "holovid.cli"] if words[0] == "holovid" else [])]
+            environment = {name: value for name, value in self.environment.items() if name != "PYTHONPATH"}
+            return subprocess.run([*program, *words[1:]], cwd=cwd, env=environment, capture_output=True, text=True)
         with tempfile.TemporaryDirectory() as folder:
             printed = [Path(folder, name) for name in ("out", "err")]
             self._process.stdin.write(json.dumps([words, os.fspath(cwd), *map(str, printed)]) + "\n")

@@ -72,6 +72,7 @@ def whole(arguments, forks, tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("moment", "at", "workers", "newest"), [("step", 5, 2, 5), ("saving", 4, 0, 3)], ids=["step", "saving"]
 )
+@pytest.mark.linux
 def test_killed_and_resumed(arguments, forks, whole, tmp_path, moment, at, workers, newest):
     killed = tmp_path / "killed"
     own = ["--disable_tqdm", "true", "--use_cpu", "true", "--dataloader_num_workers", workers, "--output_dir", killed]

@@ -239,6 +239,7 @@ assert "torch" not in sys.modules and "transformers" not in sys.modules
 
 
 @pytest.mark.slow
+@pytest.mark.linux
 def test_ctrl_c_in_training_says_how_to_go_on(tmp_path_factory, tmp_path):
     """Pressed while workers read clips: each process gets the signal, and one line is said."""
     clips = rendered(tmp_path_factory)

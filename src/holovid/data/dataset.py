@@ -210,7 +210,7 @@ class ClipDataset(torch.utils.data.Dataset):
         """The broken clips that were met so far, in workers too."""
         if not self._report.exists():
             return []
-        return [BrokenClip(**json.loads(line)) for line in self._report.read_text().splitlines()]
+        return [BrokenClip(**json.loads(line)) for line in self._report.read_text(encoding="utf-8").splitlines()]
 
     def _augmented(self, row: Row) -> Row:
         if self.augmentation is None:
@@ -235,7 +235,8 @@ class ClipDataset(torch.utils.data.Dataset):
         if any(known.path == clip.path for known in self.broken()):
             return
         logger.warning(f"a clip is left out: {describe(clip)}")
-        with open(self._report, "a") as file:  # one short write, so lines of several workers do not mix
+        # one short write, so lines of several workers do not mix
+        with open(self._report, "a", encoding="utf-8") as file:
             file.write(json.dumps(clip._asdict()) + "\n")
 
     def blank_row(self) -> Row:

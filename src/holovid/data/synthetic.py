@@ -218,7 +218,7 @@ def render_clips(
     """
     folder, clips = Path(folder), clips or ClipSet()
     recipe = json.dumps({"holovid_clips": 1} | recipe_of(clips), indent=2) + "\n"
-    same = (folder / "clips.json").is_file() and (folder / "clips.json").read_text() == recipe
+    same = (folder / "clips.json").is_file() and (folder / "clips.json").read_text(encoding="utf-8") == recipe
     if same and sum(1 for _ in folder.glob("*/*/*.mp4")) == clips.train + clips.val:
         return folder
 
@@ -229,9 +229,9 @@ def render_clips(
             rendered = pool.map(lambda job: render_clip(unfinished, clips, *job), jobs)
             rows = list(track(rendered, "Rendering clips", total=len(jobs), disable=not progress))
         for split in dict.fromkeys(split for split, _ in jobs):
-            with open(unfinished / split / "metadata.csv", "w", newline="") as file:
+            with open(unfinished / split / "metadata.csv", "w", newline="", encoding="utf-8") as file:
                 table = csv.DictWriter(file, EVENT_COLUMNS if clips.events else COLUMNS)
                 table.writeheader()
                 table.writerows(row for row, (row_split, _) in zip(rows, jobs, strict=True) if row_split == split)
-        (unfinished / "clips.json").write_text(recipe)
+        (unfinished / "clips.json").write_text(recipe, encoding="utf-8")
     return folder

@@ -9,14 +9,14 @@ Videos stay files, which the Hub shows and others fetch one by one, and classes 
 import os
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow.parquet
 from datasets import Dataset, Features, Value
 
 from holovid.data.clip_folders import is_clip
 from holovid.data.table_files import is_url
-from holovid.files import new_folder
+from holovid.files import common_folder, new_folder
 
 TABLE = "metadata.parquet"  # and not .csv, which would lose that a column holds classes
 PLACE = "file_name"  # the column of where a clip is, below the folder of the table
@@ -77,11 +77,11 @@ def names_below(split: str, videos: list[dict]) -> list[str]:
                 f"row {row} of {split} has no name that ends as videos do, such as .mp4: {video['path']!r}"
             )
     folders = [os.path.dirname(os.path.realpath(video["path"])) for video in videos if video["bytes"] is None]
-    root = os.path.commonpath(folders) if folders else ""
+    root = common_folder(folders)
     return [
         f"{row:06}/{os.path.basename(video['path'])}"
-        if video["bytes"] is not None
-        else os.path.relpath(os.path.realpath(video["path"]), root)
+        if video["bytes"] is not None or root is None
+        else PurePath(os.path.relpath(os.path.realpath(video["path"]), root)).as_posix()
         for row, video in enumerate(videos)
     ]
 

@@ -74,7 +74,7 @@ class PredictionLog:
             write_whole(path, json.dumps(header, indent=2) + "\n")
             return
         try:
-            there = json.loads(path.read_text())
+            there = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path} is damaged; {self.cure}") from error
         if there != header:
@@ -99,7 +99,7 @@ class PredictionLog:
         """
         lines: dict[int, Line] = {}
         for path in self._files():
-            for number, text in enumerate(path.read_text().splitlines(), start=1):
+            for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
                 try:
                     line = json.loads(text)
                     clip = line["clip"]

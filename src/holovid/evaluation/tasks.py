@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from datasets import Dataset
@@ -19,6 +19,7 @@ from holovid.data.anticipation import seen_by
 from holovid.data.clip_folders import first_of
 from holovid.data.table_files import PATH_COLUMNS
 from holovid.data.tables import load_clips, plain_name
+from holovid.files import common_folder
 from holovid.loading import heads_of
 from holovid.modeling.tasks import KINDS, LABEL, PROBLEM_TYPES, Kind, Task, tasks_of
 
@@ -66,8 +67,10 @@ class Clips:
             return self.names
         if not all(private):
             return [os.path.basename(name) if hide else name for name, hide in zip(self.names, private, strict=True)]
-        common = os.path.commonpath([os.path.dirname(os.path.abspath(name)) for name in self.names])
-        return [os.path.relpath(name, common) for name in self.names]
+        common = common_folder([os.path.dirname(os.path.abspath(name)) for name in self.names])
+        if common is None:
+            return [os.path.basename(name) for name in self.names]
+        return [PurePath(os.path.relpath(name, common)).as_posix() for name in self.names]
 
 
 class LabelledSet(NamedTuple):

@@ -20,7 +20,7 @@ import torch
 from torchvision.transforms.v2.functional import resize
 
 from holovid.data.clip_folders import COMPANIONS, find_clips
-from holovid.files import write_whole
+from holovid.files import ignores_case, write_whole
 from holovid.inference.annotated_video import annotated_video
 from holovid.inference.kept_sound import kept_sound
 from holovid.processing.picture_decoding import PictureFile
@@ -28,6 +28,7 @@ from holovid.processing.video_decoding import open_video
 
 READ_AT_ONCE = 2**27  # bytes of frames that are in memory, of each process
 SETTINGS = ".shrunk.json"
+MOST_PROCESSES = 61  # more are refused on Windows
 ENCODER = {"crf": "20", "preset": "veryfast", "g": "12", "sc_threshold": "0"}  # every twelfth frame stands by itself
 
 
@@ -101,12 +102,12 @@ def targets_of(clips: Iterable[str], source: Path, target: Path) -> dict[Path, P
     Raises `ValueError` when there are none, or two would be one file.
     """
     found: dict[Path, Path] = {}
-    taken: dict[Path, Path] = {}
+    taken: dict[str, Path] = {}
     for path in map(Path, clips):
         place = (target / path.relative_to(source)).with_suffix(".mp4")
-        if place in taken:
-            raise ValueError(f"{taken[place]} and {path} would both be {place}; rename one of them")
-        taken[place] = path
+        known = taken.setdefault(str(place).casefold() if ignores_case() else str(place), path)
+        if known != path:
+            raise ValueError(f"{known} and {path} would both be {place}; rename one of them")
         found[path] = place
     if not found:
         raise ValueError(f"there are no clips in {source}")
@@ -140,7 +141,8 @@ def shrink_folder(
             advance()
         else:
             left.append((path, place))
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    processes = min(workers or os.cpu_count() or 1, MOST_PROCESSES)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         jobs = {pool.submit(partial(shrink_alone, how=how), path, place): path for path, place in left}
         for job in as_completed(jobs):
             try:
@@ -156,7 +158,7 @@ def agree_on(path: Path, how: Shrinking) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(asdict(how)) + "\n")
-    elif (before := json.loads(path.read_text())) != asdict(how):
+    elif (before := json.loads(path.read_text(encoding="utf-8"))) != asdict(how):
         raise ValueError(f"{path.parent} holds clips of {before}, not of {asdict(how)}; name another folder")
 
 

@@ -102,7 +102,7 @@ def is_readable(path: Path) -> bool:
     """Whether a file is as long as its beginning says, or its end is where it belongs; `True` for unknown formats."""
     try:
         if path.suffix == ".json":
-            json.loads(path.read_text())
+            json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix in (".pt", ".pth", ".bin"):  # what torch.save writes has its directory at the end
             zipfile.ZipFile(path).close()
         elif path.suffix == ".safetensors":

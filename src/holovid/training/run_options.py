@@ -239,7 +239,7 @@ def training_fields() -> list[str]:
     source = Path(package.submodule_search_locations[0], "training_args.py")
     if not source.is_file():
         return []
-    classes = [node for node in ast.parse(source.read_text()).body if isinstance(node, ast.ClassDef)]
+    classes = [node for node in ast.parse(source.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
     return [
         line.target.id
         for node in classes

@@ -3,7 +3,10 @@
 import math
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -136,6 +139,12 @@ def next_command(run: RunArguments, args: TrainingArguments, parts: Preparation)
     clips = parts.train if parts.validation is None else parts.validation
     path = clips.rows[0]["video"]["path"]
     if path and os.path.isfile(path):
-        beside = os.path.relpath(path)
-        return shlex.join(["holovid", "classify", str(args.output_dir), min(beside, path, key=len)])
-    return shlex.join(["holovid", "evaluate", str(args.output_dir), run.validation or run.data])
+        with suppress(ValueError):  # on another drive
+            path = min(os.path.relpath(path), path, key=len)
+        return shell_line(["holovid", "classify", str(args.output_dir), path])
+    return shell_line(["holovid", "evaluate", str(args.output_dir), run.validation or run.data])
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """As the shell of this system reads it."""
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
