@@ -1,11 +1,21 @@
 # Everything runs in .venv, which each target makes from nothing but python3 and make.
+# On Windows: in Git Bash, where these shell commands are known too.
+ifeq ($(OS),Windows_NT)
+SHELL := bash
+PYTHON ?= python
+COMMANDS := Scripts
+EXE := .exe
+else
 PYTHON ?= python3
-BIN := .venv/bin
+COMMANDS := bin
+EXE :=
+endif
+BIN := .venv/$(COMMANDS)
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo ablation explain bench bench-long test test-all quick lint types upstream mutants lock newest lowest nightly \
-	upstream-newest upstream-lowest clean
+.PHONY: demo ablation explain bench bench-long test test-all quick lint types upstream mutants lock newest lowest main \
+	nightly upstream-newest upstream-lowest package clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
 	$(BIN)/python examples/demo.py
@@ -55,41 +65,56 @@ mutants: .venv/ready  ## change FILES at random places, and see which changes th
 
 # Versions that constraints.in does not hold back are the newest ones. Python 3.11 is the oldest that we support: what
 # is found for it can be installed on all later ones too.
-lock: $(BIN)/uv  ## write constraints.txt: the exact versions that everything else here installs
+lock: $(BIN)/uv$(EXE)  ## write constraints.txt: the exact versions that everything else here installs
 	echo "# Made by make lock: versions that are tested together. What constraints.in holds back, and why:" > .venv/constraints.new
 	grep -v "^# Read by" constraints.in | sed -e 's/^# //' -e 's/^/#   /' >> .venv/constraints.new
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-		--no-emit-find-links --constraints constraints.in --extra dev --extra int8 --extra mutants pyproject.toml \
+		--no-emit-find-links --constraints constraints.in $(addprefix --extra ,dev int8 mutants release) pyproject.toml \
 		>> .venv/constraints.new
 	mv .venv/constraints.new constraints.txt
 
 RESOLUTION_newest := highest
 RESOLUTION_lowest := lowest-direct
-# old releases warn about one another
+RESOLUTION_main := highest
+# its releases are on the registry, its main branch is not
+ALSO_main := "transformers @ git+https://github.com/huggingface/transformers"
+# old releases warn about one another, main about what is to come
 WARNINGS_lowest := -W default
-newest lowest: $(BIN)/uv  ## the fast tests with the newest (lowest) versions that pyproject.toml allows
+WARNINGS_main := -W default
+newest lowest main: $(BIN)/uv$(EXE)  ## the fast tests with the newest or lowest versions allowed, or transformers' main
 	$(BIN)/uv venv --quiet --clear --seed --python $(BIN)/python .venv-$@
-	$(BIN)/uv pip install --quiet --python .venv-$@/bin/python --resolution $(RESOLUTION_$@) --editable ".[dev]"
-	test $@ = newest || $(BIN)/uv pip uninstall --quiet --python .venv-$@/bin/python torchcodec  # fits one PyTorch
+	$(BIN)/uv pip install --quiet --python .venv-$@/$(COMMANDS)/python --resolution $(RESOLUTION_$@) \
+		--editable ".[dev]" $(ALSO_$@)
+	test $@ != lowest || $(BIN)/uv pip uninstall --quiet --python .venv-$@/$(COMMANDS)/python torchcodec  # fits one PyTorch
 	@echo "Versions that constraints.txt does not have:"
-	@$(BIN)/uv pip freeze --quiet --python .venv-$@/bin/python --exclude-editable | grep -vxFf constraints.txt || echo none
-	.venv-$@/bin/python $(TESTS) -m "not slow" $(WARNINGS_$@) --ignore tests/test_constraints.py
+	@$(BIN)/uv pip freeze --quiet --python .venv-$@/$(COMMANDS)/python --exclude-editable | grep -vxFf constraints.txt \
+		|| echo none
+	.venv-$@/$(COMMANDS)/python $(TESTS) -m "not slow" $(WARNINGS_$@) --ignore tests/test_constraints.py
 
 upstream-newest upstream-lowest: upstream-%:  ## transformers' own tests there; make newest (lowest) comes before
-	.venv-$*/bin/python tests/upstream/run.py -q
+	.venv-$*/$(COMMANDS)/python tests/upstream/run.py -q
 
 nightly:  ## what other versions say of us; everything is tried, whatever fails
 	status=0; $(MAKE) --keep-going newest lowest || status=1; \
 	$(MAKE) --keep-going upstream-newest upstream-lowest || status=1; exit $$status
 
-$(BIN)/uv:
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+# The wheel is built from the sdist, as whoever builds it elsewhere does.
+package: .venv/ready  ## wheel and sdist in dist/, checked, and a clip labelled with the wheel in an empty folder
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable ".[release]"
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	HOLOVID_WHEEL=$$(ls dist/*.whl) $(BIN)/python -m pytest -n 0 tests/test_first_minutes.py tests/test_types_outside.py \
+		-k "first_screen or types"
+
+$(BIN)/uv$(EXE):
+	test -x $(BIN)/python$(EXE) || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
-.venv/ready: pyproject.toml constraints.txt | $(BIN)/uv
+.venv/ready: pyproject.toml constraints.txt | $(BIN)/uv$(EXE)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt \
 		--editable ".[dev]"
 	touch $@
 
 clean:
-	rm -rf .venv .venv-newest .venv-lowest .cache build dist demo-output ablation-output src/holovid.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-newest .venv-lowest .venv-main .cache build dist demo-output ablation-output src/holovid.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,5 +1,6 @@
 """Building the wheel as a user would get it. `python tests/support/wheel_of_ours.py` type-checks it: `make types`."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from places import ROOT
+from places import COMMANDS, ROOT
 
 
 def build_wheel(folder: Path) -> Path:
@@ -28,12 +29,14 @@ def build_wheel(folder: Path) -> Path:
 def environment_with_wheel(folder: Path, *packages: str, extras: str = "") -> Path:
     """Make an environment in `folder` that has the wheel, what `extras` of it need, and other packages.
 
+    The wheel is built from the checkout, or is the one that the variable HOLOVID_WHEEL names: `make package` sets it.
     Returns the folder of its commands.
     """
     uv = Path(sys.executable).with_name("uv")
-    python = folder / "environment" / "bin" / "python"
+    python = folder / "environment" / COMMANDS / "python"
     versions = ["--constraints", str(ROOT / "constraints.txt"), "--build-constraints", str(ROOT / "constraints.txt")]
-    wheel = f"holovid[{extras}] @ {build_wheel(folder).as_uri()}"
+    built = os.environ.get("HOLOVID_WHEEL")
+    wheel = f"holovid[{extras}] @ {(Path(built).resolve() if built else build_wheel(folder)).as_uri()}"
     for command in (
         ["venv", "--quiet", "--python", sys.executable, str(folder / "environment")],
         ["pip", "install", "--quiet", "--python", str(python), *versions, wheel, *packages],
