@@ -74,7 +74,7 @@ def test_workers_may_be_spawned(tmp_path):
     for line in (
         "data synth clips --train 8 --val 4 --size 48 --frame-rate 8 --seconds 1",
         "train clips --model ca2st --recipe small --target sound --output run --num_train_epochs 1 "
-        "--dataloader_num_workers 1 --on_broken skip",
+        "--dataloader_num_workers 1 --per_device_train_batch_size 4 --on_broken skip",
         "evaluate run clips --target sound --workers 1",
         "classify run clips/val --workers 1 --output answers.csv",
         "embed run clips --workers 1 --output vectors.parquet",
