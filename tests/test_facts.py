@@ -102,7 +102,7 @@ def test_what_is_no_classifier_of_ours_is_refused(tmp_path):
         model_facts("no such thing")
     torch.manual_seed(0)
     XViTModel(tiny_config()).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="holds a XViTModel, which is no classifier"):
+    with pytest.raises(ValueError, match="holds a XViTModel, which is not a classifier"):
         model_facts(tmp_path)
 
 

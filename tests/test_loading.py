@@ -283,7 +283,7 @@ def test_adapters_of_peft(folder):
 def test_models_without_labels_are_told_from_classifiers(folder, whole):
     clip = whole.parent / "clip.mp4"
     tiny().xvit.save_pretrained(folder)
-    assert "holds a XViTModel, which has no classifier" in said("classify", folder, clip)
+    assert "holds a XViTModel, which has no classification head" in said("classify", folder, clip)
     actions = tiny_ca2st.tiny_actions(experts=tiny_ca2st.CAST)
     actions.save_pretrained(folder)
     HolovidVideoProcessor(size={"shortest_edge": 24}, crop_size=24, num_frames=8).save_pretrained(folder)
@@ -310,7 +310,7 @@ def test_every_class_is_found(folder, tmp_path):
 def test_classes_that_are_not_there(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"architectures": ["XViTForDancing"]}))
-    with pytest.raises(ValueError, match="holds a XViTForDancing, which is no class of holovid"):
+    with pytest.raises(ValueError, match="holds a XViTForDancing, which is not a class of holovid"):
         holovid.load(folder)
 
 

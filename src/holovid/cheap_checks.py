@@ -79,7 +79,7 @@ def check_clip(clip: str) -> None:
     if os.path.isdir(clip):
         raise ValueError(f"{clip!r} is a folder; give a video file. `holovid evaluate` takes folders of clips")
     if not os.path.exists(clip):
-        raise FileNotFoundError(f"there is no video file {clip!r}")
+        raise FileNotFoundError(f"there is no video at {clip!r}")
 
 
 def check_explanation_file(path: str | os.PathLike) -> None:
@@ -119,9 +119,9 @@ def check_clips(source: str, columns: Sequence[str] = ()) -> None:
             )
         return
     if path.is_file() and path.suffix.lower() not in TABLES:
-        raise ValueError(f"{path} is not a table of clips: tables end in {', '.join(TABLES)}")
+        raise ValueError(f"{path} is not a table of clips: a table ends in {', '.join(TABLES)}")
     if path.is_dir() and not os.listdir(path):
-        raise ValueError(f"the folder {path} is empty; it must hold clips")
+        raise ValueError(f"there are no clips in {path}: the folder is empty")
     if path.suffix.lower() != ".csv" or not path.is_file():
         return
     with open(path, encoding="utf-8-sig", errors="replace") as file:

@@ -63,7 +63,7 @@ def test_json(explain, places):
 @pytest.mark.parametrize(
     "model, arguments, message",
     [
-        ("sees", ("clip.mp4", "--output", "why.gif"), "ends in .png, .mp4 or .html, got why.gif"),
+        ("sees", ("clip.mp4", "--output", "why.gif"), "must end in .png, .mp4 or .html, got why.gif"),
         ("sees", ("clip.mp4", "--method", "intrinsic"), "cannot explain a XViTForVideoClassification; relevance and"),
         ("sees", ("clip.mp4", "--method", "relevanse"), "did you mean 'relevance'?"),
         ("sees", ("clip.mp4", "--target", "lefd"), "there is no class 'lefd'; did you mean 'left'?"),

@@ -644,7 +644,7 @@ def test_load_classifier(seer, sight, hearer, tmp_path):
     assert type(load_classifier(tmp_path / "seer")[0]) is type(seer)
     model, processor = load_classifier(str(tmp_path / "actions"))
     assert type(model) is CA2STForActionRecognition and type(processor) is HolovidVideoProcessor
-    with pytest.raises(ValueError, match="base holds a CA2STModel, which has no classifier"):
+    with pytest.raises(ValueError, match="base holds a CA2STModel, which has no classification head"):
         load_classifier(tmp_path / "base")
     with pytest.raises(ValueError, match="there is no folder"):
         load_classifier(tmp_path / "none")

@@ -185,7 +185,7 @@ def test_the_page_needs_nothing_else(explained, tmp_path):
 
 
 def test_other_files(explained, tmp_path):
-    with pytest.raises(ValueError, match=r"ends in .png, .mp4 or .html, got .*why.gif"):
+    with pytest.raises(ValueError, match=r"must end in .png, .mp4 or .html, got .*why.gif"):
         write_explanation(explained, tmp_path / "why.gif")
     assert not list(tmp_path.iterdir())
 

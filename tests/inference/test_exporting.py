@@ -213,7 +213,7 @@ def test_command_speaks_to_people(xvit, tmp_path):
         (["{model}", "{model}"], "exists already; give a new or an empty folder"),
         (["{new}", "{other}"], "there is no folder"),
         (["{stranger}", "{new}"], "is a timesformer model; holovid's are "),
-        (["{backbone}", "{new}"], "holds a XViTModel, which is no classifier of holovid"),
+        (["{backbone}", "{new}"], "holds a XViTModel, which is not a classifier of holovid"),
         (["{bare}", "{new}"], "has no processor of holovid: save one beside it"),
         (["{int8}", "{new}"], "is quantised; export the model that it was made of"),
         (["{model}", "{new}", "--inputs", "audio_mask"], "inputs must have pixel_values_videos and nothing else; got"),

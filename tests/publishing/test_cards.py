@@ -495,7 +495,7 @@ def test_card_on_the_command_line(copy, tmp_path):
     assert "The weights are licensed under [Mine](LICENSE)" in (tmp_path / "new" / "card.md").read_text()
     for arguments, message in (
         ((copy, "--licence", "free"), "holovid: the Hub knows no licence 'free'"),
-        ((tmp_path / "absent", "--licence", "mit"), "is not the folder of a model"),
+        ((tmp_path / "absent", "--licence", "mit"), "give the folder of a saved model"),
         ((copy, "--licence", "mit", "--repo-id", "name"), "repo_id must be user/name, got 'name'"),
     ):
         done = holovid(*arguments)

@@ -26,7 +26,7 @@ def convert(
     labels: Annotated[Path | None, typer.Option(help="Text file with the names of the classes, one per line.")] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Recipe of the model, such as xvit-k400: sets how the processor samples frames."),
+        typer.Option(help="Recipe that the model was trained with: sets how the processor samples frames."),
     ] = None,
     sampling: Annotated[
         str | None,

@@ -27,7 +27,7 @@ class ProtocolOptions:
     ] = None
     recipe: Annotated[
         str | None,
-        typer.Option(help="Recipe of a paper, such as cast-ssv2: its views, crops, flips, averaging and sampling."),
+        typer.Option(help="Recipe of a paper, by name: use its views, crops, flips, averaging and sampling."),
     ] = None
     autocast: Annotated[
         str | None, typer.Option(help="Mixed precision: bfloat16 or float16. Default: the model's own precision.")
