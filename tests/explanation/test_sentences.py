@@ -63,5 +63,5 @@ def test_what_is_not_known_of_sound_is_not_told():
 def test_what_has_no_words():
     with pytest.raises(ValueError, match=r"one clip, got an explanation of 2 clips; give one, as why\[0\]"):
         reason_of(Explanation(target=torch.tensor([0, 1]), score=torch.rand(2), method="occlusion"), 1.0, False)
-    with pytest.raises(ValueError, match="frame_times must be among the inputs"):
+    with pytest.raises(ValueError, match="give frame_times among the inputs"):
         reason_of(an_explanation(frame_times=None, heard=torch.tensor([0.0])), 3.0, hears=True)

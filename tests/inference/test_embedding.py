@@ -216,7 +216,7 @@ def test_models_of_transformers(films, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--output", "v.csv"], "ends in .parquet, got v.csv"),
+        (["--output", "v.csv"], "must end in .parquet, got v.csv"),
         (["--device", "gpu"], "there is no device 'gpu'"),
         (["--stride", 1], "give window as well"),
         (["--window", 0], "window must be"),
