@@ -25,6 +25,7 @@ from transformers.utils.generic import maybe_autocast
 
 from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
 from holovid.modeling.axis_attention import AxisAttention, heads_along_space, heads_along_time, heads_of_all
+from holovid.modeling.linear import activated
 
 SPECIAL_TOKENS = {"space": 1, "time": 0, "audio": 2}  # in front of the patches; they neither read nor are read
 
@@ -203,7 +204,9 @@ class CA2STExpertMLP(nn.Module):
     def branches(self, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
         normed = self.layernorm(hidden_states)
         adapted = self.adapter(normed)
-        return adapted, self.fc2(self.activation(self.fc1(normed)))  # the last product is not computed again
+        return adapted, self.fc2(
+            activated(self.fc1, self.activation, normed)
+        )  # the last product is not computed again
 
 
 class CA2STTables(nn.Module):

@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.activations import GELUActivation
 from transformers.pytorch_utils import Conv1D
 
 HAS_ONEDNN = platform.machine().lower() in {"x86_64", "amd64"} and torch.backends.mkldnn.is_available()
 PLAIN = (Tensor, nn.Parameter)  # not those of quantization, or spread over several devices
+PACKED_FOR = 256  # rows; oneDNN asks how many there will be, and takes any number
 FEW_WEIGHTS = 2**15  # below, what a call costs besides the product counts; a number of rows would let a batch decide
 
 
@@ -23,6 +25,34 @@ class Linear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         return fast_linear(input, self.weight, self.bias)
+
+    def with_gelu(self, input: Tensor) -> Tensor:
+        """GELU of the outputs, in the product's last step: the same numbers in one pass less. No gradients."""
+        return torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "gelu", [], "none")
+
+
+class PackedLinear(Linear):
+    """A linear layer that also keeps its weight in the order in which oneDNN reads it; see `pack_weights`."""
+
+    _packed: tuple[tuple[int, int], Tensor] | None = None
+
+    def packed(self) -> Tensor:
+        """The weight as oneDNN reads it, packed anew where the weight is another one than before."""
+        state = self.weight.data_ptr(), self.weight._version
+        if self._packed is None or self._packed[0] != state:
+            self._packed = state, torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), PACKED_FOR)
+        return self._packed[1]
+
+    def forward(self, input: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or not takes_onednn(input, self.weight):
+            return super().forward(input)
+        return product(input, self.packed(), self.bias)
+
+    def with_gelu(self, input: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(input, self.packed(), self.bias, "gelu", [], "none")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_packed"}
 
 
 class TransposedLinear(Conv1D):
@@ -70,6 +100,32 @@ def fast_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> T
     return product(inputs, weight, bias)
 
 
+def activated(layer: nn.Module, activation: Any, inputs: Tensor) -> Tensor:
+    """`activation(layer(inputs))`.
+
+    Where it is an exact GELU, no gradient is needed and no hook waits at either module, both are one operation, which
+    gives the same numbers and reads and writes the layer's outputs, the widest tensor of a transformer, once less.
+    """
+    if (
+        isinstance(layer, Linear)
+        and is_gelu(activation)
+        and not torch.is_grad_enabled()
+        and not (layer._forward_hooks or layer._forward_pre_hooks)
+        and takes_onednn(inputs, layer.weight)
+    ):
+        return layer.with_gelu(inputs)
+    return activation(layer(inputs))
+
+
+def is_gelu(activation: Any) -> bool:
+    """Whether it is GELU by the error function, and no hook waits at it."""
+    if isinstance(activation, GELUActivation):
+        return activation.act is nn.functional.gelu and not (
+            activation._forward_hooks or activation._forward_pre_hooks
+        )
+    return activation is nn.functional.gelu
+
+
 def product(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
 
@@ -102,11 +158,40 @@ def use_onednn(model: nn.Module) -> None:
     change_classes(model, FASTER)
 
 
+def pack_weights(model: nn.Module) -> None:
+    """Let linear layers of a model keep their weights a second time, in the order in which oneDNN reads them.
+
+    For inference in float32 on an x86 CPU: products need not bring weights into that order in each call. It takes as
+    much memory as these weights once more; docs/speed.md says what it brings. Names, weights and what is saved stay as
+    they are; a weight that changes is packed anew. `unpack_weights` ends it.
+
+    >>> import torch
+    >>> from holovid import XViTConfig, XViTForVideoClassification
+    >>> from holovid.modeling.linear import pack_weights
+    >>> model = XViTForVideoClassification(XViTConfig(image_size=32, hidden_size=48, num_attention_heads=3)).eval()
+    >>> pack_weights(model)
+    >>> with torch.no_grad():
+    ...     model(torch.zeros(1, 8, 3, 32, 32)).logits.shape
+    torch.Size([1, 2])
+    """
+    if HAS_ONEDNN:
+        change_classes(model, {Linear: PackedLinear})
+
+
+def unpack_weights(model: nn.Module) -> None:
+    """Undo `pack_weights`, and free its memory."""
+    for module in model.modules():
+        if isinstance(module, PackedLinear):
+            module.__dict__.pop("_packed", None)
+    change_classes(model, {PackedLinear: Linear})
+
+
 def use_torch(model: nn.Module) -> None:
     """Let them be layers of torch and of transformers again, for what knows layers by their exact class.
 
     `torch.ao.quantization.quantize_dynamic` does, which finds no layers otherwise.
     """
+    unpack_weights(model)
     change_classes(model, {own: other for other, own in FASTER.items()})
 
 
@@ -117,4 +202,7 @@ def change_classes(model: nn.Module, classes: dict[type[nn.Module], type[nn.Modu
 
 FASTER: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: Linear, Conv1D: TransposedLinear}
 
-__all__ = ["Linear", "TransposedLinear", "fast_linear", "use_onednn", "use_torch"]
+__all__ = [
+    "Linear", "PackedLinear", "TransposedLinear", "activated", "fast_linear", "pack_weights", "unpack_weights",
+    "use_onednn", "use_torch",
+]  # fmt: skip

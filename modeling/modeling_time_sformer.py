@@ -116,6 +116,8 @@ class TimeSformerMLP(MLP):
     """An MLP whose activations are computed again in the backward pass."""
 
     def forward(self, hidden_states: Tensor, checkpointed: bool = False) -> Tensor:
+        if not torch.is_grad_enabled():
+            return super().forward(hidden_states)
         with recomputed(self.activation, self.fc1(hidden_states), checkpointed) as activated:
             return self.fc2(self.dropout(activated))
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
 from holovid.configuration.frames_in_patches import FramesInPatches
+from holovid.modeling.linear import activated
 from holovid.modeling.modeling_common import resize_position_embeddings
 
 
@@ -55,7 +56,7 @@ class MLP(nn.Module):
         self.fc2 = nn.Linear(intermediate_size, width)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
+        return self.fc2(self.dropout(activated(self.fc1, self.activation, hidden_states)))
 
 
 __all__ = ["MLP", "PatchEmbeddings", "positions_for"]

@@ -8,12 +8,24 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import ViTConfig
+from transformers.activations import ACT2FN
 from transformers.pytorch_utils import Conv1D
 
 from holovid import XViTConfig, XViTForVideoClassification
 from holovid.modeling import linear as of_onednn
 from holovid.modeling.inner_models import build_inner_model
-from holovid.modeling.linear import HAS_ONEDNN, Linear, TransposedLinear, fast_linear, use_onednn, use_torch
+from holovid.modeling.linear import (
+    HAS_ONEDNN,
+    Linear,
+    PackedLinear,
+    TransposedLinear,
+    activated,
+    fast_linear,
+    pack_weights,
+    unpack_weights,
+    use_onednn,
+    use_torch,
+)
 
 WIDTH, OUT = 160, 208  # enough weights for oneDNN, and no square
 
@@ -151,3 +163,74 @@ def test_layers_are_those_of_torch_again_on_request():
     use_torch(model)
     kinds = {type(module) for module in model.modules() if isinstance(module, (nn.Linear, Conv1D))}
     assert kinds == {nn.Linear, Conv1D}
+
+
+@pytest.fixture
+def fused(monkeypatch) -> list[torch.Size]:
+    """The shapes that one operation is given for a product and GELU."""
+    shapes: list[torch.Size] = []
+    for kind in (Linear, PackedLinear):
+
+        def noted(self, input, own=kind.with_gelu):
+            shapes.append(input.shape)
+            return own(self, input)
+
+        monkeypatch.setattr(kind, "with_gelu", noted)
+    return shapes
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason="of x86 CPUs")
+@pytest.mark.parametrize("kind", [Linear, PackedLinear])
+@pytest.mark.parametrize("activation", [nn.functional.gelu, ACT2FN["gelu"]])
+def test_gelu_in_the_product_is_gelu_after_it(kind, activation, fused):
+    torch.manual_seed(0)
+    layer, inputs = kind(WIDTH, OUT), torch.randn(2, 5, WIDTH)
+    with torch.no_grad():
+        expected = nn.functional.gelu(nn.functional.linear(inputs, layer.weight, layer.bias))
+        torch.testing.assert_close(activated(layer, activation, inputs), expected)
+    assert fused == [inputs.shape]
+    with torch.inference_mode():
+        torch.testing.assert_close(activated(layer, activation, inputs), expected)
+    assert len(fused) == 2
+
+
+def test_gelu_stays_apart_where_somebody_looks(fused):
+    layer, inputs = Linear(WIDTH, OUT), torch.randn(3, WIDTH)
+    seen: list[torch.Size] = []
+    activated(layer, nn.functional.gelu, inputs).sum().backward()  # gradients
+    with torch.no_grad():
+        for function in (ACT2FN["gelu_new"], ACT2FN["quick_gelu"], nn.functional.silu):
+            torch.testing.assert_close(activated(layer, function, inputs), function(layer(inputs)))
+        activated(nn.Linear(WIDTH, OUT), nn.functional.gelu, inputs)  # such as a layer with an adapter
+        gelu = ACT2FN["gelu"]
+        for module in (layer, gelu):
+            handle = module.register_forward_hook(lambda module, args, output: seen.append(output.shape))
+            activated(layer, gelu, inputs)
+            handle.remove()
+    assert seen == [(3, OUT)] * 2 and not fused
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason="of x86 CPUs")
+def test_packed_weights_are_the_weights():
+    torch.manual_seed(0)
+    config = XViTConfig(image_size=32, num_frames=2, hidden_size=192, num_hidden_layers=2, num_attention_heads=3)
+    model, clip = XViTForVideoClassification(config).eval(), torch.randn(2, 2, 3, 32, 32)
+    names = list(model.state_dict())
+    with torch.no_grad():
+        expected = model(clip).logits
+        pack_weights(model)
+        torch.testing.assert_close(model(clip).logits, expected)
+        packed = [module for module in model.modules() if isinstance(module, PackedLinear) and module._packed]
+        assert len(packed) > 10 and list(model.state_dict()) == names
+        layer = model.xvit.layers[0].mlp.fc1
+        layer.weight.mul_(2)  # as an optimizer or load_state_dict changes it
+        changed = model(clip).logits
+    assert (changed - expected).abs().max() > 1e-4
+    again = pickle.loads(pickle.dumps(copy.deepcopy(model)))
+    assert all(module._packed is None for module in again.modules() if isinstance(module, PackedLinear))
+    model(clip).logits.sum().backward()  # gradients go through the weight itself
+    assert layer.weight.grad is not None
+    unpack_weights(model)
+    with torch.no_grad():
+        torch.testing.assert_close(model(clip).logits, changed)
+    assert not any(isinstance(module, PackedLinear) or "_packed" in vars(module) for module in model.modules())
