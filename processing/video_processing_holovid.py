@@ -9,10 +9,7 @@ rows, mel bins), `audio_mask` (B,), `audio_span` (B, 2) and `frame_times` (B, T)
 The defaults are those of the released XViT models. Alphabet: B clips, V views and crops, T frames, C channels.
 """
 
-import dataclasses
-import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, ClassVar
 
@@ -20,22 +17,21 @@ import numpy as np
 import torch
 from huggingface_hub.dataclasses import validate_typed_dict
 from torch import Tensor
-from torchvision.transforms.v2 import functional as tvF
 from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict
 from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
-from transformers.video_utils import VideoMetadata, make_batched_metadata
+from transformers.video_utils import VideoMetadata
 
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.audio_decoding import checked_rate
 from holovid.processing.clip_features import ClipFeatures
-from holovid.processing.clip_sound import HeardSound, Listening
-from holovid.processing.decoders import DecoderVideo, is_decoder
+from holovid.processing.clip_reading import Shrinking, read_clips, read_frames, split_audio
+from holovid.processing.clip_sound import Listening
+from holovid.processing.cropping import CROP_ORDERS, check_resized, crop, with_channel_order
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
 from holovid.processing.frame_sampling import SAMPLINGS, WITH_STRIDE, sample_frame_indices
-from holovid.processing.given_frames import FrameReading, check_facts, flatten_videos, is_read, pick_frames
-from holovid.processing.given_sounds import split_sounds
+from holovid.processing.given_frames import flatten_videos
 from holovid.processing.options import (
     check_choices,
     check_colours,
@@ -44,13 +40,9 @@ from holovid.processing.options import (
     plain,
     split_known,
 )
-from holovid.processing.picture_decoding import PictureFile
-from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
-from holovid.processing.video_parts import VideoPart
+from holovid.processing.video_decoding import open_video
 
-MOST_RESIZED_PIXELS = 2**23  # of a frame, 4096 x 2048
 RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
-CROP_ORDERS = ("along", "ends_first")
 CHOICES = {
     "sampling": SAMPLINGS,
     "short_video": ("repeat", "error"),
@@ -77,16 +69,10 @@ TOLD = (
 )
 HEARD = ("sampling_rate", "num_mel_bins", "audio_frames", "mean", "std")
 UNTOLD = (*NAMES_IN_FILES, "audio_config")
+# options that `_preprocess` does not take
+USED_WHILE_READING = ("input_data_format", "do_convert_rgb", "do_sample_frames", "device", "video_metadata")
+USED_AFTERWARDS = ("data_format", "return_metadata")
 AUDIO_OPTIONS = ("audio_config", "audio_center", "load_audio_from_video")
-
-
-@dataclasses.dataclass(frozen=True)
-class Clip:
-    """A video that was read: `frames` (V * T, C, H, W), what is known of them, and what is heard meanwhile."""
-
-    frames: Tensor
-    metadata: VideoMetadata
-    heard: HeardSound | None
 
 
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
@@ -292,6 +278,20 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         For a model that hears, videos that come as frames need `audio`, and should say their rate (`video_metadata`
         with `fps`): if not, they are taken to last as long as the sound.
         """
+        return self.with_options(sampling_rate, **kwargs)(videos, audio)
+
+    def with_options(
+        self, sampling_rate: int | None = None, **kwargs: Unpack[HolovidVideoProcessorKwargs]
+    ) -> Callable[..., ClipFeatures]:
+        """What `preprocess` is with these options, which are checked once: for who reads many clips alike.
+
+        Args:
+            sampling_rate, kwargs: see `preprocess`. Of the processor's own options those of now count.
+
+        Returns a function of `(videos, audio=None)` that gives what `preprocess` gives.
+
+        Raises `ValueError` for options that cannot be.
+        """
         kwargs = {name: value for name, value in kwargs.items() if value is not None}  # None: the processor's own
         if "audio_config" in kwargs:
             raise ValueError("audio_config is not an argument of the call; set it on the processor")
@@ -305,17 +305,42 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         if sampling_rate is not None:
             checked_rate(sampling_rate)
         if not options["do_sample_frames"]:
-            options["num_views"] = kwargs["num_views"] = 1
-        # which the base class does too, but what is wrong with types is said before anything is read
+            options["num_views"] = 1
         validate_typed_dict(self.valid_kwargs, kwargs)
+        # from here on as the base class does, which would check all of it again for each clip
+        of_frames = self._standardize_kwargs(
+            **{name: value for name, value in options.items() if name not in USED_WHILE_READING}
+        )
+        self._validate_preprocess_kwargs(**of_frames)
+        of_frames = {name: value for name, value in of_frames.items() if name not in USED_AFTERWARDS}
+        return partial(self._read, options=options, of_frames=of_frames, sampling_rate=sampling_rate)
+
+    def _read(
+        self,
+        videos: Any,
+        audio: Any = None,
+        *,
+        options: dict[str, Any],
+        of_frames: dict[str, Any],
+        sampling_rate: int | None,
+    ) -> ClipFeatures:
+        """Clips as models take them, by options that were checked; `of_frames` are those of `_preprocess`."""
         videos, listening = flatten_videos(videos), self._listening(options, sampling_rate)
-        clips = self.read_clips(videos, split_audio(videos, audio, listening), options, listening)
-        kwargs |= {"video_metadata": [clip.metadata for clip in clips], "do_sample_frames": False}
-        kwargs["input_data_format"] = ChannelDimension.FIRST
-        features = super().preprocess([clip.frames for clip in clips], **kwargs)
+        pick = partial(self.sample_frames, **options) if options["do_sample_frames"] else None
+        shrinking = Shrinking(self._shrinking(options), RESIZE_AT_ONCE // 2)  # larger ones are resized one by one
+        clips = read_clips(videos, split_audio(videos, audio, listening), options, pick, shrinking, listening)
+        frames = self._prepare_input_videos(
+            [clip.frames for clip in clips],
+            do_convert_rgb=options["do_convert_rgb"],
+            input_data_format=ChannelDimension.FIRST,
+            device=options["device"],
+        )
+        features = self._preprocess(videos=frames, **of_frames)
+        if options["return_metadata"]:
+            features["video_metadata"] = [clip.metadata for clip in clips]
         if listening is not None:
-            inputs = listening.inputs([clip.heard for clip in clips if clip.heard is not None], kwargs.get("device"))
-            features.update(ClipFeatures(inputs, tensor_type=kwargs.get("return_tensors")))
+            inputs = listening.inputs([clip.heard for clip in clips if clip.heard is not None], options["device"])
+            features.update(ClipFeatures(inputs, tensor_type=options["return_tensors"]))
         return features
 
     def _listening(self, options: dict[str, Any], sampling_rate: int | None) -> Listening | None:
@@ -333,43 +358,6 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             at_random=options["do_random_sampling"],
             generator=options["generator"],
         )
-
-    def read_clips(
-        self, videos: list, sounds: list, options: dict[str, Any], listening: Listening | None
-    ) -> list[Clip]:
-        """Open each video, take the frames that the options ask for and the sound of the same time, and close it.
-
-        Args:
-            videos: as `preprocess` takes them, one each.
-            sounds: of each the sound that was given beside it, or `None`.
-            options: of the call, with the processor's own where it says nothing.
-            listening: how the model hears, if it does.
-        """
-        reading, shrink = FrameReading.of(options), self._shrinking(options)
-        pick = partial(self.sample_frames, **options) if options["do_sample_frames"] else None
-        given = options["video_metadata"]
-        if given is not None:
-            given = make_batched_metadata(videos, video_metadata=given)
-        clips = []
-        for index, (video, audio) in enumerate(zip(videos, sounds, strict=True)):
-            heard = None
-            if is_read(video):
-                with_sound = listening is not None and listening.wants_track(audio)
-                with opened(video, options["decoder"], with_sound) as file:
-                    reading.warn_of_levels()
-                    frames, facts, times = read_frames(file, pick, shrink)
-                    if listening is not None:
-                        heard = listening.listen(audio, times, file.seconds, file.sound if with_sound else None)
-            else:
-                facts = reading.describe(video) if given is None else dataclasses.replace(given[index])
-                check_facts(facts)
-                if pick is not None:
-                    video, facts = pick_frames(video, facts, pick)
-                if listening is not None:
-                    heard = listening.listen_beside_frames(audio, len(video), facts)
-                frames = reading.to_tensor(video)
-            clips.append(Clip(frames, facts, heard))
-        return clips
 
     def _shrinking(self, options: dict[str, Any]) -> Callable[[Tensor], Tensor]:
         """What a call with these options makes of each frame that is too large to be kept: it resizes it."""
@@ -487,90 +475,4 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         return ClipFeatures(data={"pixel_values_videos": processed}, tensor_type=return_tensors)
 
 
-def split_audio(videos: list, audio: Any, listening: Listening | None) -> list:
-    """The sound given beside each of the videos, `None` where there is none.
-
-    Raises `ValueError` for sound that a model does not hear, and when not every video has its own.
-    """
-    if audio is None:
-        return [None] * len(videos)
-    if listening is None:
-        raise ValueError("this model sees and does not hear: give it videos without audio")
-    if len(videos) == 1 and getattr(audio, "ndim", 1) == 2:
-        audio = [audio]  # the channels of one video's sound, rather than the sounds of several
-    sounds = split_sounds(audio)
-    if len(sounds) != len(videos):
-        raise ValueError(f"each video needs its own audio; got {len(videos)} videos and {len(sounds)} of audio")
-    return sounds
-
-
-def with_channel_order(frames: Tensor, channel_order: str) -> Tensor:
-    """Frames (..., C, H, W) of red, green, blue with their colours in this order."""
-    return frames.flip(-3) if channel_order == "bgr" else frames
-
-
-def check_resized(frames: Tensor, new_size: tuple[int, int]) -> None:
-    """Raise `ValueError` for frames (T, C, H, W) that a resizing would make huge, before there is memory for them."""
-    if new_size[0] * new_size[1] > MOST_RESIZED_PIXELS:
-        (old_height, old_width), (height, width) = frames.shape[-2:], new_size
-        raise ValueError(
-            f"frames of {old_width} x {old_height} would be resized to {width} x {height}; at most "
-            f"{MOST_RESIZED_PIXELS:,} pixels are made of one: cut them to another shape, or choose a smaller `size`"
-        )
-
-
-def opened(video: Any, decoder: str, with_sound: bool) -> Any:
-    """A context in which one of the videos that are read, rather than given as frames, is open."""
-    if isinstance(video, VideoPart):
-        return nullcontext(video)
-    if is_decoder(video, "VideoDecoder"):
-        return DecoderVideo(video, with_sound)
-    return open_video(video, decoder, with_sound)
-
-
-def read_frames(
-    video: VideoFile | TorchcodecVideoFile | PictureFile | VideoPart,
-    sample_indices_fn: Callable | None,
-    shrink: Callable[[Tensor], Tensor] | None = None,
-) -> tuple[Tensor, VideoMetadata, np.ndarray]:
-    """The frames of an open video that `sample_indices_fn` picks, or all, and when each is shown.
-
-    `shrink` is applied to each if they are large, so that one at a time is in memory.
-    """
-    metadata = dataclasses.replace(video.metadata)
-    indices = range(len(video)) if sample_indices_fn is None else sample_indices_fn(metadata=metadata)
-    metadata.frames_indices = [int(index) for index in indices]
-    is_large = 3 * metadata.height * metadata.width > RESIZE_AT_ONCE // 2  # those that are resized one by one
-    frames, seconds = video.frames(metadata.frames_indices, shrink if is_large else None)
-    return frames, metadata, seconds - video.start
-
-
-def crop(frames: Tensor, size: SizeDict, num_crops: int, order: str = CROP_ORDERS[0]) -> list[Tensor]:
-    """Cut (T, C, height, width) out of the centre, or of the start, centre and end of the long side.
-
-    The centre lies one pixel further down or right where the margins cannot be equal, as in the reference.
-    With `order="ends_first"`: start, end, centre, and the centre lies further up or left. Frames that are too small
-    get a black margin.
-    """
-    if size.height is None or size.width is None:
-        raise ValueError(f"crop_size must have 'height' and 'width', got {size}")
-    missing = [max(0, size.height - frames.shape[-2]), max(0, size.width - frames.shape[-1])]
-    if any(missing):
-        top, left = missing[0] // 2, missing[1] // 2
-        frames = tvF.pad(frames, [left, top, missing[1] - left, missing[0] - top])
-    room = frames.shape[-2] - size.height, frames.shape[-1] - size.width
-    ends_first = order == "ends_first"
-    centre = [side // 2 if ends_first else math.ceil(side / 2) for side in room]
-    if ends_first:
-        room = 2 * centre[0], 2 * centre[1]
-    offsets = [centre]
-    if num_crops == 3:
-        offsets = [[0, centre[1]], centre, [room[0], centre[1]]]
-        if frames.shape[-1] >= frames.shape[-2]:
-            offsets = [[centre[0], 0], centre, [centre[0], room[1]]]
-        if ends_first:
-            offsets = [offsets[0], offsets[2], offsets[1]]
-    return [tvF.crop(frames, top, left, size.height, size.width) for top, left in offsets]
-
-
-__all__ = ["CHOICES", "HolovidVideoProcessor", "HolovidVideoProcessorKwargs", "with_channel_order"]
+__all__ = ["CHOICES", "HolovidVideoProcessor", "HolovidVideoProcessorKwargs"]

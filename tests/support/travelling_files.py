@@ -38,7 +38,8 @@ SOURCE_OF_FAMILY = {
     "where_when": WHERE_WHEN_SOURCE,
 }
 VIDEO_PROCESSOR_SOURCE = {
-    "audio_decoding.py", "clip_features.py", "clip_sound.py", "clock_jumps.py", "configuration_common.py",
+    "audio_decoding.py", "clip_features.py", "clip_reading.py", "clip_sound.py", "clock_jumps.py",
+    "configuration_common.py", "cropping.py",
     "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
     "media_containers.py", "media_source.py", "mp4_boxes.py", "options.py", "packet_index.py", "picture_decoding.py",
     "suggestions.py", "torchcodec_decoding.py", "video_decoding.py", "video_parts.py", "video_processing_holovid.py",

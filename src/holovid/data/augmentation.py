@@ -26,9 +26,11 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
+from holovid.data.open_videos import reader_of
 from holovid.extras import needed
+from holovid.processing.cropping import with_channel_order
 from holovid.processing.processing_holovid import HolovidProcessor
-from holovid.processing.video_processing_holovid import HolovidVideoProcessor, with_channel_order
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 from holovid.recipes import Recipe
 
 with needed("timm", "training"):
@@ -254,14 +256,13 @@ class AsInEvaluation(nn.Module):
 
     def __init__(self, processor: HolovidVideoProcessor):
         super().__init__()
-        self.processor = copy.copy(processor)
-        self.processor.feature_extractor = None  # these are frames without their sound
+        silent = copy.copy(processor)
+        silent.feature_extractor = None  # these are frames without their audio
+        options: dict[str, Any] = {"do_sample_frames": False, "num_crops": 1, "input_data_format": "channels_first"}
+        self.reader = reader_of(silent, return_tensors="pt", **options)
 
     def forward(self, frames: Tensor) -> Tensor:
-        inputs = self.processor(
-            frames, do_sample_frames=False, num_crops=1, input_data_format="channels_first", return_tensors="pt"
-        )
-        return inputs["pixel_values_videos"][0]
+        return self.reader(frames)["pixel_values_videos"][0]
 
 
 class SpecAugment(nn.Module):

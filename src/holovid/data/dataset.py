@@ -27,6 +27,7 @@ from transformers.video_utils import VideoMetadata
 
 from holovid.data.answers import answer_kind, answer_tensor, classes_of, no_answer
 from holovid.data.anticipation import NOTHING
+from holovid.data.open_videos import WorkersVideos, reader_of
 from holovid.data.tables import load_clips
 from holovid.evaluation.tasks import check_class_names, check_kind
 from holovid.modeling.tasks import Kind
@@ -146,12 +147,15 @@ class ClipDataset(torch.utils.data.Dataset):
             if f"past_{column}" in rows.features
         }
         self.rows = rows.with_format(None)
+        self._features = rows.features  # which the table copies each time it is asked
         self.processor = processor
         self.augmentation = augmentation
         self.mixing = mixing
         self.seed = seed
         self.on_broken = on_broken
         self.processor_options = (LEFT_TO_AUGMENTATION if augmentation else {}) | processor_options
+        self._reader = reader_of(processor, return_tensors="pt", **self.processor_options)
+        self._videos = WorkersVideos(processor)
         self._report = Path(report) if report is not None else self._temporary_report()
 
     def check_model(self, config: PreTrainedConfig) -> None:
@@ -187,14 +191,13 @@ class ClipDataset(torch.utils.data.Dataset):
         video = clip["video"] | {name: clip[name] for name in ("start", "end") if name in clip}
         with nullcontext() if epoch is None else seeded(self.seed, int(epoch), int(index)):
             try:
-                inputs = self.processor(video, return_tensors="pt", **self.processor_options)
+                inputs = self._reader(self._videos.part(video))
             except (ValueError, OSError) as error:
+                self._videos.drop(video)
                 broken = BrokenClip(self.path(index), str(error))
                 raise BrokenClipError(describe(broken), *broken) from error
             row = self._augmented({name: value[0] for name, value in inputs.items()})
-        row |= {
-            key: answer_tensor(clip[column], self.rows.features[column]) for key, column in self.label_keys.items()
-        }
+        row |= {key: answer_tensor(clip[column], self._features[column]) for key, column in self.label_keys.items()}
         return row | {key: torch.tensor(clip[column]) for key, column in self.past_keys.items()}
 
     def path(self, index: int) -> str:
@@ -251,7 +254,7 @@ class ClipDataset(torch.utils.data.Dataset):
         inputs = self.processor([frames], video_metadata=facts, return_tensors="pt", **sound, **options)
         row = self._augmented({name: value[0] for name, value in inputs.items()})
         row = {name: torch.zeros_like(value) for name, value in row.items()}
-        row |= {key: no_answer(self.rows.features[column]) for key, column in self.label_keys.items()}
+        row |= {key: no_answer(self._features[column]) for key, column in self.label_keys.items()}
         return row | {key: torch.full((len(self.rows[0][name]),), NOTHING) for key, name in self.past_keys.items()}
 
     def _temporary_report(self) -> Path:

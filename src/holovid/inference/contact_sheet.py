@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from transformers import BaseVideoProcessor
 
-from holovid.processing.video_processing_holovid import with_channel_order
+from holovid.processing.cropping import with_channel_order
 
 INK, FAINT, PAPER, BAR, TRACK = "#1b1f24", "#6a737d", "#ffffff", "#2f6fde", "#e9edf2"
 WIDTH, MARGIN, GAP, LINE = 960, 24, 8, 34

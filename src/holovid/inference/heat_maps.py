@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from holovid.extras import needed
-from holovid.processing.video_processing_holovid import CROP_ORDERS, crop
+from holovid.processing.cropping import CROP_ORDERS, crop
 
 MOST_OPAQUE = 0.75  # something of the picture is seen through the highest cell too
 UNSEEN = 0.4  # how bright is what a model did not see

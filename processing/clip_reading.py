@@ -1,0 +1,124 @@
+# Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
+"""Videos of any kind -> the frames that a recipe picks, uint8, and the audio of the same time.
+
+Alphabet: V views, T frames, C channels.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+from transformers.video_utils import VideoMetadata, make_batched_metadata
+
+from holovid.processing.clip_sound import HeardSound, Listening
+from holovid.processing.decoders import DecoderVideo, is_decoder
+from holovid.processing.given_frames import FrameReading, check_facts, is_read, pick_frames
+from holovid.processing.given_sounds import split_sounds
+from holovid.processing.picture_decoding import PictureFile
+from holovid.processing.video_decoding import TorchcodecVideoFile, VideoFile, open_video
+from holovid.processing.video_parts import VideoPart
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """A video that was read: `frames` (V * T, C, H, W), what is known of them, and the audio of the same time."""
+
+    frames: Tensor
+    metadata: VideoMetadata
+    heard: HeardSound | None
+
+
+class Shrinking(NamedTuple):
+    """What is made of each frame (1, C, H, W) of more than `values` numbers, so that one at a time is in memory."""
+
+    each: Callable[[Tensor], Tensor]
+    values: int
+
+
+def read_clips(
+    videos: list,
+    sounds: list,
+    options: dict[str, Any],
+    pick: Callable | None,
+    shrinking: Shrinking,
+    listening: Listening | None,
+) -> list[Clip]:
+    """Open each video, take the frames that the options ask for and the audio of the same time, and close it.
+
+    Args:
+        videos: as a video processor takes them, one each.
+        sounds: of each the audio that was given beside it, or `None`.
+        options: of the call, with the processor's own where it says nothing.
+        pick: gives the numbers of frames from `metadata=`; `None` takes all.
+        listening: how the model hears, if it does.
+    """
+    reading = FrameReading.of(options)
+    given = options["video_metadata"]
+    if given is not None:
+        given = make_batched_metadata(videos, video_metadata=given)
+    clips = []
+    for index, (video, audio) in enumerate(zip(videos, sounds, strict=True)):
+        heard = None
+        if is_read(video):
+            with_sound = listening is not None and listening.wants_track(audio)
+            with opened(video, options["decoder"], with_sound) as file:
+                reading.warn_of_levels()
+                frames, facts, times = read_frames(file, pick, shrinking)
+                if listening is not None:
+                    heard = listening.listen(audio, times, file.seconds, file.sound if with_sound else None)
+        else:
+            facts = reading.describe(video) if given is None else dataclasses.replace(given[index])
+            check_facts(facts)
+            if pick is not None:
+                video, facts = pick_frames(video, facts, pick)
+            if listening is not None:
+                heard = listening.listen_beside_frames(audio, len(video), facts)
+            frames = reading.to_tensor(video)
+        clips.append(Clip(frames, facts, heard))
+    return clips
+
+
+def opened(video: Any, decoder: str, with_sound: bool) -> Any:
+    """A context in which one of the videos that are read, rather than given as frames, is open."""
+    if isinstance(video, VideoPart):
+        return nullcontext(video)
+    if is_decoder(video, "VideoDecoder"):
+        return DecoderVideo(video, with_sound)
+    return open_video(video, decoder, with_sound)
+
+
+def read_frames(
+    video: VideoFile | TorchcodecVideoFile | PictureFile | VideoPart,
+    pick: Callable | None,
+    shrinking: Shrinking | None = None,
+) -> tuple[Tensor, VideoMetadata, np.ndarray]:
+    """The frames of an open video that `pick` asks for, or all, and when each is shown."""
+    metadata = dataclasses.replace(video.metadata)
+    indices = range(len(video)) if pick is None else pick(metadata=metadata)
+    metadata.frames_indices = [int(index) for index in indices]
+    is_large = shrinking is not None and 3 * metadata.height * metadata.width > shrinking.values
+    frames, seconds = video.frames(metadata.frames_indices, shrinking.each if shrinking and is_large else None)
+    return frames, metadata, seconds - video.start
+
+
+def split_audio(videos: list, audio: Any, listening: Listening | None) -> list:
+    """The audio given beside each of the videos, `None` where there is none.
+
+    Raises `ValueError` for audio that a model does not use, and when not every video has its own.
+    """
+    if audio is None:
+        return [None] * len(videos)
+    if listening is None:
+        raise ValueError("this model sees and does not hear: give it videos without audio")
+    if len(videos) == 1 and getattr(audio, "ndim", 1) == 2:
+        audio = [audio]  # the channels of one video's audio, rather than the audio of several
+    sounds = split_sounds(audio)
+    if len(sounds) != len(videos):
+        raise ValueError(f"each video needs its own audio; got {len(videos)} videos and {len(sounds)} of audio")
+    return sounds
+
+
+__all__ = ["Clip", "Shrinking", "read_clips", "read_frames", "split_audio"]
