@@ -30,6 +30,7 @@ CUDA_WARM = 4  # calls in which kernels are compiled and chosen, and CUDA graphs
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TORCH, ONEDNN = "torch.mm", "oneDNN"
 NO_CUDA, NO_TIME = "not run: no CUDA", "left out: no time"
+NO_HALF = "not run: this CPU has no products of 16 bits"
 
 
 def stopwatch(call: Callable[[], Any], device: str = "cpu") -> float:

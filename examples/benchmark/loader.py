@@ -1,10 +1,11 @@
 """Does a loader keep up with a tiny model?   python examples/benchmark/loader.py
 
-The tiny XViT is trained on rendered clips, read by a `DataLoader` of two workers, and the time for which a step has
-nothing to do but wait for its batch is counted. Beside it stands what decides that: the time of reading a clip, and
-that of a step for a clip, each alone on a core. With c cores, of which the model takes one, a clip takes the longer of
-its step, of its reading shared by the workers, and of both shared by the cores: that gives a share of waiting that no
-loader can go below, and the model, as a multiple of this one, that is not kept waiting longer than `WANTED`.
+The tiny XViT is trained on rendered clips, and on what `holovid data shrink` makes of them, read by a `DataLoader` of
+two workers, and the time for which a step has nothing to do but wait for its batch is counted. Beside it stands what
+decides that: the time of reading a clip, and that of a step for a clip, each alone on a core. With c cores, of which
+the model takes one, a clip takes the longer of its step, of its reading shared by the workers, and of both shared by
+the cores: that gives a share of waiting that no loader can go below, and the model, as a multiple of this one, that
+is not kept waiting longer than `WANTED`.
 """
 
 import itertools
@@ -12,6 +13,7 @@ import statistics
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,13 @@ from holovid import HolovidProcessor, XViTConfig, XViTForVideoClassification
 from holovid.augmentation import build_augmentation
 from holovid.data import ClipDataset, EpochSampler, load_clips
 from holovid.families import families
+from holovid.inference.shrunk_video import Shrinking, shrink_folder
 from holovid.recipes import get_recipe
 from holovid.synthetic import ClipSet, render_clips
 
-WORKERS, BATCH, WANTED = 2, 16, 0.10
+WORKERS, BATCH, WANTED, PREFETCHED = 2, 16, 0.10, 4
+RENDERED, SHRUNK = "as rendered", "shrunk"
+SHORT_SIDE = 56  # pixels of what is made of the rendered clips, which have 112
 MODELS = {"tiny": {}, "twice as deep": {"num_hidden_layers": 6}, "patches of 8": {"patch_size": 8}}
 
 
@@ -59,31 +64,37 @@ class Training:
         self.optimizer.step()
 
 
-def alone(dataset: ClipDataset, training: Training, repeat: int) -> dict[str, list[float]]:
-    """Seconds a clip of reading and of a step, in this process and nothing beside."""
+def alone(dataset: ClipDataset, training: Training, batches: int) -> dict[str, list[float]]:
+    """Seconds a clip of reading by one worker, after it has read each once, and of a step, with nothing beside."""
     found: dict[str, list[float]] = {"read": [], "step": []}
-    for number in range(repeat + 1):
-        start = time.perf_counter()
-        rows = dataset.__getitems__([(number, index % len(dataset)) for index in range(BATCH)])
-        read = time.perf_counter()
-        batch = torch.utils.data.default_collate(rows)
-        before = time.perf_counter()
+    rows = forever(dataset, workers=1)
+    for _ in range(-(-len(dataset) // BATCH) + PREFETCHED):
+        batch = next(rows)
+    for _ in range(batches):
+        begin = time.perf_counter()
+        batch = next(rows)
+        found["read"].append((time.perf_counter() - begin) / BATCH)
+    del rows
+    for _ in range(batches):
+        begin = time.perf_counter()
         training.step(batch)
-        if number:  # the first one warms up
-            found["read"].append((read - start) / BATCH)
-            found["step"].append((time.perf_counter() - before) / BATCH)
+        found["step"].append((time.perf_counter() - begin) / BATCH)
     return found
+
+
+def forever(dataset: ClipDataset, workers: int) -> Iterator[dict[str, torch.Tensor]]:
+    """Batches, epoch after epoch."""
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that there are more workers than cores
+        loader: DataLoader = DataLoader(
+            dataset, BATCH, sampler=EpochSampler(len(dataset)), num_workers=workers, persistent_workers=True,
+            prefetch_factor=PREFETCHED, drop_last=True,
+        )  # fmt: skip
+    return itertools.chain.from_iterable(loader for _ in itertools.count())
 
 
 def waiting(dataset: ClipDataset, training: Training, steps: int) -> dict[str, float]:
     """The share of waiting, and seconds a clip, over `steps` steps once the workers have started."""
-    sampler = EpochSampler(len(dataset))
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that there are more workers than cores
-        loader: DataLoader = DataLoader(
-            dataset, BATCH, sampler=sampler, num_workers=WORKERS, persistent_workers=True, prefetch_factor=4,
-            drop_last=True,
-        )  # fmt: skip
-    batches = itertools.chain.from_iterable(loader for _ in itertools.count())
+    batches = forever(dataset, WORKERS)
     for _ in range(2 * WORKERS):
         training.step(next(batches))
     waited, start = 0.0, time.perf_counter()
@@ -109,19 +120,25 @@ def break_even(read: float, step: float, cores: int) -> float:
     return max(1.0, *(needed / step for needed in slower))
 
 
-def measure(name: str = "tiny", clips: int = 96, steps: int = 60, repeat: int = 3) -> dict[str, Any]:
+def measure(
+    name: str = "tiny", data: str = RENDERED, clips: int = 96, steps: int = 60, repeat: int = 3
+) -> dict[str, Any]:
     """A row, see the top of this file. Raises `KeyError` for a name that is not in `MODELS`."""
     torch.set_num_threads(1)  # the rest of the cores is the workers'
     config = make_config(name)
     with tempfile.TemporaryDirectory() as folder:
         rendered = render_clips(Path(folder, "clips"), ClipSet(train=clips, val=0), progress=False)
+        if data == SHRUNK:
+            shrink_folder(rendered, Path(folder, SHRUNK), Shrinking(SHORT_SIDE), workers=1)
+            rendered = Path(folder, SHRUNK)
         dataset = read_data(rendered, config)
         training = Training(config)
-        seconds = alone(dataset, training, 3 * repeat)
+        seconds = alone(dataset, training, 4 * repeat)
         runs = [waiting(dataset, training, steps) for _ in range(repeat)]
     read, step = (statistics.median(seconds[what]) for what in ("read", "step"))
     return {
         "model": name,
+        "data": data,
         "cores": cores(),
         "waited": [run["waited"] for run in runs],
         "seconds_a_clip": [run["seconds_a_clip"] for run in runs],
@@ -135,11 +152,13 @@ def measure(name: str = "tiny", clips: int = 96, steps: int = 60, repeat: int = 
 def main(argv: list[str] | None = None) -> None:
     args = parse(__doc__, argv)
     names, size = (["tiny"], (32, 2)) if args.quick else (list(MODELS), (96, 60))
-    rows = [measure(name, *size, args.repeat) for name in progress(names, "Training")]
+    jobs = [*((name, RENDERED) for name in names), ("tiny", SHRUNK)]
+    rows = [measure(*job, *size, args.repeat) for job in progress(jobs, "Training")]
     here, enough = str(cores()), str(WORKERS + 1)
     cells = [
         [
             row["model"],
+            row["data"],
             spread(row["waited"]),
             f"{row['read_over_step']:.2f}",
             *(f"{row['least_waiting'][count]:.2f}" for count in (here, enough)),
@@ -147,7 +166,7 @@ def main(argv: list[str] | None = None) -> None:
         ]
         for row in rows
     ]
-    headings = ["XViT", f"share waited, on {here} cores", "reading a clip over its step"]
+    headings = ["XViT", "clips", f"share waited, on {here} cores", "reading a clip over its step"]
     headings += [f"least share, {count} cores" for count in (here, enough)]
     headings += [f"step kept busy, {count} cores, over this one" for count in (here, enough)]
     report("loader", __doc__, args, rows, headings, cells)

@@ -68,6 +68,12 @@ def cpu_flags(path: str | os.PathLike = "/proc/cpuinfo") -> set[str]:
     return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
 
 
+def has_half() -> bool:
+    """Whether the CPU multiplies numbers of 16 bits, as far as it tells; others are slower with them than with 32."""
+    flags = cpu_flags()
+    return not flags or bool(flags & {"avx512_bf16", "amx_bf16"})
+
+
 def report(
     question: str,
     title: str | None,

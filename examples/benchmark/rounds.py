@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from limit import DTYPES, NO_CUDA, NO_TIME, QUICK, Limit
-from reporting import progress
+from limit import DTYPES, NO_CUDA, NO_HALF, NO_TIME, QUICK, Limit
+from reporting import has_half, progress
 from subjects import SUBJECTS, clip_text, describe
 from turns import outcome, told
 
@@ -40,10 +40,11 @@ def rows(make_row: RowMaker, jobs: Sequence[tuple[str, str, int]], args: argpars
     start = time.monotonic()
     for name, dtype, batch in progress(jobs, "On the CPU"):
         gc.collect()  # a model refers to itself: the one before is still there
-        if time.monotonic() - start < args.seconds:
+        outcome = NO_HALF if dtype == "bf16" and not (args.quick or has_half()) else NO_TIME
+        if outcome == NO_TIME and time.monotonic() - start < args.seconds:
             yield make_row(name, limits[dtype], batch, **options)
         else:
-            ran = {"device": "cpu", "dtype": dtype, "batch": batch, "outcome": NO_TIME}
+            ran = {"device": "cpu", "dtype": dtype, "batch": batch, "outcome": outcome}
             yield describe(SUBJECTS[name], SUBJECTS[name].make_config(args.quick)) | ran
     if not torch.cuda.is_available():
         yield {"model": "all of these", "device": "cuda", "dtype": "bf16", "outcome": NO_CUDA}

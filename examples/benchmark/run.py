@@ -34,10 +34,22 @@ RESULTS = HERE / "RESULTS.md"
 SHORT = (
     "limit", "frames", "streaming", "bfloat16", "decoding", "loader", "import_time", "compiling", "memory", "forward",
 )  # fmt: skip
-LONG = ("beside", "films", "allocation", "shrinking", "training_memory", "training_step")
+LONG = (
+    "beside",
+    "films",
+    "allocation",
+    "shrinking",
+    "decoders",
+    "packing",
+    "int8",
+    "switches",
+    "training_memory",
+    "training_step",
+)
 QUESTIONS = (*SHORT, *LONG)
 REPEAT = {  # rounds or repetitions, where a question has fewer than it would by itself
-    "import_time": 2, "films": 2, "shrinking": 2, "allocation": 3, "training_memory": 1, "training_step": 3,
+    "import_time": 2, "films": 2, "shrinking": 2, "decoders": 5, "int8": 5, "switches": 11,
+    "allocation": 3, "training_memory": 1, "training_step": 3,
 }  # fmt: skip
 LAST_ROW = 120.0  # seconds that a row of forward.py or training_step.py may take
 

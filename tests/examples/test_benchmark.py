@@ -270,6 +270,46 @@ def test_reading_is_a_part_of_recognising(answer, script, tmp_path):
 
 
 @pytest.mark.slow
+def test_readers_take_turns(answer, script):
+    *rows, together = answer("decoders")["rows"]
+    assert [row["width"] for row in rows] == [340 if len(row["clip"]) < 5 else 112 for row in rows]
+    assert all("holovid" in row["equal"] and len(row["seconds"]["holovid"]) == 2 for row in rows)
+    assert all(0 < ratio <= 1 for row in rows for ratio in row["of_the_fastest"]) and together["clip"] == "all"
+    assert script("decoders").spread_over(29) == [0, 4, 8, 12, 16, 20, 24, 28]
+
+
+@pytest.mark.slow
+def test_int8_is_beside_16_bits(answer):
+    rows = {row["way"]: row for row in answer("int8")["rows"]}
+    assert list(rows)[:3] == ["float32", "bfloat16", "int8, torch"]
+    assert (
+        rows["float32"]["difference"] == 0 < rows["bfloat16"]["difference"] < rows["int8, torch"]["difference"] < 0.5
+    )
+    assert rows["float32"]["over_float"] == [1.0, 1.0]
+    others = [row.get("outcome", "") for name, row in rows.items() if name.startswith("int8")]
+    assert all(not outcome or outcome.startswith("not run: ") for outcome in others)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what is said without a GPU")
+def test_switches_wait_for_a_gpu(answer):
+    first, *others = answer("switches", "--models", "xvit-8")["rows"]
+    assert first["way"] == "as it is" and first["difference"] == 0 and len(first["ratios"]) >= 2
+    assert len(others) == 6 and {row["outcome"] for row in others} == {"not run: no CUDA"}
+
+
+def test_scale_is_multiplied_out(script):
+    scale = script("scale")
+    measured = scale.Measured(read_seconds=0.036, clip_bytes=1_000_000, gflop=300.0)
+    assumed = scale.Assumed(600.0, 0.5, 0.25, core_hour=0.1, gpu_hour=2.0, gigabyte_month=0.02)
+    label, embed, train = scale.rows(1e6, measured, assumed)
+    # 600 * .5 / .3 = 1000 clips a second; 10 core hours; 1000 s = .28 GPU hours; 8 GPUs take 8 * 1000 * 8 Mbit
+    assert label == ["1,000,000", "label", "10", "0.3", "36", "64.0", "", "$ 1.6"]
+    assert embed[1] == "embed" and embed[6] == "3.2 GB"
+    # 35 epochs, three times the work at half the rate: 35 * 6 times the GPU hours
+    assert train[2:4] == ["350", "58"]
+
+
+@pytest.mark.slow
 def test_small_files_are_read_beside_large_ones(answer):
     (row,) = answer("shrinking")["rows"]
     assert 0 < row["small"]["bytes"] < row["large"]["bytes"]
