@@ -31,7 +31,7 @@ class Clip:
     heard: HeardSound | None
 
 
-class Shrinking(NamedTuple):
+class LargeFrames(NamedTuple):
     """What is made of each frame (1, C, H, W) of more than `values` numbers, so that one at a time is in memory."""
 
     each: Callable[[Tensor], Tensor]
@@ -43,7 +43,7 @@ def read_clips(
     sounds: list,
     options: dict[str, Any],
     pick: Callable | None,
-    shrinking: Shrinking,
+    large: LargeFrames,
     listening: Listening | None,
 ) -> list[Clip]:
     """Open each video, take the frames that the options ask for and the audio of the same time, and close it.
@@ -66,7 +66,7 @@ def read_clips(
             with_sound = listening is not None and listening.wants_track(audio)
             with opened(video, options["decoder"], with_sound) as file:
                 reading.warn_of_levels()
-                frames, facts, times = read_frames(file, pick, shrinking)
+                frames, facts, times = read_frames(file, pick, large)
                 if listening is not None:
                     heard = listening.listen(audio, times, file.seconds, file.sound if with_sound else None)
         else:
@@ -93,14 +93,14 @@ def opened(video: Any, decoder: str, with_sound: bool) -> Any:
 def read_frames(
     video: VideoFile | TorchcodecVideoFile | PictureFile | VideoPart,
     pick: Callable | None,
-    shrinking: Shrinking | None = None,
+    large: LargeFrames | None = None,
 ) -> tuple[Tensor, VideoMetadata, np.ndarray]:
     """The frames of an open video that `pick` asks for, or all, and when each is shown."""
     metadata = dataclasses.replace(video.metadata)
     indices = range(len(video)) if pick is None else pick(metadata=metadata)
     metadata.frames_indices = [int(index) for index in indices]
-    is_large = shrinking is not None and 3 * metadata.height * metadata.width > shrinking.values
-    frames, seconds = video.frames(metadata.frames_indices, shrinking.each if shrinking and is_large else None)
+    is_large = large is not None and 3 * metadata.height * metadata.width > large.values
+    frames, seconds = video.frames(metadata.frames_indices, large.each if large and is_large else None)
     return frames, metadata, seconds - video.start
 
 
@@ -121,4 +121,4 @@ def split_audio(videos: list, audio: Any, listening: Listening | None) -> list:
     return sounds
 
 
-__all__ = ["Clip", "Shrinking", "read_clips", "read_frames", "split_audio"]
+__all__ = ["Clip", "LargeFrames", "read_clips", "read_frames", "split_audio"]

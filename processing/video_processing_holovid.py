@@ -26,7 +26,7 @@ from transformers.video_utils import VideoMetadata
 from holovid.configuration.configuration_common import SavedWithSource
 from holovid.processing.audio_decoding import checked_rate
 from holovid.processing.clip_features import ClipFeatures
-from holovid.processing.clip_reading import Shrinking, read_clips, read_frames, split_audio
+from holovid.processing.clip_reading import LargeFrames, read_clips, read_frames, split_audio
 from holovid.processing.clip_sound import Listening
 from holovid.processing.cropping import CROP_ORDERS, check_resized, crop, with_channel_order
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
@@ -327,8 +327,8 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         """Clips as models take them, by options that were checked; `of_frames` are those of `_preprocess`."""
         videos, listening = flatten_videos(videos), self._listening(options, sampling_rate)
         pick = partial(self.sample_frames, **options) if options["do_sample_frames"] else None
-        shrinking = Shrinking(self._shrinking(options), RESIZE_AT_ONCE // 2)  # larger ones are resized one by one
-        clips = read_clips(videos, split_audio(videos, audio, listening), options, pick, shrinking, listening)
+        large = LargeFrames(self._shrinking(options), RESIZE_AT_ONCE // 2)  # which are resized one by one
+        clips = read_clips(videos, split_audio(videos, audio, listening), options, pick, large, listening)
         frames = self._prepare_input_videos(
             [clip.frames for clip in clips],
             do_convert_rgb=options["do_convert_rgb"],
