@@ -1,13 +1,13 @@
 """What each mechanism is for: tiny models with it and without it, on clips whose answers are known.   make ablation
 
-A clip shows a shape that goes right or left and sounds a tone that rises or falls, each drawn independently of the
-others. "left" is "right" played backwards, frame for frame, and "fall" is "rise" played backwards, so order in time,
-and nothing else, tells them apart. `match` is whether motion and sound have the same parity in their lists: neither
-the picture alone nor the sound alone says anything about it. Wherever the needed is missing, 0.5 is left.
+A clip shows a shape that moves right or left, with a tone that rises or falls; all three are drawn independently.
+"left" is "right" played backwards, frame for frame, and "fall" is "rise" played backwards, so only order in time tells
+them apart. `match` tells whether motion and sound have the same parity in their lists; a model needs both video and
+audio to predict it. A model without what it needs is at chance level, 0.5.
 
-XViT, TimeSformer and Video Swin learn the motion, with and without what lets order in. CA²ST, and CAST and CAVA, which
-are CA²ST without audio and without time, learn the label, all three factors at once, and go on from there to `match`.
-Everything is measured on clips as they are, with their frames in random order, held still, and muted.
+XViT, TimeSformer and Video Swin learn the motion, with and without the part that tells them about order. CA²ST learns
+the label, which names all three factors, and then `match`. So do CAST and CAVA, which are CA²ST without audio and
+without time. All models are measured on clips as they are, with frames shuffled, with frames held still, and muted.
 
 Results of finished models are kept in the output folder; the same command goes on from there.
 """
@@ -228,18 +228,18 @@ def text_of_ca2st(results: dict[int, dict[str, Results]]) -> str:
     family = [[name, *(cell(results, name, "as it is", what) for what in ["label", *FACTORS])] for name in CA2ST]
     matched = [name for name in CA2ST if name != NOT_TOLD_WHEN]
     match = [[name, *(cell(results, MATCH_FROM + name, how, "match") for how in HEARD)] for name in matched]
-    return f"""## CA²ST: every expert brings what the others lack
+    return f"""## CA²ST: every expert adds what the others lack
 
-The trained model, with something taken away:
+The trained model, with a part of its input taken away:
 
 {table(["CA²ST", "label", *FACTORS], full)}
 
-Trained without an expert (there is no member of the family without space):
+Models trained without an expert (every model of the family has space):
 
 {table(["trained", "label", *FACTORS], family)}
 
-CAVA has no time expert and follows the motion all the same: its exchange with sound tells its frames when they are.
-Trained with one second for all of them it does not.
+CAVA has no time expert, yet predicts the motion: its exchange with audio tells it the time of each frame. It does not
+if it is trained with the same time for all frames (last row).
 
 ## Motion and sound together
 
@@ -250,8 +250,8 @@ Trained with one second for all of them it does not.
 PARTS = {
     "xvit": order_of_frames(
         "xvit",
-        title="XViT: order gets in through mixing",
-        about="All frames share one temporal embedding, so mixing is the only way for order to get in.",
+        title="XViT: mixing tells the model about order",
+        about="All frames share one temporal embedding, so only mixing tells the model about order.",
         sighted={
             "mixing, window 1": {},
             "mixing, window 2": {"mix_window": 2},
@@ -266,11 +266,11 @@ PARTS = {
     ),
     "time_sformer": order_of_frames(
         "time_sformer",
-        title="TimeSformer: order gets in through times that are learned",
-        about="""Patches know their time by an embedding of it. With space-only attention there is none, and the frames
-are averaged. In a TimeSformer the embedding starts at zero, for weights of an image model to go on from. These start
-from nothing, so the embedding starts at random, with a deviation of 0.3. From zero, divided attention stayed at 0.500
-(seed 0), from a deviation of 0.12 also in one seed of three.""",
+        title="TimeSformer: temporal embeddings tell the model about order",
+        about="""A temporal embedding tells patches their time. Space-only attention has none, and averages the
+frames. A TimeSformer's embedding starts at zero, to suit the weights of an image model. These models start from
+scratch, so their embedding starts at random, with a standard deviation of 0.3. From zero, divided attention stayed at
+0.500 (seed 0); with a deviation of 0.12 it did so in one seed of three.""",
         sighted={
             "TimeSformer, divided": {"attention_type": "divided_space_time"},
             "TimeSformer, joint": {"attention_type": "joint_space_time"},
@@ -280,9 +280,9 @@ from nothing, so the embedding starts at random, with a deviation of 0.3. From z
     ),
     "video_swin": order_of_frames(
         "video_swin",
-        title="Video Swin: order gets in through patches and windows",
-        about="""A patch is of two frames, a window of four patches in time. Attention in a window knows how far apart
-two patches are. With patches and windows of one frame nothing knows of time.""",
+        title="Video Swin: patches and windows tell the model about order",
+        about="""A patch covers two frames, a window covers four patches in time. Attention in a window knows the
+distance of two patches. With patches and windows of one frame, nothing tells the model about time.""",
         sighted={"Video Swin": {}},
         blind={"Video Swin, frame by frame": {"patch_size": (1, 8, 8), "window_size": (1, 3, 3)}},
     ),
@@ -393,7 +393,7 @@ def report(
     """What docs/ablation.md says."""
     goals = goals_of(parts)
     missed = failures(goals, results)
-    verdict = "\n".join(["Missed:", "", *(f"- {line}" for line in missed)]) if missed else "All are reached."
+    verdict = "\n".join(["Missed:", "", *(f"- {line}" for line in missed)]) if missed else "All goals are reached."
     versions = (
         f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
     )
@@ -406,7 +406,7 @@ Printed by `{command}` on {date.today()}; {how_long}.
 {versions}.
 
 {chr(10).join(part.text(results) for part in parts)}
-## What was to be, for every seed
+## Goals, for every seed
 
 {table(["model", "measured", "accuracy of", "expected"], [[*measured, goal] for measured, goal in goals.items()])}
 
@@ -435,7 +435,7 @@ def main(argv: list[str] | None = None) -> int:
     parts = {name: part for name, part in PARTS.items() if name in args.families}
     results, seconds = train_all(args, settings, parts)
     command = shlex.join(["examples/ablation.py", *(sys.argv[1:] if argv is None else argv)])
-    how_long = f"{seconds / 60:.0f} minutes of one core, models were trained {args.workers} at a time"
+    how_long = f"{seconds / 60:.0f} minutes of one core, --workers {args.workers}"
     text = report(parts.values(), results, settings, command, how_long)
     target = args.table or args.output / "ablation.md"
     write_whole(target, text)

@@ -3,7 +3,7 @@
     python examples/causality.py
 
 The clips show a disc that moves right, left, up or down. Each motion is the reversal of another, so order tells them
-apart, and order gets in through mixing alone, as all frames share one temporal embedding. Both kinds of model are
+apart, and only mixing tells the model about order, as all frames share one temporal embedding. Both kinds of model are
 trained alike, from the same weights; for a few epochs too, where one could be behind that catches up later.
 The model that mixes from the past is measured twice: on whole clips, and streamed frame by frame. That must give the
 same answers after the last frame; those after the frames before it come with it.

@@ -31,7 +31,7 @@ from holovid.synthetic import ClipSet, render_clips
 from holovid.training import VideoTrainer
 from holovid.visualize import contact_sheet
 
-TITLE = "XViT: the order of frames gets in through mixing"
+TITLE = "XViT: mixing tells the model about the order of frames"
 GOALS: Goals = {
     ("as it is", "motion"): "≥ 0.95",
     ("frames shuffled", "motion"): "≤ 0.55",

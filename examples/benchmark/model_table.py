@@ -1,9 +1,11 @@
 """Size and cost of every model, next to those of the released code.   python examples/benchmark/model_table.py
 
-Millions of parameters, of all and of those that training tunes (in the CA²ST family what
-`freeze_experts()` leaves), and 10^9 multiply-adds of one clip, one view, counted by torch's FlopCounterMode on tensors
-without memory: seconds on any machine. Papers: CAST tunes 44.8 M at 391 GMAC (arXiv:2311.18825); XViT prints three
-views, 425 and 850 GMAC (arXiv:2106.05968, Table 5). Released numbers of Video Swin were measured on the released code.
+Prints the short table of README.md, then the long one of docs/models.md. Columns: parameters; *tuned*, those that
+training changes (in the CA²ST family, what `freeze_experts()` leaves); GMAC, 10^9 multiply-adds of a clip in one view.
+All are counted on tensors without memory, by torch's FlopCounterMode: seconds on any machine.
+
+Papers: CAST tunes 44.8 M parameters at 391 GMAC (arXiv:2311.18825); XViT prints 425 and 850 GMAC for three views
+(arXiv:2106.05968, Table 5). The numbers of the released Video Swin were measured on its released code.
 """
 
 from collections.abc import Callable
@@ -28,6 +30,7 @@ from holovid import (
     XViTForVideoClassification,
 )
 from holovid.facts import model_facts
+from holovid.families.family import variant_of
 
 timesformer = TimeSformerForVideoClassification
 cast, cava, ca2st = CA2STConfig.cast_base, CA2STConfig.cava_base, CA2STConfig.ca2st_base
@@ -84,35 +87,68 @@ MODELS = (
     ("WhereWhen-B/16 8x224", WhereWhenForVideoClassification, WhereWhenConfig(num_labels=28), "", "", ""),
     ("CAST-B/16", CA2STForVideoClassification, cast(num_labels=174), "217.23 M", "45.21 M", "390.5"),
     ("CAST-B/16, verbs and nouns", CA2STForActionRecognition, cast(), "216.81 M", "44.78 M", "390.5"),
-    ("CAVA-B/16, 4 s of sound", CA2STForVideoClassification, cava(num_labels=44), "215.23 M", "43.82 M", "241.5"),
+    ("CAVA-B/16, 4 s", CA2STForVideoClassification, cava(num_labels=44), "215.23 M", "43.82 M", "241.5"),
     (
         "CAVA-B/16, 10 s, learned positions", CA2STForVideoClassification,
         cava(num_labels=309, audio_positions="learned", **LONG), "228.47 M", "56.49 M", "365.2",
     ),
     ("CA²ST-B/16, 4 s", CA2STForActionRecognition, ca2st(), "320.18 M", "62.54 M", "459.1"),
     ("CA²ST-B/16, own projections", CA2STForActionRecognition, ca2st(**OWN), "325.50 M", "67.86 M", "459.1"),
-    ("CA²ST-B/16, all layers hear", CA2STForActionRecognition, ca2st(**EVERYWHERE), "346.82 M", "89.18 M", "522.7"),
+    (
+        "CA²ST-B/16, audio in all layers", CA2STForActionRecognition, ca2st(**EVERYWHERE),
+        "346.82 M", "89.18 M", "522.7",
+    ),
     ("CA²ST-B/16, both", CA2STForActionRecognition, ca2st(**EVERYWHERE, **OWN), "368.09 M", "110.45 M", "522.7"),
     ("CA²ST-B/16, 10 s", CA2STForActionRecognition, ca2st(**LONG), "", "", "566.8"),
     (
-        "CA²ST-B/16, 10 s, all layers hear", CA2STForActionRecognition,
+        "CA²ST-B/16, 10 s, audio in all layers", CA2STForActionRecognition,
         ca2st(**LONG, **EVERYWHERE), "", "", "678.5",
     ),
 )  # fmt: skip
 
 
-def rows() -> list[str]:
-    """A line of Markdown for each model."""
-    lines = []
+# models of README's table: what they are called there, and the section of docs/models.md about their family
+SHORT = {
+    "XViT-B/16 16x224": ("XViT-B/16", "xvit"),
+    "TimeSformer-B/16 8x224": ("TimeSformer-B/16", "timesformer"),
+    "Video Swin-T 32x224": ("Video Swin-T", "video-swin"),
+    "Video Swin-B 32x224": ("Video Swin-B", "video-swin"),
+    "StarVQA-B/16 52x224": ("StarVQA-B/16", "starvqa"),
+    "AVT-b 10x224": ("AVT-b", "avt"),
+    "WhereWhen-B/16 8x224": ("WhereWhen-B/16", "wherewhen"),
+    "CAST-B/16": ("CAST-B/16", "the-ca2st-family"),
+    "CAVA-B/16, 4 s": ("CAVA-B/16", "the-ca2st-family"),
+    "CA²ST-B/16, 4 s": ("CA²ST-B/16", "the-ca2st-family"),
+}
+LONG_HEAD = (
+    "| model | parameters | released | tuned | released | GMAC | released | GFLOP | parity |",
+    "|---|---:|---:|---:|---:|---:|---:|---:|---|",
+)
+SHORT_HEAD = (
+    "| model | paper | frames | parameters | tuned | GMAC | parity | page |",
+    "|---|---|---:|---:|---:|---:|---|---|",
+)
+
+
+def tables() -> tuple[list[str], list[str]]:
+    """Lines of Markdown: README's table, and that of docs/models.md."""
+    short, long = list(SHORT_HEAD), list(LONG_HEAD)
     for name, model_class, config, *released in MODELS:
-        facts = model_facts(config, model_class)
+        facts, variant = model_facts(config, model_class), variant_of(config)
         own = f"{facts.parameters:,}", f"{facts.tuned_parameters / 1e6:.2f} M", f"{facts.gflop / 2:.1f}"
         cells = [cell for pair in zip(own, released, strict=True) for cell in pair]
-        lines.append(f"| {name} | {' | '.join(cells)} | {facts.gflop:.1f} |")
-    return lines
+        parity = "1e-5" if variant.parity else "no released code"
+        long.append(f"| {name} | {' | '.join(cells)} | {facts.gflop:.1f} | {parity} |")
+        if name in SHORT:
+            paper = variant.papers[0]
+            millions = (f"{count / 1e6:.1f}" for count in (facts.parameters, facts.tuned_parameters))
+            title, section = SHORT[name]
+            short.append(
+                f"| {title} | [{paper.year}]({paper.address}) | {config.num_frames} | {' | '.join(millions)} "
+                f"| {facts.gflop / 2:.1f} | {parity} | [{variant.title}](docs/models.md#{section}) |"
+            )
+    return short, long
 
 
 if __name__ == "__main__":
-    print("| model | parameters | released | tuned | released | GMAC | released | GFLOP |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    print("\n".join(rows()))
+    print(*tables()[0], "", *tables()[1], sep="\n")

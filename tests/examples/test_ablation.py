@@ -45,9 +45,9 @@ def test_miniature(ablation, tmp_path, capsys):
     ablation.main([*command, "--families", "video_swin", "time_sformer"])
     text = (output / "ablation.md").read_text()
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
-        "## TimeSformer: order gets in through times that are learned",
-        "## Video Swin: order gets in through patches and windows",
-        "## What was to be, for every seed",
+        "## TimeSformer: temporal embeddings tell the model about order",
+        "## Video Swin: patches and windows tell the model about order",
+        "## Goals, for every seed",
     ]
     assert "| TimeSformer, joint | as it is | motion | ≥ 0.95 |" in text and "| CA²ST |" not in text
     assert not kept.exists()
