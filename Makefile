@@ -14,8 +14,8 @@ BIN := .venv/$(COMMANDS)
 # one thread a test process: two cores run two processes
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo ablation explain bench bench-long test test-all quick lint types upstream mutants lock newest lowest main \
-	nightly upstream-newest upstream-lowest package clean
+.PHONY: demo ablation explain bench bench-long test test-all quick docs lint types upstream mutants lock newest lowest \
+	main nightly upstream-newest upstream-lowest package clean
 
 demo: .venv/ready  ## render clips, fine-tune a tiny XViT, show what mixing is for
 	$(BIN)/python examples/demo.py
@@ -44,6 +44,9 @@ test-all: .venv/ready  ## all other tests: pages of docs/, several processes, co
 
 quick: .venv/ready  ## the tests that take seconds
 	$(BIN)/python $(TESTS) -m "not slow"
+
+docs: .venv/ready  ## the pages of docs/ as a site with the API: site/index.html; a broken link is an error
+	$(BIN)/python docs/scripts/build_site.py
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .
@@ -117,4 +120,4 @@ $(BIN)/uv$(EXE):
 	touch $@
 
 clean:
-	rm -rf .venv .venv-newest .venv-lowest .venv-main .cache build dist demo-output ablation-output src/holovid.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-newest .venv-lowest .venv-main .cache build dist site demo-output ablation-output src/holovid.egg-info .pytest_cache .mypy_cache .ruff_cache
