@@ -43,6 +43,7 @@ from holovid.processing.video_parts import VideoPart, shown_part
 try:
     import av
     from av.sidedata.sidedata import Type as SideDataType
+    from av.stream import Discard
     from av.video.reformatter import VideoReformatter
 except ImportError:
     av = None  # type: ignore[assignment]
@@ -280,6 +281,10 @@ class VideoFile:
         self._sound_stream = pick_sound(self._container) if self._with_sound or may_leap(self._container) else None
         if self.sound is not None:
             self.sound.use(self._sound_stream)
+        if self._container.format.name in SEEKABLE:  # the bytes of other streams need not be read
+            for stream in self._container.streams:
+                if stream is not self._stream and stream is not self._sound_stream:
+                    stream.discard = Discard.all
         self._numbered_packets = number_packets(self._container, self._stream, self._index)
         self._last_read = -1
 
@@ -419,6 +424,8 @@ class VideoFile:
         missing, damaged = set(wanted), set() if damaged is None else damaged
         key = self._index.frame_of_packet(first)  # on which all others lean
         for number, packet in chain(run, [(-1, None)]):  # None: hand out what is still held back
+            if packet is None and key is None and not missing:
+                break  # all that is wanted has come
             try:
                 pictures = self._decode_packet(packet)
             except av.FFmpegError:
