@@ -64,7 +64,7 @@ def write_pages(folder: Path) -> None:
 
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def with_links(text: str, path: str) -> str:
