@@ -1,7 +1,7 @@
 """A picture of the page of holovid app:   python docs/scripts/draw_app.py MODEL --clip CLIP
 
-A real browser opens the page, uploads a clip and waits for the answers. Both are made by
-`draw_explanation.py --model MODEL --clip CLIP`. The browser is Debian's: apt-get install chromium chromium-driver.
+A real browser opens the page, uploads a clip and waits for the labels. `draw_explanation.py --model MODEL --clip CLIP`
+makes both. The browser is Debian's: apt-get install chromium chromium-driver.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""Draw what training makes of a clip:
+"""Draw a clip as training sees it, after augmentation:
 
     python docs/scripts/draw_augmentations.py VIDEO [--recipes cast-ek100] [--draws 3]
 
 One row is one draw of a recipe's augmentation: its crop, colours and box are the same in all frames. A row may be
-black: that is AutoAugment's doing, see augmentation.py.
+black; AutoAugment does that, see augmentation.py.
 """
 
 import argparse

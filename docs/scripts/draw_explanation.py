@@ -1,7 +1,7 @@
 """The picture of an explanation in README and docs/explanations.md:   python docs/scripts/draw_explanation.py
 
-Trains the WhereWhen of examples/explanations.py, some minutes, and explains the first clip that it has not seen before
-and answers rightly and surely. With --model and --clip both are kept, to try `holovid explain` on, or draw_app.py.
+Trains the WhereWhen of examples/explanations.py, which takes some minutes, and explains the first validation clip that
+it labels correctly with a high score. --model and --clip keep both, for `holovid explain` or draw_app.py.
 """
 
 import shutil

@@ -1,7 +1,7 @@
 """Draw XViT's mixing of keys and values:   python docs/scripts/draw_mixing.py [--output docs/mixing.svg]
 
-What is drawn is what the module does to numbers: every channel of the keys is given the number of its frame, so that
-after mixing each says which frame it came from.
+The drawing shows what the module does to numbers. Every channel of the keys holds the number of its frame, so after
+mixing it tells which frame it came from.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Write into docs/inside-transformers.md in which files each name is used:   python docs/scripts/list_places.py
 
-A name that is new there, or gone, is for people to write about or take off: the test of that page says which.
+Write a row by hand for a new name, and delete the row of a name that is gone. The test of that page names them.
 """
 
 import re
