@@ -1,18 +1,18 @@
-"""Does AVT say what happens next?   python examples/anticipation.py
+"""Does a tiny AVT predict the next action?   python examples/anticipation.py
 
-A world with a grammar: a shape goes out and comes back, left, right, up or down, for two seconds each. What it does
-next is decided by what it does, what it did before, and by the sound that it makes, discs a rising one and triangles a
-falling one; but one time in five it does anything. So nobody can be right always, and how often one can is known.
+Renders films of a world with a grammar. A shape moves out and back, left, right, up or down, for two seconds each. Its
+next motion depends on its motion, on the one before, and on its sound: discs rise, triangles fall. One time in five it
+does anything, so the best possible accuracy is known.
 
-Films of the world are rendered, with a table `path,start,end,label` of what happens when. A tiny AVT learns to say
-what starts in a second. Then it is asked what it needs for that:
+A table `path,start,end,label` lists the actions. A tiny AVT learns to predict what starts in a second. Then the script
+measures what it needs for that:
 
-- the past: a model that sees one frame should be no better than the most frequent answer;
-- its three losses, left out one after the other;
-- time: asked 3 or 5 seconds ahead, it should lose what the grammar says.
+- the past: a model that sees one frame should be at chance level;
+- its three losses, each left out once;
+- time: 3 or 5 seconds ahead, accuracy should fall as the grammar predicts.
 
-docs/anticipation.md has what it prints, and the picture of `--picture docs/anticipation.png`. Five
-minutes of one core.
+docs/anticipation.md has what it prints, and the picture of `--picture docs/anticipation.png`. Takes five minutes of
+one core.
 """
 
 import csv

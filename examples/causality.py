@@ -2,11 +2,11 @@
 
     python examples/causality.py
 
-The clips show a disc that moves right, left, up or down. Each motion is the reversal of another, so order tells them
-apart, and only mixing tells the model about order, as all frames share one temporal embedding. Both kinds of model are
-trained alike, from the same weights; for a few epochs too, where one could be behind that catches up later.
-The model that mixes from the past is measured twice: on whole clips, and streamed frame by frame. That must give the
-same answers after the last frame; those after the frames before it come with it.
+The clips show a disc that moves right, left, up or down. Each motion is the reversal of another, and all frames share
+one temporal embedding, so only mixing tells the model about order. Both kinds of model start from the same weights and
+are trained alike, for few and for many epochs: one kind may learn more slowly and reach the other later. The model
+that mixes from the past is measured twice: on whole clips, and streamed frame by frame. After the last frame, both
+must give the same logits; the stream also gives those after each earlier frame.
 """
 
 import argparse

@@ -3,12 +3,12 @@
     render clips -> fine-tune a tiny model with Trainer -> save -> load with the Auto classes -> label a clip
 
 First XViT (demo_order.py), on clips of a shape that goes right, goes left, grows or shrinks. "left" is "right" played
-backwards and "shrink" is "grow" played backwards, frame for frame, so a model that does not know the order of the
-frames can tell the two pairs apart but not the motions within a pair: it gets 0.5 at best. Then CA²ST
-(demo_hearing.py), on clips whose label names shape, motion and sound, a tone that rises or the same one backwards,
-each drawn independently of the others: where one of them cannot be perceived, 0.5 is left of it.
+backwards and "shrink" is "grow" played backwards, frame for frame. A model that does not know the order of frames can
+tell the two pairs apart, but not the motions within a pair: its accuracy is 0.5 at best. Then CA²ST (demo_hearing.py),
+on clips whose label names shape, motion and sound (a tone that rises or falls), each drawn independently. A model that
+cannot perceive one of them is at chance level for it, 0.5.
 
-What is to come out, and the exit status tells whether it did:
+Goals; the exit status tells whether all are reached:
 
     XViT, motion
         as it is                >= 0.95
@@ -16,7 +16,7 @@ What is to come out, and the exit status tells whether it did:
         mixing off              <= 0.55     trained alike, keys and values stay in their frame
     CA²ST
         label                   >= 0.95     one of eight
-        sound, muted            <= 0.55     the same clips, without their sound
+        sound, muted            <= 0.55     the same clips, without their audio
         motion, frames shuffled <= 0.55
 """
 

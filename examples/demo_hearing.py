@@ -1,11 +1,11 @@
 """Second part of the demo: a tiny CA²ST learns shape, motion and sound of clips, which takes all of its experts.
 
 Everything is trained from scratch: there are no experts to download here, and such small ones learn in a minute.
-What each expert is for is shown by models that lack it. CA²ST without audio is CAST, and without time CAVA: these two
-are trained alike and then measured. There is no member of the family without the space expert, so that one is blinded
-in the trained model, where it sees grey frames; for comparison, so is the time expert.
+Models that lack an expert show what it is for. CA²ST without audio is CAST, and without time CAVA; both are trained
+and measured in the same way. Every model of the family has the space expert, so the script gives it grey frames in the
+trained model instead; for comparison, it does the same to the time expert.
 
-What comes out over three seeds is in docs/ablation.md, which also says why CAVA is above 0.5 in the motion.
+docs/ablation.md has the results of three seeds, and explains why CAVA is above 0.5 for the motion.
 """
 
 import argparse

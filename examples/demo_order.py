@@ -1,8 +1,8 @@
-"""First part of the demo: a tiny XViT learns motions, for which it needs its mixing, the way the order gets in.
+"""First part of the demo: a tiny XViT learns motions, for which it needs its mixing.
 
-It must be the only way, so all frames share one temporal embedding (temporal_embedding_length=1): with one for each
-frame, "early and on the left" could be learned from single frames. For the same reason a clip has as many frames as
-the model takes: fewer would not be picked alike from both ends.
+Only mixing may tell it about order, so all frames share one temporal embedding (temporal_embedding_length=1). With one
+for each frame, the model could learn "early and on the left" from single frames. For the same reason a clip has as
+many frames as the model takes: sampling fewer would pick other frames of a clip than of its reversal.
 """
 
 import argparse

@@ -2,9 +2,8 @@
 
     python examples/embed_frames.py avt-ek100 EPIC_100_train.csv --root videos --output features/train
 
-MODEL is an AVT of frames, whose backbone sees them: of each action of the table what comes before it. Another model
-that has features of frames shows what it makes of the clips that it would recognise.
-`holovid.data.frame_features.FrameFeatures` reads the folder.
+MODEL is an AVT, whose backbone sees the frames before each action of the table. Any other model with features of
+frames sees the clips themselves. `holovid.data.frame_features.FrameFeatures` reads the folder.
 """
 
 import sys

@@ -3,9 +3,9 @@
     python examples/evaluate_clips.py MODEL clips --views 2 --crops 3 --output results
     torchrun --nproc_per_node 2 examples/evaluate_clips.py MODEL clips --views 2 --crops 3 --output results
 
-Stopped, the same command goes on where it was. In the folder are then results.json, predictions.parquet and
-confusion.png. `holovid evaluate` is this with a table of results, several sets of clips, and ablations; start from
-here to measure something of your own.
+If you stop it, the same command continues it. The folder then has results.json, predictions.parquet and confusion.png.
+`holovid evaluate` does the same, with a table of results, several sets of clips, and ablations. Start from this script
+to measure something of your own.
 """
 # not called evaluate.py: scripts beside it would find it when they import the library of that name
 

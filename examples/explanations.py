@@ -1,20 +1,20 @@
-"""Are explanations true? Tiny models of all families, on clips of which is known where and when.
+"""Are explanations true? Tiny models of all families, on clips for which the truth is known.
 
     python examples/explanations.py --table docs/explanations.md
 
 A clip shows a shape of its class at some place for some time, and sounds as its class does at another time; other
-shapes and sounds are of no class. Each model learns to tell the classes, and is then explained by each method that it
-allows. Printed are the accuracy, and of each method
+shapes and sounds are of no class. Each model learns to tell the classes, and is then explained by each method that
+works for it. The table has the accuracy and, for each method,
 
     pointing     how often the highest point of a frame's map is in the shape's box, the highest moment in the time
-                 when it is seen, and the highest step of sound in the time when it is heard
-    deletion     the mean probability of the answer while patches are blurred, those first that the map says count
-                 most; in brackets with patches in random order. Lower is better. Nothing is heard meanwhile
-    insertion    the same while they are brought back. Higher is better
-    sanity       Spearman's correlation with the map of a model whose weights are all random; near 0 is sane
+                 when it is visible, and the highest step of audio in the time when it sounds
+    deletion     the mean probability of the predicted class while patches are blurred, the highest of the map first;
+                 in brackets with patches in random order. Lower is better. The clip is muted meanwhile
+    insertion    the same while patches are restored. Higher is better
+    sanity       Spearman's correlation with the map of a model with random weights; near 0 is sane
 
-as means over seeds, the lowest and the highest in brackets behind pointing. Models that hear are trained with a third
-of the clips silent and a third of them unseen, so that neither picture nor sound is enough to know.
+as means over seeds; behind pointing, the lowest and the highest seed are in brackets. Models that use audio are
+trained with a third of the clips silent and a third of them without a picture, so that they have to use both.
 """
 
 import sys

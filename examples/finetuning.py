@@ -2,10 +2,10 @@
 
     python examples/finetuning.py --output finetuning-output
 
-The backbone is an XViT that was first trained, by `small`, on other rendered classes than those it is fine-tuned on:
-squares, stars, rings and bars that go up and down, or grow and shrink; then discs and triangles that go left and
-right. Each run is one of `holovid train`, but that clips are decoded once and kept in memory. Its folder stays; what
-is there already is not run again. At the end the table is printed: the share of other clips that are labelled right.
+The backbone is an XViT that `small` first trained on other rendered classes: squares, stars, rings and bars that go up
+and down, or grow and shrink. It is then fine-tuned on discs and triangles that go left and right. Each run is one of
+`holovid train`, except that clips are decoded once and kept in memory. The folder of a run stays, and a finished run
+is not repeated. At the end the script prints a table of accuracies on other clips.
 """
 
 import argparse

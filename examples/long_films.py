@@ -1,10 +1,10 @@
 """Does a tiny model find what happens in long films?   python examples/long_films.py
 
-Films of 40 s are rendered, with a table `path,start,end,label` of what happens when: a disc, a triangle or a bar is
-there for some seconds, between pauses in which nothing is there, or a ring, which is no class. A tiny XViT learns from
-windows of two seconds at random places of training films to say what is there in the middle of a window. Then
-`holovid.inference.localise` moves it over films that it never saw, and measures the segments that it finds: mean
-average precision at overlaps in time (tIoU) of 0.3 to 0.7. docs/films.md has what it prints.
+Renders films of 40 s, with a table `path,start,end,label` of what happens when. A disc, a triangle or a bar appears
+for some seconds. In the pauses there is nothing, or a ring, which is no class. A tiny XViT learns from windows of two
+seconds, at random places of training films, what is in the middle of a window. Then `holovid.inference.localise` moves
+it over films that it never saw, and measures the segments: mean average precision at overlaps in time (tIoU) of 0.3 to
+0.7. docs/films.md has what it prints.
 
 `--output FOLDER` keeps the films, their tables and the model: `holovid timeline FOLDER/model --truth FOLDER/test.csv`
 then measures the same.

@@ -1,12 +1,11 @@
-"""How good does a clip look? A tiny StarVQA learns it in minutes on a CPU, of clips whose quality is known.
+"""How good does a clip look? A tiny StarVQA learns it in minutes on a CPU, from clips of known quality.
 
     python examples/quality.py --real bigbuckbunny.mp4 bikes.mp4 --held-out carphone_pristine.mp4
 
-Clips are blurred, noisy, in blocks, or miss frames, see quality_clips.py. Those that it is measured on show other
-shapes, scenes and videos than those it learned from. The model sees 16 x 16 pixels: in training of any part of a clip,
-and of a clip that it is measured on of nine parts, whose scores are averaged. Then the frames are put into random
-order, which takes away what tells dropped frames, and nothing of what tells blur. What is to come out, and the exit
-status tells whether it did:
+Clips are blurred, noisy, blocky, or miss frames: see quality_clips.py. The clips for measuring show other shapes,
+scenes and videos than those for training. The model sees 16 x 16 pixels: any part of a clip in training, and nine
+parts of a clip that is measured, whose scores are averaged. Then the frames are put into random order. That removes
+what tells dropped frames, and nothing of what tells blur. Goals; the exit status tells whether all are reached:
 
     all clips                       SROCC >= 0.9
     dropped frames, shuffled        SROCC <= 0.3

@@ -1,11 +1,11 @@
-"""Clips whose quality is known, as it was taken from them: blur, noise, blocks and dropped frames of any strength.
+"""Clips of known quality: blur, noise, blocks and dropped frames of any strength are added to clean clips.
 
 A clip shows four pictures twice, 1 2 3 4 1 2 3 4, each brighter than the one before. Where frames are dropped, a
-picture is held in place of the next one: 1 1 2 3 4 2 3 4, and at worst 1 1 2 2 3 3 4 4. The pictures are the same ones
-equally often, so only their order tells how many were dropped.
+picture is held in place of the next one: 1 1 2 3 4 2 3 4, and at worst 1 1 2 2 3 3 4 4. Each picture is shown equally
+often, so only the order tells how many were dropped.
 
 Pictures come from scenes of `holovid.synthetic`, and from videos that people filmed, through a window that moves over
-them. Quality goes from 100, nothing was done, to 0.
+them. Quality goes from 100, untouched, to 0.
 
 Alphabet: P pictures, T frames, H, W pixels.
 """

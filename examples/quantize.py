@@ -4,10 +4,10 @@
     python examples/quantize.py demo-output           a minute
     python examples/quantize.py --base                the size and the speed of an XViT-B/16; three minutes
 
-Weights of linear layers become int8 with a scale for each row (torchao's Int8WeightOnlyConfig), all else stays in
-float32; products are computed in float32. The validation clips of the demo are labelled by the model before and after,
-and by the quantised model once more after it was saved and loaded. A table for people, then one JSON line; the exit
-status is 1 when a linear layer was left out or the loaded model computes something else than the saved one.
+Weights of linear layers become int8 with a scale for each row (torchao's Int8WeightOnlyConfig). Everything else stays
+in float32, and products are computed in float32. The model labels the validation clips of the demo before and after,
+and once more after the quantised model was saved and loaded. The script prints a table, then one line of JSON. The
+exit status is 1 when a linear layer was left out, or when the loaded model computes something else than the saved one.
 """
 
 import argparse

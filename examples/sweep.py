@@ -3,8 +3,9 @@
     pip install "holovid[sweep]"
     python examples/sweep.py clips --model run --trials 20 --output sweep
 
-takes what `holovid train` takes. Each trial is a run in a folder of its own, `sweep/run-0` and on; one that does worse
-than most did after as many epochs is ended early. At the end the command that trains with the best values is printed.
+takes the arguments of `holovid train`. Each trial is a run in a folder of its own, from `sweep/run-0` on. A trial ends
+early if most others did better after as many epochs. At the end the script prints the command that trains with the
+best values.
 """
 
 import argparse

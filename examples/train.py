@@ -1,4 +1,4 @@
-"""`holovid train` as a script of one's own, with the same arguments: docs/training.md."""
+"""`holovid train` as a script to copy and change, with the same arguments: docs/training.md."""
 
 import sys
 

@@ -1,13 +1,14 @@
-"""What `holovid train` does, as a loop to own and change: models, clips and recipes of holovid, and plain Accelerate.
+"""What `holovid train` does, as a loop to copy and change: models, clips and recipes of holovid, and plain Accelerate.
 
     holovid data synth clips --train 64 --val 16 --size 64 --frame-rate 8 --seconds 1
     python examples/train_accelerate.py --model xvit --recipe small --data clips --target motion --output_dir run
     accelerate launch --config_file examples/accelerate/ddp.yaml examples/train_accelerate.py ...    # copies
-    accelerate launch --config_file examples/accelerate/fsdp2.yaml examples/train_accelerate.py ...  # shared out
+    accelerate launch --config_file examples/accelerate/fsdp2.yaml examples/train_accelerate.py ...  # sharded
 
 With the same arguments it takes the same steps, number for number: tests/training/test_train_scripts.py.
-After each epoch it saves its state; --resume goes on from there. In the output folder are, as after that one, the
-model and its processor, training.png, all_results.json, and training.json for the model's card; and log.json.
+It saves its state after each epoch; --resume continues from there. The output folder then has what `holovid train`
+leaves (the model and its processor, training.png, all_results.json, and training.json for the model's card), and
+log.json.
 """
 
 import json
