@@ -137,6 +137,7 @@ def walk_through(page: str, place: Path, forks: Commands) -> list[str]:
         "install",
         "label",
         "sound",
+        "speed",
         "streaming",
     ],
 )
