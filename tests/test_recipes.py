@@ -114,8 +114,8 @@ def test_rates_that_fall_by_steps():
     assert rates == pytest.approx([0.005] * 22 + [0.0005] * 6 + [0.00005] * 2)
     assert learning_rate_at(recipe, 2, 15, 0.005, warmup_steps=4) == pytest.approx(0.0025)
     for change, message in (
-        ({"steps": ()}, "by steps or by a cosine"),
-        ({"cosine_from": "start"}, "by steps or by a cosine"),
+        ({"steps": ()}, "steps and a cosine exclude each other"),
+        ({"cosine_from": "start"}, "steps and a cosine exclude each other"),
         ({"steps": ((14, 0.1), (11, 0.01))}, "steps are .* in order"),
         ({"epochs": 12}, "from 0 to epochs=12"),
         ({"channel_order": "grb"}, "channel_order must be one of"),

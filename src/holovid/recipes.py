@@ -1,10 +1,10 @@
-"""Training recipes of the papers by name: optimiser, schedule, regularisation, frames and views.
+"""Training recipes of the papers by name: optimizer, schedule, regularization, frames and views.
 
-The recipes of a family are in its record (`families/`), with their sources; `small` and `finetune` are ours.
+The recipes of a family are in its record (`families/`), with their sources; `small` and `finetune` are holovid's own.
 
     recipe = get_recipe("xvit-ssv2")
     recipe.scaled_learning_rate(256)                    # for a total batch of 256 clips
-    dataclasses.replace(recipe, epochs=10, flip=True)   # recipes are frozen; a changed one is a new one
+    dataclasses.replace(recipe, epochs=10, flip=True)   # recipes are frozen: this is a new one
 """
 
 from dataclasses import dataclass, field, fields
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from holovid.configuration.suggestions import did_you_mean
 from holovid.families.family import families
 
-if TYPE_CHECKING:  # what a recipe is called is known before torch is imported
+if TYPE_CHECKING:  # names of recipes are checked before torch is imported
     from transformers import PreTrainedConfig
 
 
@@ -22,55 +22,51 @@ if TYPE_CHECKING:  # what a recipe is called is known before torch is imported
 class Recipe:
     """
     Args:
-        name: what [`get_recipe`] finds it under.
-        summary: one line about what it is for.
-        family: `model_type` of the models it is for; "any" for all of them.
-        optimizer: "sgd" (with Nesterov's momentum), "adamw", or "adam", whose decay is part of the gradient.
-        learning_rate: peak rate at a total batch of `reference_batch_size` clips. For another batch all rates grow in
-            proportion. CAST's code does so from 256 on; XViT's has one rate, at 64, and the proportion is ours.
+        name: name for [`get_recipe`].
+        summary: what it is for, in a line.
+        family: `model_type` of the models it is for, or "any".
+        optimizer: "sgd" (with Nesterov momentum), "adamw", or "adam", which adds the decay to the gradient.
+        learning_rate: peak rate for a total batch of `reference_batch_size` clips. For another batch, all rates scale
+            in proportion. CAST's code does so from 256; XViT's has one rate, for 64, and the scaling is ours.
         reference_batch_size: see `learning_rate`.
-        momentum: of "sgd".
-        betas, eps: of "adamw" and "adam".
-        weight_decay: of the parameters that are decayed.
-        no_decay: which are not. "head_biases" (XViT): the biases of the classification head, of nothing else.
-            "vectors_and_positions" (CAST): biases, gains, and tables of positions; see `optimization.py`. "nothing"
-            (TimeSformer, AVT): all are. "norms_and_tables" (Video Swin): what belongs to a norm, and tables of
-            positions.
-        backbone_rate: the rate of everything below the classifier over the classifier's own.
-        layer_decay: a layer's rate over that of the layer after it; `None` = all learn at one rate.
-        epochs: of the whole schedule.
-        batch_size: clips a step over all devices and accumulated steps, in the source's own run.
-        warmup_epochs: epochs over which the rate grows linearly. With another number of epochs the share stays.
-        warmup_start_rate: what it grows from, at `reference_batch_size`.
-        final_rate: what the cosine ends in, at `reference_batch_size`.
-        cosine_from: "start" (XViT): half a cosine over all epochs, of which warm-up hides the beginning, so that the
-            peak itself is never reached; "warmup" (CAST): half a cosine from the end of warm-up on; "never"
-            (TimeSformer): the rate falls by `steps`.
-        steps: (epoch from which on, share of the peak that the rate then is), in their order. With another number of
-            epochs their place in the run stays.
+        momentum: for "sgd".
+        betas, eps: for "adamw" and "adam".
+        weight_decay: for all parameters except those of `no_decay`.
+        no_decay: parameters without decay. "head_biases" (XViT): biases of the classification head.
+            "vectors_and_positions" (CAST): biases, gains and position tables; see `optimization.py`. "nothing"
+            (TimeSformer, AVT): none. "norms_and_tables" (Video Swin): parameters of norms, and position tables.
+        backbone_rate: learning rate of everything below the classifier, relative to the classifier's.
+        layer_decay: learning rate of a layer relative to the next one; `None` = the same rate for all.
+        epochs: length of the schedule.
+        batch_size: clips per step over all devices and accumulated steps, in the source's run.
+        warmup_epochs: epochs of linear warm-up; scaled with the number of epochs.
+        warmup_start_rate: rate at the start of warm-up, for `reference_batch_size`.
+        final_rate: rate at the end of the cosine, for `reference_batch_size`.
+        cosine_from: "start" (XViT): half a cosine over all epochs; warm-up replaces its beginning, so that the peak is
+            never reached. "warmup" (CAST): half a cosine after warm-up. "never" (TimeSformer): the rate falls by
+            `steps`.
+        steps: (first epoch, rate relative to the peak), in order; scaled with the number of epochs.
         label_smoothing: share of the target that is spread evenly over all classes.
-        mixup_alpha: clips are mixed with a share drawn from Beta(alpha, alpha); 0 = never.
-        mixup_probability: of mixing a batch.
-        cutmix_alpha: the same for boxes of one clip in another; 0 = never.
-        sound_mixing: "mixup" or "cutmix", what happens to the sound of clips that are mixed; see `mixing.py`.
-        augmentation: name of the frames' augmentation in `augmentation.py`.
-        short_sides: the least and the greatest short side that frames are scaled to in augmentation, over that of the
-            model's frames.
-        flip: whether half of the clips are mirrored; not for labels that tell left from right.
-        spec_augment: arguments of `SpecAugment`, stripes of the spectrogram that are blanked; `None` = none are.
+        mixup_alpha: mix clips with a share drawn from Beta(alpha, alpha); 0 = never.
+        mixup_probability: probability of mixing a batch.
+        cutmix_alpha: the same for pasting a box of one clip into another; 0 = never.
+        sound_mixing: "mixup" or "cutmix" for the audio of mixed clips; see `mixing.py`.
+        augmentation: augmentation of frames in `augmentation.py`.
+        short_sides: range of the shorter side that augmentation scales frames to, relative to the model's frames.
+        flip: mirror half of the clips; not for labels that distinguish left and right.
+        spec_augment: arguments of `SpecAugment`, which masks parts of the spectrogram; `None` = no masks.
         model: fields of the model's configuration.
-        num_frames: of a clip.
-        sampling, frame_stride, fps, channel_order, crop_order: how they are picked and what they are made of, options
-            of the video processor; `None` is the processor's own. Without `sampling` all of them are.
-        num_views, num_crops: of a clip in evaluation, in time and in space.
-        evaluation_flips: whether evaluation also sees each crop mirrored.
-        ensemble: what is averaged over views, crops and flips: "logits" (XViT adds them up, which ranks alike) or
-            "probabilities" (CAST).
-        max_grad_norm: to which gradients are clipped; 0 = they are not.
-        patience: share of the epochs after which training stops if no evaluation was better; 0 = it never does. The
-            best checkpoint is then the one that is kept.
-        fits_clips: whether what is best for few clips and for many is chosen when these are known, and what depends on
-            the model: `training/fitting.py`.
+        num_frames: frames per clip.
+        sampling, frame_stride, fps, channel_order, crop_order: options of the video processor; `None` keeps the
+            processor's own. If `sampling` is `None`, all of them are kept.
+        num_views, num_crops: views in time and crops in space for evaluation.
+        evaluation_flips: also evaluate each crop mirrored.
+        ensemble: what evaluation averages over views, crops and flips: "logits" (XViT adds them, which gives the same
+            ranking) or "probabilities" (CAST).
+        max_grad_norm: clip gradients to this norm; 0 = never.
+        patience: stop if no evaluation was better for this share of the epochs, and keep the best checkpoint; 0 =
+            never stop early.
+        fits_clips: adapt the recipe to the number of clips and to the model, see `training/fitting.py`.
     """
 
     name: str
@@ -137,32 +133,32 @@ class Recipe:
             raise ValueError(f"warmup_epochs must be from 0 to epochs={self.epochs}, got {self.warmup_epochs}")
         if bool(self.steps) != (self.cosine_from == "never"):
             raise ValueError(
-                f"a rate falls by steps or by a cosine: cosine_from={self.cosine_from!r} with steps={self.steps}"
+                f"steps and a cosine exclude each other: got cosine_from={self.cosine_from!r} and steps={self.steps}"
             )
         if self.layer_decay is not None and self.backbone_rate != 1.0:
-            raise ValueError("layer_decay and backbone_rate both slow the backbone down: give one of them")
+            raise ValueError("layer_decay and backbone_rate both lower the backbone's rate: give one of them")
         if list(self.steps) != sorted(self.steps) or not all(0 <= epoch <= self.epochs for epoch, _ in self.steps):
-            raise ValueError(f"steps are (epoch, share) in order, from 0 to epochs={self.epochs}, got {self.steps}")
+            raise ValueError(f"steps must be (epoch, share) in order, up to epochs={self.epochs}, got {self.steps}")
 
     def check_model(self, config: "PreTrainedConfig") -> None:
         """Raise `ValueError` if the recipe is for another family of models."""
         if self.family not in ("any", config.model_type):
             fitting = [recipe.name for recipe in recipes().values() if recipe.family in ("any", config.model_type)]
             raise ValueError(
-                f"recipe {self.name!r} is for {self.family} models, and this is a {config.model_type} model; "
-                f"for it there are {', '.join(fitting)}"
+                f"recipe {self.name!r} is for {self.family} models, but this is a {config.model_type} model; its "
+                f"recipes are {', '.join(fitting)}"
             )
 
     def scaled_learning_rate(self, total_batch_size: int) -> float:
-        """The peak rate for this many clips a step, over all devices and accumulated steps."""
+        """The peak rate for this many clips per step, over all devices and accumulated steps."""
         return self.learning_rate * total_batch_size / self.reference_batch_size
 
     def processor_options(self) -> dict[str, Any]:
-        """Options of the video processor that pick the frames and order their colours."""
+        """Options of the video processor for the recipe."""
         return {"num_frames": self.num_frames} | self.picking_options()
 
     def picking_options(self) -> dict[str, Any]:
-        """The same for a model with a number of frames of its own."""
+        """The same without `num_frames`, for a model that has its own."""
         if self.sampling is None:
             return {}
         names = ("sampling", "frame_stride", "fps", "channel_order", "crop_order")
@@ -175,7 +171,7 @@ class Recipe:
 
 SMALL = Recipe(
     name="small",
-    summary="ours, of no paper: tiny models from scratch on the synthetic clips",
+    summary="holovid's own: tiny models from scratch on the synthetic clips",
     family="any",
     optimizer="adamw",
     learning_rate=2e-3,
@@ -193,7 +189,7 @@ SMALL = Recipe(
 )
 FINETUNE = Recipe(
     name="finetune",
-    summary="ours, of no paper: a trained backbone on tens to thousands of clips",
+    summary="holovid's own: a trained backbone on tens to thousands of clips",
     family="any",
     optimizer="adamw",
     learning_rate=1e-3,
@@ -210,7 +206,7 @@ FINETUNE = Recipe(
     mixup_alpha=0.8,
     mixup_probability=0.5,
     augmentation="scaled-crops",
-    short_sides=(1.0, 1.25),  # from what evaluation sees on; crops of larger frames lose what moves to their border
+    short_sides=(1.0, 1.25),  # crops of larger frames would cut off what moves near the border
     flip=True,
     num_frames=8,
     sampling=None,
@@ -224,22 +220,22 @@ OURS = (SMALL, FINETUNE)
 
 @cache
 def recipes() -> dict[str, Recipe]:
-    """All recipes by name: those of each family, and ours."""
+    """All recipes by name."""
     return {recipe.name: recipe for family in families().values() for recipe in family.recipes} | {
         recipe.name: recipe for recipe in OURS
     }
 
 
 def get_recipe(name: str) -> Recipe:
-    """The recipe of this name. Raises `ValueError` that names the nearest one and all there are."""
+    """The recipe of this name. Raises `ValueError`, which suggests the closest name, if there is none."""
     if name not in recipes():
         hint = did_you_mean(name, recipes(), alike=0)
-        raise ValueError(f"there is no recipe {name!r}; {hint} There are {', '.join(recipes())}")
+        raise ValueError(f"there is no recipe {name!r}; {hint} Recipes are {', '.join(recipes())}")
     return recipes()[name]
 
 
 def recipes_table() -> list[str]:
-    """A table of all recipes in Markdown, line by line."""
+    """Lines of a Markdown table of all recipes."""
     columns = ("recipe", "optimiser", "rate @ batch", "epochs", "decay", "smoothing", "mixup", "frames", "views")
     rows = [columns, ("---",) * len(columns)]
     for recipe in recipes().values():

@@ -1,19 +1,19 @@
-"""Our classes in the registries of transformers' Auto classes, without importing one before it is used.
+"""Register our classes with transformers' Auto classes, without importing a class before it is used.
 
-`AutoModel.register` takes classes, so calling it here would import all of transformers' model code and ours whenever
-holovid is imported: seconds, also for `holovid --help`. Therefore:
+`AutoModel.register` takes classes, so calling it here would import all model code of transformers and ours with
+holovid, which takes seconds, also for `holovid --help`. Therefore:
 
-- Nothing is registered before the module that holds a registry is imported; if it is there already, at once. Each
-  registry has a hook of its own (`wrapt`), so that nobody pays for the others.
-- Configurations and models are entered by name, as transformers enters its own: a table says which class belongs to a
-  `model_type`, and `_modules` where that class is. transformers imports it at the first lookup. Classes could not be
-  entered here: transformers imports `modeling_auto` from the middle of modules that our model code needs whole.
-- Processors are found by the name of their class, for which transformers looks only among its own files and the
-  classes that were registered. So these are imported and registered, with the public API. Their code imports none of
-  the modules waited for, so that no import waits for itself, in several threads either.
+- A registry is filled when its module is imported, or at once if it is imported already. Each registry has its own
+  import hook (`wrapt`), so that using one does not import the others.
+- Configurations and models are registered by name, as transformers does for its own: a table maps `model_type` to the
+  class name, and `_modules` says where the class is. transformers imports it at the first lookup. Classes cannot be
+  registered here, since transformers imports `modeling_auto` from inside modules that our model code needs.
+- Processors are looked up by class name, but only among transformers' own files and registered classes. So they are
+  imported and registered with the public API. Their code imports none of the hooked modules, so that no import waits
+  for itself, not even with several threads.
 
-What this takes of transformers beyond its public API are `_model_mapping` or `_mapping` (the tables), `_modules` and
-`_reverse_config_mapping` of its registries; tests/test_registration.py looks everything up in every order of imports.
+Beyond the public API, this uses `_model_mapping` or `_mapping` (the tables), `_modules` and `_reverse_config_mapping`
+of the registries; tests/test_registration.py looks everything up in every order of imports.
 """
 
 import sys
@@ -23,12 +23,12 @@ from typing import Any
 
 from wrapt import when_imported
 
-# the registry of transformers for each kind of model, by how the class is called
+# ending of a class name -> registry of transformers
 REGISTRIES = {
     "Model": "MODEL_MAPPING",
     "ForVideoClassification": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING",
     "Backbone": "MODEL_FOR_BACKBONE_MAPPING",
-    # transformers has none for numbers of a video, and for what comes next
+    # transformers has no registries for video quality and anticipation
     "ForVideoQuality": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING",
     "ForActionAnticipation": "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING",
 }
@@ -41,13 +41,13 @@ def known_families() -> list[Any]:
 
 
 def module_of(family: Any) -> ModuleType:
-    """Where transformers finds the classes of a family, see `__init__.pyi` there."""
+    """The package in which transformers finds the classes of a family."""
     return sys.modules.get(family.package) or import_module(family.package)
 
 
 @when_imported("transformers.models.auto.configuration_auto")
 def enter_configurations(_: ModuleType) -> None:
-    # Imported here and below, rather than taken from the argument, as that waits for a thread that is importing it.
+    # imported here and below instead of using the argument: an import waits for a thread that is importing the module
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     for family in known_families():

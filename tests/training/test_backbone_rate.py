@@ -50,7 +50,7 @@ def test_rates_by_hand():
 
 
 def test_what_cannot_be():
-    with pytest.raises(ValueError, match="layer_decay and backbone_rate both slow the backbone down"):
+    with pytest.raises(ValueError, match="layer_decay and backbone_rate both lower the backbone's rate"):
         dataclasses.replace(RECIPE, layer_decay=0.75)
     with pytest.raises(ValueError, match="needs a model with a classifier; VideoSwinModel has none"):
         parameter_groups(tiny().video_swin, RECIPE)

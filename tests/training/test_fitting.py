@@ -32,7 +32,7 @@ def test_few_clips_and_many(clips, batch, epochs, mixes):
     assert recipe.warmup_epochs == pytest.approx(epochs / 10) and recipe.flip
     rate = 1e-3 * math.sqrt(batch / 32 * 768 / tiny().config.hidden_size)
     assert recipe.scaled_learning_rate(batch) == pytest.approx(rate)
-    assert remark.startswith("finetune is ours, of no paper") and f"{epochs} epochs" in remark
+    assert remark.startswith("finetune is holovid's own") and f"{epochs} epochs" in remark
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_it_stops_early_and_keeps_the_best(tmp_path_factory, tmp_path, capsys):
     start = checkpoint_to_start_from(tmp_path / "start", "xvit", {"label": ["a", "b"]})
     run = train(str(clips), "--model", start, "--target", "motion", "--num_train_epochs", "30", tmp_path / "run")
     said = capsys.readouterr().out
-    assert "finetune is ours, of no paper" in said and "not mirrored, since a class is called 'left'" in said
+    assert "finetune is holovid's own" in said and "not mirrored, since a class is called 'left'" in said
     record = json.loads((run / "training.json").read_text())
     log = [entry["eval_top1"] for entry in log_of(run) if "eval_top1" in entry]
     assert (record["recipe"], record["total_batch_size"], record["epochs"]) == ("finetune", 4, len(log))

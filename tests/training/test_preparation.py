@@ -236,8 +236,8 @@ def test_verbs_and_nouns(clips, tmp_path):
     ("options", "message"),
     [
         ({}, "give either --model or --experts"),
-        ({"model": "xvit", "recipe": "cast-ssv2"}, "is for ca2st models, and this is a xvit model"),
-        ({"model": "cast", "recipe": "xvit-k400"}, "is for xvit models, and this is a ca2st model"),
+        ({"model": "xvit", "recipe": "cast-ssv2"}, "is for ca2st models, but this is a xvit model"),
+        ({"model": "cast", "recipe": "xvit-k400"}, "is for xvit models, but this is a ca2st model"),
         ({"experts": ["space=a", "hearing=b"]}, "--experts takes space=ID and time=ID"),
         ({"experts": ["space"]}, "--experts takes space=ID and time=ID"),
         ({"experts": ["time=a", "audio=b"]}, "--experts takes space=ID and time=ID"),

@@ -136,7 +136,7 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
     ("options", "message"),
     [
         ({"recipe": "smal"}, "did you mean 'small'"),
-        ({"recipe": "cast-ssv2"}, "is for ca2st models, and this is a xvit model"),
+        ({"recipe": "cast-ssv2"}, "is for ca2st models, but this is a xvit model"),
         ({"optim": "adafactor"}, "optim: the recipe decides"),
         ({"label_smoothing_factor": 0.1}, "label_smoothing_factor: the recipe decides"),
         ({"per_device_train_batch_size": 16}, "a batch of 16 clips .* is larger than the 12 clips"),

@@ -1,1 +1,1 @@
-"""The commands of `holovid`: what they take, check and print."""
+"""The commands of `holovid`."""

@@ -9,7 +9,7 @@ from holovid.commands.tables import fact_table, show
 def info(model: AnyModel, as_json: AsJson = False) -> None:
     """Print a model's kind, size, compute and inputs. From the Hub, only small files are downloaded.
 
-    holovid info demo-output/model
+    holovid info my-model
     """
     check_model_name(model)
     be_quiet()

@@ -32,8 +32,9 @@ def train(
 
     holovid train run.yaml --seed 1
 
-    Options can be read from a YAML or JSON file; those on the command line override it. To continue a run that was
-    stopped, add --resume-from-checkpoint true. On several devices: torchrun --nproc_per_node 8 -m holovid train ...
+    Options (see --options) can be read from a YAML or JSON file; those on the command line override it. To continue a
+    run that was stopped, add --resume-from-checkpoint true. On several devices: torchrun --nproc_per_node 8 -m holovid
+    train ...
     """
     if options:
         Console().print(table_of_options())

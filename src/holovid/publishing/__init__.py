@@ -1,4 +1,4 @@
-"""Models on the Hub: their cards, and what is checked before others see them."""
+"""Publish models on the Hub: cards, licences, checks and the upload."""
 
 import lazy_loader
 
