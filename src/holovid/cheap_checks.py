@@ -83,17 +83,14 @@ def check_clip(clip: str) -> None:
 
 
 def check_explanation_file(path: str | os.PathLike) -> None:
-    """Raise `ValueError` for a suffix in which explanations cannot be written."""
     check_ending("an explanation", path, EXPLANATION_FILES)
 
 
 def check_timeline_file(path: str | os.PathLike) -> None:
-    """Raise `ValueError` for a suffix in which timelines cannot be written."""
     check_ending("a timeline", path, TIMELINE_FILES)
 
 
 def check_vectors_file(path: str | os.PathLike) -> None:
-    """Raise `ValueError` for a suffix in which vectors cannot be written."""
     if Path(path).suffix.lower() != ".parquet":
         raise ValueError(f"a file of vectors must end in .parquet, got {path}")
 
@@ -151,6 +148,5 @@ def score_column(column: str, there: Sequence[str]) -> str | None:
 
 
 def check_device(name: str) -> None:
-    """Raise `ValueError` for a name that is not a device."""
     if not DEVICE.fullmatch(name):
         raise ValueError(f"there is no device {name!r}; give cpu, cuda, cuda:1, mps or xpu")

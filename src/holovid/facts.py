@@ -217,7 +217,6 @@ def measure_costs(
 
 
 def fact_lines(facts: ModelFacts) -> dict[str, str]:
-    """The facts as text, by name."""
     lines = {
         "family": facts.family,
         "class": facts.model_class,
@@ -239,7 +238,6 @@ def fact_lines(facts: ModelFacts) -> dict[str, str]:
 
 
 def input_lines(inputs: InputFacts) -> dict[str, str]:
-    """The inputs as text, by name."""
     stride = f", stride {inputs.frame_stride}" if inputs.sampling in WITH_STRIDE else ""
     rate = f", {inputs.fps:g} fps" if inputs.fps else ""
     frames = "depends on the length of the video" if inputs.num_frames is None else str(inputs.num_frames)

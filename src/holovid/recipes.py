@@ -235,7 +235,6 @@ def get_recipe(name: str) -> Recipe:
 
 
 def recipes_table() -> list[str]:
-    """Lines of a Markdown table of all recipes."""
     columns = ("recipe", "optimiser", "rate @ batch", "epochs", "decay", "smoothing", "mixup", "frames", "views")
     rows = [columns, ("---",) * len(columns)]
     for recipe in recipes().values():

@@ -73,7 +73,6 @@ def write_record(kind: Kind, folder: str | os.PathLike, facts: Mapping[str, Any]
 
 
 def write_means(folder: str | os.PathLike, sets: Mapping[str, Any], means: Mapping[str, float]) -> None:
-    """Write results.json of several data sets, by name, with the harmonic means of their metrics."""
     write_json(Path(folder, EVALUATION.file), {"sets": dict(sets), "harmonic_mean": dict(means)})
 
 

@@ -99,7 +99,6 @@ def source_files(cls: type[SavedWithSource], inside: Sequence[type[PreTrainedCon
 
 
 def file_of(cls: type) -> str:
-    """Name of the saved file that defines a class."""
     return f"{cls.__module__.rpartition('.')[2]}.py"
 
 

@@ -34,8 +34,6 @@ SKIPPED = 1  # exit status if some clips could not be read
 
 @dataclass
 class Work:
-    """Options of commands that run a model on many clips."""
-
     device: Annotated[str, typer.Option(help="Device for the model: cpu, cuda, cuda:1, mps or xpu.")] = "cpu"
     batch_size: Annotated[int, typer.Option(min=1, help="Clips per batch.")] = 1
     workers: Annotated[
@@ -61,8 +59,6 @@ def check_sources(clips: list[str], work: Work) -> None:
 
 @dataclass
 class LicenceOptions:
-    """The licence of a model."""
-
     licence: Annotated[
         str, typer.Option("--licence", "--license", help="The Hub's id of the licence, such as apache-2.0; or other.")
     ]

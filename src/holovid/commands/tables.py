@@ -97,7 +97,6 @@ def localisation_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def segment_table(segments: Sequence[Any]) -> Table:
-    """A row for each segment of a film."""
     table = Table("from", "to", "label", "score")
     for column in (0, 1, 3):
         table.columns[column].justify = "right"
@@ -107,7 +106,6 @@ def segment_table(segments: Sequence[Any]) -> Table:
 
 
 def nearest_table(found: Sequence[Any]) -> Table:
-    """A row for each similar clip."""
     table = Table("row", "clip", "similarity")
     table.columns[1].overflow = "fold"
     for column in (0, 2):
@@ -169,7 +167,6 @@ def fact_table(facts: Mapping[str, str]) -> Table:
 
 
 def file_table(files: Sequence[Any]) -> Table:
-    """Path, size in bytes and kind of each published file."""
     table = Table("file", "bytes", "kind")
     table.columns[1].justify = "right"
     for file in files:

@@ -42,7 +42,6 @@ class WindowOptions:
     ] = False
 
     def options(self) -> dict[str, Any]:
-        """For `holovid.inference.timeline`."""
         return vars(self)
 
 

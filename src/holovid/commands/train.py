@@ -48,7 +48,6 @@ def train(
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Check the arguments, then train. Raises errors as exceptions."""
     check_run(arguments)  # paths, names and spelling, before torch is imported
 
     from holovid.training.running import run_training

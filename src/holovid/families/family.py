@@ -149,7 +149,6 @@ class Family:
 
     @property
     def config_name(self) -> str:
-        """Name of the configuration class."""
         for name in self._names("configuration"):
             if name.endswith("Config"):
                 return name
@@ -162,7 +161,6 @@ class Family:
 
     @property
     def model_names(self) -> list[str]:
-        """Names of the base model and of all heads."""
         return self._names("modeling")
 
     def public(self, name: str) -> Any:

@@ -52,7 +52,6 @@ class PageAnswer:
         return next(iter(self.scores[AS_IT_IS]))
 
     def table(self) -> str:
-        """The scores as HTML."""
         ways = list(self.scores)
         head = "".join(f"<th>{way}</th>" for way in ("label", *ways))
         rows = []

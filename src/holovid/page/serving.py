@@ -22,7 +22,6 @@ WAIT = 0.2  # seconds between checks for Ctrl-C
 
 
 def check_page_models(models: Sequence[str]) -> None:
-    """Raise `ValueError` unless there are one or two models."""
     if not 1 <= len(models) <= MOST_MODELS:
         raise ValueError(f"the page shows one or two models, got {len(models)}")
 

@@ -92,7 +92,6 @@ def copy_model(model: str, target: Path) -> str:
 
 
 def copy_source(target: Path) -> None:
-    """Copy the source of holovid from where it is imported."""
     only_source = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(Path(holovid.__file__).parent, target, ignore=only_source)
     for name in TRAVELLING:

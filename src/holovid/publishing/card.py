@@ -132,7 +132,6 @@ def check_measured(folder: Path, records: Records, own: Callable[[], str]) -> No
 
 
 def metadata(subject: Subject) -> ModelCardData:
-    """The metadata that the Hub reads from a card."""
     facts, records = subject.facts, subject.records
     training = records.training or {}
     sources = unique(origin.source for origin in subject.origins)

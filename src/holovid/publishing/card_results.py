@@ -119,7 +119,6 @@ def class_table(classes: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def confused(evaluation: Mapping[str, Any], task: str) -> str:
-    """The pairs of classes that are confused most often."""
     pairs = evaluation.get("most_confused", {}).get(task, [])[:MOST_PAIRS]
     told = [f"{pair['label']} predicted as {pair['prediction']} ({pair['clips']} clips)" for pair in pairs]
     return f"Most frequent confusions: {', '.join(told)}." if told else ""

@@ -35,7 +35,6 @@ NAMED_CLASSES = 12
 
 
 def body(subject: Subject) -> str:
-    """All sections, ready to be published."""
     sections = [
         introduction(subject),
         uses(subject),
@@ -99,7 +98,6 @@ def class_list(task: Task, config: PreTrainedConfig) -> str:
 
 
 def uses(subject: Subject) -> str:
-    """What the model is meant for, and what not."""
     facts = subject.facts
     asked = USES[facts.tasks[0].kind].format(" and ".join(plural(name) for name in facts.classes))
     trained = (subject.records.training or {}).get("steps") != 0
@@ -212,7 +210,6 @@ def training(subject: Subject) -> str:
 
 
 def provenance(subject: Subject) -> str:
-    """Licence, and where the weights come from."""
     parts = [f"The weights are licensed under {subject.licence}, the code under apache-2.0."]
     if not subject.origins:
         made = "experts" if subject.facts.experts else "weights"

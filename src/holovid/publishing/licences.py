@@ -65,11 +65,9 @@ class Licence:
             raise ValueError("licence other needs both a name and a link; no other licence takes them")
 
     def __str__(self) -> str:
-        """For the text of a card."""
         return f"[{self.name}]({self.link})" if self.name else self.id
 
     def metadata(self) -> dict[str, str]:
-        """For the metadata of a card."""
         entries = {"license": self.id, "license_name": self.name, "license_link": self.link}
         return {name: value for name, value in entries.items() if value}
 

@@ -293,7 +293,6 @@ def kind_of(path: str) -> str | None:
 
 
 def other_kind(path: str) -> str:
-    """The kind of a file that an evaluation or the user names."""
     return "picture" if path.endswith(".png") else "included"
 
 
@@ -338,7 +337,6 @@ def somebody_wrote(text: str) -> bool:
 
 
 def check_card(text: str, licence: Licence, where: str) -> None:
-    """Raise `ValueError` if a card cannot be read or names another licence."""
     try:
         stated = ModelCard(text).data.get("license")
     except (ValueError, YAMLError) as error:
@@ -348,14 +346,12 @@ def check_card(text: str, licence: Licence, where: str) -> None:
 
 
 def check_sizes(files: Sequence[PublishedFile]) -> None:
-    """Raise `ValueError` for files that are too large."""
     if large := [file.path for file in files if file.size > MAX_FILE_SIZE]:
         limit = f"{MAX_FILE_SIZE // 10**9} GB"
         raise ValueError(f"{', '.join(large)}: the Hub accepts files of up to {limit}; lower max_shard_size")
 
 
 def check_leaks(folder: Path, repo_id: str) -> None:
-    """Raise `ValueError` if files contain secrets, local paths or the user's name."""
     if leaks := find_leaks(folder, repo_id):
         more = f"; and {len(leaks) - 5} more" if len(leaks) > 5 else ""
         raise ValueError(f"files contain what should not be published: {'; '.join(leaks[:5])}{more}")
@@ -432,7 +428,6 @@ def all_evaluating(model: PreTrainedModel) -> Iterator[None]:
 
 
 def run_as_stranger(request: Mapping[str, Any], work: str) -> None:
-    """Run `stranger.py` in another process: offline, on the CPU, without holovid."""
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
