@@ -43,22 +43,22 @@ def draw_explanation(explained: ExplainedClip) -> Figure:
 def time_axes(explained: ExplainedClip) -> dict[str, Tensor]:
     """What is drawn over time, from top to bottom, as far as it is known."""
     why = explained.why
-    there = {"seen": why.when_visual, "sound": explained.loudness, "heard": why.when_audio}
+    there = {"video": why.when_visual, "waveform": explained.loudness, "audio": why.when_audio}
     return {name: values for name, values in there.items() if values is not None}
 
 
 def draw_time(figure: Any, explained: ExplainedClip, values: dict[str, Tensor]) -> None:
     """Panels of one axis of time: moments of the picture, the sound, and moments of the sound."""
     why, reason = explained.why, explained.reason
-    times = {"seen": why.frame_times, "heard": why.audio_times}
+    times = {"video": why.frame_times, "audio": why.audio_times}
     panels = figure.subplots(len(values), 1, sharex=True, squeeze=False)[:, 0]
     for (name, each), panel in zip(values.items(), panels, strict=True):
         panel.axvspan(reason.start, reason.end, color=SPAN, alpha=0.5, linewidth=0)
         if (middles := times.get(name)) is not None:
-            draw_moments(panel, each[0], middles[0], explained.seconds, SEEN if name == "seen" else HEARD)
+            draw_moments(panel, each[0], middles[0], explained.seconds, SEEN if name == "video" else HEARD)
         else:
             draw_loudness(panel, each, explained.seconds)
-            name = "sound" if explained.hears else "sound, which this\nmodel does not hear"
+            name = "waveform" if explained.hears else "waveform, not used\nby this model"
         panel.set_ylabel(name, rotation=0, ha="right", va="center", color=INK, fontsize=9)
         panel.set_yticks([])
         panel.spines[["top", "right", "left"]].set_visible(False)

@@ -38,7 +38,8 @@ def draw_timeline(timeline: Timeline, segments: Sequence[Segment]) -> Figure:
         edges, heights = moments.over_film(timeline.seconds)
         panel.stairs(heights, edges, fill=True, color=SENSES[sense])
         panel.set_ylim(bottom=0)
-        panel.set_ylabel(f"because {sense}", rotation=0, ha="right", va="center", color=FAINT, fontsize=9)
+        told = {"seen": "relevance of video", "heard": "relevance of audio"}[sense]
+        panel.set_ylabel(told, rotation=0, ha="right", va="center", color=FAINT, fontsize=9)
         panel.set_yticks([])
         panel.spines[["top", "right", "left"]].set_visible(False)
     for number, panel in zip(rows, panels, strict=False):
