@@ -117,7 +117,7 @@ def test_rates_that_fall_by_steps():
         ({"steps": ()}, "steps and a cosine exclude each other"),
         ({"cosine_from": "start"}, "steps and a cosine exclude each other"),
         ({"steps": ((14, 0.1), (11, 0.01))}, "steps must be .* in order"),
-        ({"epochs": 12}, "from 0 to epochs=12"),
+        ({"epochs": 12}, "up to epochs=12"),
         ({"channel_order": "grb"}, "channel_order must be one of"),
     ):
         with pytest.raises(ValueError, match=message):
