@@ -55,8 +55,10 @@ def write_pages(folder: Path) -> None:
         if path.endswith(".md"):
             text = (ROOT / path).read_text()
             write(target, with_links(text, path))
-            linked_files = [linked(path, link) for link in LINK.findall(text)]
-            waiting += [each for each in linked_files if (ROOT / each).is_file()]
+            for each in (linked(path, link) for link in LINK.findall(text)):
+                if (ROOT / each).is_dir():
+                    sys.exit(f"{path} links to the folder {each}, which has no page; link to a file")
+                waiting += [each] if (ROOT / each).is_file() else []
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / path, target)
