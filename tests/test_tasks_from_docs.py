@@ -19,7 +19,7 @@ from strangers import report_without_holovid
 from wheel_of_ours import environment_with_wheel
 
 PLUGIN = TESTS / "plugin_family"
-FILE = re.compile(r"^`(?P<name>[\w./]+)` .*:\n\n```\w+\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"^`(?P<name>[\w./]+)` [^\n]*:\n\n```\w+\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def section(page: str, heading: str | None = None) -> str:
@@ -27,7 +27,7 @@ def section(page: str, heading: str | None = None) -> str:
     text = (ROOT / "docs" / page).read_text()
     if heading is None:
         return text.partition("\n## ")[0]
-    before, found, after = f"{text}\n".partition(f"\n## {heading}\n")
+    _, found, after = f"{text}\n".partition(f"\n## {heading}\n")
     assert found, f"docs/{page} has no section {heading!r}"
     return after.partition("\n## ")[0]
 
