@@ -110,7 +110,7 @@ class ExplainedClip:
 
 def explain_clip(
     model: PreTrainedModel,
-    processor: BaseVideoProcessor,
+    processor: Any,
     clip: str | os.PathLike | Any,
     target: Target = None,
     method: str = "auto",
@@ -121,13 +121,14 @@ def explain_clip(
 
     Args:
         model: a classifier.
-        processor: its video processor, which is asked for one view.
+        processor: of the model, as `holovid.load` gives it, or its video processor; it is asked for one view.
         clip: path, URL, bytes or binary file object of a video.
         target, method, task: as in [`holovid.explanation.explain`].
         progress: show progress bars of occlusion.
 
     Raises `ValueError` and `OSError` for clips that cannot be read, and what [`holovid.explanation.explain`] raises.
     """
+    processor = getattr(processor, "video_processor", processor)
     name = os.fspath(clip) if isinstance(clip, str | os.PathLike) else describe_source(clip)
     ours = isinstance(processor, HolovidVideoProcessor)
     one_view = {"num_views": 1, "num_crops": 1} if ours else {}
