@@ -95,7 +95,7 @@ def test_label_a_folder(shell):
 def test_fine_tune_with_audio_and_publish(shell, tmp_path):
     text = section("training.md", "Fine-tune with audio")
     printed = [shell(line) for line in commands(text)]
-    assert "Loads without holovid, and computes the same." in printed[-1]
+    assert "Loads without holovid; outputs are " in printed[-1]
     heard, muted = (
         json.loads((shell.folder / place / "results.json").read_text())["metrics"]["top1"]
         for place in ("hearing/evaluation", "muted")
@@ -121,5 +121,5 @@ def test_add_a_family(shell):
         path.write_text(found["text"], encoding="utf-8")
     printed = {line: shell(line) for line in commands(section("families.md", "Try it"))}
     assert "Framewise" in "".join(text for line, text in printed.items() if line.startswith("holovid info"))
-    assert "Loads without holovid, and computes the same." in printed[next(reversed(printed))]
+    assert "Loads without holovid; outputs are " in printed[next(reversed(printed))]
     assert (shell.folder / "run" / "evaluation" / "results.json").is_file()
