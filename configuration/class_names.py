@@ -1,8 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What a model's classes are called: one form for every way in which people write it, or an error that says why not.
+"""Checks and normalises the names of a model's classes.
 
-transformers takes any mapping, and a model whose classes start at 1 is trained for hours before it first has to name
-class 0. Here a configuration does not come to be with names that do not fit.
+transformers takes any mapping; a model whose classes start at 1 would then train for hours and fail when it first has
+to name class 0. Our configurations refuse names that do not fit together.
 """
 
 import operator
@@ -11,40 +11,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-WHOLE_NUMBER = re.compile(r"\s*-?\d{1,18}\s*")  # JSON has no other keys than text
-COUNTED = {"id2verb": "num_verbs", "id2noun": "num_nouns"}  # names whose count is a field of its own
+WHOLE_NUMBER = re.compile(r"\s*-?\d{1,18}\s*")  # JSON keys are text
+COUNTED = {"id2verb": "num_verbs", "id2noun": "num_nouns"}  # names -> field with their number
 
 
 def class_names(names: Any, field: str = "id2label") -> dict[int, str]:
-    """Number of each class -> its name, in the order of the numbers, with plain integers and text.
+    """Number of each class -> its name, in the order of the numbers, as plain `int` and `str`.
 
-    Keys may be integers of any kind, or text that is one, as JSON files have it. Raises `ValueError` that starts with
-    `field` unless they are 0, 1, 2, ... without a gap and the names are different ones.
+    Keys may be integers of any type, or text as in JSON files. Raises `ValueError`, starting with `field`, unless they
+    are 0, 1, 2, ... without a gap and all names differ.
 
     >>> class_names({"1": "walk", "0": "run"})
     {0: 'run', 1: 'walk'}
     """
     if not isinstance(names, Mapping):
         raise ValueError(
-            f"{field} maps the number of each class to its name, as in {{0: 'run', 1: 'walk'}}, got a "
-            f"{type(names).__name__}: dict(enumerate(names)) makes it of a list"
+            f"{field} must map the number of each class to its name, as in {{0: 'run', 1: 'walk'}}, got a "
+            f"{type(names).__name__}; dict(enumerate(names)) converts a list"
         )
     found: dict[int, str] = {}
     for key, name in names.items():
         number = class_number(key)
         if number is None:
-            raise ValueError(f"{field} has numbers of classes, 0, 1, 2, ..., as keys, got {key!r}")
+            raise ValueError(f"{field} must have class numbers, 0, 1, 2, ..., as keys, got {key!r}")
         if number in found:
             raise ValueError(f"{field} names class {number} twice: {found[number]!r} and {name!r}")
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"{field} has text as the names of classes, got {name!r} for class {number}")
+            raise ValueError(f"{field} must have text as names of classes, got {name!r} for class {number}")
         found[number] = str(name)
     if not found:
-        raise ValueError(f"{field} is empty: a model has at least one class")
+        raise ValueError(f"{field} is empty: a model needs at least one class")
     if set(found) != set(range(len(found))):
         odd = min(set(found) - set(range(len(found))))
         raise ValueError(
-            f"{field} must number its classes from 0 without a gap: of {len(found)} classes the last one is "
+            f"{field} must number its classes from 0 without a gap: the last of {len(found)} classes is "
             f"{len(found) - 1}, but there is a class {odd}; dict(enumerate(names)) numbers names in their order"
         )
     first: dict[str, int] = {}
@@ -55,7 +55,6 @@ def class_names(names: Any, field: str = "id2label") -> dict[int, str]:
 
 
 def class_number(key: Any) -> int | None:
-    """A key as an integer, or `None` if it is none."""
     if isinstance(key, str):
         return int(key) if WHOLE_NUMBER.fullmatch(key) else None
     try:
@@ -70,13 +69,13 @@ def numbers_of(names: Mapping[int, str]) -> dict[str, int]:
 
 @dataclass(init=False, repr=False, eq=False)
 class NamedClasses:
-    """Mixin for configurations of classifiers, in front of `PreTrainedConfig`: checks `id2label` and its brothers.
+    """Mixin for configurations of classifiers, before `PreTrainedConfig`: checks and normalises the names of classes.
 
-    They are in the form of [`class_names`] from the moment they are set, not only after saving. `label2id` follows
-    `id2label`; given alone, it is where that comes from. Raises `ValueError` for names that do not fit together.
+    They have the form of [`class_names`] as soon as they are set. `label2id` follows `id2label`; given alone, it
+    determines it. Raises `ValueError` for names that do not fit together.
     """
 
-    # any type, so that a wrong one gets our sentence and not that of the type checker
+    # any type, so that our error comes before the type checker's
     id2label: Any = None
     label2id: Any = None
 
@@ -89,11 +88,11 @@ class NamedClasses:
             super().__setattr__("label2id", numbers_of(value))
         for names, count in COUNTED.items():
             if name == count and len(getattr(self, names, None) or ()) not in (0, value):
-                super().__setattr__(names, None)  # another head; transformers does the same for `num_labels`
+                super().__setattr__(names, None)  # another head; as transformers does for `num_labels`
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """Names that are given take the place of those in the file; so does another number of classes."""
+        """Given names, or another number of classes, replace those of the file."""
         given = {name: kwargs.pop(name) for name in ("id2label", "label2id") if kwargs.get(name) is not None}
         if given or kwargs.get("num_labels") not in (None, len(config_dict.get("id2label") or ())):
             config_dict = {name: value for name, value in config_dict.items() if name not in ("id2label", "label2id")}
@@ -112,18 +111,16 @@ class NamedClasses:
             self.label2id = numbers_of(self.id2label)
 
     def validate_class_names(self) -> None:
-        """Also what was changed in place since, before it is saved."""
         if self.id2label is not None and inverse_of(self.label2id) != class_names(self.id2label):
-            raise ValueError("label2id must say what id2label says, the other way round; leave it out")
+            raise ValueError("label2id must be the inverse of id2label; leave it out")
         for names, count in COUNTED.items():
             if (given := getattr(self, names, None)) is not None and len(given) != getattr(self, count):
                 raise ValueError(f"{count} is {getattr(self, count)}, but {names} names {len(given)} classes")
 
 
 def inverse_of(label2id: Any) -> dict[int, str]:
-    """Name -> number, as a configuration has it, the other way round."""
     if not isinstance(label2id, Mapping):
-        raise ValueError(f"label2id maps the name of each class to its number, got a {type(label2id).__name__}")
+        raise ValueError(f"label2id must map the name of each class to its number, got a {type(label2id).__name__}")
     numbers = list(map(str, label2id.values()))
     if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
         raise ValueError(f"label2id gives several names to class {twice[0]}")

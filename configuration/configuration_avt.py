@@ -1,8 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Configuration of AVT: what a person does next (Girdhar and Grauman 2021, arXiv:2106.02036).
+"""Configuration of AVT, which predicts the next action (Girdhar and Grauman 2021, arXiv:2106.02036).
 
 The defaults are the released AVT-b for EPIC-KITCHENS-100: ViT-B/16 on 10 frames, one a second, the last one a second
-before the action. Names of the decoder are those of transformers' GPT-2 with `head_` in front.
+before the action. Names of the decoder are those of transformers' GPT-2 with the prefix `head_`.
 """
 
 from collections.abc import Mapping
@@ -20,33 +20,32 @@ from holovid.configuration.field_checks import NoMisspeltFields, check_activatio
 
 @strict
 class AVTConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfiguration, PreTrainedConfig):
-    r"""
+    """
     Args:
-        backbone_config (`dict` or `PreTrainedConfig`, *optional*): the model that sees the frames, by its
-            configuration: an image model of transformers, which sees each by itself, or a video model of holovid that
-            has features of frames (`frame_features`). Default: ViT-B/16 with norms of epsilon 1e-6.
-        feature_size (`int`, *optional*): width of features that are given in place of frames; there is no backbone
-            then.
+        backbone_config (`dict` or `PreTrainedConfig`, *optional*): configuration of the model that encodes frames: an
+            image model of transformers, which encodes each alone, or a video model of holovid with `frame_features`.
+            Default: ViT-B/16 with norms of epsilon 1e-6.
+        feature_size (`int`, *optional*): width of features given instead of frames; there is no backbone then.
         num_frames (`int`): frames of a clip the model was made for; it takes up to `max_position_embeddings`.
         frame_rate (`float`): frames a second.
-        observation_seconds (`float`): how long the model sees.
+        observation_seconds (`float`): seconds that the model sees.
         anticipation_seconds (`float`): from the last frame to the start of the action.
         head_hidden_size, head_num_hidden_layers, head_num_attention_heads, head_intermediate_size, head_hidden_act,
         head_layer_norm_eps, head_dropout:
-            sizes of the decoder. `head_intermediate_size=None` means `4 * head_hidden_size`. The dropout is that of
+            of the decoder. `head_intermediate_size=None` means `4 * head_hidden_size`. The dropout applies to
             embeddings, attention and branches.
-        max_position_embeddings (`int`): steps that the decoder can number.
+        max_position_embeddings (`int`): positions of the decoder.
         classifier_dropout (`float`): before the classifiers.
-        num_verbs, num_nouns (`int`): classes of classifiers for verb and noun; 0 = there are none.
-        id2verb, id2noun (`dict[int, str]`, *optional*): what they are called.
-        verb_of_action, noun_of_action (`list[int]`, *optional*): of each action, the number of its verb and noun.
-            Their scores are then sums of those of actions.
-        next_weight, past_weight, feature_weight (`float`): weights of the three losses (paper, equation 6). A
-            classifier of the past is only trained where `past_weight` is not 0.
-        valid_only (`bool`): a loss is the mean over frames that have a label. `False` = over all, as released: those
-            without one count as 0.
-        initializer_range, linear_initializer_range (`float`): deviation of new weights, of the decoder's layers
-            and of all linear layers around them. Released for widths of 768 and 2048.
+        num_verbs, num_nouns (`int`): classes of the verb and noun classifiers; 0 = none.
+        id2verb, id2noun (`dict[int, str]`, *optional*): their names.
+        verb_of_action, noun_of_action (`list[int]`, *optional*): for each action, the number of its verb and noun.
+            Their scores are then sums over actions.
+        next_weight, past_weight, feature_weight (`float`): weights of the three losses (paper, equation 6). The
+            classifier of the past is trained only if `past_weight` is not 0.
+        valid_only (`bool`): average a loss over the frames that have a label. `False`: over all, as released; frames
+            without a label count as 0.
+        initializer_range, linear_initializer_range (`float`): standard deviation of new weights, in the decoder's
+            layers and in the linear layers around them. As released, for widths of 768 and 2048.
 
     Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types;
     `ValueError` for names of classes that are not numbered from 0 without a gap.
@@ -106,26 +105,23 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfigurat
 
     @property
     def frame_encoder(self) -> Any:
-        """The configuration of what sees frames."""
         return self.backbone_config
 
     @property
     def feature_width(self) -> int | None:
-        """Of features that are given in place of frames."""
         return self.feature_size
 
     @property
     def frame_options(self) -> dict[str, Any]:
-        """Frames counted back from the last one that is seen, at the model's rate."""
+        """Frames counted back from the last one, at the model's rate."""
         return {"sampling": "last", "fps": self.frame_rate}
 
     @property
     def frame_width(self) -> int:
-        """Width D of what is known of a frame."""
         if self.feature_size is not None:
             return self.feature_size
         width: int | None = getattr(self.backbone_config, "hidden_size", None)
-        if width is None:  # of models whose stages have one each
+        if width is None:  # one for each stage
             width = self.backbone_config.hidden_sizes[-1]  # type: ignore[union-attr]
         return width
 
@@ -142,9 +138,9 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfigurat
         check_numbers(self, ("anticipation_seconds",), most=1e6)
         check_activation("head_hidden_act", self.head_hidden_act)
         if (self.feature_size is None) == (self.backbone_config is None):
-            raise ValueError("give a backbone_config for frames or a feature_size for features, not both")
+            raise ValueError("pass a backbone_config for frames or a feature_size for features, not both")
         if isinstance(self.backbone_config, AVTConfig):
-            raise ValueError("an AVT is no backbone of another one: take its own backbone_config")
+            raise ValueError("an AVT cannot be the backbone of another one: pass its own backbone_config")
         if self.head_hidden_size % self.head_num_attention_heads:
             raise ValueError(
                 f"head_hidden_size {self.head_hidden_size} must be a multiple of head_num_attention_heads "
@@ -157,11 +153,13 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfigurat
             if numbers is None:
                 continue
             if len(numbers) != self.num_labels:
-                raise ValueError(f"{field} has a number for each of {self.num_labels} actions, got {len(numbers)}")
+                raise ValueError(
+                    f"{field} must have a number for each of {self.num_labels} actions, got {len(numbers)}"
+                )
             if any(number < 0 for number in numbers):
-                raise ValueError(f"{field} has numbers of classes, from 0, got {min(numbers)}")
+                raise ValueError(f"{field} must have class numbers from 0, got {min(numbers)}")
             if count and max(numbers) >= count:
-                raise ValueError(f"{field} names class {max(numbers)}, but there are {count}")
+                raise ValueError(f"{field} has class {max(numbers)}, but there are {count} classes")
 
 
 __all__ = ["AVTConfig"]

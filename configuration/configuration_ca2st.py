@@ -1,10 +1,10 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Configuration of the CA²ST family: frozen image, video and audio experts that read one another.
+"""Configuration of the CA²ST family: frozen image, video and audio experts that attend to each other.
 
 CAST (Lee et al. 2023, arXiv:2311.18825) = space + time, CAVA = space + audio, CA²ST (Lee et al. 2025,
-arXiv:2503.23447) = all three: they are this one configuration with other `experts`. The defaults are CAST-B/16. A user
-usually changes `experts`, `num_frames`, `audio_frames` and the labels, or takes a preset: `CA2STConfig.cast_base()`,
-`cava_base()`, `ca2st_base()`.
+arXiv:2503.23447) = all three, with other `experts`. The defaults are CAST-B/16. A user usually changes `experts`,
+`num_frames`, `audio_frames` and the labels, or takes a preset: `CA2STConfig.cast_base()`, `cava_base()`,
+`ca2st_base()`.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from holovid.configuration.field_checks import MOST, NoMisspeltFields, check_cou
 
 EXPERTS = ("space", "time", "audio")
 SOURCE_FIELDS = {"source", "revision", "sha256"}
-ROUNDING = 1e-6  # so that a ratio of widths, w / D, gives back w: 49 * (1 / 49) is less than 1
+ROUNDING = 1e-6  # so that a ratio w / D gives w again: 49 * (1 / 49) is less than 1
 
 
 @strict
@@ -31,8 +31,8 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
             order. All have `hidden_size`, `num_hidden_layers`, `num_attention_heads` and `intermediate_size`.
         image_size, patch_size, num_channels: of the square frames, in pixels.
         num_frames (`int`): frames of a clip, a multiple of `tubelet_size`.
-        tubelet_size (`int`): frames the time expert joins in a token; the space expert sees the last of each.
-        audio_frames (`int`): rows of the log-mel spectrogram, 10 ms each as the experts were trained.
+        tubelet_size (`int`): frames that the time expert joins in a token; the space expert takes the last.
+        audio_frames (`int`): rows of the log-mel spectrogram, 10 ms each, as the experts were trained.
         num_mel_bins (`int`): its columns.
         audio_patch_size, audio_stride (`int`): of the audio expert's overlapping square patches.
         layer_norm_eps (`float`): of the time and audio experts and of the exchange.
@@ -46,33 +46,33 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
             pairs with audio in the last three.
         exchange_order ("sequential" or "parallel"): pairs exchange one after the other, or all from the same states,
             whose updates are then averaged for each expert.
-        share_projections (`bool`, *optional*): an expert has one projection into and out of the bottleneck for all its
-            pairs; `None` = as released: with three experts.
-        audio_positions ("timestamps" or "learned"): what tells the exchange with audio when and where a token is:
-            functions of seconds, or tables.
-        share_time_mlp (`bool`): frames and sound get one function of seconds together.
-        audio_time_layout ("official" or "aligned"): "official" repeats the reference's order of the sound's
-            timestamps, which differs from the order of its tokens; released weights need it. "aligned" corrects it.
+        share_projections (`bool`, *optional*): an expert uses the same projections into and out of the bottleneck for
+            all its pairs; `None` = as released: with three experts.
+        audio_positions ("timestamps" or "learned"): positions in the exchange with audio: functions of seconds, or
+            tables.
+        share_time_mlp (`bool`): frames and audio share one function of seconds.
+        audio_time_layout ("official" or "aligned"): "official" keeps the reference's order of audio timestamps, which
+            differs from the order of its tokens; released weights need it. "aligned" corrects it.
         feature_adapter_skip (`bool`, *optional*), feature_scale (`float`): the classifier reads
             `feature_scale * sum(adapter(feature) [+ feature])` over experts; `None` = as released: only CAVA adds the
             feature.
-        drop_path_rate (`float`): of the exchange and the feed-forward adapters in the last layer; grows from 0 in the
-            first; drops whole clips.
+        drop_path_rate (`float`): of the exchange and the feed-forward adapters; grows from 0 in the first layer to
+            this in the last; drops whole clips.
         classifier_dropout (`float`): before the classifier.
         num_verbs, num_nouns (`int`): of `CA2STForActionRecognition`.
-        id2verb, id2noun (`dict[int, str]`, *optional*): what they are called.
+        id2verb, id2noun (`dict[int, str]`, *optional*): their names.
         expert_sources (`dict[str, dict]`, *optional*): where the experts' weights come from, by expert; `from_experts`
             and `record_experts` of the models write it. "source" is a Hub id or the absolute path of a folder, `None`
             for a model object; "revision" the commit on the Hub; "sha256" a hash of the weights, see
             `content_hash` in adapters_ca2st.py.
-        adapters_only (`bool`): saved folders leave the experts' weights out; what is loaded from them fetches these.
+        adapters_only (`bool`): saved folders leave out the experts' weights, and loading fetches them.
 
     Raises huggingface_hub's `StrictDataclassError` when fields do not fit together or have a wrong type, `ValueError`
     for names of classes that are not numbered from 0 without a gap.
     """
 
     model_type = "ca2st"
-    # of the frames, for all experts, as the reference was trained
+    # for all experts, as in the reference's training
     image_mean: ClassVar[tuple[float, ...]] = (0.485, 0.456, 0.406)
     image_std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
 
@@ -138,7 +138,7 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any):
-        """`experts` as a mapping is no field, but where the model that is being loaded finds its experts."""
+        """`experts` as a mapping is not a field: it says where loading finds the experts."""
         if not (isinstance(kwargs.get("experts"), Mapping) and kwargs.get("return_unused_kwargs")):
             return super().from_dict(config_dict, **kwargs)
         experts = kwargs.pop("experts")
@@ -147,32 +147,29 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
 
     @property
     def hears(self) -> bool:
-        """Whether there is an audio expert, which takes `input_values` beside frames."""
+        """Whether there is an audio expert, which takes `input_values`."""
         return "audio" in self.experts
 
     @property
     def reads_times(self) -> bool:
-        """Whether it takes `frame_times` and `audio_span`."""
         return self.hears and self.audio_positions == "timestamps"
 
     @property
     def pairs(self) -> list[str]:
-        """Who exchanges with whom, in the order in which they do."""
+        """The pairs of experts, in the order of their exchanges."""
         return ["_".join(pair) for pair in combinations(self.experts, 2)]
 
     @property
     def num_slots(self) -> int:
-        """Moments of a clip, K: tokens of the time expert along time, and frames of the space expert."""
+        """Moments of a clip, T: the time expert's tokens along time, and the space expert's frames."""
         return self.num_frames // self.tubelet_size
 
     @property
     def frame_size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
         return self.image_size, self.image_size
 
     @property
     def num_patches(self) -> int:
-        """Patches of a frame, S."""
         return (self.image_size // self.patch_size) ** 2
 
     @property
@@ -189,7 +186,6 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
 
     @property
     def adapter_size(self) -> int:
-        """Width inside an adapter."""
         return int(self.hidden_size * self.adapter_ratio + ROUNDING)
 
     @classmethod
@@ -204,7 +200,7 @@ class CA2STConfig(NoMisspeltFields, NamedClasses, SavedConfiguration, PreTrained
 
     @classmethod
     def ca2st_base(cls, **overrides: Any) -> "CA2STConfig":
-        """CA²ST-B/16 as its authors ran it on EPIC-KITCHENS-100: all three, with shared projections."""
+        """CA²ST-B/16 as its authors ran it on EPIC-KITCHENS-100: all three experts, shared projections."""
         return cls(**{"experts": ["space", "time", "audio"]} | overrides)
 
     def validate_experts(self):

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What configurations, models and processors share: saved ones come with the source code of the classes they name."""
+"""What configurations, models and processors share: saved folders contain the source code of their classes."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,7 @@ from transformers.utils import CONFIG_NAME, PushToHubMixin
 
 
 class UploadedWhole(PushToHubMixin):
-    """Mixin for what `push_to_hub` uploads: in the installed package, `holovid.saving` completes what goes.
-
-    A class that was loaded from a folder with its source needs nothing of this: transformers copies its files.
-    """
+    """Mixin for `push_to_hub`: in the installed package, `holovid.saving` completes what is uploaded."""
 
     def _upload_modified_files(self, working_dir, *args, **kwargs):
         if saving := self._saving():
@@ -21,7 +18,7 @@ class UploadedWhole(PushToHubMixin):
         return super()._upload_modified_files(working_dir, *args, **kwargs)
 
     def _saving(self):
-        """`None` for a copy of this file beside a saved model, and for classes that a user made of ours."""
+        """`holovid.saving`; `None` in a copy of this file beside a saved model, and for users' subclasses."""
         if not __name__.startswith("holovid."):
             return None
         saving = import_module("holovid.saving")
@@ -29,15 +26,11 @@ class UploadedWhole(PushToHubMixin):
 
 
 class SavedWithSource(UploadedWhole):
-    """Mixin for what names its class in a JSON file of the saved folder: configurations (so, models) and processors.
-
-    In the installed package, `holovid.saving` adds the source to each folder that is saved, so that it loads with
-    `trust_remote_code=True` where holovid is absent.
-    """
+    """Mixin for classes named in a saved JSON file: `holovid.saving` adds their source (`trust_remote_code=True`)."""
 
     def save_pretrained(self, save_directory, **kwargs):
         saving = self._saving()
-        if saving is None or os.path.isfile(save_directory):  # which transformers refuses
+        if saving is None or os.path.isfile(save_directory):  # transformers refuses that
             return super().save_pretrained(save_directory, **kwargs)
         saving.name_classes(self, save_directory)
         saved = saving.save_whole(super().save_pretrained, save_directory, **kwargs)
@@ -46,56 +39,50 @@ class SavedWithSource(UploadedWhole):
 
 
 class SavedConfiguration(SavedWithSource):
-    """Mixin for configurations: one that is not there is an error, where transformers takes the defaults.
-
-    What tools ask of every family has an answer here, which a family may change by a field or a property of its own.
-    """
+    """Mixin for configurations: a missing file is an error. Its properties are what tools ask of every family."""
 
     @property
     def hears(self) -> bool:
-        """Whether the model takes sound beside frames."""
+        """Whether the model takes audio."""
         return False
 
     @property
     def reads_times(self) -> bool:
-        """Whether it takes the seconds of frames and sound beside them."""
+        """Whether the model takes the times of frames and audio in seconds."""
         return False
 
     @property
     def frame_options(self) -> Mapping[str, Any]:
-        """Options of the video processor that the released models of its kind were made with."""
+        """Options of the video processor that the released models were made with."""
         return {}
 
     @property
     def score_range(self) -> Sequence[float] | None:
-        """The lowest and the highest number that it answers, where that is known."""
+        """The lowest and highest score that the model predicts, if known."""
         return None
 
     @property
     def score_mean(self) -> float | None:
-        """The mean of such numbers over its training set."""
         return None
 
     @property
     def experts(self) -> Sequence[str]:
-        """Published models that it is made of, and that may be frozen."""
+        """Published models inside it, which may be frozen."""
         return ()
 
     @property
     def expert_sources(self) -> Mapping[str, Any] | None:
-        """Where these come from."""
         return None
 
     @property
     def adapters_only(self) -> bool:
-        """Whether saved folders leave their weights out."""
         return False
 
     @classmethod
     def get_config_dict(cls, pretrained_model_name_or_path, **kwargs):
         settings, kwargs = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
-        if not settings:  # of a save that was killed, weights would load with the sizes of another model
-            raise OSError(f"{pretrained_model_name_or_path} has no {CONFIG_NAME}, or nothing is in it")
+        if not settings:  # after a killed save, weights would load with another model's sizes
+            raise OSError(f"{pretrained_model_name_or_path} has no {CONFIG_NAME}, or it is empty")
         return settings, kwargs
 
 

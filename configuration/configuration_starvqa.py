@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Configuration of StarVQA: how good a video looks, by a TimeSformer (Xing et al. 2021, arXiv:2108.09635).
+"""Configuration of StarVQA: video quality, predicted with a TimeSformer (Xing et al. 2021, arXiv:2108.09635).
 
-The defaults are the released model, ViT-B/16 with six anchors, on 8 frames in place of 52.
+The defaults are the released model, ViT-B/16 with six anchors, but on 8 frames instead of 52.
 """
 
 import math
@@ -19,42 +19,42 @@ MOST_ANCHORS = 1000
 
 @strict
 class StarVQAConfig(TimeSformerConfig):
-    r"""
+    """
     Args:
-        anchors (`list[float]`): scores that the outputs stand for, in rising order. The released model has 0 to 5.
-        score_range (`(float, float)`): the lowest and the highest score there can be, on the scale of the data; they
-            are brought to the first and the last anchor. Released: 0 to 100, so that an anchor is 20 apart.
-        score_mean (`float`, *optional*): mean of the scores that the model was trained on.
-        score_regressor (`dict`, *optional*): support vectors by which the released code makes a score, on the scale of
-            the anchors, of the outputs: `gamma`, `intercept`, `coefficients` and `support_vectors`. `None` = the score
-            whose label vector is the nearest one by angle.
-        others: as in [`TimeSformerConfig`]. Classes, `id2label`, are always the scores that the outputs stand for, so
-            that the pipeline of transformers says how likely it holds each.
+        anchors (`list[float]`): scores of the outputs, in rising order. The released model has 0 to 5.
+        score_range (`(float, float)`): lowest and highest score on the scale of the data, mapped to the first and last
+            anchor. Released: 0 to 100, so anchors are 20 apart.
+        score_mean (`float`, *optional*): mean score of the training set.
+        score_regressor (`dict`, *optional*): support vectors with which the released code converts outputs to a score
+            on the scale of the anchors: `gamma`, `intercept`, `coefficients` and `support_vectors`. `None` = the score
+            whose label vector is nearest by angle.
+        others: as in [`TimeSformerConfig`]. `id2label` always holds the anchors' scores, so transformers' pipeline
+            returns a probability for each.
 
     Raises what [`TimeSformerConfig`] raises, and `StrictDataclassError` for anchors, a range or support vectors that
     do not fit together.
     """
 
     model_type = "starvqa"
-    keys_to_ignore_at_inference: ClassVar[list[str]] = ["logits"]  # what Trainer measures are the scores
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["logits"]  # Trainer's metrics use the scores
 
     anchors: list[float | int] | tuple[float | int, ...] = (0, 1, 2, 3, 4, 5)
     score_range: list[float | int] | tuple[float | int, ...] = (0, 100)
     score_mean: float | int | None = None
     score_regressor: dict[str, Any] | None = None
-    problem_type: str | None = "regression"  # what transformers calls an answer that is a number
+    problem_type: str | None = "regression"  # transformers' name for a number
 
     def __post_init__(self, **kwargs):
         self.anchors, self.score_range = list(self.anchors), list(self.score_range)
         kwargs.pop("num_labels", None)
         super().__post_init__(**kwargs)
-        if is_rising(self.anchors) and is_rising(self.score_range):  # what is not is refused later
+        if is_rising(self.anchors) and is_rising(self.score_range):  # anything else is refused later
             self.id2label = {index: f"{score:g}" for index, score in enumerate(self.anchor_scores)}
             self.label2id = {label: index for index, label in self.id2label.items()}
 
     @property
     def anchor_scores(self) -> list[float]:
-        """The scores that the outputs stand for, on the scale of the data."""
+        """The anchors on the scale of the data."""
         low, high, first, last = self.score_range[0], self.score_range[-1], self.anchors[0], self.anchors[-1]
         return [low + (anchor - first) / (last - first) * (high - low) for anchor in self.anchors]
 
@@ -63,12 +63,14 @@ class StarVQAConfig(TimeSformerConfig):
             raise ValueError(f"anchors must be 2 to {MOST_ANCHORS:,} rising numbers, got {self.anchors}")
         if len(self.score_range) != 2 or not is_rising(self.score_range):
             raise ValueError(
-                f"score_range is the lowest and the highest score, as in (0, 100), got {self.score_range}"
+                f"score_range must be the lowest and the highest score, as in (0, 100), got {self.score_range}"
             )
         if self.score_mean is not None and not math.isfinite(self.score_mean):
             raise ValueError(f"score_mean must be a finite number, got {self.score_mean}")
         if self.problem_type != "regression":
-            raise ValueError(f"the answer is a number: problem_type must be 'regression', got {self.problem_type!r}")
+            raise ValueError(
+                f"this model predicts a number: problem_type must be 'regression', got {self.problem_type!r}"
+            )
         if self.score_regressor is not None:
             check_regressor(self.score_regressor, len(self.anchors))
 
@@ -82,9 +84,11 @@ def is_rising(numbers: Sequence[float]) -> bool:
 
 
 def check_regressor(regressor: Mapping[str, Any], anchors: int) -> None:
-    """Raise `ValueError` unless these are support vectors of so many numbers, each with a coefficient."""
+    """Raise `ValueError` unless these are support vectors of `anchors` numbers, each with a coefficient."""
     if sorted(regressor) != sorted(REGRESSOR):
-        raise ValueError(f"score_regressor has {', '.join(REGRESSOR)}, got {', '.join(sorted(map(str, regressor)))}")
+        raise ValueError(
+            f"score_regressor must have {', '.join(REGRESSOR)}, got {', '.join(sorted(map(str, regressor)))}"
+        )
     vectors, coefficients = regressor["support_vectors"], regressor["coefficients"]
     try:
         fits = len(vectors) == len(coefficients) >= 1 and {len(vector) for vector in vectors} == {anchors}
@@ -99,8 +103,8 @@ def check_regressor(regressor: Mapping[str, Any], anchors: int) -> None:
         fits = False
     if not fits:
         raise ValueError(
-            f"score_regressor has finite numbers, gamma above 0, and as many coefficients as support vectors of "
-            f"{anchors} numbers each, one for each anchor"
+            f"score_regressor must have finite numbers, gamma above 0, and a coefficient for each support vector of "
+            f"{anchors} numbers, one for each anchor"
         )
 
 

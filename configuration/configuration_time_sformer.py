@@ -2,7 +2,7 @@
 """Configuration of TimeSformer: attention over space and over time (Bertasius et al. 2021, arXiv:2102.05095).
 
 The defaults are the released model for Kinetics: ViT-B/16 on 8 frames of 224 x 224, divided attention. Names are those
-of transformers' ViT and TimeSformer where the field means the same.
+of transformers' ViT and TimeSformer if the field means the same.
 """
 
 from typing import ClassVar, Literal
@@ -24,21 +24,21 @@ class TimeSformerConfig(NoMisspeltFields, NamedClasses, FramesInPatches, SavedCo
         patch_size (`int`): side of a square patch in pixels.
         num_channels (`int`): colour channels.
         num_frames (`int`): frames of a clip the model was made for; it takes any number.
-        attention_type (`"divided_space_time"`, `"joint_space_time"` or `"space_only"`): a token reads those of its
-            place at all times and then those of its frame; or all tokens of the clip; or those of its frame alone, and
-            the frames are averaged at the end (paper, section 3).
+        attention_type (`"divided_space_time"`, `"joint_space_time"` or `"space_only"`): tokens attend along time at
+            their place, then within their frame; or to the whole clip; or only within their frame, and the frames are
+            averaged at the end (paper, section 3).
         hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, hidden_act, qkv_bias, layer_norm_eps,
         hidden_dropout_prob, attention_probs_dropout_prob, initializer_range:
             as in `ViTConfig`. `intermediate_size=None` means `4 * hidden_size`.
-        drop_path_rate (`float`): probability of skipping a branch in the last layer, growing linearly from 0 in the
-            first one; the released models were trained with 0.1.
+        drop_path_rate (`float`): probability of dropping a branch, growing linearly from 0 in the first layer to this
+            in the last; the released models were trained with 0.1.
 
     Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types;
     `ValueError` for names of classes that are not numbered from 0 without a gap.
     """
 
     model_type = "time_sformer"
-    # of the frames, as the reference was trained
+    # as in the reference's training
     image_mean: ClassVar[tuple[float, ...]] = (0.45, 0.45, 0.45)
     image_std: ClassVar[tuple[float, ...]] = (0.225, 0.225, 0.225)
 

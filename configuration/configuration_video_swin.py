@@ -2,7 +2,7 @@
 """Configuration of Video Swin: attention inside windows of space and time (Liu et al. 2021, arXiv:2106.13230).
 
 The defaults are the released Swin-T on 32 frames of 224 x 224; `VideoSwinConfig.small()`, `.base()` and `.large()` are
-its larger sisters. Names are those of transformers' Swin where the field means the same.
+larger ones. Names are those of transformers' Swin if the field means the same.
 """
 
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from holovid.configuration.field_checks import MOST, NoMisspeltFields, check_act
 from holovid.configuration.frames_in_patches import FrameSize
 
 AXES = ("time", "height", "width")
-MOST_IN_A_WINDOW = 2**14  # tokens; each window has a table of the square of that
+MOST_IN_A_WINDOW = 2**14  # tokens; attention has a table of its square
 
 
 @strict
@@ -26,25 +26,22 @@ class VideoSwinConfig(
 ):
     r"""
     Args:
-        image_size (`int` or `[height, width]`): pixels of the frames that the processor cuts out. The model takes
-            frames of any size.
+        image_size (`int` or `[height, width]`): pixels of the processor's crop. The model takes frames of any size.
         num_frames (`int`): frames of a clip the model was made for. It takes any number.
-        patch_size (`[time, height, width]`): frames and pixels of a patch. Clips that are no multiple of it are filled
-            up with zeros at their end.
+        patch_size (`[time, height, width]`): frames and pixels of a patch. Clips are padded with zeros to a multiple.
         num_channels (`int`): colour channels.
         embed_dim (`int`): width of the first stage; each stage is twice as wide as the one before.
         depths (`list[int]`): layers of each stage.
         num_heads (`list[int]`): attention heads of each stage.
-        window_size (`[time, height, width]`): tokens of a window, inside of which tokens attend to one another. Where
-            the clip has fewer, the window is as large as the clip.
-        mlp_ratio (`float`): width inside of the MLPs over that of the stage.
+        window_size (`[time, height, width]`): tokens of an attention window, at most the clip's.
+        mlp_ratio (`float`): width inside the MLPs over that of the stage.
         patch_norm (`bool`): a layer norm after the patch embedding, as in all released models.
         qkv_bias (`bool`): whether queries, keys and values have a bias.
-        qk_scale (`float`, *optional*): what scores are multiplied by; `None` = 1 / sqrt(width of a head).
+        qk_scale (`float`, *optional*): factor of the attention scores; `None` = 1 / sqrt(width of a head).
         hidden_act, layer_norm_eps, hidden_dropout_prob, attention_probs_dropout_prob, drop_path_rate,
         initializer_range:
-            as in `SwinConfig`; `drop_path_rate` grows linearly from 0 at the first layer of the first stage to the
-            last layer of the last one, and drops whole clips.
+            as in `SwinConfig`; `drop_path_rate` grows linearly from 0 in the first layer of the first stage to this
+            in the last layer of the last, and drops whole clips.
         classifier_dropout (`float`): dropout on the pooled feature.
         out_features, out_indices (`list`, *optional*): which feature maps [`VideoSwinBackbone`] returns, by name
             ("stem", "stage1", ...) or number; `None` = the last one.
@@ -54,7 +51,7 @@ class VideoSwinConfig(
     """
 
     model_type = "video_swin"
-    # of the frames, as the reference was trained
+    # as in the reference's training
     image_mean: ClassVar[tuple[float, ...]] = (0.485, 0.456, 0.406)
     image_std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
 
@@ -111,22 +108,20 @@ class VideoSwinConfig(
 
     @property
     def frame_options(self) -> dict[str, Any]:
-        """Every other frame, of a video that starts over after its end."""
+        """Every other frame; a short video starts over after its end."""
         return {"sampling": "spread", "frame_stride": 2, "crop_order": "ends_first"}
 
     @property
     def widths(self) -> list[int]:
-        """Channels of each stage."""
         return [self.embed_dim * 2**stage for stage in range(len(self.depths))]
 
     @property
     def hidden_size(self) -> int:
-        """Channels of the last stage, which are those of the pooled feature."""
+        """Channels of the last stage and of the pooled feature."""
         return self.widths[-1]
 
     @property
     def num_hidden_layers(self) -> int:
-        """Layers of all stages."""
         return sum(self.depths)
 
     @property
@@ -135,7 +130,7 @@ class VideoSwinConfig(
 
     @property
     def shift(self) -> list[int]:
-        """How far every other layer moves its windows, along (time, height, width)."""
+        """How far every other layer shifts its windows, (time, height, width)."""
         return [side // 2 for side in self.window_size]
 
     def validate_architecture(self):
@@ -153,7 +148,6 @@ class VideoSwinConfig(
         check_activation("hidden_act", self.hidden_act)
 
     def check_list(self, name: str, length: int, meaning: str):
-        """Raise `ValueError` unless a field is so many whole numbers from 1 on."""
         values = getattr(self, name)
         if len(values) != length or any(isinstance(value, bool) or not 1 <= value <= MOST for value in values):
             raise ValueError(f"{name} must be {length} numbers from 1 to {MOST:,}, {meaning}, got {values}")
@@ -162,21 +156,23 @@ class VideoSwinConfig(
         for width, heads in zip(self.widths, self.num_heads, strict=True):
             if width > MOST:
                 raise ValueError(
-                    f"{len(self.depths)} stages make the last one wider than {MOST:,} channels; take fewer"
+                    f"{len(self.depths)} stages make the last one wider than {MOST:,} channels; use fewer"
                 )
             if width % heads:
-                raise ValueError(f"a stage of {width} channels cannot have {heads} heads: take a divisor in num_heads")
+                raise ValueError(
+                    f"a stage of {width} channels cannot have {heads} heads: num_heads must divide the channels"
+                )
         if self.embed_dim * self.mlp_ratio < 1:
-            raise ValueError(f"mlp_ratio {self.mlp_ratio} leaves no channel inside of the MLPs; take a larger one")
+            raise ValueError(f"mlp_ratio {self.mlp_ratio} leaves no channel inside the MLPs; use a larger one")
         tokens = self.window_size[0] * self.window_size[1] * self.window_size[2]
         if tokens > MOST_IN_A_WINDOW:
-            raise ValueError(f"window_size {self.window_size} is {tokens:,} tokens, at most are {MOST_IN_A_WINDOW:,}")
+            raise ValueError(f"window_size {self.window_size} is {tokens:,} tokens; the limit is {MOST_IN_A_WINDOW:,}")
 
     def check_frame_size(self):
         if not isinstance(self.image_size, int) and len(self.image_size) != 2:
             raise ValueError(f"image_size must be one side or (height, width), got {self.image_size}")
         if any(isinstance(side, bool) or not 1 <= side <= MOST for side in self.frame_size):
-            raise ValueError(f"image_size is in pixels, from 1 to {MOST:,} a side, got {self.image_size}")
+            raise ValueError(f"image_size must be from 1 to {MOST:,} pixels a side, got {self.image_size}")
 
 
 __all__ = ["VideoSwinConfig"]

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Configuration of WhereWhen: a classifier that says where in frames and when in sound its answer comes from.
+"""Configuration of WhereWhen, a classifier that shows where in frames and when in sound its evidence is.
 
 Inspired by "Where and When: Space-Time Attention for Audio-Visual Explanations" (Chen et al. 2021, arXiv:2105.01517),
 of which only the abstract is known here: the design is holovid's own. The defaults are ViT-B/16 on 8 frames and AST on
@@ -22,24 +22,24 @@ HEARD = ("audio-spectrogram-transformer",)
 
 @strict
 class WhereWhenConfig(NoMisspeltFields, FramesOfEncoder, SavedConfiguration, PreTrainedConfig):
-    r"""
+    """
     Args:
-        visual_config (`dict` or `PreTrainedConfig`, *optional*): what sees: an image model of transformers whose
-            tokens are patches, for each frame; or a model of holovid's that sees clips. Default: ViT-B/16.
-        audio_config (`dict` or `PreTrainedConfig`, *optional*): what hears: an AST of transformers. Default: AST-B/16.
-        visual_feature_size, audio_feature_size (`int`, *optional*): width of features that are given in place of
-            frames, or of sound; there is no encoder then.
-        num_frames (`int`): frames of a clip the model was made for; positions are stretched over any other number.
-        num_audio_steps (`int`, *optional*): steps of sound the model was made for. Default: columns of the AST's
-            patches.
+        visual_config (`dict` or `PreTrainedConfig`, *optional*): configuration of the visual encoder: an image model
+        of
+            transformers whose tokens are patches, for each frame; or a video model of holovid. Default: ViT-B/16.
+        audio_config (`dict` or `PreTrainedConfig`, *optional*): of the audio encoder, an AST of transformers. Default:
+            AST-B/16.
+        visual_feature_size, audio_feature_size (`int`, *optional*): width of features given instead of frames or of
+            sound; there is no encoder then.
+        num_frames (`int`): frames of a clip the model was made for; positions are stretched to any other number.
+        num_audio_steps (`int`, *optional*): audio steps the model was made for. Default: columns of the AST's patches.
         hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, hidden_act, layer_norm_eps:
-            of the layers in which frames and sound read one another. `intermediate_size=None` means
-            `4 * hidden_size`.
+            of the layers that mix frames and audio. `intermediate_size=None` means `4 * hidden_size`.
         hidden_dropout_prob, attention_probs_dropout_prob (`float`): of these layers.
         classifier_dropout (`float`): before the classifier.
-        modality_dropout (`float`): part of the clips of a training step whose sound is not heard, and part of those
-            whose frames are not seen; so both maps stay meaningful.
-        initializer_range (`float`): deviation of new weights.
+        modality_dropout (`float`): share of training clips whose sound is dropped, and of those whose frames are; it
+            keeps both maps meaningful.
+        initializer_range (`float`): standard deviation of new weights.
 
     Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types.
     """
@@ -88,46 +88,39 @@ class WhereWhenConfig(NoMisspeltFields, FramesOfEncoder, SavedConfiguration, Pre
 
     @property
     def frame_encoder(self) -> Any:
-        """The configuration of what sees frames."""
         return self.visual_config
 
     @property
     def feature_width(self) -> int | None:
-        """Of features that are given in place of frames."""
         return self.visual_feature_size
 
     @property
     def hears(self) -> bool:
-        """It takes `input_values` beside frames."""
         return True
 
     @property
     def reads_times(self) -> bool:
-        """It takes `frame_times` and `audio_span`."""
         return True
 
     @property
     def visual_width(self) -> int:
-        """Width C of what is known of a patch."""
         width: int = self.visual_feature_size or self.visual_config.hidden_size  # type: ignore[union-attr]
         return width
 
     @property
     def audio_width(self) -> int:
-        """Width of what is known of a step of sound."""
         width: int = self.audio_feature_size or self.audio_config.hidden_size  # type: ignore[union-attr]
         return width
 
     @property
     def audio_frames(self) -> int:
-        """Rows of the spectrogram. Raises `ValueError` of a model that takes features of sound."""
+        """Rows of the spectrogram. Raises `ValueError` if the model takes audio features."""
         if self.audio_config is None:
-            raise ValueError(f"a model of features of width {self.audio_feature_size} takes no spectrogram")
+            raise ValueError(f"this model takes audio features of width {self.audio_feature_size}, not a spectrogram")
         return self.audio_config.max_length  # type: ignore[union-attr]
 
     @property
     def num_mel_bins(self) -> int:
-        """Columns of the spectrogram."""
         return self.audio_config.num_mel_bins  # type: ignore[union-attr]
 
     @property
@@ -157,7 +150,7 @@ class WhereWhenConfig(NoMisspeltFields, FramesOfEncoder, SavedConfiguration, Pre
         for kind, given in (("visual", "frames"), ("audio", "sound")):
             encoder, width = getattr(self, f"{kind}_config"), getattr(self, f"{kind}_feature_size")
             if (encoder is None) == (width is None):
-                raise ValueError(f"give a {kind}_config for {given} or a {kind}_feature_size for features, not both")
+                raise ValueError(f"pass a {kind}_config for {given} or a {kind}_feature_size for features, not both")
         if self.audio_config is not None and min(self.audio_grid) < 1:
             raise ValueError(
                 f"a spectrogram of {self.audio_frames} rows of {self.num_mel_bins} mel bins has no patch of "

@@ -3,7 +3,7 @@
 
 The defaults are the released ViT-B/16 model on 8 frames of 224 x 224. A user usually changes `num_frames`,
 `mix_divisor` (the share of keys and values that comes from neighbouring frames) and `num_labels` / `id2label`.
-Names are those of transformers' ViT where the field means the same.
+Names are those of transformers' ViT if the field means the same.
 """
 
 from typing import ClassVar, Literal
@@ -24,28 +24,27 @@ class XViTConfig(NoMisspeltFields, NamedClasses, FramesInPatches, SavedConfigura
         image_size (`int` or `[height, width]`): pixels of a frame; each side a multiple of `patch_size`.
         patch_size (`int`): side of a square patch in pixels.
         num_channels (`int`): colour channels.
-        num_frames (`int`): frames of a clip the model was made for; it takes any number that the mixing allows.
+        num_frames (`int`): frames of a clip the model was made for; it takes any number that mixing allows.
         hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, hidden_act, qkv_bias, layer_norm_eps,
         hidden_dropout_prob, attention_probs_dropout_prob, drop_path_rate, initializer_range:
-            as in `ViTConfig`; `drop_path_rate` grows linearly from 0 at the first layer and drops whole clips.
+            as in `ViTConfig`; `drop_path_rate` grows linearly from 0 in the first layer and drops whole clips.
             `intermediate_size=None` means `4 * hidden_size`.
         mix_divisor (`int`): each neighbouring frame gives `hidden_size // mix_divisor` channels of every key and value
             at `mix_window=1`; 8 mixes 25 % of the channels, 4 mixes 50 % (paper, ablation of rho).
         mix_window (`int`): how many frames to each side give channels (the paper's t_w). The two shares of
             `hidden_size // mix_divisor` channels are split evenly over the `2 * mix_window` neighbours.
-        mix_direction ("both" or "past"): "past" takes channels from the frames before alone, from t-1 those that
-            "both" takes from t+1: no frame depends on a later one, and a stream can be read frame by frame. Ours; the
-            paper mixes both ways.
-        mix_layers (`list[int]`, *optional*): indices of the layers that mix; `None` = all of them, `[]` = none.
-        mix_group (`int`, *optional*): frames that exchange information; the clip is cut into groups of this length.
-            `None` = the whole clip. The released Kinetics models see 16 frames in groups of 8.
+        mix_direction ("both" or "past"): "past" takes all channels from earlier frames (from t-1 those that "both"
+            takes from t+1), so a stream can be read frame by frame. Ours; the paper mixes both ways.
+        mix_layers (`list[int]`, *optional*): indices of the layers that mix; `None` = all, `[]` = none.
+        mix_group (`int`, *optional*): length of the groups of frames that mix; `None` = the whole clip. The released
+            Kinetics models see 16 frames in groups of 8.
         mix_per_head (`bool`): take the channel slices inside every head, as the paper writes it. The released code
-            takes them over all heads laid end to end, so some heads look only at other frames.
+            takes them from all heads together, so some heads see only other frames.
         num_summary_tokens (`int`): summary tokens a frame adds, in each layer, to the keys and values of all frames
             (paper, "summary token"); 1 is the mean over the frame's patches. 0 = off, as released.
         temporal_embedding_length (`int`, *optional*): learned vectors of the temporal embedding; frame t gets vector
             `t % temporal_embedding_length`. `None` = `num_frames`. Released: 8, also for 16 frames.
-        pooling (`"attention"` or `"mean"`): how frames become a clip: the temporal attention head, or the mean.
+        pooling (`"attention"` or `"mean"`): of frames: the temporal attention head, or the mean.
         temporal_num_hidden_layers, temporal_num_attention_heads, temporal_intermediate_size, temporal_layer_norm_eps,
         temporal_qkv_bias: the transformer layers of `pooling="attention"`; heads and intermediate size follow the
             backbone when `None`.
@@ -58,7 +57,7 @@ class XViTConfig(NoMisspeltFields, NamedClasses, FramesInPatches, SavedConfigura
     """
 
     model_type = "xvit"
-    # of the frames, as the reference was trained
+    # as in the reference's training
     image_mean: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
     image_std: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5)
 
@@ -115,17 +114,17 @@ class XViTConfig(NoMisspeltFields, NamedClasses, FramesInPatches, SavedConfigura
 
     @property
     def mix_slice_size(self) -> int:
-        """Channels that mixing divides at a time: a head's, or those of all heads laid end to end."""
+        """Channels that mixing divides at a time: one head's, or those of all heads."""
         return self.hidden_size // self.num_attention_heads if self.mix_per_head else self.hidden_size
 
     @property
     def mix_channels(self) -> int:
-        """Channels of such a slice that each of the `2 * mix_window` neighbouring frames gives."""
+        """Channels of such a slice from each of the `2 * mix_window` neighbouring frames."""
         return self.mix_slice_size // self.mix_divisor // self.mix_window
 
     @property
     def mix_offsets(self) -> tuple[int, ...]:
-        """Which neighbours give the slices of `mix_channels` channels, in the order of the channels: +1 = the next."""
+        """The frames that give the slices of `mix_channels` channels, in the order of the channels: +1 = the next."""
         later = 1 if self.mix_direction == "both" else -1
         return tuple(offset for step in range(1, self.mix_window + 1) for offset in (later * step, -step))
 
@@ -169,7 +168,7 @@ class XViTConfig(NoMisspeltFields, NamedClasses, FramesInPatches, SavedConfigura
                 f"mix_layers {unknown} do not exist; the model has layers 0 to {self.num_hidden_layers - 1}"
             )
         if self.mix_divisor < 2:
-            raise ValueError(f"mix_divisor must be 2 (no channel stays in its frame) or more, got {self.mix_divisor}")
+            raise ValueError(f"mix_divisor must be at least 2 (no channel stays in its frame), got {self.mix_divisor}")
         if self.mix_layers != [] and self.mix_channels == 0:
             raise ValueError(
                 f"mix_divisor {self.mix_divisor} and mix_window {self.mix_window} leave no channel to mix out of "
@@ -177,7 +176,7 @@ class XViTConfig(NoMisspeltFields, NamedClasses, FramesInPatches, SavedConfigura
             )
         if self.mix_direction == "past" and self.num_summary_tokens:
             raise ValueError(
-                f"mix_direction='past' lets no frame see a later one, but summary tokens are read by all frames: set "
+                f"mix_direction='past' hides later frames, but all frames attend to summary tokens: set "
                 f"num_summary_tokens=0, got {self.num_summary_tokens}"
             )
 

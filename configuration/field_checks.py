@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What numbers and names in configurations have to be, so that a wrong one is a sentence before anything is built."""
+"""Checks of configuration fields, with clear errors before anything is built."""
 
 import dataclasses
 import math
@@ -8,16 +8,16 @@ from typing import Any
 
 from holovid.configuration.suggestions import did_you_mean, nearest
 
-MOST = 2**20  # of anything that is counted, which keeps a slip of the finger from taking all memory
-# of which transformers has more; whoever looks those up loads torch
+MOST = 2**20  # upper limit of every count, so that a typing error does not take all memory
+# transformers has more, but looking them up loads torch
 COMMON_ACTIVATIONS = ("gelu", "quick_gelu", "relu", "silu")
-# what transformers takes beside fields
+# arguments of transformers that are not fields
 BESIDE_FIELDS = ("num_labels", "attn_implementation", "experts_implementation", "output_attentions", "torch_dtype")
-SIMILAR = 0.85  # from which on a name is a slip rather than another name
+SIMILAR = 0.85  # names more similar than this are typing errors
 
 
 def check_counts(config: Any, names: Iterable[str]) -> None:
-    """Raise `ValueError` unless these fields are whole numbers from 1 on; `None` is one that is not set."""
+    """Raise `ValueError` unless these fields are whole numbers from 1 on; `None` means not set."""
     for name in names:
         value = getattr(config, name)
         if value is None:
@@ -40,7 +40,6 @@ def check_numbers(config: Any, names: Iterable[str], most: float, least: float =
 
 
 def check_activation(name: str, value: str) -> None:
-    """Raise `ValueError` for an activation that transformers does not have."""
     if value in COMMON_ACTIVATIONS:
         return
     from transformers.activations import ACT2FN
@@ -50,7 +49,6 @@ def check_activation(name: str, value: str) -> None:
 
 
 def check_field_names(config_class: type, names: Iterable[str]) -> None:
-    """Raise `ValueError` for names that are no field of a configuration, with the nearest."""
     known = {field.name for field in dataclasses.fields(config_class)} | {*BESIDE_FIELDS}
     if unknown := sorted(name for name in names if name not in known and not name.startswith("_")):
         hint = did_you_mean(unknown[0], sorted(known), "its documentation lists the fields")
@@ -58,10 +56,7 @@ def check_field_names(config_class: type, names: Iterable[str]) -> None:
 
 
 class NoMisspeltFields:
-    """Mixin for configurations, in front of `PreTrainedConfig`: refuses a name that is almost one of its fields.
-
-    transformers takes any name, so that files of other versions load; these still do, whatever their names.
-    """
+    """Mixin for configurations, before `PreTrainedConfig`: refuses names that are almost fields, except in files."""
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
@@ -82,12 +77,11 @@ class NoMisspeltFields:
 
 
 def own_fields(config_class: type) -> list[str]:
-    """Those that a user sets; transformers keeps some behind properties, under a name that begins with "_"."""
+    """Fields that a user sets; transformers stores some with the prefix "_", behind properties."""
     return [field.name for field in dataclasses.fields(config_class) if not field.name.startswith("_")]
 
 
 def is_slip(name: str, fields: list[str]) -> bool:
-    """Whether a name is almost that of a field, but not quite."""
     if name in fields or name in BESIDE_FIELDS or name.startswith("_"):
         return False
     return nearest(name, fields, alike=SIMILAR) is not None

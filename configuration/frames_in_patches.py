@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""The size of frames, and of their patches."""
+"""Sizes of frames and of their patches."""
 
 from holovid.configuration.field_checks import MOST
 
@@ -11,13 +11,12 @@ class FrameSize:
 
     @property
     def frame_size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
         size = self.image_size
         return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 class FramesInPatches(FrameSize):
-    """Mixin for those whose frames are cut into square patches, of `patch_size`."""
+    """Mixin for configurations whose frames are cut into square patches of `patch_size`."""
 
     patch_size: int
 
@@ -31,7 +30,7 @@ class FramesInPatches(FrameSize):
         if not isinstance(self.image_size, int) and len(self.image_size) != 2:
             raise ValueError(f"image_size must be one side or (height, width), got {self.image_size}")
         if any(isinstance(side, bool) or side > MOST for side in self.frame_size):
-            raise ValueError(f"image_size is in pixels, at most {MOST:,} a side, got {self.image_size}")
+            raise ValueError(f"image_size must be at most {MOST:,} pixels a side, got {self.image_size}")
         if any(side < self.patch_size or side % self.patch_size for side in self.frame_size):
             raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size {self.patch_size}")
 

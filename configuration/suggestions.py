@@ -1,26 +1,26 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What somebody may have meant who wrote a name that is not known."""
+"""Suggestions for unknown names."""
 
 import difflib
 from collections.abc import Iterable
 
-ALIKE = 0.6  # from which on two names are alike, between 0 (nothing in common) and 1 (the same)
+ALIKE = 0.6  # least similarity, between 0 (nothing in common) and 1 (the same)
 MOST_LISTED = 40
 
 
 def nearest(name: str, known: Iterable[str], alike: float = ALIKE) -> str | None:
-    """The known name that is most like `name`; `None` if none is so much alike."""
+    """The known name that is most similar to `name`; `None` if none is similar enough."""
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=alike)), None)
 
 
 def did_you_mean(
     name: str, known: Iterable[str], otherwise: str | None = None, alike: float = ALIKE, written: str = "{!r}"
 ) -> str:
-    """The end of a sentence that refuses a name: the known name that is most like it.
+    """The end of an error about an unknown name: the most similar known one.
 
     Args:
-        otherwise: what to say where none is so much alike; default: which names there are.
-        written: how a name is shown, with braces for it.
+        otherwise: the text if none is similar; default: the known names.
+        written: format of a name, with braces for it.
 
     >>> did_you_mean("num_frame", ["num_frames", "num_views"]), did_you_mean("size", ["fps"])
     ("did you mean 'num_frames'?", 'there are fps')

@@ -1,10 +1,9 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Models of the CA²ST family and the published experts in them: starting from these, and saving without them.
+"""CA²ST models and the published experts in them: starting from experts, and saving without them.
 
-Four fifths of CAST are weights that anyone can fetch, and that training leaves as they are. A folder saved with
-`adapters_only=True` has the rest, and in its configuration which experts belong to it; loading it fetches them, checks
-that they are the same, and gives the same model. Positions stay in the folder, small as they are: they may have been
-resized, and interpolation gives other last bits on other machines.
+Four fifths of CAST are published weights that training does not change. A folder saved with `adapters_only=True` holds
+the rest, and its configuration names the experts; loading fetches them, checks their hashes, and gives the same model.
+Positions are always saved: they are small, and if resized, interpolation gives other last bits on other machines.
 """
 
 import hashlib
@@ -31,21 +30,20 @@ from holovid.modeling.experts_ca2st import (
 )
 from holovid.modeling.modeling_common import HolovidPreTrainedModel
 
-# what `from_pretrained` takes for the Hub, and what it was given as `experts`, for the step that reads weights
+# Hub options and `experts` of `from_pretrained`, for the step that reads weights
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "proxies", "token")
 GIVEN: ContextVar[Mapping[str, ExpertSource] | None] = ContextVar("GIVEN", default=None)
 
 
 def published(name: str) -> str | None:
-    """As `expert_of`, but `None` for positions too: whose published weights a tensor holds, number by number."""
+    """As `expert_of`, but `None` for positions too, which are always saved."""
     return None if name.endswith(".position_embeddings") else expert_of(name)
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors: their names, types, shapes and bytes, in the order of their names.
+    """SHA-256 of tensors in the order of their names: of names, types, shapes and bytes.
 
-    `expert_sources` has that of an expert's published weights in float32, under the names of [`CA2STModel`]; so it
-    depends neither on the format of files nor on the precision they are in, if that is lower.
+    `expert_sources` has that of published weights in float32 under our names, whatever the file's format or precision.
     """
     content = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
@@ -55,12 +53,11 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
 
 
 def published_weights(read: Expert) -> dict[str, Tensor]:
-    """What a checkpoint of adapters leaves out of an expert, in float32."""
+    """An expert's weights that an adapters-only checkpoint leaves out, in float32."""
     return {name: tensor.to("cpu", torch.float32) for name, tensor in read.tensors.items() if published(name)}
 
 
 def record_of(read: Expert) -> dict[str, str | None]:
-    """The entry of `config.expert_sources` for an expert."""
     return {
         "source": read.source,
         "revision": read.revision,
@@ -71,16 +68,16 @@ def record_of(read: Expert) -> dict[str, str | None]:
 def fetch_expert(
     expert: str, recorded: Mapping[str, str | None] | None, given: ExpertSource | None = None, **hub: Any
 ) -> dict[str, Tensor]:
-    """The published weights of an expert, from where it was recorded or as `given`.
+    """Read an expert's published weights, from its recorded source or from `given`.
 
-    Raises `ValueError` or `OSError` when they cannot be read, and `ValueError` when they are not those recorded.
+    Raises `ValueError` or `OSError` if they cannot be read, and `ValueError` if they are not those recorded.
     """
     if recorded is None:
-        raise ValueError(f"expert_sources in the configuration does not tell which {expert} expert it is")
-    hint = f"; experts={{{expert!r}: ...}} takes it from another folder, Hub id or model"
+        raise ValueError(f"expert_sources in the configuration does not name the {expert} expert")
+    hint = f"; pass experts={{{expert!r}: ...}}, a folder, a Hub id or a model"
     source = recorded["source"] if given is None else given
     if source is None:
-        raise ValueError(f"the configuration names no source of the {expert} expert, a model object then{hint}")
+        raise ValueError(f"the {expert} expert was a model object, so the configuration has no source of it{hint}")
     if given is None:
         hub["revision"] = recorded["revision"]
     name = type(source).__name__ if isinstance(source, PreTrainedModel) else str(source)
@@ -89,28 +86,26 @@ def fetch_expert(
         weights = published_weights(read_expert(expert, source, **hub))
     except (OSError, ValueError, SafetensorError) as error:
         kind = ValueError if isinstance(error, ValueError) else OSError
-        raise kind(f"the {expert} expert, {name}{at}, cannot be read: {error}{hint}") from error
+        raise kind(f"the {expert} expert {name}{at} cannot be read: {error}{hint}") from error
     if (found := content_hash(weights)) != recorded["sha256"]:
         raise ValueError(
-            f"the {expert} expert, {name}{at}, is not the one this model was made with: its weights have sha256 "
-            f"{found}, recorded is {recorded['sha256']}{hint}"
+            f"the {expert} expert {name}{at} is not the one this model was made with: its weights have sha256 "
+            f"{found}, the recorded one is {recorded['sha256']}{hint}"
         )
     return weights
 
 
 class ModelOfExperts(HolovidPreTrainedModel):
-    """What models have that consist of published experts and of what joins them."""
+    """A model made of published experts and of exchanges between them."""
 
     def expert_modules(self) -> list[nn.Module]:
-        """What comes from the experts' checkpoints and is not tuned."""
         return [module for name, module in self.base_model.named_modules() if re.fullmatch(EXPERT_PARTS, name)]
 
     def freeze_experts(self, recompute: bool = True) -> None:
-        """Train only what joins the experts: exchanges, adapters, feature norms, functions of seconds and heads.
+        """Train only what is not an expert's: exchanges, adapters, feature norms, functions of seconds and heads.
 
-        Nothing is then kept for gradients of the experts. Their MLPs' hidden layers, which gradients still have to
-        pass, are computed again in the backward pass; `recompute=False` keeps them, for a faster step in more memory
-        (docs/speed.md has the numbers).
+        Nothing is then kept for gradients of the experts. Their MLPs' hidden layers are computed again in the backward
+        pass; `recompute=False` keeps them, which is faster and takes more memory (numbers: docs/speed.md).
         """
         for module in self.expert_modules():
             module.requires_grad_(False)
@@ -126,23 +121,23 @@ class ModelOfExperts(HolovidPreTrainedModel):
         audio: ExpertSource | None = None,
         **config_overrides: Any,
     ) -> Self:
-        """Start from published experts, as the papers do. The model then computes what they compute.
+        """Start from published experts, as the papers do. At first each expert computes what it did alone.
 
-        Norms and activations are those of the experts as their authors ran them, whatever a configuration of
-        transformers says. VideoMAE's final norm, where it has one, is where the norm of the time feature starts.
-        Everything is trained until `freeze_experts()` is called, as the papers do.
+        Norms and activations are those of the experts as their authors ran them, whatever a transformers configuration
+        says. The time feature's norm starts as VideoMAE's final norm, if it has one. Everything is trained until
+        `freeze_experts()` is called, as the papers do.
 
         Args:
             space: a CLIP image tower (or all of CLIP), as a Hub id, a folder or a model object:
                 "openai/clip-vit-base-patch16".
             time: a VideoMAE, as for `space`: "MCG-NJU/videomae-base".
             audio: an AST, as for `space`: "MIT/ast-finetuned-audioset-10-10-0.4593". The middle of its positions is
-                kept for `audio_frames` rows (400 unless given); for more than it has, they are stretched.
+                kept for `audio_frames` rows (400 unless given); for longer audio they are stretched.
             config_overrides: fields of [`CA2STConfig`], `num_labels`, `id2label`; sizes come from the experts.
                 `image_size` and `num_frames` may differ from theirs. `adapters_only=True` saves without the experts.
 
-        Returns the model in evaluation mode, in float32; `config.expert_sources` says what it was made of. Raises
-        `ValueError` when the experts do not go together, and for any tensor of theirs that has no place.
+        Returns the model in evaluation mode, in float32; `config.expert_sources` records the experts. Raises
+        `ValueError` when the experts do not fit together, and for any of their tensors that has no place.
         """
         check_field_names(cls.config_class, config_overrides)
         sources = {"space": space, "time": time, "audio": audio}
@@ -154,15 +149,15 @@ class ModelOfExperts(HolovidPreTrainedModel):
         return model.eval()
 
     def record_experts(self, **sources: ExpertSource) -> None:
-        """Write into the configuration where experts of a model come from that was not made by `from_experts`.
+        """Record in the configuration where the experts come from, for a model not made by `from_experts`.
 
         Args:
             sources: by expert, a Hub id, a folder or a model object: `record_experts(space="openai/clip-vit-...")`.
 
-        Raises `ValueError` unless each has the very weights that the model has, and for what is not an expert of it.
+        Raises `ValueError` unless the weights are exactly the model's, and for an expert that the model does not have.
         """
         if unknown := sources.keys() - set(self.config.experts):
-            raise ValueError(f"this model has no expert {', '.join(unknown)}, but {', '.join(self.config.experts)}")
+            raise ValueError(f"this model has no expert {', '.join(unknown)}; it has {', '.join(self.config.experts)}")
         recorded = dict(self.config.expert_sources or {})
         for expert, source in sources.items():
             read = read_expert(expert, source)
@@ -172,22 +167,23 @@ class ModelOfExperts(HolovidPreTrainedModel):
         self.config.expert_sources = recorded
 
     def merge_experts(self) -> Self:
-        """From now on all weights are saved, as they are by default."""
+        """Save all weights from now on (the default)."""
         self.config.adapters_only = False
         return self
 
     def check_experts(self, state_dict: Mapping[str, Tensor] | None = None) -> None:
-        """Raise `ValueError` unless each expert was recorded and has not changed, as `adapters_only` needs.
+        """Raise `ValueError` unless each expert is recorded and unchanged, as `adapters_only` requires.
 
         A model in another precision than float32 is compared with the experts themselves, which are read for it.
-        `state_dict` is the model's unless given; experts that it has nothing of are not looked at.
+        `state_dict` defaults to the model's; experts that have no tensors in it are skipped.
         """
         state_dict = self.state_dict() if state_dict is None else state_dict
         sources = self.config.expert_sources or {}
         if unrecorded := [expert for expert in self.config.experts if expert not in sources]:
             call = ", ".join(f"{expert}=..." for expert in unrecorded)
             raise ValueError(
-                f"without the experts' weights, a model must know where they come from: call record_experts({call}) "
+                "to save without the experts' weights, the model must know their sources: call "
+                f"record_experts({call}) "
                 "with Hub ids or folders, or save all weights with adapters_only=False"
             )
         for expert, recorded in sources.items():
@@ -199,12 +195,12 @@ class ModelOfExperts(HolovidPreTrainedModel):
                 different = self.differing(own, fetch_expert(expert, recorded))
             if different:
                 raise ValueError(
-                    f"the {expert} expert is no longer {recorded['source'] or 'the model'} it was made with "
-                    f"({different}), so leaving it out would lose it: save all weights with adapters_only=False"
+                    f"the {expert} expert has changed since it came from {recorded['source'] or 'a model object'} "
+                    f"({different}): save all weights with adapters_only=False"
                 )
 
     def own_weights(self, expert: str, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Published weights of an expert as they are in this model, under the names of the base model."""
+        """An expert's published weights as they are in this model, under the base model's names."""
         prefix = f"{self.base_model_prefix}."
         return {
             name.removeprefix(prefix): load_offloaded_parameter(self, name) if tensor.is_meta else tensor
@@ -214,7 +210,7 @@ class ModelOfExperts(HolovidPreTrainedModel):
 
     @staticmethod
     def differing(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> str:
-        """In words, how tensors differ from others once these are in the same precision; nothing if they do not."""
+        """How tensors differ from others in the same precision, in words; empty if they are equal."""
         different = [
             name
             for name in sorted(own.keys() | theirs.keys())
@@ -242,10 +238,10 @@ class ModelOfExperts(HolovidPreTrainedModel):
         before = self.config.adapters_only
         self.config.adapters_only = before if adapters_only is None else adapters_only
         try:
-            # peft's adapters are saved without the model around them
+            # peft saves its adapters without the model
             if self.config.adapters_only and not getattr(self, "_hf_peft_config_loaded", False):
                 if options.get("distributed_checkpoint"):
-                    raise ValueError("distributed_checkpoint=True writes all weights; it takes adapters_only=False")
+                    raise ValueError("distributed_checkpoint=True writes all weights: pass adapters_only=False")
                 if options.get("is_main_process", True):
                     state_dict = options.get("state_dict")
                     options["state_dict"] = dict(self.state_dict() if state_dict is None else state_dict)
@@ -275,10 +271,10 @@ class ModelOfExperts(HolovidPreTrainedModel):
         """As in transformers.
 
         Args:
-            experts: where to take experts from whose weights are not in the folder, in place of what the configuration
-                says, by expert: a folder, a Hub id or a model object.
+            experts: for a folder without the experts' weights, sources to use instead of the configuration's, by
+                expert: a folder, a Hub id or a model object.
 
-        Raises `ValueError` or `OSError` for an expert that is missing or has changed, naming it.
+        Raises `ValueError` or `OSError`, naming the expert, if one is missing or has changed.
         """
         token = GIVEN.set(experts)
         try:
@@ -287,14 +283,14 @@ class ModelOfExperts(HolovidPreTrainedModel):
             )
         finally:
             GIVEN.reset(token)
-        # the next method is transformers' own affair: were it not called, experts would be random numbers
+        # a later transformers may no longer call the next method; experts would be random then
         if lost := [name for name in info["missing_keys"] if published(name) in (model.config.expert_sources or {})]:
-            raise ValueError(f"nothing gives values to {', '.join(sorted(lost))}")
+            raise ValueError(f"no checkpoint has values for {', '.join(sorted(lost))}")
         return (model, info) if output_loading_info else model
 
     @staticmethod
     def _load_pretrained_model(model, state_dict, checkpoint_files, load_config, expected_keys=None):
-        """Where transformers reads weights: those of absent experts are put among them, and go the same ways."""
+        """Transformers reads weights here; this adds the weights of experts that the folder leaves out."""
         config, given = model.config, GIVEN.get() or {}
         sources = config.expert_sources or {}
         if expected_keys is not None or not (sources or config.adapters_only or given):  # the former is peft's call
@@ -307,7 +303,9 @@ class ModelOfExperts(HolovidPreTrainedModel):
         present = {published(name) for name in names}
         absent = [expert for expert in (config.experts if config.adapters_only else sources) if expert not in present]
         if needless := [expert for expert in given if expert not in absent]:
-            raise ValueError(f"experts={{{needless[0]!r}: ...}}: no weights of that expert are missing here")
+            raise ValueError(
+                f"experts={{{needless[0]!r}: ...}} is not needed: the folder has the weights of that expert"
+            )
         if not absent:
             return PreTrainedModel._load_pretrained_model(model, state_dict, checkpoint_files, load_config)
         weights = dict(state_dict or {})

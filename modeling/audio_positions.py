@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Positions of a spectrogram's patches, for another length of sound."""
+"""Learned positions of a spectrogram's patches, for audio of another length."""
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 def cut_audio_positions(table: Tensor, columns: int, grid: tuple[int, int]) -> Tensor:
     """Positions (1, 2 + rows * columns, D) of an AST -> (1, 2 + A, D) for a spectrogram of `grid` patches.
 
-    The middle of the table is kept, without change where it is as long; for longer sound it is stretched in time.
-    Departs: the released code also shrinks and stretches the table along frequency where it is as long.
+    Keeps the middle of the table, or all of it if the length is the same; longer audio stretches it in time.
+    Departs: the released code also shrinks and stretches the table along frequency if the length is the same.
     """
     rows, new_columns = grid
     special, patches = table[:, :2], table[:, 2:]
     if patches.shape[1] != rows * columns:
-        raise ValueError(f"{patches.shape[1]} audio positions are not {rows} rows and {columns} columns")
+        raise ValueError(f"{patches.shape[1]} audio positions do not make {rows} rows and {columns} columns")
     patches = patches.unflatten(1, (rows, columns))
     if new_columns <= columns:
         start = columns // 2 - new_columns // 2

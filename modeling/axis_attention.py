@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Attention along one axis of a clip's tokens, by views: among those of a moment, of a place, or of the whole clip.
+"""Attention along one axis of a clip's tokens: within a frame, along time at one place, or over the whole clip.
 
 B clips, T frames, S tokens of a frame, D width, N heads, d width of a head.
 """
@@ -18,12 +18,9 @@ from holovid.modeling.modeling_common import eager_attention_forward
 class AxisAttention(nn.Module):
     """Multi-head attention of readers (batch, length, ..., width) to sources (batch, length', ..., width).
 
-    Returns what the readers become, and the attention weights (batch, heads, length, length') where the
-    implementation has them; batch, length and heads as `heads` counts them.
-
-    `heads(tokens)` views projected tokens as (batch, length, heads, width of a head); what it counts as batch, length
-    and heads is the axis of the attention. Nothing is copied: attention along time has the heads of all places side by
-    side.
+    Returns the readers' new states, and the attention weights (batch, heads, length, length') if the implementation
+    returns them. `heads(tokens, d)` views projected tokens as (batch, length, heads, d) and so chooses the axis.
+    Nothing is copied: attention along time has the heads of all places side by side.
     """
 
     def __init__(
@@ -63,10 +60,7 @@ class AxisAttention(nn.Module):
         attention_mask: Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
-        """What the readers' heads have read, before it is projected, and the attention weights.
-
-        `attention_mask` is one of transformers' `masking_utils`; without, all sources are read.
-        """
+        """The attention output before its projection, and the weights; `attention_mask` is one of `masking_utils`."""
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
@@ -84,17 +78,17 @@ class AxisAttention(nn.Module):
 
 
 def heads_along_space(tokens: Tensor, head_dim: int) -> Tensor:
-    """(B, T, S, N * d) -> (B * T, S, N, d): tokens see those of their moment."""
+    """(B, T, S, N * d) -> (B * T, S, N, d): attention within each frame."""
     return tokens.flatten(0, 1).unflatten(-1, (-1, head_dim))
 
 
 def heads_along_time(tokens: Tensor, head_dim: int) -> Tensor:
-    """(B, T, S, N * d) -> (B, T, S * N, d): tokens see those of their place."""
+    """(B, T, S, N * d) -> (B, T, S * N, d): attention along time at each place."""
     return tokens.unflatten(-1, (-1, head_dim)).flatten(2, 3)
 
 
 def heads_of_all(tokens: Tensor, head_dim: int) -> Tensor:
-    """(B, T, S, N * d) or (B, A, N * d) -> (B, T * S or A, N, d): tokens see all of the clip."""
+    """(B, T, S, N * d) or (B, A, N * d) -> (B, T * S or A, N, d): attention over the whole clip."""
     return tokens.flatten(1, -2).unflatten(-1, (-1, head_dim))
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Where the experts of the CA²ST family come from: CLIP, VideoMAE and AST models of transformers.
+"""Reading the experts of the CA²ST family: CLIP, VideoMAE and AST models of transformers.
 
-Tensors of folders and Hub ids are read from the files themselves, under the names of all transformers versions:
-published VideoMAE files keep the biases of queries and values as `q_bias` and `v_bias`, which some releases of
-transformers 5 replace by zeros without a word.
+Tensors are read from the files themselves, under the names of all transformers versions: published VideoMAE files name
+the biases of queries and values `q_bias` and `v_bias`, which some releases of transformers 5 silently replace by
+zeros.
 """
 
 import os
@@ -49,17 +49,17 @@ FIELDS = {
     "time": WIDTHS | FRAMES | {"num_frames": "num_frames", "tubelet_size": "tubelet_size"},
     "audio": WIDTHS | SOUND,
 }
-RESIZABLE = ("image_size", "num_frames")  # positions follow; any other field is in the shape or sense of a tensor
+RESIZABLE = ("image_size", "num_frames")  # positions are resized; other fields determine tensors
 
-# the modules of our models that are an expert's own: all else joins the experts, and is new
+# modules of our models that belong to an expert; all others are new
 EXPERT_PARTS = (
     r"embeddings\.{0}|features\.audio|layers\.\d+\.attentions\.{0}\.(?:layernorm|attention)"
     r"|layers\.\d+\.mlps\.{0}\.(?:layernorm|fc1|fc2)"
 ).format("(?:space|time|audio)")
 
-# in front of an expert's tensors where it is part of a larger model
+# prefix of an expert's tensors in a larger model
 PREFIXES = {"space": "vision_model.", "time": "videomae.", "audio": "audio_spectrogram_transformer."}
-# our module or parameter -> what transformers calls it, now or in published files
+# our module or parameter -> its names in transformers and in published files
 NAMES = {
     "embeddings.{expert}.cls_token": ("embeddings.class_embedding", "embeddings.cls_token"),
     "embeddings.{expert}.distillation_token": ("embeddings.distillation_token",),
@@ -84,7 +84,7 @@ LAYER_NAMES = {
     "mlps.{expert}.fc2": ("mlp.fc2", "output.dense"),
 }
 LAYERS = ("layers", "encoder.layers", "encoder.layer")
-# what larger models have beside the expert, and what is left of a norm that other data has tuned
+# tensors of larger models that do not belong to the expert, and norms tuned on other data
 UNUSED = {
     "space": r"text_model\..*|(text|visual)_projection\..*|logit_scale|classifier\..*|embeddings\.position_ids",
     "time": r"mask_token|encoder_to_decoder\..*|decoder\..*|fc_norm\..*|classifier\..*",
@@ -96,10 +96,10 @@ UNUSED = {
 class Expert:
     """
     Args:
-        config: as transformers read it, of the image tower alone for CLIP.
+        config: transformers' configuration, for CLIP of the image tower alone.
         tensors: under our names.
         unused: transformers' names of tensors that are not needed.
-        source: Hub id or the absolute path of a folder; `None` for a model object.
+        source: Hub id or absolute path of a folder; `None` for a model object.
         revision: commit on the Hub.
     """
 
@@ -111,7 +111,7 @@ class Expert:
 
 
 def expert_of(name: str) -> str | None:
-    """Whose own a tensor of our models is: "space", "time" or "audio"; `None` for what joins the experts."""
+    """The expert that a tensor of our models belongs to: "space", "time" or "audio"; `None` for all other tensors."""
     own = re.match(rf"(?:ca2st\.)?(?:{EXPERT_PARTS})\.", name)
     return re.findall("space|time|audio", own[0])[0] if own else None
 
@@ -119,9 +119,9 @@ def expert_of(name: str) -> str | None:
 def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
     """Read an expert's configuration and tensors.
 
-    `hub` are what `from_pretrained` takes for the Hub: `revision`, `token`, `cache_dir`, `local_files_only`, ...
-    Raises `ValueError` when the source is not a model of the right kind or has a tensor of unknown purpose, and
-    after one request for a name of no model; `OSError` when files are missing.
+    `hub`: options of `from_pretrained` for the Hub: `revision`, `token`, `cache_dir`, `local_files_only`, ... Raises
+    `ValueError` when the source is not a model of the right kind, has unknown tensors, or does not exist (after one
+    request), and `OSError` when files are missing.
     """
     if isinstance(source, PreTrainedModel):
         read = Expert(source.config, source.state_dict(), [])
@@ -134,9 +134,9 @@ def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
         check_weight_files(source)
         read = Expert(AutoConfig.from_pretrained(source), read_tensors(source), [], os.path.abspath(source))
     else:
-        if hub.keys() <= {"revision"}:  # what else is given says where else to look, and as whom
+        if hub.keys() <= {"revision"}:  # other options look elsewhere, or as another user
             check_reachable(source, hub.get("revision"))
-        # configuration and tensors are of one commit, whatever is pushed in between
+        # one commit for configuration and tensors, even if someone pushes in between
         hub["revision"] = commit = extract_commit_hash(cached_file(source, CONFIG_NAME, **hub), None)
         config, tensors = AutoConfig.from_pretrained(source, **hub), read_tensors(source, **hub)
         read = Expert(config, tensors, [], os.fspath(source), commit)
@@ -144,9 +144,14 @@ def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
         raise ValueError(f"{expert} must be a {MODEL_TYPES[expert][0]} model, got a {read.config.model_type} model")
     read.config = config = getattr(read.config, "vision_config", read.config)
     if config.hidden_act != ACTIVATIONS[expert]:
-        raise ValueError(f"{expert} must have hidden_act {ACTIVATIONS[expert]!r}, got {config.hidden_act!r}")
+        raise ValueError(
+            f"the {expert} expert must have hidden_act {ACTIVATIONS[expert]!r}, got {config.hidden_act!r}"
+        )
     if expert == "audio" and config.frequency_stride != config.time_stride:
-        raise ValueError(f"audio strides must be equal, got {config.frequency_stride} and {config.time_stride}")
+        raise ValueError(
+            f"the audio expert's strides must be equal, got frequency_stride {config.frequency_stride} and "
+            f"time_stride {config.time_stride}"
+        )
 
     ours = names(expert, config.num_hidden_layers)
     theirs, read.tensors = read.tensors, {}
@@ -158,15 +163,12 @@ def read_expert(expert: str, source: ExpertSource, **hub: Any) -> Expert:
         else:
             (read.unused if re.fullmatch(UNUSED[expert], name) else unknown).append(full_name)
     if unknown:
-        raise ValueError(f"{expert} has tensors that nothing here is made for: {', '.join(sorted(unknown))}")
+        raise ValueError(f"the {expert} expert has tensors that its model does not: {', '.join(sorted(unknown))}")
     return read
 
 
 def read_tensors(source: str | os.PathLike, **hub: Any) -> dict[str, Tensor]:
-    """All tensors of a Hub id or folder, under the names in its files.
-
-    Raises `ValueError` for files that are damaged, hold code or lie outside the folder.
-    """
+    """All tensors of a Hub id or folder by name. Raises `ValueError` for damaged files, outside files, and code."""
 
     def find(name: str) -> str | None:
         return cached_file(source, name, _raise_exceptions_for_missing_entries=False, **hub)
@@ -186,7 +188,7 @@ def read_tensors(source: str | os.PathLike, **hub: Any) -> dict[str, Tensor]:
 
 
 def names(expert: str, num_hidden_layers: int) -> dict[str, str]:
-    """transformers' tensor name -> ours, in every spelling."""
+    """transformers' names of a tensor, in every spelling -> ours."""
     modules = {theirs: ours for ours, spellings in NAMES.items() for theirs in spellings}
     for layers in LAYERS:
         for index in range(num_hidden_layers):
@@ -199,12 +201,12 @@ def names(expert: str, num_hidden_layers: int) -> dict[str, str]:
 
 
 def joint_settings(configs: Mapping[str, PreTrainedConfig], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of our configuration that the experts decide, and `overrides`.
+    """Fields of our configuration that the experts determine, updated by `overrides`.
 
     Raises `ValueError` when two experts disagree, or an override contradicts them.
     """
     if "space" not in configs or len(configs) == 1:
-        raise ValueError(f"give the experts space and time, space and audio, or all three; got {list(configs)}")
+        raise ValueError(f"pass the experts space and time, space and audio, or all three; got {list(configs)}")
     settings: dict[str, Any] = {"experts": list(configs)}
     told = {expert: {ours: getattr(config, field) for ours, field in FIELDS[expert].items()}
             for expert, config in configs.items()}  # fmt: skip
@@ -216,24 +218,21 @@ def joint_settings(configs: Mapping[str, PreTrainedConfig], overrides: Mapping[s
         if name in overrides:
             raise ValueError(f"{name}={overrides[name]} contradicts the experts: {listed}")
         if len(set(values.values())) > 1:
-            hint = f"; give {name}" if name in RESIZABLE else ""
+            hint = f"; pass {name}" if name in RESIZABLE else ""
             raise ValueError(f"the experts differ in {name}: {listed}{hint}")
         settings[name] = next(iter(values.values()))
     return settings | dict(overrides)
 
 
 def load_experts(model: PreTrainedModel, experts: Mapping[str, Expert]) -> None:
-    """Copy the experts' tensors into `model`, positions cut or resized to its sizes.
-
-    Raises `ValueError` for a tensor without a place, and when a tensor that is an expert's own gets no value.
-    """
+    """Copy the experts' tensors into `model`, positions resized. Raises `ValueError` for unplaced or missing ones."""
     base_model = model.base_model
     config = base_model.config
     tensors: dict[str, Tensor] = {}
     for expert, given in experts.items():
         tensors |= given.tensors
         if given.unused:
-            logger.warning(f"Not needed of the {expert} expert: {', '.join(modules(given.unused))}")
+            logger.warning(f"Not used from the {expert} expert: {', '.join(modules(given.unused))}")
     image = experts["space"].config
     side, table = image.image_size // image.patch_size, "embeddings.space.position_embeddings"
     if table in tensors:
@@ -253,11 +252,11 @@ def load_experts(model: PreTrainedModel, experts: Mapping[str, Expert]) -> None:
     ]:
         raise ValueError(f"these tensors of the experts have no place in the model: {', '.join(strange)}")
     if missing := [name for name in own if expert_of(name) and name not in tensors]:
-        raise ValueError(f"the experts give no value to {', '.join(missing)}")
+        raise ValueError(f"the experts lack tensors for {', '.join(missing)}")
     base_model.load_state_dict(tensors, strict=False)
     copied = {id(own[name]) for name in tensors}
     new = [name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in copied]
-    logger.warning(f"{len(tensors)} tensors come from the experts. New, and to be trained: {', '.join(modules(new))}")
+    logger.warning(f"{len(tensors)} tensors come from the experts. New, to be trained: {', '.join(modules(new))}")
 
 
 __all__ = ["EXPERT_PARTS", "Expert", "ExpertSource", "expert_of", "joint_settings", "load_experts", "read_expert"]

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Models of transformers that ours start from."""
+"""Reading models of transformers that ours start from."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from holovid.modeling.weight_files import check_all_there, check_weight_files, d
 
 logger = logging.get_logger(__name__)
 
-# what checkpoints of image ViTs have beside that, for other tasks
+# tensors of image ViT checkpoints that belong to other tasks
 UNUSED_OF_IMAGE_MODELS = ("classifier.", "decoder.", "embeddings.mask_token", "pooler.")
 SHARED_FIELDS = (
     "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers", "num_attention_heads",
@@ -24,7 +24,7 @@ SHARED_FIELDS = (
 
 
 def read_image_vit(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The fields that a ViT's configuration shares with those of video models, and its tensors by name.
+    """Configuration fields that a ViT shares with video models, and the ViT's tensors by name.
 
     Args:
         source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
@@ -40,25 +40,17 @@ def read_image_vit(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[st
 
 
 def load_image_model(source: Any, model_class: type[PreTrainedModel]) -> PreTrainedModel:
-    """The base model, of a class of transformers', of a Hub id, a folder, or a model on top of one.
-
-    Raises `ValueError` when the source is none or lacks tensors of it.
-    """
+    """Load a base model from a Hub id, a folder, or a model. Raises `ValueError` for others and missing tensors."""
     return load_source(source, model_class, UNUSED_OF_IMAGE_MODELS, add_pooling_layer=False).base_model
 
 
 def load_source(
     source: Any, model_class: type[PreTrainedModel], unused: tuple[str, ...] = (), **options: Any
 ) -> PreTrainedModel:
-    """A model of transformers': of a Hub id or a folder, of this class; one that is given is returned as it is.
+    """Load a model of class `model_class` from a Hub id or a folder; a model is returned as it is.
 
-    Args:
-        source: it.
-        model_class: of transformers.
-        unused: beginnings of names that a checkpoint may have beside the model's tensors.
-        options: of `from_pretrained`.
-
-    Raises `ValueError` for a model of another type, a checkpoint that lacks tensors, and a name of no model.
+    `unused` are prefixes of tensors that a checkpoint may have in addition. Raises `ValueError` for a model of another
+    type, a checkpoint that lacks tensors, and a name that does not exist.
     """
     name, model_type = model_class.__name__.removesuffix("Model"), model_class.config_class.model_type
     if not isinstance(source, str | os.PathLike | PreTrainedModel):
@@ -83,21 +75,18 @@ def load_source(
 
 
 def start_from(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> PreTrainedModel:
-    """Copy tensors into `model` by their names in it or in its base model; a warning says which of its own are new.
-
-    Raises `ValueError` when one has no place there.
-    """
+    """Copy tensors into `model` by name, with a warning about new modules. Raises `ValueError` for unplaced ones."""
     model.to(next(iter(tensors.values())).dtype)
     own, prefix = model.state_dict(), f"{model.base_model_prefix}."
     placed = {name if name in own else prefix + name: tensor for name, tensor in tensors.items()}
     homeless = [name for name, tensor in placed.items() if name not in own or own[name].shape != tensor.shape]
     if homeless:
-        raise ValueError(f"these tensors of the source do not fit the configuration: {homeless}")
+        raise ValueError(
+            f"these tensors of the source have no place in the model, check its configuration: {homeless}"
+        )
     model.load_state_dict(placed, strict=False)
     if new := [name for name in own if name not in placed]:
-        logger.warning(
-            f"{len(placed)} tensors come from the source. New, and to be trained: {', '.join(modules(new))}"
-        )
+        logger.warning(f"{len(placed)} tensors come from the source. New, to be trained: {', '.join(modules(new))}")
     return model
 
 

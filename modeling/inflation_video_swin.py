@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Video Swin out of an image Swin: the names of its tensors, and how two dimensions become three.
+"""Video Swin from an image Swin: tensor names, and inflation from two to three dimensions.
 
-A clip that stands still then has the image model's own features in every frame. B clips, N heads, D width.
+For a still clip, every frame then has the image model's features. B clips, N heads, D width.
 """
 
 import os
@@ -18,7 +18,7 @@ from transformers.modeling_utils import PreTrainedModel
 from holovid.modeling.image_vit import UNUSED_OF_IMAGE_MODELS, load_image_model
 from holovid.modeling.weight_files import damage_named, some
 
-# beginning of a released name -> of ours, below the backbone; released image and video models share their names
+# prefix of a released name -> ours, below the backbone; released image and video models share names
 RELEASED = (
     (r"^patch_embed\.proj\.", "embeddings.patch_embeddings.projection."),
     (r"^patch_embed\.norm\.", "embeddings.norm."),
@@ -34,7 +34,7 @@ OF_TRANSFORMERS = (
     (r"^encoder\.layers\.(\d+)\.blocks\.(\d+)\.", r"stages.\1.layers.\2."),
     (r"\.relative_position_bias\.relative_position_bias_table", ".relative_position_bias_table"),
 )
-# a stage of ours begins with the merging that theirs ends with
+# our stages begin with the merging that ends theirs
 MERGING = re.compile(r"^(?:encoder\.)?layers\.(\d+)\.downsample\.")
 TABLE = ".attention.relative_position_bias_table"
 PATCHES = "embeddings.patch_embeddings.projection.weight"
@@ -53,15 +53,15 @@ def own_name(name: str, renamings: tuple[tuple[str, str], ...]) -> str:
 
 
 def own_names(name: str) -> tuple[str, ...]:
-    """The names of ours that a released tensor becomes; of a fused projection three, in the order of its parts."""
+    """Our names for a released tensor; a fused projection becomes three, in the order of its parts."""
     ours = own_name(name, RELEASED)
     return tuple(ours.replace(".qkv.", f".{part}_proj.") for part in "qkv") if ".qkv." in ours else (ours,)
 
 
 def settings_of_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Fields of the configuration that the tensors of a released backbone tell, of images or videos.
+    """Configuration fields that follow from the tensors of a released backbone, of images or videos.
 
-    `patch_size` as it is there. Raises `KeyError` where tensors are missing.
+    `patch_size` as it is there. Raises `KeyError` when tensors are missing.
     """
     patches = tensors["patch_embed.proj.weight"].shape
     stages = {int(name.split(".")[1]) for name in tensors if name.startswith("layers.")}
@@ -82,10 +82,10 @@ def settings_of_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def inflate(name: str, tensor: Tensor, patch_size: list[int], window: list[int]) -> Tensor:
-    """A tensor of an image Swin by our name -> of a video Swin with these patches and windows (time, height, width).
+    """A tensor of an image Swin, by our name -> that of a video Swin; `patch_size`, `window`: (time, height, width).
 
-    A patch of T frames is the mean of what the image model makes of each. Biases of distances in space are resized to
-    the windows, and are the same at every distance in time.
+    A patch of T frames averages the image model's patches. Biases of distances in space are resized to the windows and
+    repeated for every distance in time.
     """
     if name == PATCHES:
         return tensor[:, :, None].repeat(1, 1, patch_size[0], 1, 1) / patch_size[0]
@@ -101,20 +101,18 @@ def inflate(name: str, tensor: Tensor, patch_size: list[int], window: list[int])
 
 
 def image_swin(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Fields of the configuration, and tensors by our names, of an image Swin.
+    """Configuration fields, and tensors by our names, of an image Swin.
 
     Args:
         source: a Hub id or folder of a Swin of transformers, the model itself, or a file as the authors released them.
 
-    Fields have `patch_size` and `window_size` in space alone. Raises `ValueError` for anything else, and where tensors
-    are missing.
+    `patch_size` and `window_size` are of space only. Raises `ValueError` for anything else, and for missing tensors.
     """
     is_file = isinstance(source, str | os.PathLike) and os.path.isfile(source)
     return of_released_file(source) if is_file else of_transformers(load_image_model(source, SwinModel))
 
 
 def of_transformers(model: PreTrainedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Of a `SwinModel`."""
     config = model.config
     shared = (
         "image_size", "num_channels", "embed_dim", "depths", "num_heads", "mlp_ratio", "qkv_bias", "hidden_act",
@@ -133,7 +131,6 @@ def of_transformers(model: PreTrainedModel) -> tuple[dict[str, Any], dict[str, T
 
 
 def of_released_file(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Of a file with the names of the released image models; nothing in it is executed."""
     with damage_named(path):
         is_safetensors = str(path).endswith(".safetensors")
         content = load_file(path) if is_safetensors else torch.load(path, map_location="cpu", weights_only=True)
@@ -141,13 +138,13 @@ def of_released_file(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str,
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"{path} is no checkpoint of an image Swin: it holds no tensors by name")
+        raise ValueError(f"{path} is not a checkpoint of an image Swin: it holds no tensors by name")
     released = {name: tensor for name, tensor in content.items() if not UNUSED_OF_FILES.search(name)}
     try:
         settings = settings_of_tensors(released)
         tables = released["layers.0.blocks.0.attn.relative_position_bias_table"]
     except (LookupError, ValueError) as error:
-        raise ValueError(f"{path} is no checkpoint of an image Swin: it has {some(sorted(content))}") from error
+        raise ValueError(f"{path} is not a checkpoint of an image Swin: it has {some(sorted(content))}") from error
     settings["window_size"] = [(round(len(tables) ** 0.5) + 1) // 2] * 2
     tensors: dict[str, Tensor] = {}
     for name, tensor in released.items():

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Models inside of ours, of transformers or of holovid: made by their configuration, started from a published one."""
+"""Models inside ours, from transformers or holovid: built from a configuration, filled from a checkpoint."""
 
 import os
 from inspect import signature
@@ -13,20 +13,20 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from holovid.modeling.reachable import check_reachable
 from holovid.modeling.weight_files import check_all_there, damage_named, some
 
-# what pools is an image model's own head, not trained in most checkpoints, and of a clip a video model's
+# poolers are left out: most image checkpoints do not train them, and video models pool whole clips
 POOLING = "add_pooling_layer"
 
 
 def build_inner_model(config: PreTrainedConfig) -> PreTrainedModel:
-    """A new base model, without the part that pools where it can do without."""
+    """A new base model, without its pooler if the class allows that."""
     without = {POOLING: False} if POOLING in signature(MODEL_MAPPING[type(config)]).parameters else {}
     return AutoModel.from_config(config, **without)
 
 
 def read_inner_model(source: str | os.PathLike | PreTrainedModel) -> PreTrainedModel:
-    """The base model of a Hub id, a folder, or a model. A head on top of it is left out.
+    """Read the base model from a Hub id, a folder, or a model; a head on top is left out.
 
-    Raises `ValueError` for a checkpoint that is damaged, or lacks tensors of it, and for a name of no model.
+    Raises `ValueError` for a checkpoint that is damaged or lacks tensors, and for a name that does not exist.
     """
     if isinstance(source, PreTrainedModel):
         return source.base_model
@@ -38,10 +38,7 @@ def read_inner_model(source: str | os.PathLike | PreTrainedModel) -> PreTrainedM
 
 
 def fill_inner_model(inner: Any, tensors: dict[str, Tensor]) -> None:
-    """Copy the tensors of a base model into the one inside of ours; it may have a pooler that ours has not.
-
-    Raises `ValueError` when it lacks others.
-    """
+    """Copy a base model's tensors into the inner one, except a pooler's. Raises `ValueError` for missing ones."""
     own = inner.state_dict()
     if missing := sorted(name for name in own if name not in tensors or own[name].shape != tensors[name].shape):
         raise ValueError(f"the {inner.config.model_type} to start from lacks {some(missing)}")

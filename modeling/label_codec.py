@@ -3,8 +3,8 @@ r"""Scores as vectors: how near a score is to each of a few anchors, as StarVQA 
 
 .. math:: y_k = \exp(-(m - a_k)^2) / \sum_j \exp(-(m - a_j)^2)
 
-Here a score m is on the scale of its anchors a, such as 0, 1, ..., 5; `rescale` brings it there from that of the data.
-Everything takes whole batches. Alphabet: B clips, K anchors, G points of a grid, M support vectors.
+A score m is on the scale of the anchors a, such as 0, 1, ..., 5; `rescale` converts from the scale of the data.
+B clips, K anchors, G points of a grid, M support vectors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ GRID_STEPS = 5000  # from the first anchor to the last: on a scale from 0 to 5 a
 
 
 def encode(scores: Tensor, anchors: Sequence[float]) -> Tensor:
-    """Scores (B,) -> label vectors (B, K), which add up to 1; NaN, no score, gives NaN.
+    """Scores (B,) -> label vectors (B, K), which add up to 1; NaN (no score) gives NaN.
 
     >>> encode(torch.tensor([2.5]), [0, 1, 2, 3, 4, 5]).round(decimals=3)
     tensor([[0.0010, 0.0590, 0.4390, 0.4390, 0.0590, 0.0010]])
@@ -27,10 +27,11 @@ def encode(scores: Tensor, anchors: Sequence[float]) -> Tensor:
 
 
 def decode_on_grid(probabilities: Tensor, anchors: Sequence[float], steps: int = GRID_STEPS) -> Tensor:
-    """Vectors (B, K) -> the scores (B,) between the first anchor and the last whose label vectors are the nearest ones
-    by angle. A label vector gives its own score, to half a step.
+    """Vectors (B, K) -> the scores (B,), first to last anchor, whose label vectors are nearest by angle.
+
+    The label vector of a score gives that score, to half a step.
     """
-    # near the best score angles differ by less than float32 can tell
+    # float64: near the best score, angles differ by less than float32 can represent
     exact = torch.float32 if probabilities.device.type == "mps" else torch.float64
     places = torch.arange(steps + 1, dtype=exact, device=probabilities.device) / steps
     grid = anchors[0] + (anchors[-1] - anchors[0]) * places
@@ -40,7 +41,7 @@ def decode_on_grid(probabilities: Tensor, anchors: Sequence[float], steps: int =
 
 
 def decode_by_support_vectors(probabilities: Tensor, regressor: Mapping[str, Any]) -> Tensor:
-    r"""Vectors (B, K) -> scores (B,), as the released code does, by a regression on radial basis functions.
+    r"""Vectors (B, K) -> scores (B,) by a regression on radial basis functions, as the released code does.
 
     .. math:: m(p) = b + \sum_i c_i \exp(-\gamma |p - s_i|^2)
 
@@ -52,13 +53,13 @@ def decode_by_support_vectors(probabilities: Tensor, regressor: Mapping[str, Any
     def tensor(name: str) -> Tensor:
         return torch.tensor(regressor[name], dtype=probabilities.dtype, device=probabilities.device)
 
-    # not torch.cdist, whose products of matrices lose the small distances
+    # torch.cdist loses small distances, because it uses matrix products
     distances = (probabilities[:, None] - tensor("support_vectors")).square().sum(dim=-1)
     return (-regressor["gamma"] * distances).exp() @ tensor("coefficients") + regressor["intercept"]
 
 
 def vectorized_regression_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Mean over clips of 1 - cos(p, y), of vectors (B, K); clips whose label is NaN are left out."""
+    """Mean of 1 - cos(p, y) over clips, of vectors (B, K); clips whose label is NaN are left out."""
     kept = ~labels.isnan().any(dim=-1)
     labels = torch.where(kept[:, None], labels, 1.0)
     distances = 1 - nn.functional.cosine_similarity(probabilities, labels, dim=-1)
@@ -66,7 +67,7 @@ def vectorized_regression_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def rescale(scores: Tensor, range_of: Sequence[float], range_to: Sequence[float]) -> Tensor:
-    """The same scores on another scale: the ends of one range become those of the other.
+    """Scores on another scale: linear, from the ends of `range_of` to those of `range_to`.
 
     >>> rescale(torch.tensor([50.0, 90.0]), (0, 100), (0, 5))
     tensor([2.5000, 4.5000])

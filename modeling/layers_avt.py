@@ -1,10 +1,9 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""The decoder of AVT: each step sees those before it, and says what comes next (arXiv:2106.02036, section 3.2).
+"""The decoder of AVT: each step attends to itself and earlier steps, and predicts the next (arXiv:2106.02036, 3.2).
 
-features (B, T, D) -> hidden states (B, T, M), each of which predicts the feature of the step after it (B, T, D)
-
-B clips, T steps, D width of a feature, M width of the decoder, N heads. Names are those of GPT-2, of which the
-released weights are; like there, linear layers hold their weights as (in, out).
+features (B, T, D) -> hidden states (B, T, M) -> for each step the predicted feature of the next one (B, T, D)
+B clips, T steps, D width of a feature, M width of the decoder, N heads. Names follow GPT-2, as in the released
+weights; its linear layers hold their weights as (in, out).
 """
 
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from holovid.modeling.modeling_common import eager_attention_forward
 
 
 class AVTAttention(nn.Module):
-    """Attention of each step to itself and those before it, and its weights (B, N, T, all T so far)."""
+    """Causal attention; its weights are (B, N, T, all T so far)."""
 
     def __init__(self, config: AVTConfig, layer_idx: int):
         super().__init__()
@@ -68,8 +67,6 @@ class AVTAttention(nn.Module):
 
 
 class AVTMLP(nn.Module):
-    """(B, T, M) -> (B, T, M)."""
-
     def __init__(self, config: AVTConfig):
         super().__init__()
         self.c_fc = Conv1D(config.head_intermediate_size, config.head_hidden_size)
@@ -81,8 +78,6 @@ class AVTMLP(nn.Module):
 
 
 class AVTLayer(GradientCheckpointingLayer):
-    """Pre-norm layer of the decoder, (B, T, M) -> (B, T, M)."""
-
     def __init__(self, config: AVTConfig, layer_idx: int):
         super().__init__()
         width, epsilon = config.head_hidden_size, config.head_layer_norm_eps
@@ -99,7 +94,7 @@ class AVTLayer(GradientCheckpointingLayer):
 
 
 class AVTDecoder(nn.Module):
-    """Features (B, T, D) -> hidden states (B, T, M); `predict` makes features of them, of the step after each."""
+    """Features (B, T, D) -> hidden states (B, T, M); `predict` turns these into features of the next steps."""
 
     def __init__(self, config: AVTConfig):
         super().__init__()
@@ -120,14 +115,11 @@ class AVTDecoder(nn.Module):
     def decode(
         self, embedded: Tensor, past_key_values: Cache | None = None, **kwargs: Unpack[TransformersKwargs]
     ) -> Tensor:
-        """Steps (B, T, M) after those that `past_key_values` holds.
-
-        Raises `ValueError` for more steps than there are positions.
-        """
+        """Hidden states (B, T, M) of steps after the cache's. Raises `ValueError` for more steps than positions."""
         seen = 0 if past_key_values is None else past_key_values.get_seq_length()
         steps, most = embedded.shape[1], self.config.max_position_embeddings
         if seen + steps > most:
-            raise ValueError(f"the decoder numbers {most} steps, got {seen + steps}")
+            raise ValueError(f"the decoder has positions for {most} steps, got {seen + steps}")
         positions = torch.arange(seen, seen + steps, device=embedded.device)[None]
         mask = create_causal_mask(
             config=self.config,
@@ -141,7 +133,7 @@ class AVTDecoder(nn.Module):
         return self.ln_f(hidden_states)
 
     def predict(self, hidden_states: Tensor) -> Tensor:
-        """Hidden states (B, T, M) -> features (B, T, D), each of the step after."""
+        """Hidden states (B, T, M) -> features (B, T, D) of the next steps."""
         return self.decoder(hidden_states)
 
 

@@ -8,7 +8,7 @@ L x [each expert: attention; each pair: exchange; each expert: MLP]
 
 B clips, F frames, T moments (F / tubelet size), S patches of a frame, A audio patches, D width, d bottleneck width,
 N heads. A direction is written reader first: "space_reads_time". Sources: arXiv:2311.18825 (CAST), arXiv:2503.23447.
-Classes stand in the order the tensors flow. For departures from the released code search for "Departs:".
+Classes stand in the order the tensors flow. "Departs:" marks where we differ from the released code.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from holovid.configuration.configuration_ca2st import EXPERTS, CA2STConfig
 from holovid.modeling.axis_attention import AxisAttention, heads_along_space, heads_along_time, heads_of_all
 from holovid.modeling.linear import activated
 
-SPECIAL_TOKENS = {"space": 1, "time": 0, "audio": 2}  # in front of the patches; they neither read nor are read
+SPECIAL_TOKENS = {"space": 1, "time": 0, "audio": 2}  # before the patches; no part in exchanges
 
 
 class CA2STSpaceEmbeddings(nn.Module):
@@ -71,7 +71,7 @@ class CA2STTimeEmbeddings(nn.Module):
     def forward(self, pixel_values_videos: Tensor) -> Tensor:
         frames = pixel_values_videos.to(self.projection.weight.dtype).transpose(1, 2)
         tokens = self.projection(frames).flatten(3).permute(0, 2, 3, 1)
-        # sums keep the layout of what they add: left with channels first, every layer would pay for it (1 % on a CPU)
+        # a sum keeps its first term's layout; channels first would slow down every layer (1 % on a CPU)
         return tokens.contiguous() + self.position_embeddings
 
 
@@ -96,8 +96,8 @@ class CA2STAudioEmbeddings(nn.Module):
 class CA2STTimestamps(nn.Module):
     """Intervals in seconds (..., 2), start and end -> vectors (..., d), for the exchange with audio.
 
-    In float32 at least, weights too, whatever the rest of the model and autocast are in: in 16 bits two minutes are
-    counted in half seconds, and neighbouring frames are shown at the same time.
+    Inputs and weights stay in float32 at least, whatever the rest of the model and autocast use: in 16 bits, times
+    near two minutes have steps of half a second, and neighbouring frames get the same time.
     """
 
     def __init__(self, config: CA2STConfig):
@@ -118,7 +118,7 @@ class CA2STTimestamps(nn.Module):
             return self.layernorm(hidden_states)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "CA2STTimestamps":
-        """What `half()`, `to(torch.bfloat16)` and their like call: 16 bits are not for this module."""
+        """Called by `half()`, `to(torch.bfloat16)` and the like; keeps this module out of 16 bits."""
 
         def apply(tensor: Tensor) -> Tensor:
             changed = fn(tensor)
@@ -128,17 +128,17 @@ class CA2STTimestamps(nn.Module):
         return super()._apply(apply, recurse)
 
 
-# how an expert's own tokens see one another, and how two experts' tokens do
+# the axis of attention inside an expert, and between two experts
 OWN_AXIS = {"space": heads_along_space, "time": heads_of_all, "audio": heads_of_all}
-READING_AXIS = {"space_reads_time": heads_along_time, "time_reads_space": heads_along_space}  # others: all of the clip
+READING_AXIS = {"space_reads_time": heads_along_time, "time_reads_space": heads_along_space}  # others: the whole clip
 
 
 class CA2STZeroLinear(nn.Linear):
-    """Starts at zero, so that what it adds to the frozen experts starts as nothing."""
+    """Initialised to zero, so the frozen experts start unchanged."""
 
 
 class CA2STAdapter(nn.Module):
-    """(..., D) -> (..., D) through a narrow waist; starts as zero."""
+    """(..., D) -> (..., D) through a bottleneck; outputs zero at first."""
 
     def __init__(self, config: CA2STConfig):
         super().__init__()
@@ -158,7 +158,7 @@ class CA2STExpertAttention(nn.Module):
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
         self.attention = AxisAttention(config, config.hidden_size, OWN_AXIS[expert], key_bias=expert != "time")
         self.adapter = CA2STAdapter(config)
-        self.drop_path = drop_path if expert == "audio" else nn.Identity()  # as released: of sound, this branch too
+        self.drop_path = drop_path if expert == "audio" else nn.Identity()  # as released: this branch only for audio
 
     def forward(self, hidden_states: Tensor, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
         normed = self.layernorm(hidden_states)
@@ -167,10 +167,10 @@ class CA2STExpertAttention(nn.Module):
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """x * sigmoid(1.702 x), CLIP's, as silu(1.702 x) / 1.702: half as much to write, and half as much to keep.
+    """CLIP's x * sigmoid(1.702 x), computed as silu(1.702 x) / 1.702, which writes and keeps half as much.
 
-    Overwrites `x` where no gradients are asked for. New memory costs a CPU more than the arithmetic; of a forward pass
-    of CAST-B/16, both together are 3 %. A function, not a module: its argument is gone as soon as it is not needed.
+    Overwrites `x` if no gradients are needed. On a CPU new memory costs more than the arithmetic; both together save 3
+    % of a forward pass of CAST-B/16. A function, not a module, so that its argument is freed early.
     """
     kept = x.requires_grad
     x = 1.702 * x if kept else x.mul_(1.702)
@@ -180,8 +180,8 @@ def quick_gelu(x: Tensor) -> Tensor:
 class CA2STExpertMLP(nn.Module):
     """An expert's MLP with an adapter beside it: x + mlp(y) + adapter(y) / 2, y = norm(x).
 
-    With `recompute`, which `freeze_experts` sets, training keeps nothing but x, and the backward pass computes the
-    rest again: the hidden layer is as large as four of the states, and a frozen one only passes gradients on.
+    With `recompute`, set by `freeze_experts`, training keeps only x, and the backward pass computes the rest again:
+    the hidden layer is four times as large as the states, and a frozen one only passes gradients on.
     """
 
     def __init__(self, config: CA2STConfig, expert: str, layer_norm_eps: float, drop_path: nn.Module):
@@ -204,16 +204,12 @@ class CA2STExpertMLP(nn.Module):
     def branches(self, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
         normed = self.layernorm(hidden_states)
         adapted = self.adapter(normed)
-        return adapted, self.fc2(
-            activated(self.fc1, self.activation, normed)
-        )  # the last product is not computed again
+        # the last product is not recomputed
+        return adapted, self.fc2(activated(self.fc1, self.activation, normed))
 
 
 class CA2STTables(nn.Module):
-    """Adds learned positions, a sum of tables that are broadcast over one another, e.g. time (T, 1, d) + space (S, d).
-
-    It adds them itself: what a module returns has hooks, and those of counters of operations take no bare parameter.
-    """
+    """Adds learned positions, a sum of broadcast tables; it adds them itself for tools that count operations."""
 
     def __init__(self, **shapes: tuple[int, ...]):
         super().__init__()
@@ -227,15 +223,12 @@ class CA2STTables(nn.Module):
 
 
 class CA2STGivenPositions(nn.Module):
-    """Adds positions that a function of seconds has made."""
-
     def forward(self, tokens: Tensor, timestamps: Tensor | None) -> Tensor:
         assert timestamps is not None
         return tokens + timestamps
 
 
 def build_positions(config: CA2STConfig, expert: str, direction: str) -> nn.Module:
-    """What tells the tokens of `expert` apart inside the attention called `direction`."""
     width, slots, patches = config.bottleneck_size, config.num_slots, config.num_patches
     if direction == "space_reads_time":
         return CA2STTables(time=(slots, 1, width))
@@ -243,14 +236,14 @@ def build_positions(config: CA2STConfig, expert: str, direction: str) -> nn.Modu
         return CA2STTables(space=(patches, width))
     if config.audio_positions == "timestamps":
         return CA2STGivenPositions()
-    if expert == "audio":  # the second table is the same for all tokens: kept for released weights
+    if expert == "audio":  # the second table is the same for all tokens; released weights have it
         rows, columns = config.audio_grid
         return CA2STTables(space=(rows * columns, width), time=(1, width))
     return CA2STTables(space=(patches, width), time=(slots, 1, width))
 
 
 class CA2STReading(nn.Module):
-    """One direction of an exchange: the reader's patches attend to the source's; its special tokens pass through."""
+    """One direction of an exchange: the reader's patches attend to the source's. Special tokens pass through."""
 
     def __init__(self, config: CA2STConfig, reader: str, source: str):
         super().__init__()
@@ -275,15 +268,11 @@ class CA2STReading(nn.Module):
 
 
 def split_special(tokens: Tensor, expert: str) -> tuple[Tensor, Tensor]:
-    """(..., special tokens + patches, width) -> the two parts."""
     return tokens[..., : SPECIAL_TOKENS[expert], :], tokens[..., SPECIAL_TOKENS[expert] :, :]
 
 
 class CA2STExchange(nn.Module):
-    """Bottleneck cross-attention between two experts, both directions from the same states (B-CA).
-
-    Takes both experts' states after the projection into the bottleneck, returns what to project back out.
-    """
+    """Bottleneck cross-attention (B-CA) between two experts, inside the bottleneck, both ways from the same states."""
 
     def __init__(self, config: CA2STConfig, first: str, second: str):
         super().__init__()
@@ -309,16 +298,16 @@ class CA2STExchange(nn.Module):
 class CA2STLayer(GradientCheckpointingLayer):
     """One layer of every expert, with the exchanges between attention and MLP.
 
-    Takes and gives the tokens of space, time and audio, `None` for an expert that is not there: checkpointing sees
-    tensors only where they are arguments of their own. `frame_vectors` (B, T, 1, d) and `audio_vectors` (B, A, d) say
-    when tokens are, `audio_mask` (B,) is False for silent clips, whose sound no expert reads.
+    Takes and returns the tokens of space, time and audio, `None` for an absent expert: they are separate arguments so
+    that activation checkpointing sees them. `frame_vectors` (B, T, 1, d) and `audio_vectors` (B, A, d) encode times;
+    `audio_mask` (B,) is False for clips without sound, whose audio no expert reads.
     """
 
     def __init__(self, config: CA2STConfig, index: int):
         super().__init__()
         epsilon = {expert: config.layer_norm_eps for expert in config.experts} | {"space": config.space_layer_norm_eps}
         rate = config.drop_path_rate * index / max(config.num_hidden_layers - 1, 1)
-        # Departs: for the space expert the released code drops token places over the whole batch; here, whole clips.
+        # Departs: for the space expert the released code drops token places of the whole batch; here, whole clips.
         self.drop_path = StochasticDepth(rate, mode="row") if rate else nn.Identity()
         pairs = [pair for pair in config.pairs if index in config.exchange_layers[pair]]  # type: ignore[index]
         self.attentions = nn.ModuleDict(
@@ -328,7 +317,7 @@ class CA2STLayer(GradientCheckpointingLayer):
             }
         )
         self.exchanges = nn.ModuleDict({pair: CA2STExchange(config, *pair.split("_")) for pair in pairs})
-        # in each round all pairs read the same states
+        # in a round all pairs read the same states
         self.rounds = [pairs] if config.exchange_order == "parallel" else [[pair] for pair in pairs]
         self.projection = {
             (pair, expert): expert if config.share_projections else f"{pair}_{expert}"
@@ -376,7 +365,7 @@ class CA2STLayer(GradientCheckpointingLayer):
 
 
 def mean_update(updates: dict[str, Tensor], audio_mask: Tensor | None) -> Tensor:
-    """The mean of an expert's updates by pair; for silent clips, of those from pairs without audio (or zero)."""
+    """The mean of an expert's updates over pairs; without sound, over the pairs without audio (or zero)."""
     first, *others = updates.values()
     heard = [pair for pair in updates if "audio" in pair]
     if audio_mask is None or not heard:
@@ -388,7 +377,7 @@ def mean_update(updates: dict[str, Tensor], audio_mask: Tensor | None) -> Tensor
 
 
 class CA2STSpaceFeature(nn.Module):
-    """(B, T, 1 + S, D) -> (B, D): the norm of the class tokens' mean over time."""
+    """(B, T, 1 + S, D) -> (B, D): mean of the class tokens over time, then norm."""
 
     def __init__(self, config: CA2STConfig):
         super().__init__()
@@ -399,7 +388,7 @@ class CA2STSpaceFeature(nn.Module):
 
 
 class CA2STTimeFeature(nn.Module):
-    """(B, T, S, D) -> (B, D): the norm of all tokens' mean."""
+    """(B, T, S, D) -> (B, D): mean of all tokens, then norm."""
 
     def __init__(self, config: CA2STConfig):
         super().__init__()
@@ -410,7 +399,7 @@ class CA2STTimeFeature(nn.Module):
 
 
 class CA2STAudioFeature(nn.Module):
-    """(B, 2 + A, D) -> (B, D): the mean of the two special tokens' norms."""
+    """(B, 2 + A, D) -> (B, D): norm, then mean of the two special tokens."""
 
     def __init__(self, config: CA2STConfig):
         super().__init__()

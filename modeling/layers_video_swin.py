@@ -1,12 +1,12 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Attention of Video Swin: which tokens share a window, and what their distance adds to their scores.
+"""Attention of Video Swin: how tokens are grouped into windows, and biases for their distances.
 
 tokens (B, T, H, W, C) -> windows (G, B, S, C) -> attention inside each window -> tokens (B, T, H, W, C)
 
 B clips, T x H x W tokens of a clip, C width, N heads, G windows of a clip, S tokens of a window in the order of time,
-height, width. Where windows are moved, those at the end of an axis hold tokens from both ends of the clip, which must
-not see one another. So there are at most 8 kinds of windows, the inner ones and those at the end of 1, 2 or 3 axes;
-windows of a kind are neighbours, and need one mask.
+height, width. A shifted window at the end of an axis holds tokens from both ends of the clip, which a mask keeps
+apart. So there are at most 8 kinds of windows: inner ones, and those at the end of 1, 2 or 3 axes. Windows of a kind
+are neighbours and share a mask.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,35 +25,32 @@ from transformers.utils import TransformersKwargs
 from holovid.configuration.configuration_video_swin import VideoSwinConfig
 from holovid.modeling.modeling_common import eager_attention_forward
 
-APART = -100.0  # what is added to scores of tokens that must not see one another, as released
-MOST_KEPT = 64  # windows of so many sizes of clips, and tables of positions, are kept
-SCORES_AT_ONCE = 2**20  # in a training step on a CPU; that is 4 MB of float32, which stay in its cache
+APART = -100.0  # added to scores of tokens that a mask keeps apart, as released
+MOST_KEPT = 64  # entries of the cache
+SCORES_AT_ONCE = 2**20  # in a training step on a CPU: 4 MB of float32, which fit its cache
 
 Size = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class WindowKind:
-    """Windows `start` to `stop` need the same `mask` (S, S), which is added to their scores."""
+    """Windows `start` to `stop` share a `mask` (S, S), which is added to their scores."""
 
     start: int
     stop: int
     mask: Tensor | None
 
     def rows(self, batch: int) -> slice:
-        """Where they are among the windows of `batch` clips, (G * B, ...)."""
+        """Their rows among the windows of `batch` clips, (G * B, ...)."""
         return slice(self.start * batch, self.stop * batch)
 
     def added_to(self, bias: Tensor) -> Tensor:
-        """What is added to their scores, (N, S, S)."""
+        """The sum of position bias and mask, (N, S, S)."""
         return bias if self.mask is None else bias + self.mask.to(bias.dtype)
 
 
 class Windows:
-    """The windows of a grid of `size` tokens, as wide as `window`, moved by `shift`; each (time, height, width).
-
-    Along an axis that has no more tokens than `window`, the window is the axis, and is not moved.
-    """
+    """Windows of a grid of `size` tokens, shifted by `shift`; each (time, height, width). Short axes have only one."""
 
     def __init__(self, size: Size, window: Sequence[int], shift: Sequence[int], device: torch.device):
         fits = [tokens <= side for tokens, side in zip(size, window, strict=True)]
@@ -69,7 +66,7 @@ class Windows:
             self._arrange(device)
 
     def _arrange(self, device: torch.device) -> None:
-        """Which token stands where: `tokens` (G, S), and back `places` (tokens,); `order` (G,) of windows in space."""
+        """Token numbers by window, `tokens` (G, S); the inverse, `places` (tokens,); window numbers, `order` (G,)."""
         rows: Tensor = torch.arange(prod(self.padded), device=device).view(self.padded)
         rows = rows.roll([-step for step in self.shift], (0, 1, 2))
         (t, h, w), (wt, wh, ww) = self.counts, self.window
@@ -90,7 +87,7 @@ class Windows:
         self.places = places_of(self.tokens.flatten())
 
     def _mask(self, at_end: Sequence[bool], device: torch.device) -> Tensor | None:
-        """(S, S): `APART` for tokens from two ends of the clip, in a window at the end of these axes; else 0."""
+        """Mask (S, S) of a window at the end of these axes: `APART` between tokens from opposite ends of the clip."""
         if not any(end and step for end, step in zip(at_end, self.shift, strict=True)):
             return None
         sides = torch.zeros(self.window, device=device, dtype=torch.long)
@@ -104,11 +101,7 @@ class Windows:
         return torch.where(sides[:, None] == sides[None, :], 0.0, APART)
 
     def split(self, hidden_states: Tensor) -> Tensor:
-        """Tokens (B, T, H, W, C) -> windows (G, B, S, C), without a copy where one window spans height and width.
-
-        Tokens that fill up the last windows are zeros and take part like all others, as released: released weights
-        know them.
-        """
+        """Tokens (B, T, H, W, C) -> windows (G, B, S, C). Padding tokens are zeros and take part, as in training."""
         missing = [padded - tokens for padded, tokens in zip(self.padded, self.size, strict=True)]
         if any(missing):
             hidden_states = nn.functional.pad(hidden_states, (0, 0, 0, missing[2], 0, missing[1], 0, missing[0]))
@@ -122,7 +115,6 @@ class Windows:
         return grid.permute(1, 3, 5, 0, 2, 4, 6, 7).reshape(self.num_windows, batch, self.num_tokens, width)
 
     def join(self, windows: Tensor) -> Tensor:
-        """Windows (G, B, S, C) -> tokens (B, T, H, W, C): what `split` did, undone."""
         batch, width = windows.shape[1], windows.shape[-1]
         if self.is_moved:
             index, places = self._rows(batch)
@@ -133,7 +125,6 @@ class Windows:
         return grid[:, : self.size[0], : self.size[1], : self.size[2]]
 
     def _rows(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Rows of (B * tokens, C) in the order of windows (G, B, S), and the other way round."""
         clips = torch.arange(batch, device=self.tokens.device)
         index = self.tokens[:, None] + clips[:, None] * prod(self.padded)
         window, token = self.places // self.num_tokens, self.places % self.num_tokens
@@ -146,7 +137,7 @@ def places_of(order: Tensor) -> Tensor:
 
 
 class Rearranged(torch.autograd.Function):
-    """Rows in another order: the gradient is brought back by reading too, where torch would add row by row."""
+    """Permuted rows. The gradient is a permutation too, where torch would scatter and add row by row."""
 
     @staticmethod
     def of(rows: Tensor, index: Tensor, inverse: Tensor) -> Tensor:
@@ -165,11 +156,10 @@ class Rearranged(torch.autograd.Function):
 
 
 def relative_positions(window: Sequence[int], num_tokens: int, device: torch.device) -> Tensor:
-    """Which row of the table of biases each pair of a window's first tokens has: (S, S), by their distance.
+    """The row of the bias table for each pair of a window's first tokens, (S, S), by their distance.
 
-    Released weights were trained like this where a clip is smaller than the `window` of the configuration: its S
-    tokens take the numbers of the first S tokens of the whole window. That is their distance only if it is time that
-    is short. So it stays.
+    If a clip is smaller than the configuration's `window`, its S tokens take the numbers of the first S tokens of the
+    full window, as the released weights were trained. That is their true distance only if just time is shorter.
     """
     (time, height, width), numbers = window, torch.arange(num_tokens, device=device)
     places = torch.stack((numbers // (height * width), numbers // width % height, numbers % width))
@@ -183,16 +173,17 @@ KEPT: dict[tuple, Any] = {}
 
 
 def kept(make: Callable, *key: Any) -> Any:
-    """What `make(*key)` gives, computed once for each size, window and device, and shared by all layers and models.
+    """`make(*key)`, computed once for each size, window and device, and shared by all layers and models.
 
-    It is no buffer: it is of the clip's size, and never saved. Compiled and exported models have it in their graph.
+    Not a buffer: it depends on the clip's size and is never saved. Compiled and exported models compute it in their
+    graph.
     """
     if torch.compiler.is_compiling():
         return make(*key)
     if (make, *key) not in KEPT:
-        with torch.inference_mode(False):  # tensors of inference mode could not be used in training later
+        with torch.inference_mode(False):  # inference tensors could not be used in training later
             made = make(*key)
-        if type(torch.empty(0, device=key[-1])) is not Tensor:  # inside of a mode that gives stand-ins for tensors
+        if type(torch.empty(0, device=key[-1])) is not Tensor:  # fake tensors are not cached
             return made
         while len(KEPT) >= MOST_KEPT:
             KEPT.pop(next(iter(KEPT)))
@@ -201,13 +192,12 @@ def kept(make: Callable, *key: Any) -> Any:
 
 
 class FrugalAttention(torch.autograd.Function):
-    """Attention in windows whose biases learn, on a CPU: no scores are kept for the backward pass.
+    """Attention in windows with learned biases on a CPU, which keeps no scores for the backward pass.
 
     torch's fast attention on a CPU gives masks no gradient, and its plain one keeps the scores of all layers, most of
-    the memory of a training step. Here scores are of a few windows at a time, which stay in the cache, and they are
-    made again in the backward pass.
-
-    query, key, value (G * B, N, S, d), bias (N, S, S) -> (G * B, S, N, d); `kinds` are those of [`Windows`].
+    a training step's memory. Here scores are computed for a few windows at a time, which stay in the CPU's cache, and
+    again in the backward pass. query, key, value (G * B, N, S, d), bias (N, S, S) -> (G * B, S, N, d); `kinds` are
+    those of [`Windows`].
     """
 
     @staticmethod
@@ -224,7 +214,7 @@ class FrugalAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, bias, output = ctx.saved_tensors
-        # sums of weights times their gradients, which the derivative of a softmax takes off
+        # sum of weight * gradient, subtracted by the derivative of a softmax
         common = (gradient * output).sum(-1, dtype=torch.float32).transpose(1, 2).unsqueeze(-1)
         gradient = gradient.transpose(1, 2)
         of_query, of_key, of_value = (torch.empty_like(output).transpose(1, 2) for _ in range(3))
@@ -244,8 +234,10 @@ class FrugalAttention(torch.autograd.Function):
 def few_windows(
     query: Tensor, key: Tensor, bias: Tensor, kinds: list[WindowKind], batch: int, scaling: float
 ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor, Tensor]]:
-    """Windows of one kind, a few at a time: which rows they are, their scaled queries and their keys (. * N, S, d),
-    the attention weights (., N, S, S), and a place of the size of these. The next ones take the same places.
+    """A few windows of one kind at a time; the next ones reuse the memory.
+
+    Yields their rows, scaled queries and keys (. * N, S, d), attention weights (., N, S, S), and a buffer of that
+    size.
     """
     heads, tokens = bias.shape[:2]
     at_once = max(1, SCORES_AT_ONCE // (heads * tokens**2))
@@ -262,15 +254,15 @@ def few_windows(
 
 
 def float_rows(tensor: Tensor, rows: slice) -> Tensor:
-    """A copy of rows of (G * B, N, S, d), (rows * N, S, d) in float32."""
+    """A float32 copy (rows * N, S, d) of rows of (G * B, N, S, d)."""
     return tensor[rows].to(torch.float32, memory_format=torch.contiguous_format, copy=True).flatten(0, 1)
 
 
 class VideoSwinAttention(nn.Module):
     """Multi-head attention inside windows, with a learned bias for each distance.
 
-    (B, T, H, W, C) -> (B, T, H, W, C), and the attention weights (B * G, N, S, S) where the implementation has them,
-    with the G windows of a clip side by side, in the order of time, height, width of the moved grid.
+    (B, T, H, W, C) -> (B, T, H, W, C), and the attention weights (B * G, N, S, S) if the implementation returns them,
+    with the G windows of a clip in the order of time, height, width of the shifted grid.
     """
 
     def __init__(self, config: VideoSwinConfig, width: int, num_heads: int, shift: Sequence[int]):
@@ -289,7 +281,6 @@ class VideoSwinAttention(nn.Module):
         self.relative_position_bias_table = nn.Parameter(torch.zeros(distances, num_heads))
 
     def position_bias(self, num_tokens: int) -> Tensor:
-        """(N, S, S)."""
         index = kept(relative_positions, self.window, num_tokens, self.relative_position_bias_table.device)
         table = self.relative_position_bias_table.t()
         return table.gather(1, index.view(1, -1).expand(len(table), -1)).unflatten(1, index.shape)
@@ -312,7 +303,7 @@ class VideoSwinAttention(nn.Module):
         return windows.join(self.o_proj(joined.reshape(tokens.shape))), weights
 
     def _learns_frugally(self, bias: Tensor) -> bool:
-        """A compiled model plans its memory itself, and a loop over windows would be long in its graph."""
+        """Not in compiled models, which plan memory themselves; the loop over windows would be long in their graph."""
         return (
             self.config._attn_implementation == "sdpa"
             and bias.requires_grad
@@ -343,13 +334,13 @@ class VideoSwinAttention(nn.Module):
             )
             outputs.append(output)
             attentions.append(attention)
-        # exported, attention with a mask becomes products whose result lies otherwise than here, and needs the copy
+        # in an exported model the result has another memory layout, and needs the copy
         alone = len(outputs) == 1 and not torch.compiler.is_exporting()
         joined = outputs[0] if alone else torch.cat(outputs)
         return joined, None if attentions[0] is None else self.in_space(windows, attentions, batch)
 
     def in_space(self, windows: Windows, attentions: list[Tensor], batch: int) -> Tensor:
-        """Weights of windows of each kind (windows * B, N, S, S) -> of all, clip by clip (B * G, N, S, S)."""
+        """Weights by kind of window (windows * B, N, S, S) -> clip by clip (B * G, N, S, S)."""
         weights = torch.cat(attentions).unflatten(0, (windows.num_windows, batch))
         if windows.is_moved:
             weights = weights[places_of(windows.order)]

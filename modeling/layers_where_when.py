@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""The layers of WhereWhen: what sees and hears, where frames are looked at, how frames and sound read one another.
+"""The layers of WhereWhen: encoders, attention to patches, mixing of frames and audio, attention to moments.
 
 frames (B, F, 3, H, W)     -> patches (B, T, h, w, C)      an image model for each frame, or a model of clips
 sound (B, rows, mel bins)  -> steps (B, A, C')             AST, the mean over frequency
@@ -7,7 +7,7 @@ patches, what is heard (B, T, D) -> features of frames (B, T, D), where (B, T, h
 features, steps            -> L x [attention among frames and sound, MLP]
 
 B clips, F frames, T moments (F, or fewer where the model of clips joins frames), h, w patches of a frame, S = h * w,
-A steps of sound, C widths of what sees and hears, D width, N heads, d = D / N. Classes stand in the order the tensors
+A steps of sound, C widths of the encoders, D width, N heads, d = D / N. Classes stand in the order the tensors
 flow.
 """
 
@@ -25,14 +25,11 @@ from holovid.modeling.inner_models import build_inner_model
 from holovid.modeling.vit_parts import MLP
 
 ALWAYS = 1e6  # seconds, longer than any clip
-INSTANT = 1e-3  # seconds; less in common is rounding
+INSTANT = 1e-3  # seconds; a shorter overlap is rounding
 
 
 class WhereWhenFrameEncoder(nn.Module):
-    """Frames (B, F, 3, H, W) -> patches (B, F, h, w, C), each frame by itself.
-
-    Tokens in front of the patches, of the class for one, are left out.
-    """
+    """Frames (B, F, 3, H, W) -> patches (B, F, h, w, C), each frame alone; class tokens and the like are left out."""
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
@@ -46,15 +43,15 @@ class WhereWhenFrameEncoder(nn.Module):
         rows, columns = (side // patch for side, patch in zip(frames.shape[-2:], self.patch_size, strict=True))
         if tokens.ndim != 3 or tokens.shape[1] < rows * columns:
             raise ValueError(
-                f"the tokens of a {self.model.config.model_type} are no patches of {self.patch_size} pixels, got "
-                f"{tuple(tokens.shape)}; visual_config takes models as ViT, DINOv2, SigLIP"
+                f"the tokens of a {self.model.config.model_type} are not patches of {self.patch_size} pixels, got "
+                f"{tuple(tokens.shape)}; visual_config must be of a model such as ViT, DINOv2, SigLIP"
             )
         patches = tokens[:, tokens.shape[1] - rows * columns :]
         return patches.unflatten(1, (rows, columns)).unflatten(0, pixel_values_videos.shape[:2])
 
 
 class WhereWhenClipEncoder(nn.Module):
-    """Frames (B, F, 3, H, W) -> patches (B, T, h, w, C) by a model of holovid's, which sees the clip as a whole."""
+    """Frames (B, F, 3, H, W) -> patches (B, T, h, w, C) by a model of holovid, which sees the whole clip."""
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
@@ -65,12 +62,14 @@ class WhereWhenClipEncoder(nn.Module):
 
 
 def build_visual_encoder(config: PreTrainedConfig) -> nn.Module:
-    """Of clips where the model has a `feature_map` of them, else of frames.
+    """A clip encoder if the model has a `feature_map`, else a frame encoder.
 
-    Raises `ValueError` for a model that hears by itself: what it says of frames would be of sound, too.
+    Raises `ValueError` for a model that uses audio: its frame features would depend on sound, too.
     """
     if getattr(config, "hears", False):
-        raise ValueError(f"visual_config must be of a model that only sees, got a {config.model_type} that hears")
+        raise ValueError(
+            f"visual_config must be of a model of frames alone, got a {config.model_type} that also uses audio"
+        )
     sees_clips = hasattr(MODEL_MAPPING[type(config)], "feature_map")
     return WhereWhenClipEncoder(config) if sees_clips else WhereWhenFrameEncoder(config)
 
@@ -89,7 +88,7 @@ class WhereWhenSoundEncoder(nn.Module):
 
 
 def borders(times: Tensor) -> tuple[Tensor, Tensor]:
-    """Moments (B, n) in seconds -> start and end (B, n) of the time that is nearest to each."""
+    """Times (B, n) in seconds -> start and end (B, n) of the interval nearest to each."""
     if times.shape[1] == 1:
         return times - ALWAYS, times + ALWAYS
     between = (times[:, 1:] + times[:, :-1]) / 2
@@ -98,20 +97,20 @@ def borders(times: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def shares_of_sound(frame_times: Tensor, audio_times: Tensor, audio_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """How much each frame hears of each step of sound, (B, T, A), by the seconds that both have in common.
+    """How much of each audio step belongs to each frame, (B, T, A), by their overlap in seconds.
 
-    Shares of a frame sum to 1, or are 0 where it has no sound; the second value (B, T) says where it has some.
+    A frame's shares sum to 1, or are 0 if it has no sound; the second value (B, T) says whether it has.
 
     Args:
         frame_times (B, T), audio_times (B, A): middles, in seconds.
-        audio_mask (B, A): False for steps that are not heard.
+        audio_mask (B, A): False for steps to ignore.
     """
     if not audio_times.shape[1]:
         nothing = frame_times.new_zeros(*frame_times.shape, 0)
         return nothing, torch.zeros_like(frame_times, dtype=torch.bool)
     audio_start, audio_end = borders(audio_times)
     start, end = borders(frame_times)
-    # a frame that is shown again has no time of its own, and hears the step around it
+    # a repeated frame has no interval of its own; it takes the step around it
     step = (audio_end - audio_start).mean(dim=1, keepdim=True) / 2
     start, end = torch.minimum(start, frame_times - step), torch.maximum(end, frame_times + step)
     common = torch.minimum(end[..., None], audio_end[:, None]) - torch.maximum(start[..., None], audio_start[:, None])
@@ -121,10 +120,10 @@ def shares_of_sound(frame_times: Tensor, audio_times: Tensor, audio_mask: Tensor
 
 
 class WhereWhenSpatialAttention(nn.Module):
-    """What is heard at a moment asks the patches of its frame; without sound, a learned question does.
+    """Audio at a frame's time queries the patches of that frame; without sound, a learned query does.
 
-    Of N heads with query q (d,): weights softmax_s(q W_k x_s / sqrt(d)), answer W_v sum_s(weight_s x_s). Written so,
-    neither keys nor values of patches are computed: W_k goes to the query, W_v to the sum, at one S-th of the cost.
+    Of N heads with query q (d,): weights softmax_s(q W_k x_s / sqrt(d)), output W_v sum_s(weight_s x_s). With W_k
+    applied to the query and W_v to the sum, patches need no keys and values, at one S-th of the cost.
     """
 
     def __init__(self, config: WhereWhenConfig):
@@ -142,9 +141,9 @@ class WhereWhenSpatialAttention(nn.Module):
         """
         Args:
             patches: (B, T, h, w, C).
-            heard: (B, T, D), of the frames that `hears` (B, T) names.
+            heard: (B, T, D), for the frames where `hears` (B, T) is True.
 
-        Returns features (B, T, D) and where they come from, (B, T, h, w), the mean over heads, which sums to 1.
+        Returns features (B, T, D), and the mean over heads of the attention weights, (B, T, h, w), which sums to 1.
         """
         grid = patches.shape[2:4]
         patches = self.layernorm(patches.flatten(2, 3))
@@ -157,10 +156,7 @@ class WhereWhenSpatialAttention(nn.Module):
 
 
 class WhereWhenPositions(nn.Module):
-    """(B, n, D) -> the same with learned positions, which are stretched over any number of steps.
-
-    There is no vector of the modality beside them: each one's table has it in all of its rows.
-    """
+    """Adds learned positions to (B, n, D), stretched over any number of steps; a table for each modality."""
 
     def __init__(self, config: WhereWhenConfig, num_steps: int):
         super().__init__()
@@ -178,8 +174,6 @@ class WhereWhenPositions(nn.Module):
 
 
 class WhereWhenLayer(GradientCheckpointingLayer):
-    """Pre-norm transformer layer of frames and steps of sound, (B, T + A, D)."""
-
     def __init__(self, config: WhereWhenConfig):
         super().__init__()
         width, epsilon = config.hidden_size, config.layer_norm_eps
@@ -199,25 +193,25 @@ class WhereWhenLayer(GradientCheckpointingLayer):
 
 
 class WhereWhenTemporalPooling(nn.Module):
-    """When: a softmax over steps whose scores are of mixed states, and whose sum is of unmixed ones.
+    """When: softmax over steps, with scores from mixed states and a weighted sum of unmixed ones.
 
-    So a step counts for what is seen or heard in it, not for what it has been told by others.
+    So a step counts for what it shows or sounds like itself, not for what mixing brought to it.
     """
 
     def __init__(self, config: WhereWhenConfig):
         super().__init__()
         width, epsilon = config.hidden_size, config.layer_norm_eps
         self.state_layernorm = nn.LayerNorm(width, eps=epsilon)
-        self.score = nn.Linear(width, 1, bias=False)  # a softmax is blind to a bias
+        self.score = nn.Linear(width, 1, bias=False)  # softmax ignores a bias
         self.value_layernorm = nn.LayerNorm(width, eps=epsilon)
 
     def forward(self, states: Tensor, steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """
         Args:
             states, steps: (B, n, D), mixed and unmixed.
-            mask: (B, n), False for steps that do not count.
+            mask: (B, n), False for steps to ignore.
 
-        Returns weights (B, n), which sum to 1 or are all 0 where no step counts, and the values (B, n, D) they are of.
+        Returns weights (B, n), which sum to 1 or are all 0 if no step counts, and their values (B, n, D).
         """
         scores = self.score(self.state_layernorm(states)).squeeze(-1).float()
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)

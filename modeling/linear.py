@@ -1,9 +1,9 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Linear layers that compute with oneDNN on x86 CPUs, in float32, where torch takes MKL.
+"""Linear layers that use oneDNN on x86 CPUs in float32, where torch would use MKL.
 
-torch comes with both libraries. It asks oneDNN for products in 16 bits and MKL for those in 32, which is slower where
-it was measured: by a quarter for the products of a ViT-B, by more for a few rows (docs/speed.md). Results differ by
-rounding, as between any two such libraries. `torch.backends.mkldnn.enabled = False` gives MKL back.
+torch ships both. It uses oneDNN for 16-bit products and MKL for 32-bit ones, which was slower where we measured: by a
+quarter for the products of a ViT-B, by more for a few rows (docs/speed.md). Results differ by rounding, as between any
+two such libraries. `torch.backends.mkldnn.enabled = False` switches back to MKL.
 """
 
 import platform
@@ -15,14 +15,12 @@ from transformers.activations import GELUActivation
 from transformers.pytorch_utils import Conv1D
 
 HAS_ONEDNN = platform.machine().lower() in {"x86_64", "amd64"} and torch.backends.mkldnn.is_available()
-PLAIN = (Tensor, nn.Parameter)  # not those of quantization, or spread over several devices
-PACKED_FOR = 256  # rows; oneDNN asks how many there will be, and takes any number
-FEW_WEIGHTS = 2**15  # below, what a call costs besides the product counts; a number of rows would let a batch decide
+PLAIN = (Tensor, nn.Parameter)  # not quantized or distributed tensors
+PACKED_FOR = 256  # rows announced to oneDNN, which accepts any number later
+FEW_WEIGHTS = 2**15  # below, a call's overhead counts; rows must not matter, lest the batch size decides
 
 
 class Linear(nn.Linear):
-    """`nn.Linear`, (..., inputs) -> (..., outputs)."""
-
     def forward(self, input: Tensor) -> Tensor:
         return fast_linear(input, self.weight, self.bias)
 
@@ -58,7 +56,7 @@ class PackedLinear(Linear):
 class TransposedLinear(Conv1D):
     """GPT-2's linear layer, whose weight is (inputs, outputs): (..., inputs) -> (..., outputs).
 
-    Of a single row torch adds up rows of the weight as they lie, and nothing is faster.
+    A single row stays with torch, which adds rows of the weight as they lie in memory; nothing is faster.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -92,7 +90,6 @@ class Product(torch.autograd.Function):
 
 
 def fast_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`nn.functional.linear`: inputs (..., K), weight (M, K), bias (M) -> (..., M)."""
     if not takes_onednn(inputs, weight):
         return nn.functional.linear(inputs, weight, bias)
     if torch.is_grad_enabled():
@@ -101,11 +98,7 @@ def fast_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> T
 
 
 def activated(layer: nn.Module, activation: Any, inputs: Tensor) -> Tensor:
-    """`activation(layer(inputs))`.
-
-    Where it is an exact GELU, no gradient is needed and no hook waits at either module, both are one operation, which
-    gives the same numbers and reads and writes the layer's outputs, the widest tensor of a transformer, once less.
-    """
+    """`activation(layer(inputs))`, fused for an exact GELU without gradients and hooks: same numbers, less memory."""
     if (
         isinstance(layer, Linear)
         and is_gelu(activation)
@@ -131,10 +124,7 @@ def product(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def takes_onednn(inputs: Tensor, weight: Tensor) -> bool:
-    """Whether both are plain tensors of an x86 CPU in float32, large enough, and nobody looks at which operations run.
-
-    A compiler, an exporter and a counter of operations know `linear`, and choose for themselves.
-    """
+    """Whether both are plain, large enough float32 tensors of an x86 CPU, and nothing traces or counts operations."""
     return (
         HAS_ONEDNN
         and not torch.compiler.is_compiling()
@@ -154,16 +144,15 @@ def takes_onednn(inputs: Tensor, weight: Tensor) -> bool:
 
 
 def use_onednn(model: nn.Module) -> None:
-    """Let linear layers of a model, and of models inside of it, compute here; names and weights stay as they are."""
+    """Let the linear layers of a model and of its inner models use oneDNN; names and weights stay."""
     change_classes(model, FASTER)
 
 
 def pack_weights(model: nn.Module) -> None:
-    """Let linear layers of a model keep their weights a second time, in the order in which oneDNN reads them.
+    """Keep a second copy of linear layers' weights, in oneDNN's layout, so that calls need not convert them.
 
-    For inference in float32 on an x86 CPU: products need not bring weights into that order in each call. It takes as
-    much memory as these weights once more; docs/speed.md says what it brings. Names, weights and what is saved stay as
-    they are; a weight that changes is packed anew. `unpack_weights` ends it.
+    For inference in float32 on an x86 CPU. It takes as much memory as these weights again; docs/speed.md has the gain.
+    Names, weights and saved files stay; a changed weight is packed again. `unpack_weights` undoes it.
 
     >>> import torch
     >>> from holovid import XViTConfig, XViTForVideoClassification
@@ -187,10 +176,7 @@ def unpack_weights(model: nn.Module) -> None:
 
 
 def use_torch(model: nn.Module) -> None:
-    """Let them be layers of torch and of transformers again, for what knows layers by their exact class.
-
-    `torch.ao.quantization.quantize_dynamic` does, which finds no layers otherwise.
-    """
+    """Undo `use_onednn`, for tools such as `quantize_dynamic` that look for the exact classes of torch."""
     unpack_weights(model)
     change_classes(model, {own: other for other, own in FASTER.items()})
 

@@ -41,12 +41,10 @@ logger = logging.get_logger(__name__)
 class AVTFrames(nn.Module):
     """Frames (B, T, C, H, W) -> features (B, T, D).
 
-    An image model says what it sees of each frame by itself: its pooled output, or else its class token. A video model
-    of ours has features of frames of its own, for which it looks at all frames of the clip. None of them is later than
-    what AVT may see, so the answer about what follows is honest; the losses of the past and of features are then
-    easier than the paper's, as a feature knows of the frames that it is to predict.
-
-    Raises `ValueError` for a video model without such features.
+    An image model encodes each frame alone: its pooled output, or else its class token. A video model of ours encodes
+    a frame with the whole clip in view. No frame is later than AVT may see, so predictions remain honest; but the
+    losses of the past and of features are easier than the paper's, because a feature already knows the frames that it
+    predicts. Raises `ValueError` for a video model without frame features.
     """
 
     def __init__(self, config: PreTrainedConfig):
@@ -55,7 +53,7 @@ class AVTFrames(nn.Module):
         self.model = build_inner_model(config)
         self.one_by_one = not hasattr(model_class, "frame_features")
         if not self.one_by_one and model_class.frame_features is HolovidPreTrainedModel.frame_features:
-            raise ValueError(f"a {model_class.__name__} has no features of single frames; take another backbone")
+            raise ValueError(f"a {model_class.__name__} has no features of single frames; choose another backbone")
 
     def forward(self, pixel_values_videos: Tensor) -> Tensor:
         clips = pixel_values_videos.to(self.model.dtype)
@@ -72,7 +70,7 @@ class AVTModelOutput(ModelOutput):
     """
     Args:
         last_hidden_state (B, T, M): of the decoder.
-        predicted_features (B, T, D): each of the step after.
+        predicted_features (B, T, D): at each step, of the next one.
         features (B, T, D): of the frames.
         past_key_values: of the decoder, for the frames that follow.
         hidden_states, attentions: of the decoder's layers, (B, T, M) and (B, N, T, T).
@@ -91,10 +89,10 @@ class AVTOutput(ModelOutput):
     """
     Args:
         loss: the sum of `losses`, each times its weight.
-        logits (B, num_labels): of the action that follows.
-        verb_logits (B, num_verbs), noun_logits (B, num_nouns): where there are such classes.
-        losses: "next", of what follows; "past", of what each frame shows; "feature", of predicted features.
-        past_logits (B, T, num_labels): of what each frame shows, from the frames before it; the first one from itself.
+        logits (B, num_labels): of the next action.
+        verb_logits (B, num_verbs), noun_logits (B, num_nouns): if there are such classes.
+        losses: "next", for the next action; "past", for each frame's action; "feature", for predicted features.
+        past_logits (B, T, num_labels): of each frame's action, predicted from earlier frames; the first from itself.
         predicted_features, features, past_key_values, hidden_states, attentions: as in [`AVTModelOutput`].
     """
 
@@ -126,12 +124,12 @@ class AVTPreTrainedModel(HolovidPreTrainedModel):
     _can_record_outputs = {"hidden_states": AVTLayer, "attentions": AVTAttention}  # noqa: RUF012
 
     def clip_features(self, **inputs: Tensor) -> Tensor:
-        """Features (B, M) of clips: the mean over time of the decoder's `last_hidden_state`."""
+        """Clip features (B, M): the mean over time of the decoder's `last_hidden_state`."""
         return self.base_model(**inputs).last_hidden_state.mean(dim=1)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
-        """As released: normal, the decoder's layers as GPT-2's, linear layers around them with half of that."""
+        """As released: normal; decoder layers as in GPT-2, the linear layers around them with half its deviation."""
         super()._init_weights(module)
         if isinstance(module, Conv1D):
             init.normal_(module.weight, std=self.config.initializer_range)
@@ -141,7 +139,7 @@ class AVTPreTrainedModel(HolovidPreTrainedModel):
 
 
 class AVTModel(AVTPreTrainedModel):
-    """Features of frames, and of each the one predicted to follow."""
+    """Features of frames, and for each the predicted next feature."""
 
     def __init__(self, config: AVTConfig):
         super().__init__(config)
@@ -167,9 +165,9 @@ class AVTModel(AVTPreTrainedModel):
         pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
             Normalised frames, in the order of time.
         features (`Tensor` of shape (B, T, D)):
-            In place of frames.
+            Instead of frames.
         past_key_values (`Cache`, *optional*):
-            What the decoder holds of the frames before these.
+            The decoder's cache of earlier frames.
         use_cache (`bool`, *optional*):
             Return `past_key_values` for the frames that follow.
         """
@@ -185,12 +183,9 @@ class AVTModel(AVTPreTrainedModel):
         )
 
     def see(self, pixel_values_videos: Tensor | None, features: Tensor | None = None) -> Tensor:
-        """Features (B, T, D) of frames, or those that are given.
-
-        Raises `ValueError` for both, neither, or other shapes than the model's.
-        """
+        """Features (B, T, D) of frames, or the given ones. Raises `ValueError` for both, neither, or other shapes."""
         if (pixel_values_videos is None) == (features is None):
-            raise ValueError("give pixel_values_videos or features, not both")
+            raise ValueError("pass pixel_values_videos or features, not both")
         if features is not None:
             check_tensor("features", features)
             width = self.config.frame_width
@@ -200,9 +195,9 @@ class AVTModel(AVTPreTrainedModel):
         return self.frame_features(pixel_values_videos)
 
     def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
-        """Features (B, T, D) of frames, as the decoder reads them. Raises `ValueError` of a model without backbone."""
+        """The decoder's inputs (B, T, D) for frames. Raises `ValueError` for a model without a backbone."""
         if self.frames is None:
-            raise ValueError(f"this model has no image model: give features (B, T, {self.config.feature_size})")
+            raise ValueError(f"this model has no backbone: pass features (B, T, {self.config.feature_size})")
         check_frames(pixel_values_videos, self.config.num_channels)
         return self.frames(pixel_values_videos)
 
@@ -210,9 +205,9 @@ class AVTModel(AVTPreTrainedModel):
     def rollout(
         self, pixel_values_videos: Tensor | None = None, steps: int = 1, features: Tensor | None = None
     ) -> Tensor:
-        """Features (B, steps, D) that are predicted to follow the last frame, one after the other.
+        """Predict features (B, steps, D) that follow the last frame, one after the other.
 
-        The hidden state of each is what the decoder reads next, as released, not the feature that it stands for.
+        As released, the decoder reads its own last hidden state next, not the feature predicted from it.
         Raises `ValueError` for less than one step, or more than the decoder has positions.
         """
         if steps < 1:
@@ -227,9 +222,9 @@ class AVTModel(AVTPreTrainedModel):
 
 
 class AVTForActionAnticipation(AVTPreTrainedModel):
-    """AVT with a classifier of the action that follows, and of verb and noun where the configuration counts them.
+    """AVT with a classifier of the next action, and of its verb and noun if the configuration counts them.
 
-    Verbs and nouns of a model that only knows actions are sums: of the probabilities of all actions with that verb.
+    If the model only has actions, a verb's probability is the sum over all actions with that verb; nouns likewise.
     """
 
     tasks = (
@@ -266,15 +261,15 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         pixel_values_videos (`Tensor` of shape (B, T, C, H, W)), features (`Tensor` of shape (B, T, D)):
             One of them; further arguments as in [`AVTModel`].
         labels (`Tensor` of shape (B,), *optional*):
-            Number of the action that follows; -100 where none is known.
+            Number of the next action; -100 if unknown.
         past_labels (`Tensor` of shape (B, T), *optional*):
-            Number of the action that each frame shows; -100 where none is known.
+            Number of the action in each frame; -100 if unknown.
         verb_labels, noun_labels, past_verb_labels, past_noun_labels (*optional*):
             The same for the classifiers of verb and noun.
 
         Returns:
-            [`AVTOutput`]: `logits` (B, num_labels) of the action that follows, `loss` and `losses` with labels, and
-            what the decoder gives; attentions with `attn_implementation="eager"` only.
+            [`AVTOutput`]: `logits` (B, num_labels) of the next action; `loss` and `losses` if labels are given; the
+            decoder's outputs, attentions with `attn_implementation="eager"` only.
 
         Example:
 
@@ -291,7 +286,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         """
         outputs = self.avt(pixel_values_videos, features, **kwargs)
         following = self.dropout(outputs.predicted_features[:, -1])
-        # what each frame is from the frames before it; the first one has none, and is itself
+        # each frame's action is predicted from earlier frames; the first, which has none, from itself
         past = self.dropout(torch.cat((outputs.features[:, :1], outputs.predicted_features[:, :-1]), dim=1))
         logits = {name: classifier(following) for name, classifier in self.classifiers.items()}
         past_logits = {name: classifier(past) for name, classifier in self.classifiers.items()}
@@ -323,10 +318,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         past_labels: dict[str, Tensor | None],
         outputs: AVTModelOutput,
     ) -> dict[str, Tensor]:
-        """Loss of what follows, of the past, and of features, of those there are labels for (paper, section 3.3).
-
-        Without any label there is none. The feature that a frame is compared with learns too, as released.
-        """
+        """Losses of the next action, past actions, and features (which learn too, as released); paper, section 3.3."""
         found = {
             "next": [self.cross_entropy(logits, name, given) for name, given in labels.items() if given is not None],
             "past": [
@@ -342,7 +334,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         return losses
 
     def cross_entropy(self, logits: dict[str, Tensor], name: str, labels: Tensor) -> Tensor:
-        """Mean over all that have a label; with `valid_only=False` over all, of which the others count as 0."""
+        """Mean over all that have a label; with `valid_only=False` over all, where those without count as 0."""
         check_tensor("labels", labels)
         if name not in logits:
             raise ValueError(f"this model has no classifier of {name}s: num_{name}s is 0")
@@ -354,7 +346,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         total = nn.functional.cross_entropy(
             logits[name].flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum"
         )
-        # Departs, unless asked for: the released code divides by the number of all, with or without a label.
+        # Departs, unless asked for: the released code divides by the number of all, labelled or not.
         count = (labels != IGNORED).sum().clamp(min=1) if self.config.valid_only else labels.numel()
         return total / count
 
@@ -364,7 +356,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         return sum(getattr(self.config, f"{name}_weight") * loss for name, loss in losses.items())
 
     def of_actions(self, logits: dict[str, Tensor], name: str, numbers: Sequence[int] | None) -> Tensor | None:
-        """Logits of verbs or nouns: of their classifier, or logarithms of sums of probabilities of actions."""
+        """Logits of verbs or nouns: from their classifier, or log sums of action probabilities."""
         if name in logits or numbers is None:
             return logits.get(name)
         probabilities = logits["action"].softmax(dim=-1)
@@ -376,10 +368,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
     def rollout(
         self, pixel_values_videos: Tensor | None = None, steps: int = 1, features: Tensor | None = None
     ) -> Tensor:
-        """Logits (B, steps, num_labels) of the actions that follow, one step after the other.
-
-        As [`AVTModel.rollout`]. The first one is `logits` of a forward pass.
-        """
+        """Logits (B, steps, num_labels) of the next actions, as [`AVTModel.rollout`]; the first as in `forward`."""
         return self.classifiers["action"](self.avt.rollout(pixel_values_videos, steps, features))
 
     @classmethod
@@ -388,7 +377,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
     ) -> "AVTForActionAnticipation":
         """Start from an image model of transformers, as the paper does from ImageNet's ViT. All else is new.
 
-        A video model of holovid that has features of frames is taken, too.
+        A video model of holovid that has features of frames works, too.
 
         Args:
             source: Hub id or folder of a checkpoint, or the model itself.
@@ -402,9 +391,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
         tensors = image_model.state_dict()
         fill_inner_model(model.avt.frames.model, tensors)  # type: ignore[union-attr]
         new = [name for name in model.state_dict() if not name.startswith("avt.frames.model.")]
-        logger.warning(
-            f"{len(tensors)} tensors come from the source. New, and to be trained: {', '.join(modules(new))}"
-        )
+        logger.warning(f"{len(tensors)} tensors come from the source. New, to be trained: {', '.join(modules(new))}")
         return model
 
 

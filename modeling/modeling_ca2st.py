@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""CAST, CAVA and CA²ST: frozen experts in space, time and audio that read one another through narrow cross-attention.
+"""CAST, CAVA and CA²ST: frozen experts in space, time and audio that attend to each other through narrow bottlenecks.
 
 clip (B, F, C, H, W), sound (B, frames, mel bins) -> tokens of each expert -> L layers -> a feature (B, D) an expert
 -> logits. CAST (arXiv:2311.18825) = space + time, CAVA = space + audio, CA²ST (arXiv:2503.23447) = all three: the same
@@ -50,12 +50,12 @@ RECORDED = ("hidden_states", "attentions")
 
 @dataclass
 class ByExpert(ModelOutput):
-    """What `output_hidden_states` and `output_attentions` give of each expert, and of the exchanges.
+    """Hidden states and attentions of each expert, and attentions of the exchanges between them.
 
-    Hidden states: space (B, T, 1 + S, D), time (B, T, S, D), audio (B, 2 + A, D), from the embeddings on. Attentions:
-    space (B * T, N, 1 + S, 1 + S), time (B, N, T * S, T * S), audio (B, N, 2 + A, 2 + A). Cross-attentions: layer by
-    layer, pair by pair, first as the pair's first expert reads, then its second: (B, S * N, T, T) where space reads
-    time, (B * T, N, S, S) where time reads space, (B, N, T * S, A) and (B, N, A, T * S) with audio.
+    Hidden states, from the embeddings on: space (B, T, 1 + S, D), time (B, T, S, D), audio (B, 2 + A, D). Attentions:
+    space (B * T, N, 1 + S, 1 + S), time (B, N, T * S, T * S), audio (B, N, 2 + A, 2 + A). Cross-attentions: for each
+    layer and pair, first the pair's first expert reads, then its second: (B, S * N, T, T) where space reads time,
+    (B * T, N, S, S) where time reads space, (B, N, T * S, A) and (B, N, A, T * S) with audio.
     """
 
     space_hidden_states: tuple[Tensor, ...] | None = None
@@ -71,8 +71,8 @@ class ByExpert(ModelOutput):
 class CA2STModelOutput(ByExpert, BaseModelOutputWithPooling):
     """`last_hidden_state`, `hidden_states` and `attentions` are the space expert's.
 
-    `pooler_output` (B, experts * D): the experts' features side by side, in the order of `config.experts`; a silent
-    clip's audio feature is zero.
+    `pooler_output` (B, experts * D): the experts' features side by side, in the order of `config.experts`. The audio
+    feature of a clip without sound is zero.
     """
 
 
@@ -120,12 +120,11 @@ class CA2STPreTrainedModel(ModelOfExperts):
 
     @property
     def clip_feature_parts(self) -> tuple[str, ...]:
-        """The experts: each has pooled a feature of its own."""
         return tuple(self.config.experts)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
-        """As released: truncated normal, except what joins the experts: its way back into them starts at zero."""
+        """As released: truncated normal; the projections from the exchanges back into the experts start at zero."""
         super()._init_weights(module)
         width = self.config.hidden_size
         if isinstance(module, CA2STZeroLinear):
@@ -147,7 +146,7 @@ class CA2STPreTrainedModel(ModelOfExperts):
 
 
 class CA2STModel(CA2STPreTrainedModel):
-    """The experts and their exchanges: tokens and a feature of each."""
+    """The experts and their exchanges without a head: tokens and a feature of each."""
 
     def __init__(self, config: CA2STConfig):
         super().__init__(config)
@@ -156,7 +155,7 @@ class CA2STModel(CA2STPreTrainedModel):
         if config.hears and config.audio_positions == "timestamps":
             names = ("frames",) if config.share_time_mlp else ("frames", "audio")
             self.timestamps.update({name: CA2STTimestamps(config) for name in names})
-            self._keep_in_fp32_modules_strict = ["timestamps"]  # `CA2STTimestamps` says why
+            self._keep_in_fp32_modules_strict = ["timestamps"]  # see `CA2STTimestamps`
         self.layers = nn.ModuleList(CA2STLayer(config, index) for index in range(config.num_hidden_layers))
         self.features = nn.ModuleDict({expert: FEATURES[expert](config) for expert in config.experts})
         self.post_init()
@@ -176,7 +175,9 @@ class CA2STModel(CA2STPreTrainedModel):
             raise ValueError(f"pixel_values_videos must be {expected}, got {tuple(pixel_values_videos.shape)}")
         if not config.hears:
             if input_values is not None:
-                raise ValueError(f"this model has the experts {', '.join(config.experts)}; it takes no input_values")
+                raise ValueError(
+                    f"this model has no audio expert ({', '.join(config.experts)}): leave out input_values"
+                )
             return
         sound = (pixel_values_videos.shape[0], config.audio_frames, config.num_mel_bins)
         if input_values is not None:
@@ -185,7 +186,7 @@ class CA2STModel(CA2STPreTrainedModel):
             got = None if input_values is None else tuple(input_values.shape)
             raise ValueError(
                 f"input_values must be log-mel of shape {sound} (clips, frames, mel bins), got {got}; for clips "
-                "without sound give zeros and audio_mask=False"
+                "without sound pass zeros and audio_mask=False"
             )
         if audio_mask is None:
             return
@@ -200,7 +201,7 @@ class CA2STModel(CA2STPreTrainedModel):
     def timestamp_vectors(
         self, clips: int, frame_times: Tensor | None, audio_span: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Vectors of when tokens are: of frames (B, T, 1, d), of sound (B, A, d)."""
+        """Vectors for the times of tokens: of frames (B, T, 1, d), of audio (B, A, d)."""
         if not len(self.timestamps):
             return None, None
         config, device = self.config, self.device
@@ -227,14 +228,14 @@ class CA2STModel(CA2STPreTrainedModel):
 
         rows, columns = config.audio_grid
         patches = torch.arange(rows * columns, device=device)
-        # "official" counts columns through a list that is ordered by time, though patches are ordered by frequency
+        # "official" takes columns in the order of time, although patches are in the order of frequency
         column = patches // rows if config.audio_time_layout == "official" else patches % columns
         segment = column // (columns // slots + 1)
         audio_mlp = self.timestamps["frames" if config.share_time_mlp else "audio"]
         return self.timestamps["frames"](moments)[:, :, None], audio_mlp(segments)[:, segment]
 
     def feature_map(self, pixel_values_videos: Tensor, **kwargs: Any) -> Tensor:
-        """The space expert's patches (B, T, h, w, D) of each moment; arguments as in `forward`."""
+        """The space expert's patches (B, T, h, w, D); arguments as in `forward`."""
         patches = self(pixel_values_videos, **kwargs).last_hidden_state[:, :, 1:]
         return patches.unflatten(2, (self.config.image_size // self.config.patch_size, -1))
 
@@ -254,16 +255,16 @@ class CA2STModel(CA2STPreTrainedModel):
         input_values (`Tensor` of shape (B, audio frames, mel bins)):
             Normalised log-mel, if the model has an audio expert.
         audio_mask (`Tensor` of shape (B,), bool, *optional*):
-            False for clips without sound. Nothing then depends on what stands in their `input_values`.
+            False for clips without sound; their `input_values` are then ignored.
         frame_times (`Tensor` of shape (B, F), *optional*), audio_span (`Tensor` of shape (B, 2), *optional*):
-            Seconds from the start of the clip, of each frame and of the sound's start and end. Default: the sound
-            starts with the clip, 10 ms a row, and the frames are spread evenly over it.
+            Seconds from the start of the clip: of each frame, and of the start and end of the audio. Default: the
+            audio starts with the clip, 10 ms a row, and frames are spread evenly over it.
         """
         asked = {kind: kwargs.get(f"output_{kind}", getattr(self.config, f"output_{kind}")) for kind in RECORDED}
         for kind in (kind for kind in RECORDED if asked[kind]):
             kwargs |= {f"output_{expert}_{kind}": True for expert in self.config.experts}
         outputs = self.encode(pixel_values_videos, input_values, audio_mask, frame_times, audio_span, **kwargs)
-        if (selected := selected_hidden_states(asked["hidden_states"])) is not None:  # by index, as transformers do
+        if (selected := selected_hidden_states(asked["hidden_states"])) is not None:  # by index, as in transformers
             for expert in self.config.experts:
                 states = outputs[f"{expert}_hidden_states"]
                 kept = resolve_hidden_states_indices(self, selected, len(states))
@@ -289,7 +290,7 @@ class CA2STModel(CA2STPreTrainedModel):
         inputs = {"space": pixel_values_videos, "time": pixel_values_videos, "audio": input_values}
         if audio_mask is not None and input_values is not None:
             audio_mask = audio_mask.to(device=input_values.device, dtype=torch.bool)
-            inputs["audio"] = input_values.masked_fill(~audio_mask[:, None, None], 0.0)  # may hold anything, even NaN
+            inputs["audio"] = input_values.masked_fill(~audio_mask[:, None, None], 0.0)  # may hold NaN
         states = {expert: embeddings(inputs[expert]) for expert, embeddings in self.embeddings.items()}
         tokens = tuple(states.get(expert) for expert in EXPERTS)
         timestamps = [
@@ -308,8 +309,6 @@ class CA2STModel(CA2STPreTrainedModel):
 
 
 class CA2STQuickAdapter(CA2STAdapter):
-    """The adapter of CA²ST's audio feature: another activation, and no start at zero."""
-
     def __init__(self, config: CA2STConfig):
         super().__init__(config)
         self.activation = ACT2FN["quick_gelu"]
@@ -317,9 +316,9 @@ class CA2STQuickAdapter(CA2STAdapter):
 
 
 class CA2STReadout(nn.Module):
-    """Features side by side (B, experts * D) -> what a classifier reads (B, D): the sum of some, through adapters.
+    """Experts' features side by side (B, experts * D) -> the classifier's input (B, D), a sum through adapters.
 
-    A silent clip's audio feature adds nothing, not even the adapter's bias.
+    The audio feature of a clip without sound adds nothing, not even the adapter's bias.
     """
 
     def __init__(self, config: CA2STConfig, experts: list[str], adapters: dict[str, type[nn.Module]]):
@@ -344,7 +343,7 @@ class CA2STReadout(nn.Module):
 
 
 def build_readouts(config: CA2STConfig, tasks: dict[str, str]) -> nn.ModuleDict:
-    """One readout for each of `tasks`, name -> expert that leads it ("all" = every expert).
+    """One readout for each of `tasks`, which maps its name to the leading expert ("all" = every expert).
 
     As released: without a time expert all tasks share one readout; without an audio expert a task's own readout is the
     leading expert's bare feature.
@@ -391,8 +390,8 @@ class CA2STForVideoClassification(CA2STPreTrainedModel):
         Inputs as in [`CA2STModel`]; `labels` (B,) or (B, num_labels) as in [`XViTForVideoClassification`].
 
         Returns:
-            [`CA2STClassifierOutput`]: `logits` (B, num_labels), `loss` with labels, hidden states and attentions where
-            they are asked for, attentions with `attn_implementation="eager"` only.
+            [`CA2STClassifierOutput`]: `logits` (B, num_labels); `loss` if labels are given; hidden states and
+            attentions on request, attentions with `attn_implementation="eager"` only.
 
         Example:
 
@@ -446,11 +445,11 @@ class CA2STForActionRecognition(CA2STPreTrainedModel):
         Inputs as in [`CA2STModel`].
 
         verb_labels, noun_labels (`Tensor` of shape (B,), or (B, classes) of probabilities, *optional*):
-            Both or neither; the loss is the sum of the two cross-entropies.
+            Give both or neither; the loss is the sum of the two cross-entropies.
 
         Returns:
-            [`CA2STActionOutput`]: `verb_logits` (B, num_verbs), `noun_logits` (B, num_nouns), `loss` with labels, and
-            as above.
+            [`CA2STActionOutput`]: `verb_logits` (B, num_verbs), `noun_logits` (B, num_nouns); `loss` if labels are
+            given; hidden states and attentions as in [`CA2STForVideoClassification`].
 
         Example:
 
@@ -484,7 +483,7 @@ class CA2STForActionRecognition(CA2STPreTrainedModel):
     def action_in_top(
         verb_scores: Tensor, noun_scores: Tensor, verb_labels: Tensor, noun_labels: Tensor, k: int = 1
     ) -> Tensor:
-        """Which actions (B,) count as found: verb and noun are both among the k highest of their scores (B, classes).
+        """Which actions (B,) are correct: verb and noun are both among the k highest of their scores (B, classes).
 
         Scores may be logits or, as in the papers, probabilities averaged over views.
         """

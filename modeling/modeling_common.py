@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What every model family here shares: plain attention, the loss of a classifier, resized positions, saving, loading.
+"""What all model families share: attention, losses, resized positions, saving and loading.
 
-Alphabet: B clips, T frames, S tokens of a frame, D width, N heads.
+B clips, T frames, S tokens of a frame, D width, N heads.
 """
 
 import os
@@ -32,11 +32,11 @@ def eager_attention_forward(
     dropout: float = 0.0,
     **kwargs,
 ) -> tuple[Tensor, Tensor]:
-    """softmax(Q K^T * scaling) V on (batch, N, S, D / N): the reference that the fast paths are tested against.
+    """softmax(Q K^T * scaling) V on (batch, N, S, D / N): the reference that fast implementations are tested against.
 
-    Returns the output as (batch, S, N, D / N) and the attention weights as (batch, N, S, S').
+    Returns the output (batch, S, N, D / N) and the attention weights (batch, N, S, S').
     """
-    # copied, because products of matrices that lie otherwise have other last bits: so they are the same at any batch
+    # contiguous: the memory layout decides the last bits, which must not depend on the batch size
     query, key, value = query.contiguous(), key.transpose(-1, -2).contiguous(), value.contiguous()
     attention = torch.matmul(query, key) * scaling
     if attention_mask is not None:
@@ -47,18 +47,18 @@ def eager_attention_forward(
 
 
 def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Tensor, **kwargs) -> Tensor:
-    """The loss of transformers' classifiers, which also takes soft targets.
+    """The loss of transformers' classifiers, which also takes probabilities as labels.
 
-    `config.problem_type` decides, as in transformers: regression, single-label or multi-label (`None` = guessed from
-    the first labels seen: integers are single-label, floats multi-label). With
-    `problem_type="single_label_classification"`, float labels of shape (B, num_labels) are probabilities: mixup and
-    distillation need nothing else. Raises `ValueError` for labels of classes that the model does not have.
+    `config.problem_type` chooses it, as in transformers: regression, single-label or multi-label. `None` is guessed
+    from the first labels seen: integers are single-label, floats multi-label. With `"single_label_classification"`,
+    float labels (B, num_labels) are probabilities, as mixup and distillation make them. Raises `ValueError` for labels
+    of another shape and for class numbers that the model does not have.
     """
     check_tensor("labels", labels)
     if model.config.problem_type in (None, "single_label_classification") and logits.shape[-1] > 1:
         check_classes(labels, logits.shape[-1])
         if not labels.is_floating_point() and labels.numel() != len(logits):
-            raise ValueError(f"labels number one class of each of {len(logits)} clips, got {tuple(labels.shape)}")
+            raise ValueError(f"labels must be one class number per clip ({len(logits)},), got {tuple(labels.shape)}")
     if model.config.problem_type == "single_label_classification" and labels.is_floating_point():
         if labels.shape != logits.shape:
             raise ValueError(f"soft labels must have shape {tuple(logits.shape)}, got {tuple(labels.shape)}")
@@ -71,14 +71,14 @@ def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Te
 
 
 def multi_label_loss(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean binary cross-entropy of logits and labels (B, K), which are 1 for the classes of a clip and 0 for others.
+    """Mean binary cross-entropy of logits and labels (B, K): 1 for each class of a clip, 0 for the others.
 
-    Labels between may be mixed ones; -100 is left out. `weight` (K,) counts how often a 1 of each class counts.
+    Mixed labels between 0 and 1 are allowed; -100 is left out. `weight` (K,) is torch's `pos_weight`.
     Raises `ValueError` for other shapes.
     """
     if labels.shape != logits.shape:
         raise ValueError(
-            f"labels of clips that have several classes are a 0 or 1 for each, of shape {tuple(logits.shape)}, got "
+            f"multi-label labels must hold 0 or 1 for every class, shape {tuple(logits.shape)}, got "
             f"{tuple(labels.shape)}"
         )
     losses = nn.functional.binary_cross_entropy_with_logits(
@@ -89,12 +89,9 @@ def multi_label_loss(logits: Tensor, labels: Tensor, weight: Tensor | None = Non
 
 
 def score_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean squared error of numbers (B, 1) and labels (B,) or (B, 1); NaN, a clip that has none, is left out.
-
-    Raises `ValueError` for other shapes.
-    """
+    """Mean squared error of (B, 1) and labels (B,) or (B, 1), except NaN. Raises `ValueError` for other shapes."""
     if labels.numel() != logits.numel() or len(labels) != len(logits):
-        raise ValueError(f"labels are a number for each of {len(logits)} clips, got {tuple(labels.shape)}")
+        raise ValueError(f"labels must be one number per clip ({len(logits)},), got {tuple(labels.shape)}")
     labels = labels.view_as(logits).to(logits)
     kept = ~labels.isnan()
     errors = torch.where(kept, logits - labels, 0.0)
@@ -102,25 +99,24 @@ def score_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def check_classes(labels: Tensor, count: int, name: str = "labels") -> None:
-    """Raise `ValueError` for numbers of classes that are not among `count`; -100 is none, and left out of the loss.
-
-    On a GPU nothing is looked at, because the training loop would have to wait for it.
-    """
+    """Raise `ValueError` for class numbers outside 0 to `count` - 1, except -100; a GPU's labels would take a wait."""
     if labels.device.type != "cpu" or labels.is_floating_point() or torch.compiler.is_compiling():
         return
     wrong = labels[((labels < 0) | (labels >= count)) & (labels != IGNORED)]
     if len(wrong):
-        raise ValueError(f"{name} are numbers of classes from 0 to {count - 1}, or {IGNORED} for none, got {wrong[0]}")
+        raise ValueError(
+            f"{name} must be class numbers from 0 to {count - 1}, or {IGNORED} for no class, got {wrong[0]}"
+        )
 
 
 def resize_position_embeddings(
     table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int], mode: str = "bicubic"
 ) -> Tensor:
-    """Resize learned positions (1, 1 + rows * columns, D) to another grid, class row kept; `mode` as in `interpolate`.
+    """Resize learned positions (1, 1 + rows * columns, D) to another grid, not the class row. `mode`: `interpolate`'s.
 
     Departs: the released code of XViT passes `image_size / 224` as the scale and rounds the side down, which loses a
-    row at 976 pixels; with the side given, as transformers' ViT does, every multiple of the patch size is right, and
-    all other sizes get the same numbers.
+    row at 976 pixels. We pass the side, as transformers' ViT does: every multiple of the patch size is right, and all
+    other sizes get the same numbers.
     """
     if grid == new_grid:
         return table
@@ -138,23 +134,18 @@ def init_as_torch(module: nn.Linear | nn.Conv2d | nn.Conv3d) -> None:
 
 
 def states_of(outputs: ModelOutput) -> dict:
-    """What a head passes on of its base model's output."""
     return {name: value for name, value in outputs.items() if name.endswith(("hidden_states", "attentions"))}
 
 
 def align(model: nn.Module) -> None:
-    """Copy tensors that are not where torch would have put them, at a multiple of 64 bytes.
-
-    Files are mapped to memory, so a tensor starts at any multiple of four bytes; products of matrices on a CPU have
-    other last bits there.
-    """
+    """Copy tensors to multiples of 64 bytes, as torch allocates them; else the last bits of CPU products differ."""
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.device.type == "cpu" and tensor.data_ptr() % 64:
             tensor.data = tensor.data.clone()
 
 
 def state_of(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """Which tensors a model's parameters are and how often they were written: another after a step of training."""
+    """Identity and version of each parameter; they differ after a step of training."""
     return {
         name: (id(parameter), 0 if parameter.is_inference() else parameter._version)
         for name, parameter in model.named_parameters()
@@ -166,10 +157,10 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
 
     main_input_name = "pixel_values_videos"
     tasks: ClassVar[tuple[Task, ...]] = ()  # what a head answers; `tasks_of` also looks at its configuration
-    # Without this, Trainer believes that the loss divides by `num_items_in_batch`; only cross-entropy would, and
+    # Without this, Trainer assumes that the loss divides by `num_items_in_batch`. Only cross-entropy would, and
     # accumulated gradients of multi-label and regression losses would be too large.
     accepts_loss_kwargs = False
-    # name, loading info and state of what was loaded from a checkpoint with other tensors than the model's
+    # name, loading info and state, if the checkpoint had other tensors than the model
     loaded_with_faults: tuple[str, dict, dict] | None = None
 
     def post_init(self) -> None:
@@ -177,38 +168,36 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
         use_onednn(self)
 
     def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
-        """What the model sees in each frame of a clip: frames (B, T, C, H, W) -> features (B, T, D).
+        """Features (B, T, D) of each frame of clips (B, T, C, H, W).
 
-        A model of videos may know from every frame of the clip what it says of one, later frames too. Raises
-        `ValueError` of a model that has no such features.
+        The feature of a frame may also depend on other frames of the clip, later ones too. Raises `ValueError` for a
+        model that has no such features.
         """
         if self.base_model is self:
             raise ValueError(f"a {type(self).__name__} has no features of single frames")
         return self.base_model.frame_features(pixel_values_videos)
 
     def clip_features(self, **inputs: Tensor) -> Tensor:
-        """What the model makes of each clip as a whole: what its processor gives of B clips -> features (B, D).
+        """One feature vector a clip, (B, D), from the processor's outputs for B clips.
 
-        It is `pooler_output` of the base model, unless a family says otherwise. Raises `ValueError` of a model that
+        It is the base model's `pooler_output`, unless a family says otherwise. Raises `ValueError` for a model that
         has none.
         """
         features = self.base_model(**inputs).pooler_output
         if features is None:
-            raise ValueError(
-                f"this {type(self).__name__} has no features of clips: it was made without a pooling layer"
-            )
+            raise ValueError(f"this {type(self).__name__} has no clip features: it was made without a pooling layer")
         return features
 
     @property
     def clip_feature_parts(self) -> tuple[str, ...]:
-        """What `clip_features` has side by side, by name, each of the same width; nothing of features that are one."""
+        """Names of the equally wide parts that `clip_features` concatenates; empty if there is only one."""
         return ()
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *arguments, **options):
-        """As in transformers, but what a model computes does not depend on how its weights lie in files.
+        """As in transformers; results do not depend on where in a file the weights lie.
 
-        Raises `ValueError` for a folder with an index of weights that names files outside, or is damaged.
+        Raises `ValueError` for a folder whose index of weights is damaged or names files outside it.
         """
         source = pretrained_model_name_or_path
         if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
@@ -221,9 +210,9 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
         return (model, loading) if wants_info else model
 
     def check_loaded(self) -> None:
-        """Raise `ValueError`, which names tensors, for a model as it came from a checkpoint that has not all of them.
+        """Raise `ValueError`, naming tensors, if the model's checkpoint lacked some of its tensors or had others.
 
-        Scripts may load such a checkpoint and train what is missing: that is another model then, and not refused.
+        After training the model is accepted: a script may load an incomplete checkpoint and train what is missing.
         """
         if self.loaded_with_faults is not None:
             source, loading, state = self.loaded_with_faults
@@ -231,7 +220,7 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
                 check_all_there(source, loading)
 
     def save_pretrained(self, save_directory, save_original_format: bool = False, **kwargs):
-        """As in transformers, but the folder then holds this model, or the one that it held before, whoever is killed.
+        """As in transformers, but whole: a process that is killed leaves this model or the former one in the folder.
 
         Raises `ValueError` when another process is saving to the folder, and `OSError` when there is no space.
         """

@@ -1,10 +1,9 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""StarVQA: how good a video looks, by a TimeSformer (Xing et al. 2021, arXiv:2108.09635).
+"""StarVQA: predicts how good a video looks, with a TimeSformer (Xing et al. 2021, arXiv:2108.09635).
 
-clip (B, T, C, H, W) -> TimeSformer's class token (B, D) -> logits (B, K), one for each anchor -> softmax, which is
-compared with the label vector of a score in training, and decoded to a score (B,) else.
-
-B clips, T frames, C colour channels, D width, K anchors. How scores and vectors belong together: label_codec.py.
+clip (B, T, C, H, W) -> TimeSformer's class token (B, D) -> logits (B, K), one for each anchor -> softmax, which
+training compares with a score's label vector, and inference decodes to a score (B,).
+B clips, T frames, C colour channels, D width, K anchors. label_codec.py converts scores and label vectors.
 """
 
 import os
@@ -37,7 +36,8 @@ QUALITY = Task("quality", labels="labels", scores="scores", kind="score")
 @dataclass
 class StarVQAOutput(ModelOutput):
     """`scores` (B,) on the scale of the data, float32. `logits` (B, K), whose softmax is the predicted label vector.
-    `loss`, where labels are given. Hidden states and attentions as in `TimeSformerModelOutput`.
+
+    `loss`, if labels are given. Hidden states and attentions as in `TimeSformerModelOutput`.
     """
 
     loss: Tensor | None = None
@@ -50,14 +50,12 @@ class StarVQAOutput(ModelOutput):
 
 
 class StarVQAModel(TimeSformerModel):
-    """The backbone, a [`TimeSformerModel`], whose checkpoints it also reads."""
+    """The backbone, a [`TimeSformerModel`]; it also loads that model's checkpoints."""
 
     config: StarVQAConfig
 
 
 class StarVQAHead(nn.Module):
-    """Class tokens (B, D) -> logits (B, K)."""
-
     def __init__(self, config: StarVQAConfig):
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
@@ -69,7 +67,7 @@ class StarVQAHead(nn.Module):
 
 
 class StarVQAForVideoQuality(TimeSformerPreTrainedModel):
-    """Scores of videos, without anything to compare them with."""
+    """Predicts quality scores of videos without a reference video."""
 
     config: StarVQAConfig
     tasks = (QUALITY,)
@@ -91,11 +89,11 @@ class StarVQAForVideoQuality(TimeSformerPreTrainedModel):
         pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
             Normalised frames; further arguments as in [`TimeSformerModel`].
         labels (`Tensor` of shape (B,), *optional*):
-            Scores within `config.score_range`; NaN, a clip that has none, is left out of the loss.
+            Scores within `config.score_range`; a clip whose label is NaN is left out of the loss.
 
         Returns:
-            [`StarVQAOutput`]: `scores` (B,) on the scale of the data, `logits` (B, K) of the anchors, `loss` with
-            labels, hidden states and attentions where they are asked for, attentions with
+            [`StarVQAOutput`]: `scores` (B,) on the scale of the data; `logits` (B, K) of the anchors; `loss` if
+            labels are given; hidden states and attentions on request, attentions with
             `attn_implementation="eager"` only.
 
         Example:
@@ -122,14 +120,14 @@ class StarVQAForVideoQuality(TimeSformerPreTrainedModel):
         low, high = self.config.score_range
         check_tensor("labels", labels)
         if labels.numel() != clips:
-            raise ValueError(f"labels are a score for each of {clips} clips, got {tuple(labels.shape)}")
+            raise ValueError(f"labels must be one score per clip ({clips},), got {tuple(labels.shape)}")
         scores = labels.reshape(clips).float()
-        # on a GPU nothing is looked at, because the training loop would have to wait for it
+        # labels on a GPU are not checked: the training loop would have to wait for the answer
         if scores.device.type == "cpu" and not torch.compiler.is_compiling():
             outside = scores[(scores < low) | (scores > high)]
             if len(outside):
                 raise ValueError(
-                    f"labels are scores from {low:g} to {high:g} (config.score_range), got {outside[0]:g}"
+                    f"labels must be scores from {low:g} to {high:g} (config.score_range), got {outside[0]:g}"
                 )
         return encode(rescale(scores, (low, high), self.ends), self.config.anchors)
 
@@ -144,7 +142,6 @@ class StarVQAForVideoQuality(TimeSformerPreTrainedModel):
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The first anchor and the last."""
         return self.config.anchors[0], self.config.anchors[-1]
 
     @classmethod

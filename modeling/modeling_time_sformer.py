@@ -3,9 +3,8 @@
 
 clip (B, T, C, H, W) -> tokens (B, 1 + T * S, D) -> [attention along time, along space, MLP] x L -> class token (B, D)
 -> logits
-
-B clips, T frames, S patches of a frame, D width, N heads, C colour channels. A clip has one class token, in front of
-the patches of all frames, frame by frame. With `attention_type="space_only"` each frame has one, (B, T, 1 + S, D).
+B clips, T frames, S patches of a frame, D width, N heads, C colour channels. A clip has one class token, before the
+patches of all frames. With `attention_type="space_only"` each frame has its own, (B, T, 1 + S, D).
 Classes stand in the order the tensor flows.
 """
 
@@ -42,7 +41,7 @@ from holovid.modeling.vit_parts import MLP, PatchEmbeddings, positions_for
 
 
 class TimeSformerFrameEmbeddings(nn.Module):
-    """Frames (B, T, C, H, W) -> tokens (B, T, 1 + S, D): a class token and the patches of every frame, by itself."""
+    """Frames (B, T, C, H, W) -> tokens (B, T, 1 + S, D): for each frame a class token and its patches."""
 
     def __init__(self, config: TimeSformerConfig):
         super().__init__()
@@ -54,7 +53,7 @@ class TimeSformerFrameEmbeddings(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def space(self, height: int, width: int, interpolate: bool) -> Tensor:
-        """Positions (1, 1 + S, D) for frames of this many pixels: those of the nearest patches, as released."""
+        """Positions (1, 1 + S, D) for frames of this size in pixels, from the nearest patches, as released."""
         table = self.position_embeddings
         return positions_for(table, self.config, height, width, interpolate, mode="nearest")
 
@@ -67,32 +66,32 @@ class TimeSformerFrameEmbeddings(nn.Module):
 
 
 class TimeSformerClipEmbeddings(TimeSformerFrameEmbeddings):
-    """Frames (B, T, C, H, W) -> tokens (B, 1 + T * S, D): one class token a clip; patches also know their time."""
+    """Frames (B, T, C, H, W) -> tokens (B, 1 + T * S, D): one class token a clip, patches with temporal embeddings."""
 
     def __init__(self, config: TimeSformerConfig):
         super().__init__(config)
         self.temporal_embeddings = nn.Parameter(torch.zeros(1, config.num_frames, config.hidden_size))
 
     def time(self, frames: int) -> Tensor:
-        """Temporal embeddings (1, T, D): those of the nearest of the frames that the model was made for."""
+        """Temporal embeddings (1, T, D), from the nearest frames of the table."""
         return resize_temporal_embeddings(self.temporal_embeddings, frames)
 
     def forward(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> Tensor:
         batch, frames, _, height, width = pixel_values_videos.shape
         positions = self.space(height, width, interpolate_pos_encoding)
         cls_token = (self.cls_token + positions[:, :1]).expand(batch, -1, -1)
-        # position first and time second, as in the reference: sums of three numbers depend on it in the last bit
+        # position first, then time, as in the reference: the order of a sum decides its last bit
         patches = self.patch_embeddings(pixel_values_videos) + positions[:, None, 1:] + self.time(frames)[:, :, None]
         return self.dropout(torch.cat((cls_token, patches.flatten(1, 2)), dim=1))
 
 
 def resize_temporal_embeddings(table: Tensor, frames: int) -> Tensor:
-    """(1, T, D) -> (1, frames, D), each vector the nearest one; the same ones for as many frames."""
+    """(1, T, D) -> (1, frames, D) by nearest neighbour; unchanged for T frames."""
     return nn.functional.interpolate(table.transpose(1, 2), size=frames, mode="nearest").transpose(1, 2)
 
 
 class TimeSformerDropPath(nn.Module):
-    """Stochastic depth: the rows of a branch that lie along `axes`, one draw for all else, are dropped at `rate`."""
+    """Stochastic depth: drops rows of a branch at `rate`, with one random draw for each index along `axes`."""
 
     def __init__(self, rate: float, axes: tuple[int, ...] = (0,)):
         super().__init__()
@@ -109,12 +108,10 @@ class TimeSformerDropPath(nn.Module):
 
 
 class TimeSformerZeroLinear(nn.Linear):
-    """Starts at zero, so that attention along time starts as nothing."""
+    """Initialised to zero, so attention along time adds nothing at first."""
 
 
 class TimeSformerMLP(MLP):
-    """An MLP whose activations are computed again in the backward pass."""
-
     def forward(self, hidden_states: Tensor, checkpointed: bool = False) -> Tensor:
         if not torch.is_grad_enabled():
             return super().forward(hidden_states)
@@ -123,7 +120,7 @@ class TimeSformerMLP(MLP):
 
 
 class TimeSformerLayer(GradientCheckpointingLayer):
-    """Pre-norm transformer layer, of all tokens (B, 1 + T * S, D) or of those of each frame (B, T, 1 + S, D)."""
+    """Pre-norm transformer layer on the tokens of a clip (B, 1 + T * S, D) or of each frame (B, T, 1 + S, D)."""
 
     heads = staticmethod(heads_of_all)
 
@@ -143,15 +140,12 @@ class TimeSformerLayer(GradientCheckpointingLayer):
         return self.think(hidden_states + self.drop_path(self.dropout(attended)))
 
     def think(self, hidden_states: Tensor) -> Tensor:
-        """The second half of a layer, its MLP."""
         with recomputed(self.layernorm_after, hidden_states, self.gradient_checkpointing) as normed:
             branch = self.mlp(normed, self.gradient_checkpointing)
         return hidden_states + self.drop_path(self.dropout(branch))
 
 
 class TimeSformerFrameLayer(TimeSformerLayer):
-    """Tokens (B, T, 1 + S, D) of frames that do not know of one another."""
-
     heads = staticmethod(heads_along_space)
 
     def __init__(self, config: TimeSformerConfig, drop_path_rate: float):
@@ -160,7 +154,7 @@ class TimeSformerFrameLayer(TimeSformerLayer):
 
 
 class TimeSformerTimeAttention(AxisAttention):
-    """Attention along time, (B, T, S, D), whose layer projects what was read: it need not keep both."""
+    """Attention along time, (B, T, S, D), without the output projection: the layer applies it and saves memory."""
 
     def forward(
         self,
@@ -173,10 +167,10 @@ class TimeSformerTimeAttention(AxisAttention):
 
 
 class TimeSformerDividedLayer(TimeSformerLayer):
-    """Tokens (B, 1 + T * S, D): patches read those of their place, then those of their frame and the class token.
+    """Divided attention on tokens (B, 1 + T * S, D): patches attend along time, then within their frame.
 
-    Each frame has its own answer of the class token; it becomes their mean. What time adds goes through a linear layer
-    that starts at zero.
+    The class token takes part in each frame's attention and becomes the mean of the results. Attention along time
+    passes a linear layer that starts at zero.
     """
 
     heads = staticmethod(heads_along_space)
@@ -191,13 +185,13 @@ class TimeSformerDividedLayer(TimeSformerLayer):
         self.space_drop_path = TimeSformerDropPath(drop_path_rate, axes=(0, 1))
 
     def forward(self, hidden_states: Tensor, frames: int, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
-        # split, not sliced: the gradient of a slice is as large as the whole, and that of each slice is added to it
+        # split, not sliced: each slice would have a gradient as large as the whole tensor
         cls_token, patches = hidden_states.split((1, hidden_states.shape[1] - 1), dim=1)
         patches = patches.unflatten(1, (frames, -1))
         with recomputed(self.temporal_layernorm, patches, self.gradient_checkpointing) as normed:
             read, _ = self.temporal_attention(normed, normed, **kwargs)
         with recomputed(self.temporal_attention.o_proj, read, self.gradient_checkpointing) as attended:
-            # dropped before the linear layer, whose bias stays, as released
+            # dropped before the linear layer, so its bias stays, as released
             patches = patches + self.temporal_dense(self.time_drop_path(self.dropout(attended)))
 
         tokens = torch.cat((cls_token[:, None].expand(-1, frames, -1, -1), patches), dim=2)
@@ -224,12 +218,12 @@ LAYERS = {
 
 @dataclass
 class TimeSformerModelOutput(BaseModelOutputWithPooling):
-    """`last_hidden_state` (B, 1 + T * S, D), or (B, 1 + S, D) of the mean frame with `"space_only"`, after the final
-    norm. `pooler_output` (B, D), its class token. `hidden_states`, before the final norm, (B, 1 + T * S, D) or
+    """`last_hidden_state` (B, 1 + T * S, D) after the final norm; with `"space_only"` (B, 1 + S, D), mean over frames.
+    `pooler_output` (B, D) is its class token. `hidden_states`, before the final norm: (B, 1 + T * S, D) or
     (B, T, 1 + S, D).
 
-    `space_attentions` (B * T, N, 1 + S, 1 + S) and `time_attentions` (B * S, N, T, T) of each layer where attention is
-    divided; `attentions` are those of space, or with `"joint_space_time"` (B, N, 1 + T * S, 1 + T * S).
+    With divided attention, `space_attentions` (B * T, N, 1 + S, 1 + S) and `time_attentions` (B * S, N, T, T) of each
+    layer. `attentions` are those of space, or with `"joint_space_time"` (B, N, 1 + T * S, 1 + T * S).
     """
 
     space_attentions: tuple[Tensor, ...] | None = None
@@ -285,11 +279,11 @@ class TimeSformerPreTrainedModel(HolovidPreTrainedModel):
     def from_image_model(cls, source: str | os.PathLike | PreTrainedModel, **config_overrides: Any):
         """Start from an image ViT of transformers, as the paper does from ImageNet-21k.
 
-        Copies patch embedding, class token, positions, layers and final norm. Divided attention starts along time with
-        the weights that it has along space, behind a linear layer of zeros: at first the model sees the mean of its
-        frames. Positions for another size are those of the nearest in a row of all patches, as released. Temporal
-        embedding and head are new. `HolovidProcessor.for_model(model, source=source)` prepares frames as the image
-        model saw them.
+        Copies patch embedding, class token, positions, layers and final norm. Divided attention along time starts with
+        the weights of attention along space, behind a linear layer of zeros: at first the model sees the mean of its
+        frames. Positions for another size are those of the nearest patches, counted in one row, as released. Temporal
+        embedding and head are new. `HolovidProcessor.for_model(model, source=source)` prepares frames as for the image
+        model.
 
         Args:
             source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).
@@ -313,12 +307,12 @@ class TimeSformerPreTrainedModel(HolovidPreTrainedModel):
 
 
 def in_time(name: str) -> str:
-    """The name of the tensor along time that starts as this one along space does; itself, if there is none."""
+    """The name of the tensor along time that starts as this one along space; the name itself, if there is none."""
     return name.replace(".attention.", ".temporal_attention.").replace(".layernorm_before.", ".temporal_layernorm.")
 
 
 class TimeSformerModel(TimeSformerPreTrainedModel):
-    """The backbone: tokens of a clip, and its class token."""
+    """TimeSformer without a head: tokens of a clip, and its class token."""
 
     def __init__(self, config: TimeSformerConfig):
         super().__init__(config)
@@ -341,7 +335,7 @@ class TimeSformerModel(TimeSformerPreTrainedModel):
         pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
             Normalised frames, any number of them.
         interpolate_pos_encoding (`bool`):
-            Accept frames of another size (a multiple of the patch size): patches take the positions nearest to theirs.
+            Accept frames of another size (a multiple of the patch size): each patch takes the nearest position.
         """
         asked = kwargs.get("output_attentions", self.config.output_attentions)
         divided = self.config.attention_type == "divided_space_time"
@@ -350,7 +344,7 @@ class TimeSformerModel(TimeSformerPreTrainedModel):
         )
         if divided:
             outputs.space_attentions = outputs.attentions
-        if outputs.time_attentions:  # heads of all places side by side
+        if outputs.time_attentions:  # the places' heads are side by side
             outputs.time_attentions = tuple(
                 weights.unflatten(1, (-1, self.config.num_attention_heads)).flatten(0, 1)
                 for weights in outputs.time_attentions
@@ -377,7 +371,7 @@ class TimeSformerModel(TimeSformerPreTrainedModel):
         interpolate_pos_encoding: bool = False,
         **kwargs: Unpack[TransformersKwargs],
     ) -> Tensor:
-        """Tokens before the final norm, (B, 1 + T * S, D), or (B, T, 1 + S, D) of frames by themselves."""
+        """Tokens before the final norm, (B, 1 + T * S, D), or (B, T, 1 + S, D) with `"space_only"`."""
         check_frames(pixel_values_videos, self.config.num_channels)
         frames = pixel_values_videos.shape[1]
         hidden_states = self.embeddings(pixel_values_videos, interpolate_pos_encoding)
@@ -386,14 +380,14 @@ class TimeSformerModel(TimeSformerPreTrainedModel):
         return hidden_states
 
     def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
-        """Of each frame the mean (B, T, D) of its patches; with `"space_only"`, where it has one, its class token."""
+        """The mean (B, T, D) of each frame's patches; with `"space_only"` its class token."""
         hidden_states = self.layernorm(self.tokens(pixel_values_videos))
         if hidden_states.ndim == 4:
             return hidden_states[:, :, 0]
         return hidden_states[:, 1:].unflatten(1, (pixel_values_videos.shape[1], -1)).mean(dim=2)
 
     def feature_map(self, pixel_values_videos: Tensor, **kwargs: Any) -> Tensor:
-        """Patches (B, T, h, w, D) of a clip, with `"space_only"` of its mean frame; arguments as in `forward`."""
+        """Patch features (B, T, h, w, D); with `"space_only"` of the mean over frames. Arguments as in `forward`."""
         patches = self(pixel_values_videos, **kwargs).last_hidden_state[:, 1:]
         rows, columns = (side // self.config.patch_size for side in pixel_values_videos.shape[-2:])
         return patches.unflatten(1, (-1, rows, columns))
@@ -425,8 +419,8 @@ class TimeSformerForVideoClassification(TimeSformerPreTrainedModel):
             As in [`XViTForVideoClassification`].
 
         Returns:
-            [`TimeSformerClassifierOutput`]: `logits` (B, num_labels), `loss` with labels, hidden states and attentions
-            where they are asked for, attentions with `attn_implementation="eager"` only.
+            [`TimeSformerClassifierOutput`]: `logits` (B, num_labels); `loss` if labels are given; hidden states and
+            attentions on request, attentions with `attn_implementation="eager"` only.
 
         Example:
 
@@ -447,10 +441,10 @@ class TimeSformerForVideoClassification(TimeSformerPreTrainedModel):
     def from_transformers(
         cls, source: str | os.PathLike | PreTrainedModel, **config_overrides: Any
     ) -> "TimeSformerForVideoClassification":
-        """The model that transformers' `TimesformerForVideoClassification` holds, which is then right at any size.
+        """Convert transformers' `TimesformerForVideoClassification`; the result is also correct at other sizes.
 
         With divided attention and `set_attn_implementation("eager")` its logits equal theirs to the last bit at the
-        trained number of frames. At another one, theirs are wrong: they mix places and times.
+        trained number of frames. At another number theirs are wrong: they mix places and times.
 
         Args:
             source: Hub id or folder, "facebook/timesformer-base-finetuned-k400", or the model itself.

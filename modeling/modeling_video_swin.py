@@ -1,11 +1,10 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Video Swin: attention inside windows of space and time, that move (Liu et al. 2021, arXiv:2106.13230).
+"""Video Swin: attention inside shifted windows of space and time (Liu et al. 2021, arXiv:2106.13230).
 
-clip (B, T, C, H, W) -> tokens (B, T', H', W', D) -> stages, each of half as many rows and columns and twice as wide ->
+clip (B, T, C, H, W) -> tokens (B, T', H', W', D) -> stages, each with half as many rows and columns, twice as wide ->
 map (B, T', H", W", D") -> its mean (B, D") -> logits
-
 B clips, T frames, C colour channels, T' x H' x W' tokens of a clip, D width. Classes stand in the order the tensor
-flows; attention is in layers_video_swin.py. Where we leave the released code stands "Departs:".
+flows; attention is in layers_video_swin.py. "Departs:" marks where we differ from the released code.
 """
 
 import os
@@ -45,7 +44,7 @@ CLASSIFIER_STD = 0.01  # of its initial weights, as released
 
 
 def fill_up(hidden_states: Tensor, multiples: Sequence[int]) -> Tensor:
-    """Zeros at the end of the last axes, so that each is a multiple."""
+    """Pad the last axes with zeros at their end, to these multiples."""
     sizes = hidden_states.shape[-len(multiples) :]
     missing = [-size % multiple for size, multiple in zip(sizes, multiples, strict=True)]
     if not any(missing):
@@ -54,7 +53,7 @@ def fill_up(hidden_states: Tensor, multiples: Sequence[int]) -> Tensor:
 
 
 class VideoSwinPatchEmbeddings(nn.Module):
-    """Frames (B, T, C, H, W) -> patches (B, T', H', W', D); what is missing in the last ones is black."""
+    """Frames (B, T, C, H, W) -> patches (B, T', H', W', D); incomplete patches are padded with zeros."""
 
     def __init__(self, config: VideoSwinConfig):
         super().__init__()
@@ -67,7 +66,7 @@ class VideoSwinPatchEmbeddings(nn.Module):
 
 
 class VideoSwinEmbeddings(nn.Module):
-    """Frames (B, T, C, H, W) -> tokens (B, T', H', W', D). There are no positions: attention knows distances."""
+    """Frames (B, T, C, H, W) -> tokens (B, T', H', W', D), without positions: attention has biases for distances."""
 
     def __init__(self, config: VideoSwinConfig):
         super().__init__()
@@ -80,7 +79,7 @@ class VideoSwinEmbeddings(nn.Module):
 
 
 class VideoSwinPatchMerging(nn.Module):
-    """Four neighbours in space become one token, twice as wide: (B, T, H, W, D) -> (B, T, H / 2, W / 2, 2 D)."""
+    """Merge 2 x 2 neighbouring tokens into one, twice as wide: (B, T, H, W, D) -> (B, T, H / 2, W / 2, 2 D)."""
 
     def __init__(self, config: VideoSwinConfig, width: int):
         super().__init__()
@@ -91,13 +90,13 @@ class VideoSwinPatchMerging(nn.Module):
         odd_height, odd_width = hidden_states.shape[2] % 2, hidden_states.shape[3] % 2
         if odd_height or odd_width:
             hidden_states = nn.functional.pad(hidden_states, (0, 0, 0, odd_width, 0, odd_height))
-        # (B, T, H / 2, row, W / 2, column, D): the rows of a column stand side by side
+        # (B, T, H / 2, row, W / 2, column, D): rows of a column become neighbours
         squares = hidden_states.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
         return self.reduction(self.norm(squares.permute(0, 1, 2, 4, 5, 3, 6).flatten(4)))
 
 
 class VideoSwinLayer(GradientCheckpointingLayer):
-    """Pre-norm transformer layer, (B, T, H, W, D) -> the same; drop path drops whole clips."""
+    """Pre-norm transformer layer, (B, T, H, W, D) -> the same. Drop path drops whole clips."""
 
     def __init__(
         self, config: VideoSwinConfig, width: int, num_heads: int, shift: Sequence[int], drop_path_rate: float
@@ -117,7 +116,7 @@ class VideoSwinLayer(GradientCheckpointingLayer):
 
 
 class VideoSwinStage(nn.Module):
-    """Merging, but for the first stage, and layers of which every other one moves its windows."""
+    """Merging (not in the first stage), then layers of which every other one shifts its windows."""
 
     def __init__(self, config: VideoSwinConfig, number: int, drop_path_rates: Sequence[float]):
         super().__init__()
@@ -165,7 +164,7 @@ class VideoSwinPreTrainedModel(HolovidPreTrainedModel):
 
 
 class VideoSwinModel(VideoSwinPreTrainedModel):
-    """The backbone: a feature map of space and time, and its mean."""
+    """Video Swin without a head: a feature map of space and time, and its mean."""
 
     def __init__(self, config: VideoSwinConfig):
         super().__init__(config)
@@ -184,7 +183,8 @@ class VideoSwinModel(VideoSwinPreTrainedModel):
         check_pixels(pixel_values_videos, channels, f"(clips, frames, {channels}, height, width)")
         if 0 in pixel_values_videos.shape[1:]:
             raise ValueError(
-                f"a clip has a frame and a pixel or more, got pixel_values_videos {tuple(pixel_values_videos.shape)}"
+                "a clip must have at least one frame and one pixel, got pixel_values_videos "
+                f"{tuple(pixel_values_videos.shape)}"
             )
 
     @merge_with_config_defaults
@@ -211,21 +211,20 @@ class VideoSwinModel(VideoSwinPreTrainedModel):
         )
 
     def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
-        """Of each frame the mean (B, T, D) over its places. Frames of one patch, two as released, share a feature."""
+        """The mean (B, T, D) over each frame's places. Frames of one patch, two as released, share a feature."""
         means = self(pixel_values_videos).last_hidden_state.mean(dim=(2, 3))
         return means.repeat_interleave(self.config.patch_size[0], dim=1)[:, : pixel_values_videos.shape[1]]
 
     def feature_map(self, pixel_values_videos: Tensor, **kwargs: Any) -> Tensor:
-        """Tokens (B, T', H', W', D) of the last stage."""
         return self(pixel_values_videos, **kwargs).last_hidden_state
 
 
 class VideoSwinBackbone(BackboneMixin, VideoSwinPreTrainedModel):
-    """Feature maps by stage, for heads that find things in space and time.
+    """Feature maps of stages, for detection heads in space and time.
 
-    `config.out_indices` (or `out_features`) says which: 0 is the "stem", the embeddings, and i the end of stage i; by
-    default the last one. Each has a norm of its own, which is new: heads train it. Weights of
-    [`VideoSwinModel`] and of the classifier load as they are.
+    `config.out_indices` (or `out_features`) chooses stages: 0 is the "stem", the embeddings, and i the end of stage i;
+    the default is the last. Each map has a new norm, which the head must train. Weights of [`VideoSwinModel`] and of
+    the classifier load unchanged.
     """
 
     def __init__(self, config: VideoSwinConfig):
@@ -272,7 +271,7 @@ class VideoSwinBackbone(BackboneMixin, VideoSwinPreTrainedModel):
 
 
 class VideoSwinForVideoClassification(VideoSwinPreTrainedModel):
-    """Video Swin with a linear classifier on the pooled feature."""
+    """Video Swin with a linear classifier on the clip's feature."""
 
     tasks = (LABEL,)
 
@@ -295,12 +294,11 @@ class VideoSwinForVideoClassification(VideoSwinPreTrainedModel):
         pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
             Normalised frames, any number of any size.
         labels (`Tensor` of shape (B,) or (B, num_labels), *optional*):
-            Classes, numbers or multi-hot rows by `config.problem_type`, as in transformers; with
-            `problem_type="single_label_classification"` also rows of probabilities.
+            As in [`XViTForVideoClassification`].
 
         Returns:
-            [`ImageClassifierOutput`]: `logits` (B, num_labels), `loss` with labels, hidden states and attentions where
-            they are asked for, attentions with `attn_implementation="eager"` only.
+            [`ImageClassifierOutput`]: `logits` (B, num_labels); `loss` if labels are given; hidden states and
+            attentions on request, attentions with `attn_implementation="eager"` only.
 
         Example:
 
@@ -323,15 +321,14 @@ class VideoSwinForVideoClassification(VideoSwinPreTrainedModel):
     ) -> "VideoSwinForVideoClassification":
         """Start from an image Swin, as the paper does from ImageNet.
 
-        Weights are inflated: patches spread over `patch_size[0]` frames (2 if not given), biases of distances repeated
-        along `window_size[0]` tokens of time (8), and resized where windows differ in space. The head is new.
-        `HolovidProcessor.for_model(model, source=source)` prepares frames as the image model saw them.
+        Weights are inflated: patches spread over `patch_size[0]` frames (default 2), biases of distances repeated for
+        `window_size[0]` steps of time (default 8), and resized if windows differ in space. The head is new.
+        `HolovidProcessor.for_model(model, source=source)` prepares frames as for the image model.
 
         Args:
             source: Hub id or folder of a transformers Swin, the model itself (`SwinModel` or any model on top of one),
                 or a file with the names of the authors' release (.pth or .safetensors).
-            config_overrides: fields of [`VideoSwinConfig`], `num_labels`, `id2label`; the rest comes from the image
-                model.
+            config_overrides: fields of [`VideoSwinConfig`], `num_labels`, `id2label`; the rest is the image model's.
 
         Raises `ValueError` when the source is not a Swin or lacks tensors of it, and when an override leaves a tensor
         without a place.

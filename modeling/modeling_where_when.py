@@ -1,9 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""WhereWhen: a classifier of clips whose answer is a sum over what is seen where, and what is heard when.
+"""WhereWhen: a classifier whose logits are a sum of evidence over the patches of frames and the moments of audio.
 
-frames (B, F, 3, H, W), sound (B, rows, mel bins) -> patches (B, T, h, w, C), steps (B, A, D) -> features of frames
-(B, T, D), where (B, T, h, w) -> states, mixed -> when (B, T), (B, A) -> logits (B, classes)
-
+frames (B, F, 3, H, W), sound (B, rows, mel bins) -> patches (B, T, h, w, C), audio steps (B, A, D) -> frame features
+(B, T, D) and where (B, T, h, w) -> mixed states -> when (B, T), (B, A) -> logits (B, classes)
 Inspired by Chen et al. 2021 (arXiv:2105.01517), of which only the abstract is known here: the design is holovid's own.
 The layers and the alphabet are in layers_where_when.py.
 """
@@ -41,20 +40,20 @@ from holovid.modeling.model_inputs import check_floats, check_frames, check_tens
 from holovid.modeling.modeling_common import HolovidPreTrainedModel, states_of, video_classification_loss
 from holovid.modeling.tasks import LABEL
 
-SECONDS_PER_ROW = 0.01  # of a spectrogram, as AST was trained
+SECONDS_PER_ROW = 0.01  # of a spectrogram, as in AST's training
 
 
 @dataclass
 class WhereWhenModelOutput(BaseModelOutputWithPooling):
     """
     Args:
-        last_hidden_state (B, T + A, D): frames, then steps of sound, after they have read one another.
-        pooler_output (B, 2 * D): what is seen, then what is heard; zeros of what a clip does not have.
-        where (B, T, h, w): how much each patch counts in its frame; sums to 1 in each.
-        when_visual (B, T), when_audio (B, A): how much each frame and each step of sound counts; either sums to 1, or
-            is 0 where there is none.
+        last_hidden_state (B, T + A, D): frames, then audio steps, after mixing.
+        pooler_output (B, 2 * D): the visual feature, then the audio feature; zeros for what a clip lacks.
+        where (B, T, h, w): the weight of each patch in its frame; sums to 1 in each frame.
+        when_visual (B, T), when_audio (B, A): the weight of each frame and of each audio step; each sums to 1, or is 0
+            if there is none.
         frame_times (B, T), audio_times (B, A): their middles, in seconds of the clip.
-        visual_values (B, T, D), audio_values (B, A, D): what is seen and heard in each, by itself.
+        visual_values (B, T, D), audio_values (B, A, D): the unmixed value of each.
         hidden_states, attentions: of the layers, (B, T + A, D) and (B, N, T + A, T + A).
     """
 
@@ -74,8 +73,8 @@ class WhereWhenOutput(ImageClassifierOutput):
         logits (B, num_labels).
         where, when_visual, when_audio, frame_times, audio_times: as in [`WhereWhenModelOutput`], with
             `output_maps=True`.
-        visual_evidence (B, T, num_labels), audio_evidence (B, A, num_labels): what each frame and each step of sound
-            adds to the logits; all of them and the classifier's bias sum to `logits`. With `output_maps=True`.
+        visual_evidence (B, T, num_labels), audio_evidence (B, A, num_labels): what each frame and audio step adds to
+            the logits; together with the classifier's bias they sum to `logits`. With `output_maps=True`.
     """
 
     where: Tensor | None = None
@@ -105,7 +104,6 @@ class WhereWhenPreTrainedModel(HolovidPreTrainedModel):
 
     @property
     def clip_feature_parts(self) -> tuple[str, ...]:
-        """What is seen, and what is heard."""
         return "visual", "audio"
 
     @torch.no_grad()
@@ -122,7 +120,7 @@ class WhereWhenPreTrainedModel(HolovidPreTrainedModel):
 
 
 class WhereWhenModel(WhereWhenPreTrainedModel):
-    """What is seen where and heard when: encoders, attention to patches, mixing, and attention to moments."""
+    """WhereWhen without a head: encoders, attention to patches, mixing, and attention to moments."""
 
     def __init__(self, config: WhereWhenConfig):
         super().__init__(config)
@@ -145,7 +143,7 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         return self.visual_encoder.get_submodule("model").get_input_embeddings()  # type: ignore[operator]
 
     def encoders(self) -> list[nn.Module]:
-        """What sees and what hears, where they are models and not features."""
+        """The visual and audio encoders that are models; none where the model takes features."""
         return [encoder for encoder in (self.visual_encoder, self.audio_encoder) if encoder is not None]
 
     @can_return_tuple
@@ -167,17 +165,16 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         pixel_values_videos (`Tensor` of shape (B, F, C, H, W)):
             Normalised frames, in the order of time.
         input_values (`Tensor` of shape (B, audio frames, mel bins), *optional*):
-            Normalised log-mel. Without any, clips are silent.
+            Normalised log-mel. `None`: no clip has sound.
         audio_mask (`Tensor` of shape (B,) or (B, A), bool, *optional*):
-            False for clips without sound, whose `input_values` may hold anything; or for single steps of sound.
+            False for clips without sound, whose `input_values` are ignored; or for single audio steps.
         visual_mask (`Tensor` of shape (B, F), bool, *optional*):
-            False for frames that do not count. What they hold does not count either, unless the visual encoder sees
-            clips, which looks at all frames.
+            False for frames to ignore. A visual encoder of clips still sees all frames.
         frame_times (`Tensor` of shape (B, F), *optional*), audio_span (`Tensor` of shape (B, 2), *optional*):
-            Seconds of the clip, of each frame and of the sound's start and end. Default: 10 ms a row of the
+            Seconds of the clip: of each frame, and of the start and end of the audio. Default: 10 ms a row of the
             spectrogram, or a second a step of features; frames are spread evenly over it.
         visual_features (`Tensor` of shape (B, T, h, w, C)), audio_features (`Tensor` of shape (B, A, C)):
-            In place of frames and sound, for a model of features.
+            Instead of frames and sound, for a model of features.
 
         Raises `ValueError` for inputs of other shapes, and for both or neither of frames and their features.
         """
@@ -197,7 +194,7 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
 
         states = torch.cat((self.visual_positions(seen), self.audio_positions(steps)), dim=1)
         counts = torch.cat((visual_mask, audio_mask), dim=1) if masked else None
-        # not left out where all count: whether they do, a GPU would have to be waited for
+        # passed even if all count: finding out would make the GPU wait
         mask = create_bidirectional_mask(self.config, states, counts, allow_is_bidirectional_skip=False)
         for layer in self.layers:
             states = layer(states, mask, **kwargs)
@@ -220,9 +217,9 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         )
 
     def see(self, pixel_values_videos: Tensor | None, features: Tensor | None) -> Tensor:
-        """Patches (B, T, h, w, C) of frames, or those that are given."""
+        """Patches (B, T, h, w, C) of frames, or the given ones."""
         if (pixel_values_videos is None) == (features is None):
-            raise ValueError("give pixel_values_videos or visual_features, not both")
+            raise ValueError("pass pixel_values_videos or visual_features, not both")
         if features is not None:
             width = self.config.visual_width
             check_floats("visual_features", features)
@@ -230,16 +227,18 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
                 raise ValueError(f"visual_features must be (B, T, h, w, {width}), got {tuple(features.shape)}")
             return features.to(self.audio_projection.weight.dtype)
         if self.visual_encoder is None:
-            raise ValueError(f"this model takes visual_features (B, T, h, w, {self.config.visual_width}), no frames")
+            raise ValueError(
+                f"this model takes visual_features (B, T, h, w, {self.config.visual_width}) instead of frames"
+            )
         check_frames(pixel_values_videos, self.config.num_channels)
         return self.visual_encoder(pixel_values_videos)
 
     def hear(
         self, clips: int, input_values: Tensor | None, features: Tensor | None, audio_mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Steps (B, A, C) of sound, none of them where all clips are silent, and which of them count (B, A)."""
+        """Audio steps (B, A, C), A = 0 if no clip has sound, and their mask (B, A)."""
         if input_values is not None and features is not None:
-            raise ValueError("give input_values or audio_features, not both")
+            raise ValueError("pass input_values or audio_features, not both")
         config, name, given = self.config, "input_values", input_values
         if features is not None:
             name, given = "audio_features", features
@@ -252,33 +251,32 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
                 expected = clips, "A", config.audio_width
                 raise ValueError(f"audio_features must be {expected}, got {tuple(given.shape)}".replace("'", ""))
         elif self.audio_encoder is None:
-            raise ValueError(f"this model takes audio_features (B, A, {config.audio_width}), no input_values")
+            raise ValueError(f"this model takes audio_features (B, A, {config.audio_width}) instead of input_values")
         elif given.shape != (clips, config.audio_frames, config.num_mel_bins):
             raise ValueError(
                 f"input_values must be log-mel of shape {(clips, config.audio_frames, config.num_mel_bins)} (clips, "
-                f"frames, mel bins), got {tuple(given.shape)}; clips without sound have audio_mask=False"
+                f"frames, mel bins), got {tuple(given.shape)}; for clips without sound pass audio_mask=False"
             )
         count = given.shape[1] if self.audio_encoder is None else self.audio_encoder.num_steps
         mask = self.checked_mask("audio_mask", audio_mask, clips, count, given.device)
-        given = given.masked_fill(~mask.any(dim=1)[:, None, None], 0.0)  # may hold anything, even NaN
+        given = given.masked_fill(~mask.any(dim=1)[:, None, None], 0.0)  # may hold NaN
         if self.audio_encoder is not None:
             return self.audio_encoder(given), mask
         return given.to(self.audio_projection.weight.dtype).masked_fill(~mask[..., None], 0.0), mask
 
     def checked_mask(self, name: str, mask: Tensor | None, clips: int, count: int, device: torch.device) -> Tensor:
-        """As (B, count), bool; of clips as a whole, or of each step. `None` = all count."""
+        """A mask of clips (B,) or of steps (B, count) as bool (B, count); `None` = all count."""
         if mask is None:
             return torch.ones(clips, count, dtype=torch.bool, device=device)
         check_tensor(name, mask)
         if mask.shape not in ((clips,), (clips, count)):
             raise ValueError(f"{name} must be of shape {(clips,)} or {(clips, count)}, got {tuple(mask.shape)}")
         if mask.is_floating_point():
-            raise ValueError(f"{name} must be True for what counts and False for the rest, got {mask.dtype}")
+            raise ValueError(f"{name} must be a bool tensor, False for what is ignored, got {mask.dtype}")
         mask = mask.to(device=device, dtype=torch.bool)
         return mask[:, None].expand(-1, count) if mask.ndim == 1 else mask
 
     def seen(self, patches: Tensor, pixel_values_videos: Tensor | None, visual_mask: Tensor | None) -> Tensor:
-        """Which moments (B, T) count: those of which any frame does."""
         frames = patches.shape[1] if pixel_values_videos is None else pixel_values_videos.shape[1]
         mask = self.checked_mask("visual_mask", visual_mask, patches.shape[0], frames, patches.device)
         if patches.shape[1] == frames:
@@ -286,7 +284,7 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         return nn.functional.adaptive_max_pool1d(mask[:, None].float(), patches.shape[1])[:, 0] > 0
 
     def drop(self, visual_mask: Tensor, audio_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Drop the sound of some clips and the frames of others; never what a clip has nothing beside."""
+        """Drop the sound of some clips and the frames of others; never all that a clip has."""
         draw, rate = torch.rand(visual_mask.shape[0], 1, device=visual_mask.device), self.config.modality_dropout
         deaf = (draw < rate) & visual_mask.any(dim=1, keepdim=True)
         blind = (draw >= 1 - rate) & audio_mask.any(dim=1, keepdim=True)
@@ -300,7 +298,7 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         frame_times: Tensor | None,
         audio_span: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Middles of moments (B, T) and of steps of sound (B, A) in seconds, in float32 at least."""
+        """Middles of moments (B, T) and of audio steps (B, A) in seconds, in float32 at least."""
         config, (clips, moments), count = self.config, patches.shape[:2], steps.shape[1]
         sound: Any = config.audio_config
         frames = moments if pixel_values_videos is None else pixel_values_videos.shape[1]
@@ -321,13 +319,13 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
             frame_times = nn.functional.adaptive_avg_pool1d(frame_times[:, None], moments)[:, 0]
         if sound is None:
             middles = (torch.arange(count, **options) + 0.5) / max(count, 1)
-        else:  # of patches, which overlap
+        else:  # patches overlap
             middles = (torch.arange(count, **options) * sound.time_stride + sound.patch_size / 2) / config.audio_frames
         return frame_times, start + middles * (end - start)
 
 
 class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
-    """WhereWhen with a linear classifier: each logit is a sum of evidence over frames and steps of sound."""
+    """WhereWhen with a linear classifier: each logit is a sum of evidence over frames and audio steps."""
 
     tasks = (LABEL,)
 
@@ -355,11 +353,11 @@ class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
         labels (`Tensor` of shape (B,) or (B, num_labels), *optional*):
             As in [`XViTForVideoClassification`].
         output_maps (`bool`):
-            Return where, when, and the evidence of each frame and step of sound.
+            Return where, when, and the evidence of each frame and audio step.
 
         Returns:
-            [`WhereWhenOutput`]: `logits` (B, num_labels), `loss` with labels, maps with `output_maps=True`, hidden
-            states and attentions where they are asked for, attentions with `attn_implementation="eager"` only.
+            [`WhereWhenOutput`]: `logits` (B, num_labels); `loss` if labels are given; maps with `output_maps=True`;
+            hidden states and attentions on request, attentions with `attn_implementation="eager"` only.
 
         Example:
 
@@ -381,7 +379,7 @@ class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
         return WhereWhenOutput(loss=loss, logits=logits, **maps, **states_of(outputs))
 
     def maps(self, outputs: WhereWhenModelOutput) -> dict[str, Tensor | None]:
-        """Where and when, and the terms that the logits are the sum of, but for the classifier's bias."""
+        """Where, when, and the terms whose sum, with the classifier's bias, is the logits."""
         weights = self.classifier.weight.split(self.config.hidden_size, dim=1)
         evidence = {}
         for name, weight in zip(("visual", "audio"), weights, strict=True):
@@ -390,7 +388,7 @@ class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
         return {name: outputs[name] for name in names} | evidence
 
     def freeze_encoders(self) -> None:
-        """Train only what explains: attention to patches and moments, mixing and the classifier."""
+        """Train all but the encoders: attention to patches and moments, mixing and the classifier."""
         for encoder in self.where_when.encoders():
             encoder.requires_grad_(False)
 
@@ -402,13 +400,13 @@ class WhereWhenForVideoClassification(WhereWhenPreTrainedModel):
         audio_frames: int | None = None,
         **config_overrides: Any,
     ) -> "WhereWhenForVideoClassification":
-        """Start from published models that see and hear. All else is new.
+        """Start from a published visual and a published audio model. All else is new.
 
         Args:
             visual: Hub id or folder of an image model of transformers whose tokens are patches, or of a video model of
                 holovid; or the model itself.
-            audio: the same of an AST of transformers.
-            audio_frames: rows of the spectrogram, if not the AST's own; of its positions those in the middle are kept.
+            audio: the same for an AST of transformers.
+            audio_frames: rows of the spectrogram, if not the AST's own; the middle of its positions is kept.
             config_overrides: fields of [`WhereWhenConfig`], `num_labels`, `id2label`.
 
         Raises `ValueError` for models of other kinds, and for a checkpoint that is damaged or lacks tensors.

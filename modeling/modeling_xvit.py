@@ -2,10 +2,8 @@
 """XViT: attention over space whose keys and values are mixed over time (Bulat et al. 2021, arXiv:2106.05968).
 
 clip (B, T, C, H, W) -> tokens (B, T, S, D) -> [mixed attention, MLP] x L -> pooled over frames (B, D) -> logits
-
 B clips, T frames, S tokens of a frame (token 0 is its class token), D width, N heads, C colour channels.
-Classes stand in the order the tensor flows. Where we leave the released code stands "Departs:", here and in
-modeling_common.py.
+Classes stand in the order the tensor flows. "Departs:" marks where we differ from the released code.
 """
 
 import os
@@ -54,14 +52,13 @@ class XViTEmbeddings(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def space(self, height: int, width: int, interpolate: bool) -> Tensor:
-        """Positions (1, S, D) for frames of this many pixels."""
         return positions_for(self.position_embeddings, self.config, height, width, interpolate)
 
     def time(self, frames: int, interpolate: bool, frame_numbers: Tensor | None = None) -> Tensor:
-        """Temporal embeddings (1, T, D): vector `t % length` for frame t, or all of them stretched over the clip.
-        Frames that are a part of something longer say which: `frame_numbers` (B, T) gives (B, T, D).
+        """Temporal embeddings (1, T, D): vector `t % length` for frame t, or the whole table stretched over the clip.
 
-        Departs: the released code counts t over the whole batch, so that a clip whose length is not a multiple of the
+        `frame_numbers` (B, T) numbers the frames of a chunk of a longer stream and gives (B, T, D).
+        Departs: the released code counts t over the whole batch, so a clip whose length is not a multiple of the
         table's gets other vectors at another place in the batch; here t counts from the start of each clip.
         """
         table = self.temporal_embeddings
@@ -92,10 +89,9 @@ class XViTTimeMixing(nn.Module):
 
     .. math:: \tilde k_{s,t} = [\,k_{s,t+1}^{:f};\ k_{s,t-1}^{f:2f};\ k_{s,t}^{2f:}\,]
 
-    (B, T, S, D) -> (B, T, S, D). Slices of `channels` channels come from the frames at `offsets`, one after the other;
-    what is left stays in its frame. Frames are mixed inside groups of `group` frames; past a group's ends channels are
-    zero. D is cut into slices of `slice_size` first: one head each as the paper writes it, or all of D at once as
-    released.
+    (B, T, S, D) -> (B, T, S, D). The first `channels` channels come from the frame at `offsets[0]`, the next from that
+    at `offsets[1]`, and so on; the rest stays. Frames mix inside groups of `group` frames; beyond a group channels are
+    zero. D is first cut into slices of `slice_size`: one a head, as the paper writes it, or all of D, as released.
 
     >>> mixing = XViTTimeMixing(channels=1, offsets=(1, -1), slice_size=3, group=None)
     >>> mixing(torch.arange(1.0, 4.0).view(1, 3, 1, 1).expand(-1, -1, -1, 3))[0, :, 0]
@@ -115,7 +111,7 @@ class XViTTimeMixing(nn.Module):
         return torch.cat((*moved, own), dim=-1).view_as(hidden_states)
 
     def split(self, hidden_states: Tensor) -> tuple[Tensor, ...]:
-        """(..., D) -> a slice for each of `offsets`, (..., D / slice_size, channels), and what stays in its frame."""
+        """(..., D) -> for each of `offsets` a slice (..., D / slice_size, channels), then the channels that stay."""
         sizes = [self.channels] * len(self.offsets)
         return hidden_states.unflatten(-1, (-1, self.slice_size)).split([*sizes, self.slice_size - sum(sizes)], dim=-1)
 
@@ -124,7 +120,7 @@ class XViTTimeMixing(nn.Module):
 
 
 def shift_frames(hidden_states: Tensor, offset: int) -> Tensor:
-    """(groups, T, ...) -> the same, frame t now being frame t + offset; zero where there is none."""
+    """(groups, T, ...) -> the same shape; frame t becomes frame t + offset, or zero where there is none."""
     frames = hidden_states.shape[1]
     distance = min(abs(offset), frames)
     kept = hidden_states[:, distance:] if offset > 0 else hidden_states[:, : frames - distance]
@@ -133,7 +129,7 @@ def shift_frames(hidden_states: Tensor, offset: int) -> Tensor:
 
 
 class XViTSummary(nn.Module):
-    """Append every frame's summary tokens to the keys (or values) of all frames, behind `mixing`: no parameters.
+    """Append the summary tokens of all frames to the keys (or values) of each frame, after `mixing`: no parameters.
 
     (B, T, S, D) -> (B, T, S + T * R, D). A frame's R summary tokens are averages over R equal runs of its patches in
     reading order; R = 1 is the paper's spatial mean. Averaging keys equals projecting the averaged tokens.
@@ -152,7 +148,7 @@ class XViTSummary(nn.Module):
 
 
 def build_context(config: XViTConfig, layer: int) -> nn.Module:
-    """What a layer's keys and values take from other frames, as a module on (B, T, S, D)."""
+    """The module on (B, T, S, D) that brings other frames into a layer's keys or values."""
     context: nn.Module = nn.Identity()
     if config.mix_layers is None or layer in config.mix_layers:
         context = XViTTimeMixing(config.mix_channels, config.mix_offsets, config.mix_slice_size, config.mix_group)
@@ -160,9 +156,9 @@ def build_context(config: XViTConfig, layer: int) -> nn.Module:
 
 
 class XViTAttention(nn.Module):
-    """Multi-head attention among the tokens of a frame, keys and values enriched by `context`.
+    """Multi-head attention among the tokens of a frame, with keys and values from `context`.
 
-    (..., S, D) -> (..., S, D), and the attention weights (batch, N, S, S') where the implementation has them.
+    (..., S, D) -> (..., S, D), and the attention weights (batch, N, S, S') if the implementation returns them.
     """
 
     def __init__(self, config: XViTConfig, num_heads: int, bias: bool, context: nn.Module):
@@ -179,7 +175,6 @@ class XViTAttention(nn.Module):
         self.context = context
 
     def split_heads(self, hidden_states: Tensor) -> Tensor:
-        """(..., S, N * d) -> (batch, N, S, d), a view."""
         return hidden_states.flatten(0, -3).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
 
     def forward(
@@ -188,7 +183,7 @@ class XViTAttention(nn.Module):
         contexts: tuple[Callable, Callable] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
-        """`contexts` stand in for `context`, for keys and for values: those of a stream remember earlier frames."""
+        """`contexts`, for keys and for values, replace `context`: those of a stream remember earlier frames."""
         key_context, value_context = contexts or (self.context, self.context)
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
@@ -211,7 +206,7 @@ def build_mlp(config: XViTConfig, intermediate_size: int) -> MLP:
 
 
 class XViTLayer(GradientCheckpointingLayer):
-    """Pre-norm transformer layer, (..., S, D) -> (..., S, D); drop path drops whole clips."""
+    """Pre-norm transformer layer, (..., S, D) -> (..., S, D). Drop path drops whole clips."""
 
     def __init__(
         self, config: XViTConfig, attention: XViTAttention, mlp: MLP, layer_norm_eps: float, drop_path_rate: float
@@ -222,7 +217,7 @@ class XViTLayer(GradientCheckpointingLayer):
         self.layernorm_after = nn.LayerNorm(config.hidden_size, eps=layer_norm_eps)
         self.mlp = mlp
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        # Departs: the released code drops single frames of a clip, which also cuts what neighbours mix in.
+        # Departs: the released code drops single frames of a clip, which also removes what their neighbours mix in.
         self.drop_path = StochasticDepth(drop_path_rate, mode="row") if drop_path_rate else nn.Identity()
 
     def forward(self, hidden_states: Tensor, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
@@ -232,10 +227,7 @@ class XViTLayer(GradientCheckpointingLayer):
 
 
 class XViTAttentionPooling(nn.Module):
-    """Temporal attention head: a learned token reads the frames, then norm, dense and GELU. (B, T, D) -> (B, D').
-
-    It has no positions of its own: order enters through the temporal embedding and the mixing.
-    """
+    """Temporal attention head (B, T, D) -> (B, D'): a learned token reads the frames, without positions of its own."""
 
     def __init__(self, config: XViTConfig):
         super().__init__()
@@ -265,7 +257,7 @@ class XViTAttentionPooling(nn.Module):
 
 
 class XViTMeanPooling(nn.Module):
-    """(B, T, D) -> (B, D). Averaging features before the classifier equals averaging the frames' logits."""
+    """Mean over frames, (B, T, D) -> (B, D). The classifier then gives the mean of the frames' logits."""
 
     def __init__(self, config: XViTConfig):
         super().__init__()
@@ -319,10 +311,7 @@ class XViTPreTrainedModel(HolovidPreTrainedModel):
 
 
 class XViTModel(XViTPreTrainedModel):
-    """The backbone and its pooling: tokens of every frame, and one feature a clip.
-
-    `add_pooling_layer=False` leaves the pooling out, as in transformers' ViT: there is no `pooler_output` then.
-    """
+    """XViT without a head: tokens of every frame, and, unless `add_pooling_layer=False`, one feature a clip."""
 
     def __init__(self, config: XViTConfig, add_pooling_layer: bool = True):
         super().__init__(config)
@@ -347,7 +336,7 @@ class XViTModel(XViTPreTrainedModel):
         frames, group = pixel_values_videos.shape[1], self.config.mix_group
         if group is not None and frames % group:
             raise ValueError(
-                f"{frames} frames cannot be cut into mixing groups of {group}; give a multiple of {group}"
+                f"the model mixes frames in groups of {group}: give a multiple of {group} frames, got {frames}"
             )
 
     @merge_with_config_defaults
@@ -379,17 +368,17 @@ class XViTModel(XViTPreTrainedModel):
         return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=pooled)
 
     def frame_features(self, pixel_values_videos: Tensor) -> Tensor:
-        """The class token (B, T, D) of each frame, which has seen the frames that the mixing reaches."""
+        """The class token (B, T, D) of each frame; mixing lets it depend on neighbouring frames."""
         return self(pixel_values_videos).last_hidden_state[:, :, 0]
 
     def feature_map(self, pixel_values_videos: Tensor, **kwargs: Any) -> Tensor:
-        """Patches (B, T, h, w, D) of a clip; arguments as in `forward`."""
+        """Patch features (B, T, h, w, D) of a clip; arguments as in `forward`."""
         patches = self(pixel_values_videos, **kwargs).last_hidden_state[:, :, 1:]
         return patches.unflatten(2, (pixel_values_videos.shape[-2] // self.config.patch_size, -1))
 
 
 class XViTForVideoClassification(XViTPreTrainedModel):
-    """XViT with a linear classifier on the pooled feature."""
+    """XViT with a linear classifier on the clip's feature."""
 
     tasks = (LABEL,)
 
@@ -411,12 +400,12 @@ class XViTForVideoClassification(XViTPreTrainedModel):
         pixel_values_videos (`Tensor` of shape (B, T, C, H, W)):
             Normalised frames; further arguments as in [`XViTModel`].
         labels (`Tensor` of shape (B,) or (B, num_labels), *optional*):
-            Classes, numbers or multi-hot rows by `config.problem_type`, as in transformers; with
-            `problem_type="single_label_classification"` also rows of probabilities.
+            Class numbers, or multi-hot rows, as `config.problem_type` says; with
+            `"single_label_classification"` also probabilities.
 
         Returns:
-            [`ImageClassifierOutput`]: `logits` (B, num_labels), `loss` with labels, hidden states and attentions where
-            they are asked for, attentions with `attn_implementation="eager"` only.
+            [`ImageClassifierOutput`]: `logits` (B, num_labels); `loss` if labels are given; hidden states and
+            attentions on request, attentions with `attn_implementation="eager"` only.
 
         Example:
 
@@ -442,9 +431,9 @@ class XViTForVideoClassification(XViTPreTrainedModel):
     ) -> "XViTForVideoClassification":
         """Start from an image ViT of transformers, as the paper does from ImageNet-21k.
 
-        Copies patch embedding, class token, positions (resized when the grid differs), layers and final norm. Temporal
-        embedding and head are new: the first is zero, so frames start out independent but for the mixing.
-        `HolovidProcessor.for_model(model, source=source)` prepares frames as the image model saw them.
+        Copies patch embedding, class token, positions (resized if the grid differs), layers and final norm. Temporal
+        embedding and head are new; the former starts at zero, so at first only mixing connects the frames.
+        `HolovidProcessor.for_model(model, source=source)` prepares frames as for the image model.
 
         Args:
             source: Hub id or folder of a ViT checkpoint, or the model itself (`ViTModel` or any model on top of one).

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Whether there is a model of a name, asked once: what loads files asks ten times, for a minute and a half."""
+"""Check once whether a model exists; libraries that load files ask ten times, for a minute and a half."""
 
 import os
 
@@ -15,18 +15,18 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import httpx, validate_repo_id
 
-CONFIGURATIONS = ("config.json", "adapter_config.json")  # of which a model has one at least
-FOUND_BY_WHO_LOADS = (GatedRepoError, RemoteEntryNotFoundError, RevisionNotFoundError)  # and well said by it
+CONFIGURATIONS = ("config.json", "adapter_config.json")  # a model has at least one
+FOUND_BY_WHO_LOADS = (GatedRepoError, RemoteEntryNotFoundError, RevisionNotFoundError)  # loaders report these clearly
 
 
 def check_reachable(model: str | os.PathLike, revision: str | None = None) -> None:
-    """Raise `ValueError` when a name is neither a folder, nor of a model in the Hub's cache, nor to be had of the Hub.
+    """Raise `ValueError` when a name is neither a folder, nor a model in the Hub's cache, nor one that the Hub offers.
 
     Args:
-        model: folder or Hub id; of what cannot be either, others say what is wrong.
+        model: folder or Hub id; other values pass, and the loader reports them.
         revision: branch, tag or commit on the Hub.
 
-    The one request waits as long as huggingface_hub's `HF_HUB_ETAG_TIMEOUT` says.
+    It makes one request, with huggingface_hub's timeout `HF_HUB_ETAG_TIMEOUT`.
     """
     name = str(model)
     try:
@@ -43,17 +43,17 @@ def check_reachable(model: str | os.PathLike, revision: str | None = None) -> No
         return
     except RepositoryNotFoundError as error:
         raise ValueError(
-            f"there is no folder {name!r} here, and the Hub has no model of this name, or none that you may read"
+            f"there is no folder {name!r}, and the Hub has no model of this name that you may read"
         ) from error
     except OfflineModeIsEnabled as error:
         raise ValueError(
-            f"there is no folder {name!r} here, and the cache of the Hub does not have it, which HF_HUB_OFFLINE keeps "
-            "from being asked"
+            f"there is no folder {name!r}, and the Hub's cache has no model of this name; HF_HUB_OFFLINE forbids "
+            "asking the Hub"
         ) from error
     except (HfHubHTTPError, httpx.HTTPError) as error:
         reason = " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
         raise ValueError(
-            f"there is no folder {name!r} here, and the Hub at {constants.ENDPOINT} cannot be asked for it: {reason}"
+            f"there is no folder {name!r}, and the Hub at {constants.ENDPOINT} cannot be reached: {reason}"
         ) from error
 
 

@@ -1,9 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What a backward pass computes again because that is cheaper than to keep it: norms, activations, a projection.
+"""Recomputation in the backward pass where it is cheaper than memory: norms, activations, a projection.
 
-A norm's output and an activation's, four times as wide, are kept by the linear layers that read them; so is what they
-were made of. Of a layer with divided attention in training, eight of some twenty-four tensors of its size need not be
-kept.
+The linear layer after a norm or an activation keeps its input, and autograd keeps the input of the norm or activation
+too. In training, a layer with divided attention can do without eight of some twenty-four tensors of its size.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,17 +16,17 @@ DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropou
 
 @contextmanager
 def recomputed(function: Callable[[Tensor], Tensor], argument: Tensor, checkpointed: bool = False) -> Iterator[Tensor]:
-    """`function(argument)`, which what runs within does not keep for its backward pass: there it is computed again.
-
-    Modules within are called as ever, so that adapters and hooks on them count. A function that draws at random, such
-    as a module with an adapter that drops out, could not be computed again: then what it made is kept.
-    `checkpointed`: all of it is computed again anyway, by activation checkpointing, and this here would be in its way.
+    """`function(argument)`; operations inside the block do not keep it for backward, where it is computed again.
 
         with recomputed(self.activation, hidden_states) as activated:
             return self.fc2(activated)
+
+    Modules are called normally, so adapters and hooks on them work. The output of a function that draws at random (an
+    adapter with dropout) is kept, because it cannot be computed again. `checkpointed`: activation checkpointing is
+    active and recomputes everything anyway, so this does nothing.
     """
     made = function(argument)
-    # a compiler decides by itself what to keep
+    # a compiler decides what to keep
     if checkpointed or not made.requires_grad or torch.compiler.is_compiling() or draws_at_random(function):
         yield made
         return
@@ -50,13 +49,13 @@ def recomputed(function: Callable[[Tensor], Tensor], argument: Tensor, checkpoin
 
 
 def draws_at_random(function: Callable[[Tensor], Tensor]) -> bool:
-    """Whether it is a module in training of which a part drops out."""
+    """Whether it is a module in training with active dropout."""
     parts = function.modules() if isinstance(function, nn.Module) else ()
     return any(isinstance(part, DROPOUTS) and part.training and part.p > 0 for part in parts)
 
 
 def autocast_of(device: str) -> AbstractContextManager:
-    """What autocast does on a device now, for another time; nothing on those that have none."""
+    """The device's current autocast state, to enter again later; nothing on devices without autocast."""
     if not torch.amp.is_autocast_available(device):
         return nullcontext()
     return torch.autocast(device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What a model that reads a stream frame by frame says after each chunk. B streams."""
+"""Output of a model that reads a stream frame by frame."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 @dataclass
 class StreamOutput:
-    """
+    """Output for B streams.
+
     Args:
-        logits: (B, num_labels), of the newest frames for which they are known; `None` until the first are.
-        frames: for each stream, the numbers of the frames that its logits are about; `None` with them. The first frame
-            of a stream is number 0.
-        frames_seen: for each stream, the frames that have come since it began.
+        logits: (B, num_labels) for the newest frames with a prediction; `None` until there are some.
+        frames: for each stream, the numbers of the frames that the logits describe, from 0; `None` with them.
+        frames_seen: for each stream, how many frames have come since its start.
     """
 
     logits: Tensor | None

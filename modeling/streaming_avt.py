@@ -1,15 +1,14 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""AVT on a live stream: each frame is seen once, and after each it is said what comes next.
+"""AVT on a live stream: each frame is encoded once, and after each chunk the model predicts the next action.
 
     stream = AVTStream(model)
-    for frames in camera:  # (B, t, C, H, W), as the model's video processor gives them; any t
-        show(stream(frames).logits.softmax(-1))  # (B, num_labels) of the action that follows
+    for frames in camera:  # (B, t, C, H, W) from the model's video processor; any t
+        show(stream(frames).logits.softmax(-1))  # (B, num_labels) of the next action
 
-The image model sees a new frame, and the decoder takes one more step with what it holds of the frames before. As soon
-as there are more than T frames, it forgets the oldest: then the decoder alone reads the features of the last T anew,
-because each of them has moved to another place.
+The image model encodes a new frame, and the decoder takes one more step with its cache. Beyond T frames the oldest is
+dropped, and the decoder (not the image model) reads the last T features again, because their positions have changed.
 
-B streams, t frames of a chunk, T frames that logits are about, D width of a feature.
+B streams, t frames of a chunk, T frames that logits describe, D width of a feature.
 """
 
 import torch
@@ -22,7 +21,7 @@ from holovid.modeling.stream_output import StreamOutput
 
 
 class AVTStream:
-    """Feeds streams of frames to an AVT and says what comes after the last of them.
+    """Feeds streams of frames to an AVT and predicts the next action.
 
     >>> from holovid import AVTConfig
     >>> _ = torch.manual_seed(0)
@@ -36,36 +35,38 @@ class AVTStream:
     >>> torch.allclose(output.logits, model(frames[:, 2:]).logits, atol=1e-5)
     True
 
-    All streams of a batch advance together; `reset()` begins them anew. What is kept does not grow beyond T frames.
+    All streams of a batch advance together; `reset()` starts new ones. Memory does not grow beyond T frames.
 
     Args:
-        model: in eval mode, of frames. Its weights are looked at when frames come, not copied.
-        num_frames: T, by default the model's `num_frames`: it has learned no more places than that. A model that was
-            trained on long clips may look back as far as `max_position_embeddings`.
+        model: in eval mode, with an image model as backbone. Its weights are used in place, not copied.
+        num_frames: T, by default the model's `num_frames`, as many positions as it was trained on. A model trained on
+            long clips may use up to `max_position_embeddings`.
 
     Attributes:
         num_frames (`int`): T.
         step (`int`): 1: logits change with every frame.
 
-    Raises `ValueError` for a model that is no AVT of frames, whose backbone is a video model, or that is in training
-    mode, and for T out of range.
+    Raises `ValueError` for another model, one of features or with a video model as backbone, one in training mode,
+    and for T out of range.
     """
 
     step = 1
 
     def __init__(self, model: AVTForActionAnticipation, num_frames: int | None = None):
         if not isinstance(model, AVTForActionAnticipation):
-            raise ValueError(f"a stream is read by an AVTForActionAnticipation, got {type(model).__name__}")
+            raise ValueError(f"AVTStream takes an AVTForActionAnticipation, got {type(model).__name__}")
         if model.avt.frames is None:
-            raise ValueError("a stream has frames, and this model takes features")
+            raise ValueError(
+                "this model takes features; a stream needs a model of frames, with an image model as backbone"
+            )
         if not model.avt.frames.one_by_one:
             raise ValueError(
-                f"a stream sees each frame once, and the backbone {type(model.avt.frames.model).__name__} looks at "
-                "the whole clip for each; give an AVT whose backbone is an image model"
+                f"a stream encodes each frame once, but the backbone {type(model.avt.frames.model).__name__} needs "
+                "the whole clip; use an AVT whose backbone is an image model"
             )
         if model.training:
             raise ValueError(
-                "the model is in training mode, where chance has a part in its answers; call model.eval()"
+                "the model is in training mode, where dropout makes its answers random; call model.eval()"
             )
         self.model = model
         self.num_frames = model.config.num_frames if num_frames is None else num_frames
@@ -75,41 +76,32 @@ class AVTStream:
         self.reset()
 
     def reset(self) -> None:
-        """Begin all streams anew."""
-        self.shape: tuple[int, ...] | None = None  # of a frame of each stream: (B, C, H, W)
+        """Start new streams."""
+        self.shape: tuple[int, ...] | None = None  # (B, C, H, W) of one frame a stream
         self.features: Tensor | None = None  # (B, up to T, D) of the last frames
-        self.cache: DynamicCache | None = None  # what the decoder holds of them
+        self.cache: DynamicCache | None = None  # of the decoder
         self.seen = 0
 
     @torch.no_grad()
     def __call__(self, pixel_values_videos: Tensor) -> StreamOutput:
-        """Take the next frames of each stream and say what follows the last of them.
+        """Take the next frames (B, t, C, H, W), t at least 1, of each stream and predict what follows the last.
 
-        Args:
-            pixel_values_videos: (B, t, C, H, W), t at least 1, as the model takes them.
-
-        Raises `ValueError` when B or the size of frames is not what it was before, and for frames that the model does
-        not take; the streams are then as they were. After any other error all streams begin anew.
+        Raises `ValueError` when B or the frame size changes, and for frames that the model does not take; the streams
+        then stay as they were. After any other error all streams start anew.
         """
         return self._follow(pixel_values_videos)[-1]
 
     @torch.no_grad()
     def after_each(self, pixel_values_videos: Tensor) -> list[StreamOutput]:
-        """Take the next frames together, which is cheaper than one by one, and return what was said after each.
-
-        Args:
-            pixel_values_videos: (B, t, C, H, W) as in the call.
-
-        Raises what the call raises.
-        """
+        """Take several frames (B, t, C, H, W) together, which is cheaper, and return a prediction after each."""
         return self._follow(pixel_values_videos, each=True)
 
     def _follow(self, pixel_values_videos: Tensor, each: bool = False) -> list[StreamOutput]:
-        """What follows after the last frame, or after `each`; all of them are seen together."""
+        """Predictions after the last frame, or after `each`; all frames are encoded together."""
         check_frames(pixel_values_videos, self.model.config.num_channels)
         shape = (pixel_values_videos.shape[0], *pixel_values_videos.shape[2:])
         if self.shape not in (None, shape):
-            raise ValueError(f"frames of these streams are {self.shape}, got {shape}; reset() begins new streams")
+            raise ValueError(f"frames of these streams are {self.shape}, got {shape}; call reset() for new streams")
         outputs = []
         try:
             seen = self.model.avt.see(pixel_values_videos.to(self.model.device))
@@ -126,7 +118,7 @@ class AVTStream:
         return outputs
 
     def _read(self, features: Tensor) -> Tensor:
-        """Hidden states (B, steps, M) of the decoder, the last one that of the last frame."""
+        """Hidden states (B, steps, M) of the decoder, up to the last frame's."""
         decoder = self.model.avt.decoder
         before = 0 if self.features is None else self.features.shape[1]
         known = features if self.features is None else torch.cat((self.features, features), dim=1)

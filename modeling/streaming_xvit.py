@@ -1,20 +1,20 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""XViT on a live stream: frames come one by one or in chunks, none is computed twice, and the logits are exact.
+"""XViT on a live stream of frames or chunks: no frame is computed twice, and the logits are exact.
 
     stream = XViTStream(model)
-    for frames in camera:  # (B, t, C, H, W), as the model's video processor gives them; any t
+    for frames in camera:  # (B, t, C, H, W) from the model's video processor; any t
         output = stream(frames)
         if output.logits is not None:
-            show(output.logits.softmax(-1), output.frames)  # (B, num_labels), and which frames they are about
+            show(output.logits.softmax(-1), output.frames)  # (B, num_labels), and the frames that they describe
 
-What is computed once depends on which frames see one another, which the configuration of the model says:
+The model's configuration decides when frames can be computed:
 
-- `mix_direction="past"`: no frame depends on a later one, so each is computed when it comes (`PastFrames`). Logits are
-  there after every frame: those of the model run over the whole stream from its first frame, pooled over the last T.
-- otherwise: groups of G frames, which see one another and no others, are computed when they are complete
-  (`FrameGroups`). Logits are there after every G frames: those of the model run on the last T.
+- `mix_direction="past"`: no frame depends on a later one, so each is computed when it comes (`PastFrames`). There are
+  logits after every frame: those of the model run over the whole stream from its first frame, pooled over the last T.
+- otherwise: frames mix inside groups of G, and a group is computed when it is complete (`FrameGroups`). There are
+  logits after every G frames: those of the model run on the last T.
 
-B streams, t frames of a chunk, T frames that logits are about, G frames of a group, S tokens of a frame, D width.
+B streams, t frames of a chunk, T frames that logits describe, G frames of a group, S tokens of a frame, D width.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ from holovid.modeling.stream_output import StreamOutput
 
 
 class XViTStream:
-    """Feeds streams of frames to an XViT and says what it sees in the last T of them.
+    """Feeds streams of frames to an XViT and classifies the last T of them.
 
     >>> from holovid import XViTConfig
     >>> _ = torch.manual_seed(0)
@@ -43,30 +43,30 @@ class XViTStream:
     >>> torch.allclose(output.logits, model(frames[:, 4:12]).logits, atol=1e-5)
     True
 
-    All streams of a batch advance together. Whoever feeds them says when frames were lost: `reset()` begins them anew.
-    What is kept does not grow with a stream (`num_bytes`). A chunk costs the memory of a clip of as many frames.
+    All streams of a batch advance together. If frames were lost, call `reset()`. Memory does not grow with a stream
+    (`num_bytes`); a chunk needs the memory of a clip of as many frames.
 
     Args:
-        model: in eval mode. Its weights are looked at when frames come, not copied.
+        model: in eval mode. Its weights are used in place, not copied.
         num_frames: T, by default the model's `num_frames`.
 
     Attributes:
         num_frames (`int`): T.
-        step (`int`): logits change whenever so many further frames have come: 1, or G.
+        step (`int`): logits change after this many frames: 1, or G.
 
-    Raises `ValueError` for a model that is not an XViT for video classification or is in training mode, and where
-    groups cannot be computed once and for all: the message says why, and which `num_frames` can.
+    Raises `ValueError` for another model, one in training mode, and when a group's result would change as the stream
+    moves on: the message says why, and which `num_frames` works.
     """
 
     def __init__(self, model: XViTForVideoClassification, num_frames: int | None = None):
         if not isinstance(model, XViTForVideoClassification):
             raise ValueError(
-                f"a stream is read by holovid's XViTForVideoClassification, got {type(model).__module__}."
+                f"XViTStream takes holovid's XViTForVideoClassification, got {type(model).__module__}."
                 f"{type(model).__name__}"
             )
         if model.training:
             raise ValueError(
-                "the model is in training mode, where chance has a part in its answers; call model.eval()"
+                "the model is in training mode, where dropout makes its answers random; call model.eval()"
             )
         self.model = model
         self.num_frames = model.config.num_frames if num_frames is None else num_frames
@@ -82,58 +82,56 @@ class XViTStream:
         self.reset()
 
     def reset(self, streams: Sequence[int] | None = None) -> None:
-        """Begin anew, all streams or those of these numbers. The others go on, which streams in groups cannot."""
+        """Start anew: all streams, or those of these numbers while the others go on (not possible with groups)."""
         if streams is None:
-            self.shape: tuple[int, ...] | None = None  # of a frame of each stream: (B, C, H, W)
+            self.shape: tuple[int, ...] | None = None  # (B, C, H, W) of one frame a stream
             self.frames_seen: list[int] = []
             self.features: Tensor | None = None  # (B, up to T, D) of the last frames
             self.logits: Tensor | None = None
-            self.frames: list[range] | None = None  # that the logits are about
+            self.frames: list[range] | None = None  # that the logits describe
             self.backbone.forget()
             return
         if isinstance(self.backbone, FrameGroups):
-            raise ValueError("the groups of all streams are complete at the same time: reset() all of them")
+            raise ValueError(
+                "this model's streams complete their groups together, so single ones cannot start anew: call reset() "
+                "for all"
+            )
         if unknown := [stream for stream in streams if not 0 <= stream < len(self.frames_seen)]:
-            raise ValueError(f"there are no streams {unknown}; there are {len(self.frames_seen)} of them")
+            raise ValueError(f"there are no streams {unknown}; their numbers are 0 to {len(self.frames_seen) - 1}")
         for stream in streams:
             self.frames_seen[stream] = 0
 
     @torch.no_grad()
     def __call__(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> StreamOutput:
-        """Take the next frames of each stream and return what is known after the last of them.
+        """Take the next frames of each stream and return the output after the last.
 
         Args:
             pixel_values_videos: (B, t, C, H, W), t at least 1, as the model takes them.
-            interpolate_pos_encoding: as the model takes it, for frames of another size than its own.
+            interpolate_pos_encoding: as in the model, for frames of another size than its own.
 
-        Raises `ValueError` when B or the size of frames is not what it was before (`reset()` begins new streams), and
-        for frames that the model does not take; the streams are then as they were. After any other error all streams
-        begin anew.
+        Raises `ValueError` when B or the frame size changes (`reset()` starts new streams), and for frames that the
+        model does not take; the streams then stay as they were. After any other error all streams start anew.
         """
         self._take(pixel_values_videos, interpolate_pos_encoding)
         return StreamOutput(self.logits, self.frames, list(self.frames_seen))
 
     @torch.no_grad()
     def after_each(self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool = False) -> list[StreamOutput]:
-        """Take the next frames together, which is cheaper than one by one, and return what was known in between.
+        """Take several frames together, which is cheaper than one by one, and return the outputs in between.
 
-        Args:
-            pixel_values_videos: (B, t, C, H, W) as in the call; of groups t is at most T.
-            interpolate_pos_encoding: as in the call.
-
-        Returns an output for each `step` frames that are finished now, what a call after the last of them returns;
-        none while a group is not complete. Raises what the call raises.
+        Arguments and errors as in the call; with groups, t is at most T. Returns an output for each `step` frames
+        completed now, as a call after the last of them would; empty while a group is incomplete.
         """
         return self._take(pixel_values_videos, interpolate_pos_encoding, each=True)
 
     def _take(
         self, pixel_values_videos: Tensor, interpolate_pos_encoding: bool, each: bool = False
     ) -> list[StreamOutput]:
-        """Compute frames together, and let the window slide over them at once, or in steps: over `each`."""
+        """Compute frames together and slide the window over them at once, or in steps: over `each`."""
         self._check(pixel_values_videos, interpolate_pos_encoding)
         count = pixel_values_videos.shape[1]
         if each and count > self.num_frames and isinstance(self.backbone, FrameGroups):
-            raise ValueError(f"at most {self.num_frames} frames of groups are taken together, got {count}")
+            raise ValueError(f"after_each takes at most {self.num_frames} frames at once from this model, got {count}")
         outputs = []
         try:
             features = self.backbone(
@@ -141,7 +139,7 @@ class XViTStream:
             )
             seen_then = [seen + count for seen in self.frames_seen]
             if features is not None:
-                left = features.shape[1] + seen_then[0] % self.step  # groups of all streams end with the same frames
+                left = features.shape[1] + seen_then[0] % self.step  # groups of all streams end together
                 for piece in features.split(self.step if each else features.shape[1], dim=1):
                     left -= piece.shape[1]
                     self.frames_seen = [seen - left for seen in seen_then]
@@ -155,7 +153,6 @@ class XViTStream:
 
     @property
     def num_bytes(self) -> int:
-        """Of all tensors that are kept between calls."""
         kept = [*self.backbone.kept(), self.features, self.logits]
         return sum(tensor.untyped_storage().nbytes() for tensor in kept if tensor is not None)
 
@@ -175,11 +172,10 @@ class XViTStream:
         elif self.shape != shape:
             raise ValueError(
                 f"the frames so far were {self.shape} (streams, channels, height, width), these are "
-                f"{shape}; reset() begins new streams"
+                f"{shape}; call reset() for new streams"
             )
 
     def _append(self, features: Tensor) -> None:
-        """Let the window slide over the features (B, n, D) of frames that are finished."""
         if self.features is not None:
             features = torch.cat((self.features, features), dim=1)
         self.features = features[:, -self.num_frames :].clone()
@@ -190,7 +186,7 @@ class XViTStream:
             self.frames = [range(stop - length, stop) for stop, length in zip(finished, lengths, strict=True)]
 
     def _classify(self, features: Tensor, lengths: list[int]) -> Tensor:
-        """Logits (B, num_labels) of the last so many frames of each stream; equal lengths are pooled together."""
+        """Logits (B, num_labels) of each stream's last frames; streams of equal `lengths` are pooled together."""
         rows: list[int] = []
         logits: list[Tensor] = []
         for length in set(lengths):
@@ -202,7 +198,7 @@ class XViTStream:
 
 
 class FrameGroups:
-    """Computes groups of G frames, each once, when its last frame has come."""
+    """Computes each group of G frames once, when its last frame has come."""
 
     def __init__(self, model: XViTModel, length: int, num_frames: int):
         self.model, self.length, self.num_frames = model, length, num_frames
@@ -216,14 +212,14 @@ class FrameGroups:
         return [self.waiting]
 
     def __call__(self, frames: Tensor, frames_seen: list[int], interpolate_pos_encoding: bool) -> Tensor | None:
-        """Frames (B, t, C, H, W) -> features (B, n, D) of those in groups that are finished now, at most T of them."""
+        """Frames (B, t, C, H, W) -> features (B, n, D) of the groups completed now, at most T frames."""
         if self.waiting is not None:
             frames = torch.cat((self.waiting, frames), dim=1)
         whole = frames.shape[1] - frames.shape[1] % self.length
         self.waiting = frames[:, whole:].clone()
         if not whole:
             return None
-        frames = frames[:, max(0, whole - self.num_frames) : whole]  # earlier ones have left the window already
+        frames = frames[:, max(0, whole - self.num_frames) : whole]  # earlier ones are outside the window
         groups = frames.unflatten(1, (-1, self.length)).flatten(0, 1)
         numbers = torch.arange(self.length, device=frames.device)[None]
         contexts = [None] * len(self.model.layers)
@@ -232,7 +228,7 @@ class FrameGroups:
 
 
 class PastFrames:
-    """Computes frames when they come, out of what the layers remember of frames before them."""
+    """Computes frames when they come; layers remember what they need of earlier frames."""
 
     first_due = 1
 
@@ -242,7 +238,7 @@ class PastFrames:
 
     def forget(self) -> None:
         contexts: list[Any] = [layer.get_submodule("attention.context") for layer in self.model.layers]
-        self.mixings = [  # of the keys and of the values of each layer that mixes
+        self.mixings = [  # for keys and values of each layer that mixes
             (RememberingMixing(context), RememberingMixing(context)) if isinstance(context, XViTTimeMixing) else None
             for context in contexts
         ]
@@ -251,7 +247,7 @@ class PastFrames:
         return [tensor for pair in self.mixings if pair for mixing in pair for tensor in mixing.past]
 
     def __call__(self, frames: Tensor, frames_seen: list[int], interpolate_pos_encoding: bool) -> Tensor:
-        """Frames (B, t, C, H, W), after so many of each stream -> their features (B, t, D)."""
+        """Frames (B, t, C, H, W), with the number of frames seen before in each stream -> features (B, t, D)."""
         numbers = torch.tensor(frames_seen)[:, None] + torch.arange(frames.shape[1])
         group = self.model.config.mix_group
         places = (numbers if group is None else numbers % group).to(frames.device)
@@ -260,14 +256,14 @@ class PastFrames:
 
 
 class RememberingMixing:
-    """A layer's mixing of keys (or of values) over chunks of a stream: it goes on from where the last one ended."""
+    """A layer's mixing of keys (or of values) over chunks of a stream; it continues where the last chunk ended."""
 
     def __init__(self, mixing: XViTTimeMixing):
         self.mixing = mixing
-        self.past: list[Tensor] = []  # of the slice from t - d, that of the last d frames: (B, d, S, slices, channels)
+        self.past: list[Tensor] = []  # for the slice from t - d, of the last d frames: (B, d, S, slices, channels)
 
     def __call__(self, hidden_states: Tensor, places: Tensor) -> Tensor:
-        """(B, t, S, D) -> (B, t, S, D). `places` (B, t) say where in its group each frame stands."""
+        """(B, t, S, D) -> (B, t, S, D). `places` (B, t): each frame's number in its group."""
         *slices, own = self.mixing.split(hidden_states)
         arrived = hidden_states.shape[1]
         past = self.past or [
@@ -277,7 +273,7 @@ class RememberingMixing:
         moved, self.past = [], []
         for before, piece, offset in zip(past, slices, self.mixing.offsets, strict=True):
             frames = torch.cat((before, piece), dim=1)
-            # a group's first frames have nothing before them, whatever is remembered
+            # a group's first frames take nothing from earlier groups
             is_in_group = (places >= -offset)[..., None, None, None]
             moved.append(torch.where(is_in_group, frames[:, :arrived], 0))
             self.past.append(frames[:, arrived:].clone())
@@ -291,7 +287,7 @@ def frame_features(
     contexts: Sequence[tuple[Callable, ...] | None],
     interpolate_pos_encoding: bool,
 ) -> Tensor:
-    """What the pooling of the model reads of frames (B, t, C, H, W): their class tokens (B, t, D)."""
+    """Class tokens (B, t, D) of frames (B, t, C, H, W): the input of the model's pooling."""
     hidden_states = model.embeddings(frames, interpolate_pos_encoding, frame_numbers=frame_numbers)
     for layer, pair in zip(model.layers, contexts, strict=True):
         hidden_states = layer(hidden_states, contexts=pair)
@@ -299,12 +295,11 @@ def frame_features(
 
 
 def group_length(model: XViTModel, num_frames: int) -> int:
-    """G: the fewest frames of a window of `num_frames` that can be computed by themselves, wherever they stand in it.
+    """G: the fewest frames of a window of `num_frames` that can be computed independently, wherever in it they are.
 
-    They see no others and have the same temporal embeddings at each place; if G is the whole window there is one.
-
-    Raises `ValueError` where the model takes no clips of `num_frames` frames, and where its groups are shorter than
-    that but depend on their place, or on other groups.
+    Such frames see no others and have the same temporal embeddings at each place; at worst G is the whole window.
+    Raises `ValueError` if the model takes no clips of `num_frames` frames, and if its groups are shorter than the
+    window but depend on their place, or on other groups.
     """
     config, group = model.config, model.config.mix_group
     period = model.embeddings.temporal_embeddings.shape[1]
@@ -317,8 +312,8 @@ def group_length(model: XViTModel, num_frames: int) -> int:
         return num_frames
     if config.num_summary_tokens:
         raise ValueError(
-            f"summary tokens are read by all frames of a clip, so {group} out of {num_frames} frames cannot be "
-            f"computed by themselves: pass num_frames={group}"
+            f"all frames of a clip attend to its summary tokens, so {group} out of {num_frames} frames cannot be "
+            f"computed alone: pass num_frames={group}"
         )
     if group % period:
         raise ValueError(

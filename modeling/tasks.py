@@ -1,14 +1,14 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What a model is asked, as a value: read by all that trains, measures or describes a head."""
+"""The tasks of a model's head, read by everything that trains, measures or describes it."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-NO_NAME = re.compile(r"LABEL_\d+")  # what transformers calls a class whose name it does not know
+NO_NAME = re.compile(r"LABEL_\d+")  # transformers' name for a class without a name
 Kind = Literal["class", "multi_label", "score", "future"]
-# what `config.problem_type` of transformers makes of a classifier
+# kind of a classifier's task by `config.problem_type`
 KINDS: dict[str, Kind] = {
     "single_label_classification": "class",
     "multi_label_classification": "multi_label",
@@ -20,13 +20,13 @@ PROBLEM_TYPES["future"] = PROBLEM_TYPES["class"]
 
 @dataclass(frozen=True)
 class Task:
-    """One question that a head answers of each clip.
+    """One prediction that a head makes for each clip.
 
     Args:
-        name: what it is called: "label", "verb". So are a column of data, and the beginnings of names of metrics.
-        labels: the argument of `forward` that takes the right answers.
+        name: "label", "verb", ...; also the column of the data and the prefix of metrics.
+        labels: the argument of `forward` that takes the labels.
         scores: the field of its output, (B, classes); of a number (B, 1) or (B,).
-        kind: "class", one of several; "multi_label", any of several; "score", a number; "future", a class to come.
+        kind: "class", one of several; "multi_label", any of several; "score", a number; "future", the next class.
     """
 
     name: str
@@ -36,27 +36,22 @@ class Task:
 
     @property
     def has_fields(self) -> bool:
-        """Whether a configuration counts and names the classes. It does not of a number, unless the head is one of
-        transformers' classifiers."""
+        """Whether the configuration counts and names classes; for a number only transformers' classifiers do."""
         return self.kind != "score" or self.name == LABEL.name
 
     @property
     def count_field(self) -> str:
-        """The field of a configuration with the number of classes."""
         return f"num_{self.name}s"
 
     @property
     def names_field(self) -> str:
-        """The field with their names."""
         return f"id2{self.name}"
 
     def count(self, config: Any) -> int:
-        """How many classes, or numbers, a configuration has for it."""
         return getattr(config, self.count_field) if self.has_fields else 1
 
     def names(self, config: Any) -> list[str] | None:
-        """Names of the classes in their order; `None` of a configuration that does not have them all. A number is
-        called as the task is."""
+        """Names of the classes in order; `None` if the configuration lacks any. A number has its task's name."""
         if not self.has_fields:
             return [self.name]
         named = {int(number): str(name) for number, name in (getattr(config, self.names_field) or {}).items()}
@@ -64,10 +59,10 @@ class Task:
         return None if any(map(NO_NAME.fullmatch, names)) else names
 
     def settings(self, names: Sequence[str]) -> dict[str, Any]:
-        """Fields of a configuration for this task with these classes; of a number, there are none."""
+        """Configuration fields for this task with these classes; none for a number."""
         if not self.has_fields:
             return {}
-        if self.labels == LABEL.labels:  # of a classifier as transformers has them, which counts the names
+        if self.labels == LABEL.labels:  # transformers counts the names itself
             classes = {self.names_field: dict(enumerate(names))} if names else {self.count_field: 1}
             return classes | {"problem_type": PROBLEM_TYPES[self.kind]}
         return {self.count_field: len(names), self.names_field: dict(enumerate(names))}
@@ -77,10 +72,10 @@ LABEL = Task("label", labels="labels", scores="logits")
 
 
 def tasks_of(model: Any, config: Any) -> tuple[Task, ...]:
-    """What a model, or one of this class, with this configuration is asked: nothing of a base model.
+    """The tasks of a model, or of a model class, with this configuration; none for a base model.
 
-    `config.problem_type` says which kind of question a classifier's is. Classifiers of transformers have no `tasks`;
-    they label clips. What the configuration has no classes for is not asked.
+    `config.problem_type` decides a classifier's kind. A classifier of transformers has the task "label". Tasks that
+    the configuration has no classes for are left out.
     """
     tasks = [task for task in getattr(model, "tasks", (LABEL,)) if task.count(config)]
     kind = KINDS.get(config.problem_type or "", "class")

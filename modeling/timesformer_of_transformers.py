@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""TimeSformer as transformers has it: its fields and tensors under our names."""
+"""Reading transformers' TimeSformer: its fields and tensors under our names."""
 
 import os
 from typing import Any
@@ -15,7 +15,7 @@ SHARED_FIELDS = (
     "num_attention_heads", "intermediate_size", "hidden_act", "qkv_bias", "layer_norm_eps", "hidden_dropout_prob",
     "attention_probs_dropout_prob", "drop_path_rate", "initializer_range", "id2label", "problem_type",
 )  # fmt: skip
-# in this order: what an attention gives out is "attention.output", and what an MLP gives out "output"
+# the order matters: "attention.output" belongs to attention, a bare "output" to the MLP
 NAMES = (
     ("timesformer.", "time_sformer."),
     ("time_embeddings", "temporal_embeddings"),
@@ -28,10 +28,7 @@ FUSED = "attention.attention.qkv."
 
 
 def read_timesformer(source: str | os.PathLike | PreTrainedModel) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Fields of our configuration, and tensors by our names, of a classifier of transformers' class.
-
-    Args:
-        source: Hub id or folder of a checkpoint, or a `TimesformerForVideoClassification`.
+    """Configuration fields and tensors, by our names, of transformers' classifier.
 
     Raises `ValueError` for other models, and for a checkpoint that lacks tensors.
     """

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What models of frames that are cut into patches have in common with image ViTs: patches, positions, MLP.
+"""Parts that frame models share with image ViTs: patches, positions, MLP.
 
 B clips, T frames, S patches of a frame, D width, C colour channels.
 """
@@ -27,10 +27,11 @@ class PatchEmbeddings(nn.Module):
 def positions_for(
     table: Tensor, config: FramesInPatches, height: int, width: int, interpolate: bool, mode: str = "bicubic"
 ) -> Tensor:
-    """Learned positions (1, 1 + S, D), class row first, for frames of this many pixels.
+    """Learned positions (1, 1 + S, D), class row first, for frames of this size in pixels.
 
-    Those of the configuration's frames as they are; of others resized, if `interpolate` allows it, in a `mode` of
-    `nn.functional.interpolate`. Raises `ValueError` for others without, and for sides that are no multiple of a patch.
+    Frames of the configuration's size take the table as it is; others a resized one, if `interpolate` allows it.
+    `mode` is `nn.functional.interpolate`'s. Raises `ValueError` for another size without `interpolate`, and for sides
+    that are not multiples of the patch size.
     """
     if (height, width) == config.frame_size:
         return table

@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What lies in the files of weights of a folder, looked at before and after a model is made of them.
+"""Checks of a folder's weight files, before and after a model is made of them.
 
-Nothing in a file is executed, and nothing outside the folder is opened.
+Nothing in a file is executed, and no file outside the folder is opened.
 """
 
 import json
@@ -20,31 +20,27 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 
-# a whole file and an index of shards, in the order in which transformers looks for them
+# (whole file, index of shards), in transformers' order
 KINDS = ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME))
 INDICES = "*.index*.json"  # with a variant too
-# of safetensors; whole numbers are no weights
+# types of safetensors that hold weights
 FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 MOST_NAMES = 6
 
 
 def some(names: Iterable[str]) -> str:
-    """The first few of these names and how many more there are."""
     names = list(names)
     return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
 def leads_out(name: str) -> bool:
-    """Whether a relative name, on any operating system, is of something outside its folder, or of no file at all."""
-    path = PureWindowsPath(name)  # takes both slashes, and knows drives
+    """Whether a relative name, on any operating system, points outside its folder or to no file."""
+    path = PureWindowsPath(name)  # knows both slashes and drives
     return not path.parts or bool(path.anchor) or ".." in path.parts or path.parts[0].startswith("~") or "\0" in name
 
 
 def shard_names(index: str | os.PathLike) -> list[str]:
-    """The files that an index of weights names, each once, in order.
-
-    Raises `ValueError` for a file that is no such index, and for names that lead out of the folder it is in.
-    """
+    """The files that an index names, in order. Raises `ValueError` for other files and names outside its folder."""
     index = Path(index)
     try:
         content = json.loads(index.read_text(encoding="utf-8"))
@@ -52,25 +48,24 @@ def shard_names(index: str | os.PathLike) -> list[str]:
         raise ValueError(f"{index} is damaged: it is not JSON") from error
     places = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
-        raise ValueError(f"{index} is no index of weights: it has no weight_map that gives each tensor a file")
+        raise ValueError(f"{index} is not an index of weights: it has no weight_map that gives each tensor a file")
     if not isinstance(content.get("metadata"), dict):
-        raise ValueError(f"{index} is no index of weights: it has no metadata, which transformers reads")
+        raise ValueError(f"{index} is not an index of weights: it has no metadata, which transformers needs")
     names = sorted(set(places.values()))
     if outside := [name for name in names if leads_out(name)]:
-        raise ValueError(f"{index} names {outside[0]!r}, which is no file of its folder, so nothing is read")
+        raise ValueError(f"{index} names {outside[0]!r}, which is not a file in its folder, so nothing is read")
     return names
 
 
 def check_indices(folder: str | os.PathLike) -> None:
-    """Raise `ValueError` when an index of weights in a folder is damaged, or names a file outside."""
     for index in sorted(Path(folder).glob(INDICES)):
         shard_names(index)
 
 
 def weight_files(folder: str | os.PathLike) -> list[Path]:
-    """The files that transformers takes the weights of a folder from; none where there are none.
+    """The files from which transformers would read a folder's weights; empty if there are none.
 
-    Raises `ValueError` for an index that is damaged, names files outside, or files that are not there.
+    Raises `ValueError` for an index that is damaged, or names files outside the folder or missing from it.
     """
     folder = Path(folder)
     for whole, index in KINDS:
@@ -85,16 +80,13 @@ def weight_files(folder: str | os.PathLike) -> list[Path]:
 
 
 def tensor_types(file: str | os.PathLike) -> dict[str, bool]:
-    """Name of each tensor in a file of weights -> whether it holds floating-point numbers. The numbers are not read.
-
-    Raises `ValueError` for a file that is damaged, or holds anything but tensors.
-    """
+    """Tensor name -> whether it is floating-point; values are not read. Raises `ValueError` for other files."""
     file = Path(file)
     try:
         if file.suffix == ".safetensors":
             with safe_open(file, "pt") as tensors:
                 return {name: tensors.get_slice(name).get_dtype() in FLOATING for name in tensors.keys()}  # noqa: SIM118
-        with warnings.catch_warnings():  # of pickles that torch did not write
+        with warnings.catch_warnings():  # about pickles that torch did not write
             warnings.simplefilter("ignore")
             content = torch.load(file, map_location="meta", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -102,7 +94,7 @@ def tensor_types(file: str | os.PathLike) -> dict[str, bool]:
     except (SafetensorError, RuntimeError, EOFError, OSError, LookupError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{file} is damaged: {first_line(error)}") from error
     if not isinstance(content, Mapping) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
-        raise ValueError(f"{file} is no file of weights: it holds something else than tensors by name")
+        raise ValueError(f"{file} is not a file of weights: it must hold tensors by name")
     return {str(name): tensor.is_floating_point() for name, tensor in content.items()}
 
 
@@ -112,7 +104,7 @@ def first_line(error: BaseException) -> str:
 
 @contextmanager
 def damage_named(source: str | os.PathLike) -> Iterator[None]:
-    """Turn what libraries raise at damaged files of weights, while `source` is loaded, into a `ValueError`."""
+    """Turn libraries' errors at damaged weight files into a `ValueError` that names `source`."""
     try:
         yield
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
@@ -120,7 +112,7 @@ def damage_named(source: str | os.PathLike) -> Iterator[None]:
 
 
 def check_weight_files(folder: str | os.PathLike) -> dict[str, bool]:
-    """What `tensor_types` says of all tensors in a folder; none where it has no weights. Raises what that raises."""
+    """`tensor_types` of all weight files in a folder; empty if there are none. Raises what that raises."""
     check_indices(folder)
     types: dict[str, bool] = {}
     for file in weight_files(folder):
@@ -129,25 +121,22 @@ def check_weight_files(folder: str | os.PathLike) -> dict[str, bool]:
 
 
 def check_all_there(source: str, loading: Mapping[str, Any], new: tuple[str, ...] = ()) -> None:
-    """Raise `ValueError`, which names the tensors, unless a checkpoint has those of the model and no others.
+    """Raise `ValueError`, naming tensors, unless a checkpoint has exactly the model's tensors, by its `loading` info.
 
-    Args:
-        source: what the checkpoint is called.
-        loading: what transformers says with `output_loading_info=True`.
-        new: how names of tensors begin that are not asked of it.
+    `source` names it in the message; tensors with prefixes in `new` may be missing.
     """
     faults = []
     if missing := sorted(name for name in loading["missing_keys"] if not name.startswith(new)):
         faults.append(f"{counted(missing)} missing ({some(missing)})")
     if unexpected := sorted(name for name in loading["unexpected_keys"] if not name.startswith(new)):
-        faults.append(f"{counted(unexpected)} not the model's ({some(unexpected)})")
+        faults.append(f"{counted(unexpected)} not in the model ({some(unexpected)})")
     if misshapen := sorted(entry for entry in loading["mismatched_keys"] if not entry[0].startswith(new)):
         shapes = [f"{name} {tuple(theirs)}, not {tuple(ours)}" for name, theirs, ours in misshapen]
         faults.append(f"{counted(shapes)} of another shape ({some(shapes)})")
     if errors := loading["error_msgs"]:
         faults.append(first_line(ValueError(errors[0])))
     if faults:
-        raise ValueError(f"{source} does not have the weights of its model: {'; '.join(faults)}")
+        raise ValueError(f"the weights in {source} do not fit its model: {'; '.join(faults)}")
 
 
 def counted(names: list[str]) -> str:
@@ -155,7 +144,7 @@ def counted(names: list[str]) -> str:
 
 
 def modules(tensors: Iterable[str]) -> list[str]:
-    """What holds these tensors, layers and kinds of tensor put together."""
+    """The modules of these tensors; layers and kinds of tensor are merged."""
     return sorted(
         {re.sub(r"\.\d+(?=\.|$)", ".*", name).removesuffix(".weight").removesuffix(".bias") for name in tensors}
     )

@@ -1,1 +1,1 @@
-"""From a video file to the tensors the models read."""
+"""Processors: from a video file to a model's inputs."""

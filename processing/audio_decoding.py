@@ -1,12 +1,11 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Reading a stretch of sound: mono, at the rate one asks for, on the clock of the clip it belongs to.
+"""Reading a stretch of sound: mono, at any rate, on the clock of its clip.
 
     sound = Waveform(samples, sampling_rate=44_100)  # or that of `VideoFile` or `SoundFile`
     sound.read(first=8000, count=16_000, rate=16_000)  # from second 0.5 to second 1.5 of the clip
 
-On the clock of the clip sample k is heard at second k / rate, and nothing is heard before second 0. Where there is no
-sound - before a track that starts late, in a gap, after the end - samples are zero. Channels are averaged. Rates are
-converted with PyAV (FFmpeg's resampler).
+Sample k is at second k / rate of the clip. Where there is no sound (before second 0, in a gap, after the end) samples
+are zero. Channels are averaged. PyAV (FFmpeg's resampler) converts rates.
 """
 
 import copy
@@ -34,34 +33,33 @@ try:
 except ImportError:
     av = None  # type: ignore[assignment]
 
-RESAMPLING_REACH = 64  # samples, at the lower of two rates, beyond which one does not affect another
-DECODING_REACH = 0.5  # seconds to decode ahead: codecs lean on what came before; Opus asks for 0.08, MP3 for about 0.2
-LOUDEST = 2.0**16  # of samples that are floats; some files hold numbers of 16 bits as floats
-MOST_CHANGE = 64  # times that the sampling rate may grow or shrink within a track
-LOUDEST = 16.0  # of floats; 1 is as loud as can be played, and gain and mixing add a little
+RESAMPLING_REACH = 64  # samples at the lower rate, beyond which a sample has no influence
+DECODING_REACH = 0.5  # seconds to decode ahead, because codecs need earlier packets: Opus 0.08, MP3 about 0.2
+LOUDEST = 2.0**16  # of float samples; some files hold 16-bit numbers as floats
+MOST_CHANGE = 64  # factor by which the sampling rate may change within a track
+LOUDEST = 16.0  # of floats; 1 is full scale, and gain and mixing may exceed it
 
 
 class Sound:
-    """What sounds have in common; `rate` is their own, in Hz, and `num_samples` counts at that rate from second 0."""
+    """Base of all sounds; `rate` is their own, in Hz, and `num_samples` counts at that rate from second 0."""
 
     rate: int
     num_samples: int
 
     @property
     def seconds(self) -> float:
-        """When the sound ends; 0 when there is none."""
         return self.num_samples / self.rate
 
     def read(self, first: int, count: int, rate: int) -> Tensor:
         """Samples `first` to `first + count` of the sound at `rate`, float32 (count,) on the CPU.
 
-        The same samples come out whatever stretch is read, up to noise that some codecs make up (AAC).
+        A sample does not depend on the stretch that is read, except for noise that some codecs add (AAC).
         """
         if count <= 0 or self.num_samples == 0:
             return torch.zeros(max(count, 0))
         if rate == self.rate:
             return torch.from_numpy(self._samples(first, first + count))
-        # Only every `inner` of our samples and every `outer` of theirs are at the same time, so one starts there.
+        # Only every `inner`-th of our samples and `outer`-th of theirs are at the same time, so we start there.
         inner, outer = self.rate // math.gcd(rate, self.rate), rate // math.gcd(rate, self.rate)
         margin = math.ceil(RESAMPLING_REACH / min(inner, outer))
         start = max(0, first // outer - margin)
@@ -70,17 +68,16 @@ class Sound:
         return torch.from_numpy(samples[first - start * outer :][:count].copy())
 
     def _samples(self, start: int, stop: int) -> np.ndarray:
-        """Samples `start` to `stop` at the sound's own rate, float32, zero where there is none."""
         raise NotImplementedError
 
 
 class Waveform(Sound):
-    """A sound that is given as numbers, which starts with the clip.
+    """A sound given as numbers, which starts with the clip.
 
     Args:
         samples: (samples,) or (channels, samples), array, tensor or list; floats in [-1, 1], or integers of up to 32
-            bits, of which the largest that their type holds is as loud. May be empty: a silent clip.
-        sampling_rate: of these, in Hz.
+            bits, scaled by the range of their type. May be empty: a clip without sound.
+        sampling_rate: in Hz.
 
     Raises `ValueError` for anything else.
     """
@@ -96,7 +93,7 @@ class Waveform(Sound):
 
 
 def checked_rate(rate: Any) -> int:
-    """A sampling rate as an integer. Raises `ValueError` unless it is a whole number of Hz that is read."""
+    """A sampling rate as an integer. Raises `ValueError` unless it is a whole number of Hz in the allowed range."""
     number = rate.item() if isinstance(rate, (Tensor, np.ndarray)) and rate.ndim == 0 else rate
     is_number = isinstance(number, (int, float, np.integer, np.floating)) and not isinstance(number, bool)
     if not (is_number and 1 <= number <= HIGHEST_RATE and number == int(number)):
@@ -105,67 +102,64 @@ def checked_rate(rate: Any) -> int:
 
 
 def checked_samples(given: Any) -> np.ndarray:
-    """A waveform in any form that [`Waveform`] takes, as float32 (samples,).
-
-    Raises `ValueError` for what is none: other shapes and types, NaN, and floats that are far too loud.
-    """
+    """A [`Waveform`]'s samples, float32 (samples,). Raises `ValueError` for other shapes, types and ranges."""
     if isinstance(given, Tensor):
         if given.is_meta or given.layout != torch.strided:
-            raise ValueError(f"a waveform is a plain tensor of numbers, got a {given.layout} one on {given.device}")
+            raise ValueError(
+                f"a waveform must be a plain tensor with values, got a {given.layout} one on {given.device}"
+            )
         given = (given.float() if given.is_floating_point() else given).detach().cpu().numpy()
     try:
         samples = np.asarray(given)
     except (TypeError, ValueError) as error:  # lists of lists of different lengths
-        raise ValueError(f"a waveform is numbers of shape (samples,) or (channels, samples): {error}") from error
+        raise ValueError(f"a waveform must be numbers of shape (samples,) or (channels, samples): {error}") from error
     if samples.ndim not in (1, 2) or samples.dtype.kind not in "fiu":
         raise ValueError(
-            f"a waveform is numbers of shape (samples,) or (channels, samples), got {samples.dtype} of shape "
+            f"a waveform must be numbers of shape (samples,) or (channels, samples), got {samples.dtype} of shape "
             f"{samples.shape}"
         )
     if samples.ndim == 2:
         check_channels_first(samples.shape)
         if len(samples) > MOST_CHANNELS:
-            raise ValueError(f"a waveform is (samples,) or (channels, samples), got {samples.shape}")
+            raise ValueError(f"a waveform must be (samples,) or (channels, samples), got {samples.shape}")
     if samples.dtype.kind != "f" and samples.dtype.itemsize == 8:
         raise ValueError(
-            f"{samples.dtype} does not say which number is loud; make a waveform int16 or int32, whichever it was "
-            "recorded as, or floats in [-1, 1]"
+            f"the full scale of a waveform of {samples.dtype} is unknown; pass int16 or int32, as it was recorded, or "
+            "floats in [-1, 1]"
         )
     if samples.dtype.kind == "f" and samples.size:
         low, high = float(samples.min()), float(samples.max())
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise ValueError("a waveform has no samples that are NaN or infinite; this one does")
+            raise ValueError("the waveform has samples that are NaN or infinite")
         if max(-low, high) > LOUDEST:
             raise ValueError(
-                f"a waveform of floats is in [-1, 1], this one goes from {low:g} to {high:g}; divide samples of 16 "
-                "bits by 32768, or pass them as int16"
+                f"a waveform of floats must be in [-1, 1], this one goes from {low:g} to {high:g}; divide 16-bit "
+                "samples by 32768, or pass them as int16"
             )
     return mono(samples) if samples.ndim == 2 else to_float(samples)
 
 
 def check_channels_first(shape: tuple[int, ...]) -> None:
-    """Raise `ValueError` for what two axes show to be (samples, channels), as soundfile reads it."""
+    """Raise `ValueError` for a shape that looks like (samples, channels), as soundfile returns it."""
     rows, columns = shape
     if 0 < columns <= MOST_CHANNELS < rows or (0 < columns < rows <= MOST_CHANNELS and columns <= 2):
         raise ValueError(
-            "a waveform is (samples,) or (channels, samples), a batch of them (clips, samples); one of shape "
+            "a waveform must be (samples,) or (channels, samples), a batch (clips, samples); this one of shape "
             f"{tuple(shape)} looks like (samples, channels): transpose it, audio.T"
         )
 
 
 class SoundTrack(Sound):
-    """The sound track of a file, of which only what is read is decoded.
+    """The sound track of a file; decodes only what is read.
 
-    Its packets are collected while the file is gone over for the pictures, so that one pass serves both; they stay in
-    memory the way they are coded, some 16 kB for each second of AAC.
+    Its packets are collected while the pictures are indexed, in the same pass, and stay in memory in coded form, some
+    16 kB for each second of AAC.
 
     Args:
-        name: how messages call the file.
+        name: the file's name in messages.
         packets: all of the track, `av.Packet`.
-        stream: it, an `av.AudioStream` of a container that stays open.
-        origin: second 0 of the clip, on the clock of the file.
-
-    `end`, on the same clock, is where the clip ends before its file does.
+        stream: the `av.AudioStream` of a container that stays open.
+        origin: second 0 of the clip, on the clock of the file; `end`, on the same clock, is the clip's end.
     """
 
     def __init__(self, name: str, packets: list, stream: Any, origin: float = 0.0):
@@ -173,7 +167,7 @@ class SoundTrack(Sound):
         self.origin = origin
         self.end = math.inf
         self.use(stream)
-        tick = float(stream.time_base or 0)  # without one, nothing says when any of it is heard
+        tick = float(stream.time_base or 0)  # without one, times are unknown
         self._packets = [packet for packet in packets if packet.pts is not None and tick]
         spans = [(packet.pts, packet.pts + (packet.duration or 0)) for packet in self._packets]
         self._starts, self._ends = np.array(spans, dtype=np.float64).reshape(-1, 2).T * tick
@@ -181,17 +175,17 @@ class SoundTrack(Sound):
         check_sampling(name, self.rate, self._codec.channels)
         if not self.rate:
             if self._packets:
-                raise ValueError(f"the sound of {name} does not say its sampling rate")
+                raise ValueError(f"the sound of {name} has no sampling rate")
             self.rate = 1  # of an empty track
 
     def use(self, stream: Any) -> None:
-        """Go on with the same stream of the same file, opened anew."""
+        """Continue with the same stream of the file opened again."""
         self._codec: Any = stream.codec_context
         if self._codec is None:
             raise ValueError(f"FFmpeg has no decoder for the sound of {self.name}")
 
     def between(self, origin: float, end: float) -> "SoundTrack":
-        """The same track for another clip of the file, which starts and ends then, on the clock of the file."""
+        """The track for a clip from `origin` to `end`, on the clock of the file."""
         other = copy.copy(self)
         other.origin, other.end = origin, end
         return other
@@ -202,14 +196,14 @@ class SoundTrack(Sound):
 
     def _samples(self, start: int, stop: int) -> np.ndarray:
         samples = np.zeros(stop - start, dtype=np.float32)
-        stop = min(stop, self.num_samples)  # the last packet may decode to more than it says
+        stop = min(stop, self.num_samples)  # the last packet may decode to more than its duration
         first, last = self.origin + start / self.rate, self.origin + stop / self.rate
         needed = np.flatnonzero((self._ends > first - DECODING_REACH) & (self._starts < last))
         begin = 0
         for frame in self._decode([self._packets[index] for index in needed]):
             if frame.pts is not None and frame.time_base is not None:
                 begin = round((frame.pts * float(frame.time_base) - self.origin) * self.rate)
-            if begin >= stop + DECODING_REACH * self.rate:  # packets may say less than they decode to
+            if begin >= stop + DECODING_REACH * self.rate:  # packets may decode to more than their duration
                 break
             if not 1 / MOST_CHANGE <= frame.sample_rate / self.rate <= MOST_CHANGE:
                 continue  # damaged, too
@@ -224,17 +218,17 @@ class SoundTrack(Sound):
 
     def _decode(self, packets: list) -> Iterator[Any]:
         self._codec.flush_buffers()
-        for packet in [*packets, None]:  # None: hand out what is still held back
+        for packet in [*packets, None]:  # None: flush the decoder
             try:
                 yield from self._codec.decode(packet)
-            except av.FFmpegError:  # damaged; silence stands in its place
+            except av.FFmpegError:  # damaged: silence instead
                 continue
 
 
 class SoundFile:
-    """A file that is opened for its sound alone, which starts with the clip; meant for a `with` statement.
+    """A file opened for its sound alone, which starts with the clip; a context manager.
 
-    `sound` (`SoundTrack`, *optional*) is what PyAV reads, None if there is no track.
+    `sound` (`SoundTrack`, *optional*): `None` if there is no track.
 
     Args:
         source: a path, URL, bytes or binary file object, or what `OpenedSource` made of one.
@@ -276,10 +270,7 @@ class SoundFile:
 
 
 def pick_sound(container: Any) -> Any:
-    """The track of sound that is heard: the first that can be decoded, of those marked as default if there are any.
-
-    `None` if there is no track, and one without decoder if no track has one.
-    """
+    """The track to use: the first that can be decoded, preferably a default one; else any track, or `None`."""
     tracks = list(container.streams.audio)
     usable = [track for track in tracks if track.codec_context is not None and track.codec_context.sample_rate]
     default = [track for track in usable if track.disposition & Disposition.default]
@@ -287,10 +278,7 @@ def pick_sound(container: Any) -> Any:
 
 
 def read_packets(container: Any, streams: list) -> "Iterator[av.Packet]":
-    """The packets of the streams, up to where the file ends or breaks off.
-
-    Raises `UnreadableError` where they are the same bytes again and again.
-    """
+    """The streams' packets up to the end or damage. Raises `UnreadableError` if they repeat the same bytes."""
     total, size = 0, container.size
     try:
         for packet in container.demux(streams):
@@ -298,28 +286,26 @@ def read_packets(container: Any, streams: list) -> "Iterator[av.Packet]":
                 total += packet.size
                 check_repeated(total, size)
                 yield packet
-    except (av.FFmpegError, IndexError):  # PyAV ends with an IndexError where damage looks like a new stream
+    except (av.FFmpegError, IndexError):  # PyAV raises IndexError if damage looks like a new stream
         return
 
 
 def planes(frame: "av.AudioFrame") -> np.ndarray:
-    """The samples of a decoded frame, (channels, samples). What no microphone gives is damage, and silent."""
+    """The samples of a decoded frame, (channels, samples). Impossible values are damage and become silence."""
     try:
         samples = frame.to_ndarray()
-    except ValueError as error:  # a kind of numbers that NumPy has no name for here, such as integers of 64 bits
-        raise ValueError(f"sound whose samples are {frame.format.name!r} is not read: {error}") from error
+    except ValueError as error:  # PyAV has no NumPy type for it, such as 64-bit integers
+        raise ValueError(f"sound with samples of format {frame.format.name!r} cannot be read: {error}") from error
     if samples.dtype.kind == "f" and not np.abs(samples).max(initial=0) <= LOUDEST:  # NaN too
         samples = np.where(np.abs(samples) <= LOUDEST, samples, samples.dtype.type(0))
     return samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
 
 
 def mono(samples: np.ndarray) -> np.ndarray:
-    """(channels, samples) -> their average, float32 (samples,)."""
     return to_float(samples).mean(axis=0, dtype=np.float32)
 
 
 def to_float(samples: np.ndarray) -> np.ndarray:
-    """Integers of any type, as float32 in [-1, 1]."""
     if samples.dtype.kind == "f":
         return samples.astype(np.float32, copy=False)
     middle = 0 if samples.dtype.kind == "i" else 2 ** (8 * samples.dtype.itemsize - 1)
@@ -327,11 +313,11 @@ def to_float(samples: np.ndarray) -> np.ndarray:
 
 
 def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """Float32 samples (samples,) at another rate; the first ones are at the same time."""
+    """Float32 samples (samples,) at another rate; the first sample keeps its time."""
     if rate == new_rate or not len(samples):
         return samples
     if av is None:
-        raise ImportError(f"PyAV is needed to bring sound from {rate} to {new_rate} Hz: pip install av")
+        raise ImportError(f"PyAV is needed to resample sound from {rate} to {new_rate} Hz: pip install av")
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
     frame.sample_rate = rate
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=new_rate)

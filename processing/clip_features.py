@@ -1,19 +1,19 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What the processors return: inputs of a model, of which those in seconds stay exact."""
+"""The processors' output: model inputs, in which times in seconds stay exact."""
 
 from typing import Any
 
 from torch import Tensor
 from transformers.image_processing_utils import BatchFeature
 
-SECONDS = ("frame_times", "audio_span")  # bfloat16 counts in half seconds from second 64 on
+SECONDS = ("frame_times", "audio_span")  # from second 64 on, bfloat16 has steps of half a second
 
 
 class ClipFeatures(BatchFeature):
     """A [`~transformers.BatchFeature`] whose times keep their type.
 
-    `to(dtype)`, which pipelines call with the type of the model's weights, casts pixels and spectrograms only;
-    `to(device)` moves all.
+    `to(dtype)`, which pipelines call with the type of the weights, casts pixels and spectrograms only; `to(device)`
+    moves everything.
     """
 
     def to(self, *args: Any, **kwargs: Any) -> "ClipFeatures":
@@ -24,7 +24,6 @@ class ClipFeatures(BatchFeature):
 
 
 def beside(times: Any, moved: Any) -> Any:
-    """`times`, a tensor or a list of them, on the device of `moved`."""
     if isinstance(times, Tensor):
         return times.to(moved.device)
     if isinstance(times, (list, tuple)):

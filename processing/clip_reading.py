@@ -1,8 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Videos of any kind -> the frames that a recipe picks, uint8, and the audio of the same time.
-
-Alphabet: V views, T frames, C channels.
-"""
+"""Reads videos of any kind: sampled frames, uint8, and time-aligned audio. V views, T frames, C channels."""
 
 import dataclasses
 from collections.abc import Callable
@@ -24,7 +21,7 @@ from holovid.processing.video_parts import VideoPart
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A video that was read: `frames` (V * T, C, H, W), what is known of them, and the audio of the same time."""
+    """A video that was read: `frames` (V * T, C, H, W), their metadata, and the audio of the same time."""
 
     frames: Tensor
     metadata: VideoMetadata
@@ -32,7 +29,7 @@ class Clip:
 
 
 class LargeFrames(NamedTuple):
-    """What is made of each frame (1, C, H, W) of more than `values` numbers, so that one at a time is in memory."""
+    """A function for frames (1, C, H, W) of more than `values` numbers, so that only one is in memory at full size."""
 
     each: Callable[[Tensor], Tensor]
     values: int
@@ -46,14 +43,9 @@ def read_clips(
     large: LargeFrames,
     listening: Listening | None,
 ) -> list[Clip]:
-    """Open each video, take the frames that the options ask for and the audio of the same time, and close it.
+    """Open each video, read the sampled frames and the audio of the same time, and close it.
 
-    Args:
-        videos: as a video processor takes them, one each.
-        sounds: of each the audio that was given beside it, or `None`.
-        options: of the call, with the processor's own where it says nothing.
-        pick: gives the numbers of frames from `metadata=`; `None` takes all.
-        listening: how the model hears, if it does.
+    `sounds` are given with videos, or `None`; `pick` returns frame numbers from `metadata=` (`None`: all).
     """
     reading = FrameReading.of(options)
     given = options["video_metadata"]
@@ -82,7 +74,6 @@ def read_clips(
 
 
 def opened(video: Any, decoder: str, with_sound: bool) -> Any:
-    """A context in which one of the videos that are read, rather than given as frames, is open."""
     if isinstance(video, VideoPart):
         return nullcontext(video)
     if is_decoder(video, "VideoDecoder"):
@@ -95,7 +86,6 @@ def read_frames(
     pick: Callable | None,
     large: LargeFrames | None = None,
 ) -> tuple[Tensor, VideoMetadata, np.ndarray]:
-    """The frames of an open video that `pick` asks for, or all, and when each is shown."""
     metadata = dataclasses.replace(video.metadata)
     indices = range(len(video)) if pick is None else pick(metadata=metadata)
     metadata.frames_indices = [int(index) for index in indices]
@@ -105,16 +95,13 @@ def read_frames(
 
 
 def split_audio(videos: list, audio: Any, listening: Listening | None) -> list:
-    """The audio given beside each of the videos, `None` where there is none.
-
-    Raises `ValueError` for audio that a model does not use, and when not every video has its own.
-    """
+    """Each video's given audio, or `None`. Raises `ValueError` for unused audio, and another number than videos."""
     if audio is None:
         return [None] * len(videos)
     if listening is None:
-        raise ValueError("this model sees and does not hear: give it videos without audio")
+        raise ValueError("this model does not use audio: pass videos without audio")
     if len(videos) == 1 and getattr(audio, "ndim", 1) == 2:
-        audio = [audio]  # the channels of one video's audio, rather than the audio of several
+        audio = [audio]  # channels of one video's audio, not the audio of several
     sounds = split_sounds(audio)
     if len(sounds) != len(videos):
         raise ValueError(f"each video needs its own audio; got {len(videos)} videos and {len(sounds)} of audio")

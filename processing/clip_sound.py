@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What a model hears of a clip while it sees frames of it: the sound of the same time, and when both are.
+"""The sound that goes with a clip's frames: cut from the same seconds, with the times of both.
 
-The clock of a clip is in seconds and starts with its first frame. Alphabet: B clips, V views and crops, T frames.
+Times are seconds from the clip's first frame. B clips, V views and crops, T frames.
 """
 
 from contextlib import ExitStack
@@ -20,16 +20,16 @@ from holovid.processing.given_sounds import open_sound
 
 @dataclass(frozen=True)
 class Listening:
-    """How a model listens to the clips of a call.
+    """How the sound of a call's clips is found and cut.
 
     Attributes:
-        extractor: what cuts sound and makes spectrograms.
-        sampling_rate: in Hz, of given waveforms that do not say it themselves.
-        from_video: whether a clip to which no sound is given is heard from its video; else it is silent.
-        num_views, num_crops: V is their product; the crops of a view see the same frames.
-        around_frames: whether sound is cut around the frames of each view, or around the middle of the clip.
+        extractor: cuts sound and makes spectrograms.
+        sampling_rate: in Hz, of waveforms that come without a rate.
+        from_video: whether a clip without given audio uses its video's track; else it is silent.
+        num_views, num_crops: V is their product; the crops of a view have the same frames.
+        around_frames: whether sound is cut around each view's frames, or around the middle of the clip.
         center: where sound is cut, see `HolovidFeatureExtractor.cut`.
-        at_random: whether it is drawn, from `generator` or torch's own, when `center` is not given.
+        at_random: whether `center`, if not given, is drawn from `generator` or torch's own.
     """
 
     extractor: HolovidFeatureExtractor
@@ -43,7 +43,7 @@ class Listening:
     generator: torch.Generator | None
 
     def cut(self, sound: Sound | None, times: np.ndarray, duration: float) -> list[tuple[Tensor, int]]:
-        """The sound of a clip for each of its V; `times` (views * T,) are those of its frames."""
+        """A clip's sound for each of its V views and crops; `times` (views * T,) are those of its frames."""
         count = self.num_views * self.num_crops
         cuts = []
         for index in range(count):
@@ -54,26 +54,25 @@ class Listening:
             elif self.at_random:
                 center = torch.rand((), generator=self.generator).item()
             else:
-                center = 0.5 if count == 1 else (index + 3) / (count + 6)  # as the reference spreads its views
+                center = 0.5 if count == 1 else (index + 3) / (count + 6)  # the reference's spread of views
             cuts.append(self.extractor.cut(sound, center, window, duration))
         return cuts
 
     def wants_track(self, audio: Any) -> bool:
-        """Whether the sound of a clip has to come with its video. `audio` is one of `split_sounds`, or `None`."""
         return audio is None and self.from_video
 
     def listen(self, audio: Any, times: np.ndarray, duration: float, track: Sound | None) -> "HeardSound":
-        """To a video file that lasts `duration` seconds, whose frames are shown at `times`."""
         with ExitStack() as opened:
             sound = track if audio is None else open_sound(audio, self.sampling_rate, opened)
             return HeardSound(times, self.cut(sound, times, duration))
 
     def listen_beside_frames(self, audio: Any, count: int, facts: VideoMetadata) -> "HeardSound":
-        """To what was given with `count` frames; without a rate in `facts` they last as long as the sound."""
+        """The sound given with `count` frames; without a rate in `facts` they last as long as the sound."""
         if self.wants_track(audio):
             raise ValueError(
-                "this model sees and hears, and frames carry no sound: give audio with them (an empty waveform for a "
-                "silent clip), or load_audio_from_video=False if all clips are silent"
+                "this model uses audio, and frames carry none: pass audio too (an empty waveform for a silent clip), "
+                "or "
+                "load_audio_from_video=False if all clips are silent"
             )
         indices = np.arange(count) if facts.frames_indices is None else np.asarray(facts.frames_indices)
         with ExitStack() as opened:
@@ -88,7 +87,7 @@ class Listening:
             return HeardSound(times, self.cut(sound, times, duration))
 
     def inputs(self, clips: "list[HeardSound]", device: Any = None) -> dict[str, Any]:
-        """What the model takes besides pixels, (B, ...) or (B, V, ...): tensors, and of frame times a list of them."""
+        """The model's inputs besides pixels, (B, ...) or (B, V, ...): tensors, but frame times as a list."""
         pieces, first_rows = zip(*[cut for clip in clips for cut in clip.cuts], strict=True)
         features = self.extractor.extract(list(pieces), list(first_rows), device)
         times = [torch.from_numpy(clip.times).to(device, torch.float32) for clip in clips]
@@ -101,7 +100,7 @@ class Listening:
 
 @dataclass(frozen=True)
 class HeardSound:
-    """What is heard of a clip: `times` (views * T,) of its frames, and the `cuts` of its sound for each of its V."""
+    """A clip's sound: `times` (views * T,) of its frames, and for each of its V views and crops a cut."""
 
     times: np.ndarray
     cuts: list[tuple[Tensor, int]]

@@ -1,8 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Recordings whose clock jumps: parts joined with `cat`, or a stream that began anew. Their order is that of the file.
+"""Recordings whose clock jumps: files joined with `cat`, or a stream that restarted. Packets stay in file order.
 
-A stretch is a part of a track in which the clock runs on. Each stretch of pictures is moved to where the one before it
-ends; the sound that lies beside it in the file is moved as far, so that both stay together.
+A stretch is a part of a track in which the clock runs on. Each stretch of pictures is moved to the end of the one
+before; the sound beside it in the file is moved as far, so both stay together.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ try:
 except ImportError:
     Flags = None  # type: ignore[assignment,misc]
 
-LEAP = 10.0  # seconds without a packet after which FFmpeg, too, takes it that a clock was set forward
-# FFmpeg's names of containers with one table of times for the whole file, whose clock cannot jump
+LEAP = 10.0  # seconds without a packet after which FFmpeg, too, assumes a clock set forward
+# FFmpeg's names of containers with one table of times, whose clock cannot jump
 ONE_TABLE = {"avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2"}
 
 
@@ -33,16 +33,16 @@ def find_picture_jumps(
     places: np.ndarray,
     heard: np.ndarray,
 ) -> list[int]:
-    """The packets of pictures, in the order of the file, at which the clock jumps.
+    """The picture packets, in file order, at which the clock jumps.
 
     Args:
         container: an `av.container.InputContainer`.
-        shown, read, ends: (packets,) the seconds from which a picture is shown, in whose order packets are read (NaN
-            if that is unknown), and until which it is shown.
+        shown, read, ends: (packets,) seconds at which a picture is first shown, its packet is read (NaN if unknown),
+            and the picture is last shown.
         is_key: (packets,) whether decoding may start there.
-        places: (packets,) where they lie in the file: how many packets of any kind come before.
-        heard: (n, 2) the same of sound, and the seconds at which it is heard: a picture is held if sound goes on
-            between it and the next one, there and then.
+        places: (packets,) positions in the file: how many packets of any kind come before.
+        heard: (n, 2) positions and seconds of sound packets: a picture is held, and the clock does not jump, if sound
+            goes on between it and the next one.
     """
     if container.format.name in ONE_TABLE:
         return []
@@ -55,7 +55,7 @@ def find_picture_jumps(
             if not ((between > ends[gap] + 1) & (between < read[gap + 1] - 1)).any():
                 leaps.append(gap)
         return sorted({int(index) + 1 for index in (*back, *leaps)})
-    # What is read before a key frame is shown before it.
+    # Pictures read before a key frame are shown before it.
     keys = np.flatnonzero(is_key)
     jumps, latest = [], -np.inf
     for key, latest_of_group in zip(keys, np.maximum.reduceat(shown, keys) if len(keys) else [], strict=True):
@@ -67,17 +67,17 @@ def find_picture_jumps(
 
 
 def find_sound_jumps(container: Any, starts: np.ndarray, ends: np.ndarray) -> list[int]:
-    """The packets of sound at which the clock jumps; `starts` and `ends` (packets,) in seconds."""
+    """The sound packets at which the clock jumps; `starts` and `ends` (packets,) in seconds."""
     if container.format.name in ONE_TABLE:
         return []
-    jumps = starts[1:] < starts[:-1] - 1e-3  # where seconds are rounded, packets may touch
+    jumps = starts[1:] < starts[:-1] - 1e-3  # rounded times may overlap a little
     if may_leap(container):
         jumps |= starts[1:] > ends[:-1] + LEAP
     return [int(index) + 1 for index in np.flatnonzero(jumps)]
 
 
 def run_on(starts: np.ndarray, ends: np.ndarray, jumps: list[int]) -> np.ndarray:
-    """What to add to the seconds of each packet (packets,), so that each stretch begins where the last one ends."""
+    """Seconds to add to each packet (packets,), so that each stretch begins where the last one ends."""
     shifts, end = np.zeros(len(starts)), 0.0
     for first, stop in zip([0, *jumps], [*jumps, len(starts)], strict=True):
         if first:
@@ -89,16 +89,16 @@ def run_on(starts: np.ndarray, ends: np.ndarray, jumps: list[int]) -> np.ndarray
 def follow(
     places: np.ndarray, jumps: list[int], picture_places: np.ndarray, picture_jumps: list[int], shifts: np.ndarray
 ) -> np.ndarray:
-    """What to add to the seconds of each packet of sound (packets,), so that it stays with its pictures.
+    """Seconds to add to each sound packet (packets,), so that it stays with its pictures.
 
     Args:
-        places: (packets,) where packets of sound lie in the file: how many packets of any kind come before.
-        jumps: those of them at which the clock of the sound jumps.
-        picture_places, picture_jumps: the same of the pictures.
-        shifts: (packets of pictures,) what is added to their seconds.
+        places: (packets,) positions of sound packets in the file: how many packets of any kind come before.
+        jumps: the sound packets at which the clock jumps.
+        picture_places, picture_jumps: the same for pictures.
+        shifts: (picture packets,) what is added to their seconds.
 
-    Near a jump the packets of both overlap; where the clock of the sound does not jump nearby, because it was silent,
-    it changes beside the pictures.
+    Near a jump the packets of both overlap. If the sound has no jump nearby, because it was silent, it changes with
+    the pictures.
     """
     moved = np.zeros(len(places))
     at = picture_places[picture_jumps]
@@ -114,13 +114,7 @@ def follow(
 
 
 def keep_sound_running(container: Any, stream: Any, placed: list[tuple[int, Any]], index: Any = None) -> None:
-    """Move packets of sound where the clock jumps.
-
-    Args:
-        container, stream: they are of these, of PyAV.
-        placed: (place in the file, `av.Packet`) of each, in the order of the file.
-        index: the `PacketIndex` of the pictures that they belong to, if there is one.
-    """
+    """Move sound packets, `placed` as (position in the file, `av.Packet`) in file order, where the clock jumps."""
     placed = [(place, packet) for place, packet in placed if packet.pts is not None]
     if stream.time_base is None or not placed or (index is not None and not index.jumps):
         return
@@ -140,7 +134,6 @@ def keep_sound_running(container: Any, stream: Any, placed: list[tuple[int, Any]
 
 
 def packet_times(packets: list, stream: Any) -> np.ndarray:
-    """The seconds at which packets say that they begin; of those that do."""
     if stream is None or stream.time_base is None:
         return np.empty(0)
     return np.array([packet.pts for packet in packets if packet.pts is not None], dtype=np.float64) * float(

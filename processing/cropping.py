@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Cutting frames to size, and the order of their colours. Alphabet: T frames, C channels."""
+"""Cropping of frames, and the order of their colours. T frames, C channels."""
 
 import math
 
@@ -12,21 +12,20 @@ CROP_ORDERS = ("along", "ends_first")
 
 
 def check_resized(frames: Tensor, new_size: tuple[int, int]) -> None:
-    """Raise `ValueError` for frames (T, C, H, W) that a resizing would make huge, before there is memory for them."""
+    """Raise `ValueError` for frames (T, C, H, W) that would become huge, before memory is allocated."""
     if new_size[0] * new_size[1] > MOST_RESIZED_PIXELS:
         (old_height, old_width), (height, width) = frames.shape[-2:], new_size
         raise ValueError(
             f"frames of {old_width} x {old_height} would be resized to {width} x {height}; at most "
-            f"{MOST_RESIZED_PIXELS:,} pixels are made of one: cut them to another shape, or choose a smaller `size`"
+            f"{MOST_RESIZED_PIXELS:,} pixels are allowed: crop them to another shape, or choose a smaller `size`"
         )
 
 
 def crop(frames: Tensor, size: SizeDict, num_crops: int, order: str = CROP_ORDERS[0]) -> list[Tensor]:
-    """Cut (T, C, height, width) out of the centre, or of the start, centre and end of the long side.
+    """Crop (T, C, height, width) at the centre, or at the start, centre and end of the long side.
 
-    The centre lies one pixel further down or right where the margins cannot be equal, as in the reference.
-    With `order="ends_first"`: start, end, centre, and the centre lies further up or left. Frames that are too small
-    get a black margin.
+    If margins differ, the centre is one pixel further down or right, as in the reference. With `order="ends_first"`:
+    start, end, centre, and the centre is further up or left. Frames that are too small get a black margin.
     """
     if size.height is None or size.width is None:
         raise ValueError(f"crop_size must have 'height' and 'width', got {size}")
@@ -50,7 +49,7 @@ def crop(frames: Tensor, size: SizeDict, num_crops: int, order: str = CROP_ORDER
 
 
 def with_channel_order(frames: Tensor, channel_order: str) -> Tensor:
-    """Frames (..., C, H, W) of red, green, blue with their colours in this order."""
+    """RGB frames (..., C, H, W) with their channels in this order."""
     return frames.flip(-3) if channel_order == "bgr" else frames
 
 

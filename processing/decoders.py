@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""torchcodec's decoders, as `datasets` gives them for columns that it decodes: read without importing torchcodec."""
+"""torchcodec's decoders, as `datasets` returns them for decoded columns; read without importing torchcodec."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,17 +13,11 @@ from holovid.processing.video_decoding import checked_indices, open_video
 
 
 def is_decoder(value: Any, name: str) -> bool:
-    """Whether `value` is torchcodec's `VideoDecoder` or `AudioDecoder`, or of a class on top of it."""
     return any(cls.__name__ == name and cls.__module__.startswith("torchcodec.") for cls in type(value).__mro__)
 
 
 class DecoderVideo:
-    """A `VideoDecoder` with what `VideoFile` has; it stays open. Meant for a `with` statement.
-
-    Frames are those of the decoder, by its own index. Sound comes from the file that `datasets` made it of, if it did.
-
-    Raises `ValueError` for one that cannot be decoded.
-    """
+    """A `VideoDecoder` as a `VideoFile`, with its file's sound, if known. Raises `ValueError` for one that fails."""
 
     def __init__(self, decoder: Any, with_sound: bool = False):
         self.name = f"the video of a {type(decoder).__name__}"
@@ -49,8 +43,9 @@ class DecoderVideo:
         source: Any = getattr(decoder, "_hf_encoded", None)
         if with_sound and source is None:
             raise ValueError(
-                "this model sees and hears, and a VideoDecoder that is not of datasets carries no sound: give audio "
-                "with it, or load_audio_from_video=False if the clip is silent"
+                "this model uses audio, and a VideoDecoder carries none unless it comes from datasets: pass audio "
+                "too, "
+                "or load_audio_from_video=False if the clip is silent"
             )
         if with_sound:
             self._file = open_video(source, with_sound=True)
@@ -87,7 +82,6 @@ class DecoderVideo:
 
 
 def upright_channels(frames: Tensor) -> Tensor:
-    """Frames of either `dimension_order` as (..., C, H, W)."""
     return frames if frames.shape[-3] == 3 else frames.movedim(-1, -3)
 
 

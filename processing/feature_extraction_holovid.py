@@ -2,8 +2,8 @@
 """Sound -> normalised log-mel spectrogram, the input of audio spectrogram transformers (AST).
 
 In: waveforms of any rate and number of channels, or files. Out: `input_values`, float32 (B, rows, mel bins), a row
-every 10 ms; `audio_mask` (B,), False for silence; `audio_span` (B, 2), the seconds of the clip that the rows span.
-The filter bank is Kaldi's, in plain torch. Alphabet: B clips.
+every 10 ms; `audio_mask` (B,), False for clips without sound; `audio_span` (B, 2), the seconds of the clip that the
+rows cover. The filter bank is Kaldi's, in plain torch. B clips.
 """
 
 import math
@@ -27,9 +27,9 @@ from holovid.processing.options import check_names, check_number, check_whole_nu
 WINDOW_MS, HOP_MS = 25, 10
 LOWEST_FREQUENCY = 20.0  # Hz
 PREEMPHASIS = 0.97
-MOST_MEL_BINS, MOST_ROWS = 2**12, 2**20  # the second is almost three hours
+MOST_MEL_BINS, MOST_ROWS = 2**12, 2**20  # so many rows are almost three hours
 SMALLEST_STD = 1e-6
-SMALLEST_ENERGY = torch.finfo(torch.float32).eps  # what Kaldi takes the logarithm of in place of zero
+SMALLEST_ENERGY = torch.finfo(torch.float32).eps  # Kaldi's lower limit before the logarithm
 
 
 def log_mel(waveform: Tensor, mel_filters: Tensor, window_length: int, hop_length: int) -> Tensor:
@@ -40,7 +40,7 @@ def log_mel(waveform: Tensor, mel_filters: Tensor, window_length: int, hop_lengt
         mel_filters: (fft_length / 2 + 1, mel bins), see `mel_filters_of`.
         window_length, hop_length: in samples.
 
-    Returns (..., rows, mel bins), row r of the samples from r * `hop_length` on.
+    Returns (..., rows, mel bins); row r is computed from the samples from r * `hop_length` on.
     """
     frames = waveform.unfold(-1, window_length, hop_length)
     frames = frames - frames.mean(dim=-1, keepdim=True)
@@ -54,7 +54,7 @@ def log_mel(waveform: Tensor, mel_filters: Tensor, window_length: int, hop_lengt
 def mel_filters_of(num_mel_bins: int, sampling_rate: int, window_length: int) -> Tensor:
     """Kaldi's triangles from 20 Hz to half the rate, float32 (fft_length / 2 + 1, mel bins)."""
     fft_length = 1 << (window_length - 1).bit_length()
-    with warnings.catch_warnings(action="ignore"):  # that the lowest of 128 triangles lie between two frequencies
+    with warnings.catch_warnings(action="ignore"):  # the lowest of 128 triangles contain no frequency
         filters = mel_filter_bank(
             num_frequency_bins=fft_length // 2 + 1,
             num_mel_filters=num_mel_bins,
@@ -68,13 +68,13 @@ def mel_filters_of(num_mel_bins: int, sampling_rate: int, window_length: int) ->
 
 
 class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
-    """Turns sound into the input of holovid's audio experts; the defaults are AST's.
+    """Converts sound into the input of holovid's audio experts; the defaults are AST's.
 
     Args:
-        sampling_rate: in Hz, at which sound is analysed; what comes at another rate is resampled.
+        sampling_rate: in Hz, of the analysis; other rates are resampled.
         num_mel_bins: columns of the spectrogram.
-        audio_frames: its rows, 10 ms each. Of longer sound a part is cut out; after shorter sound come rows of zeros,
-            put there before normalisation, as AST was trained.
+        audio_frames: its rows, 10 ms each. Longer sound is cropped; shorter sound is padded with rows of zeros before
+            normalisation, as in AST's training.
         mean, std: the spectrogram becomes (x - mean) / (2 std).
     """
 
@@ -109,7 +109,7 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
 
     @classmethod
     def from_dict(cls, feature_extractor_dict: dict[str, Any], **kwargs: Any) -> "HolovidFeatureExtractor":
-        """What a file has that is not known here is kept; files of later versions load."""
+        """Unknown entries are kept, so files of later versions load."""
         known, others = split_known(feature_extractor_dict, cls.OPTIONS)
         loaded = super().from_dict(known, **kwargs)
         for name, value in others.items():
@@ -118,12 +118,10 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
 
     @property
     def window_length(self) -> int:
-        """Samples a row is computed from."""
         return self.sampling_rate * WINDOW_MS // 1000
 
     @property
     def hop_length(self) -> int:
-        """Samples from row to row."""
         return self.sampling_rate * HOP_MS // 1000
 
     @property
@@ -132,7 +130,6 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
 
     @property
     def seconds(self) -> float:
-        """What the rows span."""
         return self.audio_frames * self.seconds_per_row
 
     def __call__(
@@ -146,12 +143,12 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
     ) -> ClipFeatures:
         """
         Args:
-            audio: a waveform (samples,), path, URL, bytes, binary file, or what `datasets.Audio` gives: torchcodec's
+            audio: a waveform (samples,), path, URL, bytes, binary file, or what `datasets.Audio` returns: torchcodec's
                 `AudioDecoder`, `{"array", "sampling_rate"}` or `{"path", "bytes"}`; a batch of those as a list, which
                 may hold waveforms (channels, samples) too, or as an array (B, samples) or (B, channels, samples).
                 Channels are averaged. `None` in a list, or an empty waveform, is a silent clip.
-            sampling_rate: of waveforms that do not say it themselves, in Hz.
-            center: which part of long sound is cut out, from 0 (its beginning) to 1 (its end); the middle by default.
+            sampling_rate: in Hz, of waveforms that come without one.
+            center: which part of long sound is kept, from 0 (its beginning) to 1 (its end); default: the middle.
             generator: draws `center` for each clip instead, for training.
             device: where the spectrogram is computed.
             return_tensors: "pt" or "np"; a list of tensors if not given.
@@ -161,7 +158,7 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         Raises `ValueError` for what is not sound, or a waveform without sampling rate.
         """
         if center is not None and generator is not None:
-            raise ValueError("give center or generator: the generator draws where sound is cut")
+            raise ValueError("pass center or generator, not both: the generator draws the center")
         if sampling_rate is not None:
             checked_rate(sampling_rate)
         if center is not None:
@@ -183,16 +180,15 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         window: tuple[float, float] | None = None,
         duration: float = math.inf,
     ) -> tuple[Tensor, int]:
-        """Read what `audio_frames` rows are computed from, and nothing else.
+        """Read only the samples from which `audio_frames` rows are computed.
 
         Args:
-            sound: `None` = a silent clip.
-            center: 0 = begin (1 = end) where the window does; in between, in between.
-            window: seconds around which to cut; the whole clip by default. What is cut is inside of the clip wherever
-                it fits.
-            duration: of the clip in seconds; sound after its end is not heard.
+            sound: `None` = a clip without sound.
+            center: 0: the cut starts with the window; 1: it ends with it; linear in between.
+            window: seconds around which to cut; default: the whole clip. The cut stays inside the clip if it fits.
+            duration: of the clip in seconds; later sound is ignored.
 
-        Returns the samples (samples,), fewer than wanted if the sound is short, and the row of the clip they start at.
+        Returns the samples (samples,), fewer if the sound is short, and the row of the clip at which they start.
         """
         if not 0 <= center <= 1:
             raise ValueError(f"center must be between 0 and 1, got {center}")
@@ -201,7 +197,7 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         total = round(min(sound.seconds, duration) * self.sampling_rate)
         rows = self.count_rows(total)
         begin, end = (0, rows) if window is None else (round(second / self.seconds_per_row) for second in window)
-        # Rounded as the reference does.
+        # rounded as in the reference
         first = end - self.audio_frames + math.trunc((self.audio_frames - (end - begin)) * (1 - center))
         first = max(0, min(first, rows - self.audio_frames))
         start = first * self.hop_length
@@ -212,13 +208,13 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
         return (self.audio_frames - 1) * self.hop_length + self.window_length
 
     def count_rows(self, num_samples: int) -> int:
-        """Rows that can be computed from samples at our rate; none when they do not fill a window."""
+        """Rows that these samples give at our rate; 0 if they do not fill a window."""
         return max(0, 1 + (num_samples - self.window_length) // self.hop_length)
 
     def extract(
         self, pieces: list[Tensor], first_rows: list[int], device: "str | torch.device | None" = None
     ) -> dict[str, Tensor]:
-        """What `cut` returned for each clip -> the tensors that `__call__` returns."""
+        """The results of `cut` for each clip -> the tensors that `__call__` returns."""
         waveforms = torch.zeros(len(pieces), self.samples_needed)
         for waveform, piece in zip(waveforms, pieces, strict=True):
             waveform[: len(piece)] = piece

@@ -1,18 +1,18 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Which frames of a video a model sees: six recipes, as functions from numbers to frame indices.
+"""Frame sampling: six recipes for the frames of a video that a model sees, as functions that return indices.
 
 - `uniform`: evenly spaced over the whole video; with one view exactly what transformers' video processors pick
   (Something-Something and EPIC-KITCHENS by CAST).
 - `segments`: one frame out of each of T equal segments, its middle, start or end (Something-Something by XViT).
 - `dense`: T frames out of a window of T x stride consecutive frames (Kinetics by XViT).
 - `strided`: T frames exactly a stride apart (Kinetics by CAST, which trains on the window of `dense`).
-- `spread`: T frames exactly a stride apart, the views in the middles of equal parts of the video, which starts over
+- `spread`: T frames exactly a stride apart, views in the middles of equal parts of the video, which starts over
   after its end (Kinetics by Video Swin).
-- `last`: T frames exactly a stride apart, of which the last is the last one of the video (what comes next, by AVT).
+- `last`: T frames exactly a stride apart, ending with the video's last frame (action anticipation by AVT).
 
-A view is one pass of the model over the video. All of them return int64 indices (V, T) within the video and draw
-random numbers only when asked to, from `generator` (`None` = torch's default one).
-Alphabet: V views, T frames.
+A view is one pass of the model over the video. All recipes return int64 indices (V, T) within the video and draw
+random numbers only on request, from `generator` (`None` = torch's default one).
+V views, T frames.
 """
 
 import math
@@ -33,8 +33,8 @@ def uniform_indices(
 ) -> np.ndarray:
     """T frames at even steps over the whole video.
 
-    The views are shifted against each other by even parts of a step: V views of T frames see V x T different places.
-    At random, every frame of every view is drawn for itself from its step: any frame out of each of T equal parts.
+    Views are shifted against each other by even parts of a step: V views of T frames see V x T different places.
+    At random, each frame of each view is drawn from its own step: any frame of each of T equal parts.
 
     >>> uniform_indices(10, 4)
     array([[0, 2, 5, 7]])
@@ -47,7 +47,7 @@ def uniform_indices(
         part = torch.rand(num_views, num_frames, generator=generator, dtype=torch.float64).numpy()
         indices = ((frames + part) * (total_num_frames / num_frames)).astype(np.int64)
         return indices.clip(0, total_num_frames - 1)
-    # In whole numbers, because transformers' floor(t * total / T) is exact too.
+    # in whole numbers: transformers' floor(t * total / T) is exact too
     return (frames * num_views + np.arange(num_views)[:, None]) * total_num_frames // (num_frames * num_views)
 
 
@@ -58,10 +58,10 @@ def segment_indices(
     do_random_sampling: bool = False,
     generator: torch.Generator | None = None,
 ) -> np.ndarray:
-    """One frame out of each of T segments, whose borders are whole frames, rounded half to even and belonging to both.
+    """One frame out of each of T segments, whose borders, rounded half to even, belong to both neighbours.
 
     View 0 takes the middle of each segment (rounded down), view 1 its start, view 2 its end; at random, every view
-    takes any frame of it. A video of fewer than T frames shows some of them more than once.
+    takes any frame of it. A video of fewer than T frames repeats some of them.
 
     >>> segment_indices(10, 4, num_views=3)
     array([[1, 3, 5, 8],
@@ -90,8 +90,8 @@ def dense_indices(
 
     View v starts v / V of the way from the first to the last place where the window fits; at random, every view starts
     anywhere between these. Past the end of a video shorter than the window the last frame is repeated.
-    The spread takes in both ends of the window, so neighbouring frames lie a little more than `frame_stride` apart:
-    this is how the released models were trained.
+    Both ends of the window are included, so neighbouring frames are a little more than `frame_stride` apart: the
+    released models were trained this way.
 
     >>> dense_indices(20, 4, frame_stride=3, num_views=2)
     array([[ 0,  3,  7, 11],
@@ -103,7 +103,7 @@ def dense_indices(
         starts = [room * torch.rand((), generator=generator).item() for _ in range(num_views)]
     else:
         starts = [room * view / num_views for view in range(num_views)]
-    # torch's float32 spacing, because the reference truncates what it gives
+    # torch's float32 spacing, because the reference truncates its result
     indices = torch.stack([torch.linspace(start, start + window - 1, num_frames) for start in starts])
     return indices.clamp(0, total_num_frames - 1).long().numpy()
 
@@ -118,9 +118,9 @@ def strided_indices(
 ) -> np.ndarray:
     """T neighbours among the frames 0, stride, 2 stride, ... of the video.
 
-    Of several views the first starts with frame 0 and the last ends with the last of these frames, the others are at
-    even steps between them; one view is in the middle. At random, what `dense` draws. If these frames are fewer than T
-    the last one of them is repeated; at random too, as soon as the video is shorter than the window of `dense`.
+    The first of several views starts with frame 0, the last ends with the last of these frames, the others are at
+    even steps between; a single view is in the middle. At random, as `dense` draws. If there are fewer than T such
+    frames the last is repeated; at random too, as soon as the video is shorter than the window of `dense`.
 
     >>> strided_indices(20, 4, frame_stride=3, num_views=2)
     array([[ 0,  3,  6,  9],
@@ -175,8 +175,8 @@ def last_indices(
 ) -> np.ndarray:
     """T frames counted back from the last one, a stride apart, which is rounded to whole frames.
 
-    Of a video that is too short the first of these frames is shown again, before all others. There is one view, and
-    nothing is drawn: what comes next is told from what came last.
+    If the video is too short, the first of these frames is repeated before the others. There is one view and no
+    random draw, because the next action follows the last frame.
 
     >>> last_indices(20, 4, frame_stride=3)
     array([[10, 13, 16, 19]])
@@ -214,16 +214,16 @@ def sample_frame_indices(
         total_num_frames: frames of the video.
         sampling: one of `SAMPLINGS`.
         num_frames: T; with `sampling="uniform"`, `None` takes every frame.
-        fps: frames a second. "uniform": T follows from it and `num_frames` is not looked at. Those of `WITH_STRIDE`:
-            the rate at which `frame_stride` counts; it is stretched to the video's own rate. "segments" takes none.
+        fps: frames a second. "uniform" computes T from it and ignores `num_frames`. The recipes of `WITH_STRIDE` count
+            `frame_stride` at this rate, and convert it to the video's own. "segments" takes none.
         video_fps: the video's own rate; needed with `fps`.
         frame_stride: of "dense", "strided", "spread" and "last".
         num_views: V.
         do_random_sampling: draw frames at random (training) instead of by the test-time rule.
-        short_video: what happens when the video has fewer frames than the recipe spans (T; T x stride for "dense"; for
-            "strided", "spread" and "last" from the first to the last frame that they take): "error" raises; "repeat"
-            shows the last frame again, for "strided" the last one at its steps; "spread" starts over; "last" shows the
-            first one again. ("segments", and "uniform" at an `fps` above the video's, repeat frames all over it.)
+        short_video: for a video with fewer frames than the recipe spans (T; T x stride for "dense"; for "strided",
+            "spread" and "last" from their first to their last frame): "error" raises; "repeat" repeats the last frame,
+            for "strided" the last one at its steps, for "last" the first one; "spread" starts over. ("segments", and
+            "uniform" at an `fps` above the video's, repeat frames throughout.)
         generator: source of randomness, `None` = torch's default generator.
 
     Raises:
@@ -246,24 +246,24 @@ def sample_frame_indices(
     span = spans.get(sampling, num_frames)
     if short_video == "error" and total_num_frames < span:
         raise ValueError(
-            f"the video has {total_num_frames} frames and the sampling spans {span}; ask for fewer frames, or let the "
-            "last frame be repeated with short_video='repeat'"
+            f"the video has {total_num_frames} frames and the sampling spans {span}; ask for fewer frames, or repeat "
+            "the last one with short_video='repeat'"
         )
     if sampling in WITH_STRIDE:
         pick = WITH_STRIDE[sampling]
         return pick(total_num_frames, num_frames, stride, num_views, do_random_sampling, generator)
     if sampling == "segments":
         return segment_indices(total_num_frames, num_frames, num_views, do_random_sampling, generator)
-    if num_frames > total_num_frames and fps is None:  # all frames once, then the last one again
+    if num_frames > total_num_frames and fps is None:  # all frames once, then repeat the last
         return np.tile(np.minimum(np.arange(num_frames), total_num_frames - 1), (num_views, 1))
     return uniform_indices(total_num_frames, num_frames, num_views, do_random_sampling, generator)
 
 
 def checked_indices(indices: Sequence[int] | np.ndarray | None, count: int, name: str) -> np.ndarray:
-    """`indices` as int64 (T,), all of them if `None`; `ValueError` for one that the video does not have."""
+    """`indices` as int64 (T,), `None` = all; `ValueError` for one that the video does not have."""
     indices = np.arange(count) if indices is None else np.asarray(indices, dtype=np.int64).reshape(-1)
     if indices.size and not 0 <= indices.min() <= indices.max() < count:
-        raise ValueError(f"{name} has frames 0 to {count - 1}, asked for {indices.min()} to {indices.max()}")
+        raise ValueError(f"{name} has frames 0 to {count - 1}, but {indices.min()} to {indices.max()} were asked for")
     return indices
 
 
@@ -281,7 +281,7 @@ def _check(total_num_frames, sampling, num_frames, fps, video_fps, frame_stride,
             raise ValueError(f"{name} must be at least 1, got {value}")
     if fps is not None:
         if sampling == "segments":
-            raise ValueError("sampling='segments' looks at the whole video at any rate: pass num_frames, not fps")
+            raise ValueError("sampling='segments' covers the whole video at any rate: pass num_frames, not fps")
         if fps <= 0:
             raise ValueError(f"fps must be positive, got {fps}")
         if not video_fps:

@@ -1,8 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Sounds in every form in which a user has them: which single ones they are, and each opened for reading.
-
-Waveforms come as numbers, in dicts, from files, and as the decoders that `datasets` gives.
-"""
+"""Sounds in every form that users pass: waveforms, dicts, files, and the decoders of `datasets`."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -18,10 +15,7 @@ NUMBERS = (int, float, np.number)
 
 
 def split_sounds(audio: Any) -> list:
-    """The single sounds in `audio`: waveforms, files, decoders, dicts and `None`.
-
-    Raises `ValueError` for what is no sound, and for one whose channels would be taken for the samples of many.
-    """
+    """The single sounds in `audio`. Raises `ValueError` for anything else, and for channels that look like samples."""
     if is_media_source(audio) or is_decoder(audio, "AudioDecoder") or isinstance(audio, dict) or audio is None:
         return [audio]
     if isinstance(audio, (np.ndarray, Tensor)) and audio.ndim in (1, 2, 3):
@@ -46,10 +40,7 @@ def is_numbers(value: Any) -> bool:
 
 
 def open_sound(item: Any, sampling_rate: int | None, opened: ExitStack) -> Sound | None:
-    """One of `split_sounds`, to be read while `opened` is; `None` for a silent clip.
-
-    Raises `ValueError` for a file without a sound track: whoever names it expects one.
-    """
+    """Open one of `split_sounds`, or `None`, while `opened` is. Raises `ValueError` for a file without a track."""
     if item is None:
         return None
     if is_decoder(item, "AudioDecoder"):
@@ -62,17 +53,17 @@ def open_sound(item: Any, sampling_rate: int | None, opened: ExitStack) -> Sound
         item = dict(item)
         if "array" in item:
             if item.get("bytes") is not None:
-                raise ValueError("a sound given as a dict has 'array' or 'bytes', got both")
+                raise ValueError("a sound given as a dict must have 'array' or 'bytes', got both")
             sampling_rate, item = item.get("sampling_rate", sampling_rate), item["array"]
         elif not item.keys() >= {"path", "bytes"}:
             raise ValueError(
-                "a sound given as a dict has 'array' and 'sampling_rate', or 'path' and 'bytes'; got "
+                "a sound given as a dict must have 'array' and 'sampling_rate', or 'path' and 'bytes'; got "
                 f"{', '.join(map(repr, item)) or 'an empty one'}"
             )
         else:
             item = item["path"] if item["bytes"] is None else item["bytes"]
             if item is None:
-                raise ValueError("a sound given as a dict has a 'path' or 'bytes', got None for both")
+                raise ValueError("a sound given as a dict must have a 'path' or 'bytes', got None for both")
     if is_media_source(item):
         file = opened.enter_context(SoundFile(item))
         if file.sound is None:

@@ -1,8 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Where videos and sounds come from: paths, URLs, bytes and binary file objects, all made readable from the start.
+"""Sources of videos and sounds: paths, URLs, bytes and binary file objects, made readable from the start.
 
-They also come as the dict that `datasets` gives, {"path", "bytes"}. Of a video it may name a part: `start` (included)
-and `end` (not included) in seconds from its first frame, either of them None.
+Also the dict that `datasets` returns, {"path", "bytes"}. For a part of a video it may have `start` (included) and
+`end` (excluded) in seconds from the first frame; either may be None.
 """
 
 import io
@@ -21,58 +21,53 @@ from huggingface_hub.utils import httpx
 MediaSource = str | os.PathLike | bytes | BinaryIO
 Interval = tuple[float | None, float | None]
 
-DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece of it
-DOWNLOAD_SECONDS = 600.0  # that all of it may take
-DOWNLOAD_BYTES = 2**30  # that it may have
-DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; what is longer goes to a temporary file
+DOWNLOAD_TIMEOUT = 30.0  # seconds to wait for an answer, and for each further piece
+DOWNLOAD_SECONDS = 600.0  # for the whole download
+DOWNLOAD_BYTES = 2**30  # most bytes of a download
+DOWNLOAD_IN_MEMORY = 64 * 2**20  # bytes; longer ones go to a temporary file
 DECOMPRESSED_AT_ONCE = 2**20  # bytes
 EITHER_HEADER = 32 + zlib.MAX_WBITS  # zlib's number for "with the header of gzip or its own"
 
 
 def is_media_source(value: Any) -> bool:
-    """Whether `value` is of a kind that is read as a file: a path, URL, bytes, file object, or dict of those."""
     if isinstance(value, dict):
         return value.keys() >= {"path", "bytes"}
     return isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(value, "read")
 
 
 def split_interval(source: Any) -> tuple[MediaSource, Interval]:
-    """A source as a path, URL, bytes or file object, and the part of it that is meant, in seconds."""
+    """A source as a path, URL, bytes or file object, and the interval to use, in seconds."""
     if not isinstance(source, dict):
         return source, (None, None)
     if unknown := source.keys() - {"path", "bytes", "start", "end"}:
         raise ValueError(
-            f"a source given as a dict has 'path', 'bytes', 'start' and 'end', got also {sorted(unknown)}"
+            f"a source given as a dict may have 'path', 'bytes', 'start' and 'end', got also {sorted(unknown)}"
         )
     path: Any = source.get("path")
     content: Any = source.get("bytes")
     if path is None and content is None:
-        raise ValueError("a source given as a dict has 'path' or 'bytes', and the other is None; got neither")
+        raise ValueError("a source given as a dict needs 'path' or 'bytes', got neither")
     start: Any = source.get("start")
     end: Any = source.get("end")
     if odd := [second for second in (start, end) if second is not None and not is_number_of_seconds(second)]:
-        raise ValueError(f"an interval is given in seconds, as numbers, got {odd[0]!r:.40}")
+        raise ValueError(f"'start' and 'end' must be numbers of seconds, got {odd[0]!r:.40}")
     if (start is not None and not start >= 0) or (end is not None and not end > (start or 0)):
-        raise ValueError(f"an interval starts at 0 s or later and ends after that, got {start} s to {end} s")
+        raise ValueError(f"an interval must start at 0 s or later and end after its start, got {start} s to {end} s")
     return path if content is None else content, (start, end)
 
 
 def is_number_of_seconds(value: Any) -> bool:
-    """Whether it is a number, and not a whole one that no float can hold."""
     return isinstance(value, Real) and not (isinstance(value, int) and abs(value) > 2**53)
 
 
 class OpenedSource:
-    """The path or file behind a source, downloaded if need be. Files that the user opened stay open.
-
-    `kind` is what messages call it, "video" or "sound", and `name` how they describe it.
-    """
+    """A source's path or file, downloaded if necessary; users' files stay open. `kind` and `name` are for messages."""
 
     def __init__(self, source: MediaSource, kind: str = "video"):
         self.name = describe_source(source, kind)
         self._is_ours = True
         if isinstance(source, (bytes, bytearray, memoryview)):
-            # A memoryview need not lie in one piece.
+            # A memoryview need not be contiguous.
             self._file: str | BinaryIO = io.BytesIO(source if isinstance(source, bytes) else bytes(source))
         elif isinstance(source, (str, os.PathLike)):
             self._file = self._locate(os.fsdecode(source), kind)
@@ -88,7 +83,9 @@ class OpenedSource:
             except (OSError, ValueError) as error:  # closed, or open for writing
                 raise ValueError(f"{self.name} cannot be read: {error}") from error
         else:
-            raise ValueError(f"a {kind} is a path, a URL, bytes or a binary file object, got {type(source).__name__}")
+            raise ValueError(
+                f"a {kind} must be a path, a URL, bytes or a binary file object, got {type(source).__name__}"
+            )
 
     @staticmethod
     def _locate(path: str, kind: str) -> str | BinaryIO:
@@ -100,10 +97,10 @@ class OpenedSource:
             raise FileNotFoundError(f"there is no {kind} at {path!r}")
         if not os.path.isfile(path):
             raise ValueError(f"{path!r} is not a file")
-        return os.path.abspath(path)  # FFmpeg takes what stands before a colon for a protocol
+        return os.path.abspath(path)  # FFmpeg would read a prefix with a colon as a protocol
 
     def _read_everything(self, source: BinaryIO) -> BinaryIO:
-        """A pipe or socket, which can be read once. They need not end."""
+        """Copy a pipe or socket, which can be read only once and may never end."""
         everything = io.BytesIO()
         while piece := source.read(DECOMPRESSED_AT_ONCE):
             everything.write(piece)
@@ -114,7 +111,6 @@ class OpenedSource:
         return everything
 
     def rewound(self) -> str | BinaryIO:
-        """A path, or a file that stands at its beginning."""
         if not isinstance(self._file, str):
             self._file.seek(0)
         return self._file
@@ -125,17 +121,15 @@ class OpenedSource:
 
 
 def download(url: str, most_bytes: int | None = None, most_seconds: float | None = None) -> BinaryIO:
-    """The file behind a URL. Whole, because finding the frames takes reading it once anyway.
+    """Download a whole file; indexing its frames reads all of it anyway.
 
     Args:
-        url: `http://` or `https://`; it may be sent on to others of these.
-        most_bytes: how many the file may have, after a compression for the way is undone; `DOWNLOAD_BYTES` by default.
-        most_seconds: how long everything may take; `DOWNLOAD_SECONDS` by default.
+        url: `http://` or `https://`; it may redirect to others of these.
+        most_bytes: limit after decompression; default `DOWNLOAD_BYTES`.
+        most_seconds: limit for everything; default `DOWNLOAD_SECONDS`.
 
-    Returns a temporary file, whose place on the disk is free again when it is closed. It can be given to whatever
-    takes a video or a sound.
-
-    Raises `ValueError` for what cannot be downloaded, is larger or takes longer; nothing stays on the disk.
+    Returns a temporary file, deleted when it is closed, that is accepted wherever a video or a sound is. Raises
+    `ValueError` for what cannot be downloaded, is larger or takes longer; nothing stays on the disk.
     """
     most_bytes = DOWNLOAD_BYTES if most_bytes is None else most_bytes
     most_seconds = DOWNLOAD_SECONDS if most_seconds is None else most_seconds
@@ -149,7 +143,7 @@ def download(url: str, most_bytes: int | None = None, most_seconds: float | None
                 is_late.set()
                 client.close()
 
-            # The client's own limit is for each piece, of which there may be any number, in headers too.
+            # The client's own limit applies to each piece, and their number has no limit, in headers too.
             alarm = threading.Timer(most_seconds, give_up)
             alarm.daemon = True
             alarm.start()
@@ -178,16 +172,13 @@ def download(url: str, most_bytes: int | None = None, most_seconds: float | None
 
 
 def decompressed(response: "httpx.Response") -> Iterator[bytes]:
-    """What a server sends, in pieces that are small whatever it sends.
-
-    httpx would undo a compression too, but all at once of each piece that comes in, which may become any size.
-    """
+    """The response in small pieces; httpx would decompress each received piece at once, to any size."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity":
         yield from response.iter_raw()
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"it is compressed with {encoding!r}, which was not asked for")
+        raise ValueError(f"it is compressed with {encoding!r}, which we did not ask for")
     decoder = zlib.decompressobj(EITHER_HEADER)
     for received in response.iter_raw():
         while received:
@@ -195,17 +186,16 @@ def decompressed(response: "httpx.Response") -> Iterator[bytes]:
             received = decoder.unconsumed_tail
             if decoder.eof:
                 received = decoder.unused_data
-                if received.startswith(b"\x1f\x8b"):  # gzip files may follow one another
+                if received.startswith(b"\x1f\x8b"):  # several gzip members may follow one another
                     decoder = zlib.decompressobj(EITHER_HEADER)
                 else:
                     return
     yield decoder.flush()
     if not decoder.eof:
-        raise ValueError("it breaks off")
+        raise ValueError("it ends too early")
 
 
 def describe_source(source: Any, kind: str = "video") -> str:
-    """How error messages name a source."""
     if isinstance(source, OpenedSource):
         return source.name
     if isinstance(source, (str, os.PathLike)):

@@ -1,5 +1,5 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Checks of what people set processors to, by hand or in JSON files: each slip is a sentence that names the option."""
+"""Checks of processor options, from code or JSON files; errors name the option."""
 
 import math
 import textwrap
@@ -13,7 +13,7 @@ from transformers.utils import TensorType
 
 from holovid.configuration.suggestions import did_you_mean
 
-MOST_FRAMES = 2**16  # that are picked of a video
+MOST_FRAMES = 2**16  # sampled from a video
 MOST_VIEWS = 2**10
 LONGEST_STRIDE = 2**20
 LONGEST_SIDE = 2**14  # in pixels
@@ -26,19 +26,17 @@ SWITCHES = (
 )  # fmt: skip
 COUNTS = {"num_frames": MOST_FRAMES, "num_views": MOST_VIEWS, "frame_stride": LONGEST_STRIDE}
 FLOATS = ("rescale_factor", "image_mean", "image_std", "audio_center")
-# torchvision has no other ones for tensors
+# torchvision has only these for tensors
 RESAMPLING = tuple(PILImageResampling(value) for value in (0, 1, 2, 3))
 
 
 def check_names(given: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Raise `ValueError` for names that `what` does not have, with the nearest that it has."""
     known = sorted(known)
     if unknown := sorted(set(given) - set(known)):
         raise ValueError(f"unknown options {unknown} of {what}; {did_you_mean(unknown[0], known)}")
 
 
 def split_known(saved: Mapping[str, Any], known: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The entries of a saved file whose names are known, and the others."""
     known = set(known)
     return (
         {name: value for name, value in saved.items() if name in known},
@@ -47,7 +45,6 @@ def split_known(saved: Mapping[str, Any], known: Iterable[str]) -> tuple[dict[st
 
 
 def check_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> None:
-    """Raise `ValueError` unless `value` is a finite number in [least, most]."""
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if not (is_number and math.isfinite(value) and least <= value <= most):
         bounds = f"between {least:g} and {most:g}" if math.isfinite(most) else f"a number of at least {least:g}"
@@ -55,7 +52,6 @@ def check_number(name: str, value: Any, least: float = -math.inf, most: float = 
 
 
 def check_whole_number(name: str, value: Any, least: int, most: int) -> None:
-    """Raise `ValueError` unless `value` is an integer in [least, most]."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not least <= value <= most:
         raise ValueError(f"{name} must be a whole number from {least:,} to {most:,}, got {value!r}")
 
@@ -66,10 +62,7 @@ def check_choice(name: str, value: Any, choices: tuple) -> None:
 
 
 def check_choices(options: Mapping[str, Any], choices: Mapping[str, tuple]) -> None:
-    """Raise `ValueError` for the first option of a video processor that cannot be; `None` is one that is not set.
-
-    `choices` are those of options that name one of a few things.
-    """
+    """Raise `ValueError` for the first impossible option, if set; `choices` lists values of those with only a few."""
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
         if name in choices:
@@ -86,7 +79,7 @@ def check_choices(options: Mapping[str, Any], choices: Mapping[str, tuple]) -> N
 
 
 def plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options in the types that transformers asks for: integers and floats of Python, lists in place of arrays."""
+    """Options in plain Python types: int and float instead of NumPy's, lists instead of arrays."""
 
     def converted(name: str, value: Any) -> Any:
         if isinstance(value, (np.generic, np.ndarray)):
@@ -99,7 +92,7 @@ def plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def in_few_lines(name: str, options: Mapping[str, Any]) -> str:
-    """How an object with these options is printed.
+    """The `repr` of an object with these options.
 
     >>> print(in_few_lines("Processor", {"num_frames": 8, "size": {"shortest_edge": 224}}))
     Processor(num_frames=8, size={'shortest_edge': 224})
@@ -120,7 +113,7 @@ def check_rate(name: str, value: Any) -> None:
 def check_factor(name: str, value: Any) -> None:
     check_number(name, value)
     if value == 0:
-        raise ValueError(f"{name} must not be 0, which makes all frames black")
+        raise ValueError(f"{name} must not be 0, which would make all frames black")
 
 
 def check_share(name: str, value: Any) -> None:
@@ -128,18 +121,18 @@ def check_share(name: str, value: Any) -> None:
 
 
 def check_size(name: str, value: Any) -> None:
-    """A side, (height, width), or a dict of the sides that `SIZES` lists; of a crop, height and width."""
+    """A side, (height, width), or a dict of the sides in `SIZES`; for a crop, height and width."""
     fitting = SIZES if name == "size" else ({"height", "width"},)
     if isinstance(value, SizeDict):
         value = {side: length for side, length in dict(value).items() if length is not None}
     if isinstance(value, Mapping):
         if set(value) not in fitting:
             listed = ", or ".join(" and ".join(map(repr, sorted(sides))) for sides in fitting)
-            raise ValueError(f"{name} as a dict has {listed}, in pixels; got {dict(value)}")
+            raise ValueError(f"{name} as a dict must have {listed}, in pixels; got {dict(value)}")
         sides = dict(value)
     elif isinstance(value, (list, tuple)):
         if len(value) != 2:
-            raise ValueError(f"{name} as a list is [height, width], got {value!r}")
+            raise ValueError(f"{name} as a list must be [height, width], got {value!r}")
         sides = dict(zip(("height", "width"), value, strict=True))
     else:
         sides = {"": value}
@@ -148,25 +141,25 @@ def check_size(name: str, value: Any) -> None:
 
 
 def check_colour(name: str, value: Any) -> None:
-    """A number for all channels, or one for each: of grey, RGB or transparent frames."""
+    """A number for all channels, or one for each channel of grey, RGB or transparent frames."""
     values = list(value) if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) == 1 else [value]
     if len(values) not in (1, 3, 4):
-        raise ValueError(f"{name} is one number, or one for each of the 3 colours, got {value!r}")
+        raise ValueError(f"{name} must be one number, or one for each of the 3 colours, got {value!r}")
     for number in values:
         check_number(name, number)
         if name == "image_std" and number <= 0:
-            raise ValueError(f"image_std must be positive, it is divided by; got {value!r}")
+            raise ValueError(f"image_std must be positive, because pixels are divided by it; got {value!r}")
 
 
 def check_colours(channels: int, **colours: Any) -> None:
-    """Raise `ValueError` for means and deviations, by their names, that are not those of so many channels."""
+    """Raise `ValueError` for means and deviations, by name, with another number of channels."""
     for name, value in colours.items():
         if np.ndim(value) == 1 and len(value) not in (1, channels):
-            raise ValueError(f"{name} has {len(value)} numbers, the frames have {channels} channels: {value!r}")
+            raise ValueError(f"{name} has {len(value)} numbers, but the frames have {channels} channels: {value!r}")
 
 
 def check_resampling(name: str, value: Any) -> None:
-    value = getattr(PILImageResampling, str(getattr(value, "name", "")), value)  # torchvision's are called the same
+    value = getattr(PILImageResampling, str(getattr(value, "name", "")), value)  # torchvision's have the same names
     if isinstance(value, bool) or not isinstance(value, int) or value not in tuple(map(int, RESAMPLING)):
         listed = ", ".join(f"{int(filter)} ({filter.name.lower()})" for filter in RESAMPLING)
         raise ValueError(f"{name} must be one of PIL's filters {listed}, got {value!r}")
@@ -176,15 +169,15 @@ def check_layout(name: str, value: Any) -> None:
     if value not in ("channels_first", "channels_last"):
         raise ValueError(f"{name} must be 'channels_first' or 'channels_last', got {value!r}")
     if name == "data_format" and value != ChannelDimension.FIRST:
-        raise ValueError("data_format='channels_last': what models take has its channels before height and width")
+        raise ValueError("data_format must not be 'channels_last': models take channels before height and width")
 
 
 def check_device_option(name: str, value: Any) -> None:
     try:
-        torch.empty(0, device=value)  # that there is such a thing, and that it is here
+        torch.empty(0, device=value)  # the device exists and is available
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise ValueError(
-            f"{name} must be a device of torch that is here, such as 'cpu' or 'cuda:0', got {value!r}"
+            f"{name} must be an available torch device, such as 'cpu' or 'cuda:0', got {value!r}"
         ) from error
 
 

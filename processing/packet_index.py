@@ -1,8 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Which frames a file holds, when each is shown and which packets it takes: told by its packets, before decoding any.
+"""The frames of a file, their times and packets, from the packets alone: nothing is decoded.
 
-Frame i is the i-th picture in the order in which they are shown. A picture stays on the screen until the next one; how
-long the last one stays is told, in this order, by its packet, by the container, and by the other pictures.
+Frame i is the i-th picture in display order. A picture stays on the screen until the next one. The end of the last one
+comes from, in this order, its packet, the container, and the other pictures.
 """
 
 from typing import Any, NamedTuple
@@ -16,14 +16,14 @@ try:
 except ImportError:
     av = None  # type: ignore[assignment]
 
-MILLISECONDS = 2e-3  # seconds by which rounded times differ
-LONGEST_HELD = 3600.0  # seconds; who says that the last picture is shown for longer is not believed
-# FFmpeg's names of containers that store how long each picture is shown; elsewhere FFmpeg guesses
+MILLISECONDS = 2e-3  # seconds; error of rounded times
+LONGEST_HELD = 3600.0  # seconds; a longer last picture is not believed
+# FFmpeg's names of containers that store durations of pictures; for others FFmpeg guesses
 WITH_DURATIONS = {"avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2"}
 
 
 class PacketFacts(NamedTuple):
-    """What is kept of a packet of pictures. `place`: how many packets of any kind come before it in the file."""
+    """What is kept of a picture packet. `place`: how many packets of any kind come before it in the file."""
 
     pts: int | None
     dts: int | None
@@ -36,7 +36,6 @@ class PacketFacts(NamedTuple):
 
     @property
     def key(self) -> tuple:
-        """What tells it from other packets, wherever one begins to read."""
         return self.pts, self.position, self.size
 
     @classmethod
@@ -48,22 +47,21 @@ class PacketFacts(NamedTuple):
 
 
 class PacketIndex:
-    """The frames of a file whose packets say when each is shown.
+    """The frames of a file whose packets have times.
 
     Args:
-        packets: all of the pictures, in the order of the file, of which none lacks a time (`pts`) or shares it with
-            another of the same stretch.
-        container, stream: they are of these, of PyAV.
-        heard: (n, 2) places of packets of sound in the file and their seconds, if the clock may leap.
+        packets: all picture packets in file order; each has a `pts` that no other of its stretch has.
+        container, stream: PyAV's.
+        heard: (n, 2) positions of sound packets in the file and their seconds, if the clock may leap.
 
     Attributes:
-        times: (frames,) seconds at which each is shown.
-        until: when the last of them is no longer shown, in seconds; `None` if nothing tells.
-        packet_of_frame, first_packet_of_frame: (frames,) the number of its packet, and of the one to decode from.
-        first_packet_of_packet: (packets,) the latter, by packets; -1 for those that are not shown.
-        frame_of_stamp: the frame that has this `pts`, jumps of the clock taken out.
+        times: (frames,) display times in seconds.
+        until: end of the last frame in seconds; `None` if unknown.
+        packet_of_frame, first_packet_of_frame: (frames,) number of its packet, and of the one to decode from.
+        first_packet_of_packet: (packets,) the latter, by packet; -1 for packets that are not shown.
+        frame_of_stamp: frame number by `pts`, with clock jumps removed.
         jumps: the packets at which the clock jumps.
-        shifts: (packets,) what is added to the seconds of each, so that it does not.
+        shifts: (packets,) seconds added to remove the jumps.
         ticks: (packets,) the same in units of `pts`.
     """
 
@@ -89,11 +87,11 @@ class PacketIndex:
         keyframes = keyframes if len(keyframes) else np.zeros(1, dtype=np.int64)
         shown = shown[np.argsort(stamps[shown], kind="stable")]
         # Decoding starts from the last key frame that is both read and shown before: pictures that are read after a
-        # key frame but shown before it may lean on pictures from before it.
+        # key frame but shown before it may need pictures before it.
         last_read = np.searchsorted(keyframes, shown, side="right")
         last_shown = np.searchsorted(np.maximum.accumulate(stamps[keyframes]), stamps[shown], side="right")
         last = np.minimum(last_read, last_shown) - 1
-        # A recording that was cut starts with pictures that lean on others now missing.
+        # A cut recording starts with pictures that need missing ones.
         self.packet_of_frame, last = shown[last >= 0], last[last >= 0]
         self.first_packet_of_frame = keyframes[last]
         self.first_packet_of_packet = np.full(len(packets), -1)
@@ -112,16 +110,16 @@ class PacketIndex:
     def _find_end(
         self, container: Any, stream: Any, shown: np.ndarray, read: np.ndarray, durations: np.ndarray
     ) -> float | None:
-        """`until`: the first claim that is after the last frame is shown, and not absurd."""
+        """`until`: the first plausible claim that is after the last frame is shown."""
         if not len(self.times):
             return None
         last = self.times[-1]
-        claims = [shown[shown > last].min(initial=np.inf)]  # a picture after it, of which the file says not to show it
+        claims = [shown[shown > last].min(initial=np.inf)]  # a later picture that the file marks as not shown
         header = None if self.jumps else header_end(container, stream, len(shown))
         if durations_are_stored(container, shown, read, durations):
             stored = last + durations[self.packet_of_frame[-1]]
             if container.format.name in WITH_DURATIONS and not np.isnan(read).any():
-                # How long until the next one is read: where pictures are shown in another order, their sum is right.
+                # Time until the next is read: if display order differs, only the sum is right.
                 stored = max(stored, read[-1] + durations[-1] + shown.min() - read[0])
             claims.append(stored)
         if header is not None and header > last:
@@ -135,11 +133,11 @@ class PacketIndex:
 def index_packets(
     packets: list[PacketFacts], container: Any, stream: Any, heard: np.ndarray | None = None
 ) -> PacketIndex | None:
-    """The index of a file, or `None` if its packets do not tell: they need not even be frames. See `PacketIndex`."""
+    """The index of a file, or `None` if its packets do not determine it. Arguments as in `PacketIndex`."""
     stamps = [packet.pts for packet in packets]
     if None in stamps or stream.time_base is None:
         return None
-    # AVI does not store when a picture is shown, and FFmpeg guesses it wrong for H.264 with B-frames.
+    # AVI does not store display times, and FFmpeg guesses them wrong for H.264 with B-frames.
     if container.format.name == "avi" and stream.codec_context.has_b_frames and stamps == sorted(stamps):  # type: ignore[type-var]
         return None
     index = PacketIndex(packets, container, stream, np.empty((0, 2)) if heard is None else heard)
@@ -147,7 +145,7 @@ def index_packets(
 
 
 def durations_are_stored(container: Any, shown: np.ndarray, read: np.ndarray, durations: np.ndarray) -> bool:
-    """Whether packets say how long pictures are shown; where FFmpeg guesses, it does not fit the pictures' times."""
+    """Whether packets have true durations; those that FFmpeg guesses do not fit the pictures' times."""
     if not (durations > 0).all():
         return False
     if len(shown) == 1:
@@ -158,18 +156,18 @@ def durations_are_stored(container: Any, shown: np.ndarray, read: np.ndarray, du
 
 
 def header_end(container: Any, stream: Any, count: int) -> float | None:
-    """When a file of `count` pictures ends, by what it says of itself, in seconds; `None` if it does not."""
+    """End of a file of `count` pictures according to its header, in seconds; `None` if unknown."""
     if count == 1 and (end := matroska_end(stream)) is not None:
         return end
     if container.duration is None:
         return None
-    # Where nothing is stored, FFmpeg looks for the last times and tells how long after the first they are.
+    # If nothing is stored, FFmpeg searches the last times and returns their distance from the first.
     start = (container.start_time or 0) if may_leap(container) else 0
     return (start + container.duration) / av.time_base
 
 
 def matroska_end(stream: Any) -> float | None:
-    """The end of a track by the tag that muxers of Matroska write, such as "00:00:10.000000000"."""
+    """End of a track from the tag that Matroska muxers write, such as "00:00:10.000000000"."""
     try:
         hours, minutes, seconds = map(float, stream.metadata.get("DURATION", "").split(":"))
     except ValueError:
@@ -178,7 +176,6 @@ def matroska_end(stream: Any) -> float | None:
 
 
 def smallest_step(seconds: np.ndarray) -> float:
-    """Between pictures; 0 for a single one."""
     steps = np.diff(np.unique(seconds))
     return float(steps.min()) if len(steps) else 0.0
 

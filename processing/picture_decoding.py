@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Pictures that are given as videos: a still one is a video of one frame, an animated one (WebP, PNG, AVIF) of many.
+"""Pictures given as videos: a still one has one frame, an animated one (WebP, PNG, AVIF) several.
 
-They are read with Pillow. GIF is read with the other videos, as are files of many JPEG pictures one after another.
+Pillow reads them. GIF is read with the other videos, as are files of several JPEG pictures in a row.
 """
 
 import math
@@ -23,7 +23,7 @@ from holovid.processing.media_source import Interval, OpenedSource
 
 logger = logging.get_logger(__name__)
 
-# Pillow's name -> how such files begin
+# Pillow's name -> first bytes of such files
 BEGINNINGS = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
     "JPEG": (b"\xff\xd8\xff",),
@@ -32,17 +32,14 @@ BEGINNINGS = {
     "JPEG2000": (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
     "PPM": tuple(b"P%d%c" % (kind, space) for kind in range(1, 7) for space in b" \t\r\n"),
 }
-ANIMATED = {"PNG", "WEBP", "AVIF"}  # of which several pictures are a film; in others they are pages or views
+ANIMATED = {"PNG", "WEBP", "AVIF"}  # several pictures are an animation; in other formats they are pages or views
 HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
-DEFAULT_DURATION = 100  # milliseconds that a frame of an animation is shown if the file says 0, as browsers have it
-STILL_RATE = 1.0  # frames a second, of one frame
+DEFAULT_DURATION = 100  # milliseconds of a frame whose duration is 0, as in browsers
+STILL_RATE = 1.0  # frames a second
 
 
 def picture_format(source: OpenedSource) -> str | None:
-    """Pillow's name of what a source is, if it is a picture that is read here; looks at its first bytes.
-
-    Raises `ValueError` for what cannot be read at all.
-    """
+    """Pillow's name of a picture's format, by its first bytes, or `None`. Raises `ValueError` if it is unreadable."""
     found = source.rewound()
     try:
         with open(found, "rb") if isinstance(found, str) else nullcontext(found) as file:
@@ -62,9 +59,9 @@ def picture_format(source: OpenedSource) -> str | None:
 
 
 def is_one_jpeg(file: BinaryIO) -> bool:
-    """Whether a file that begins as JPEG ends with its first picture, or says itself that more belong to it."""
+    """Whether a JPEG file ends with its first picture, or marks further ones as part of it."""
     at = 2
-    while True:  # over the segments before the pixels
+    while True:  # segments before the pixels
         file.seek(at)
         marker, length = file.read(2), file.read(2)
         if len(length) < 2 or marker[0] != 0xFF or file.read(4) == b"MPF\0":
@@ -81,10 +78,10 @@ def is_one_jpeg(file: BinaryIO) -> bool:
 
 
 class PictureFile:
-    """A picture, or an animated one, read as a video; see `open_video`. Same methods as `VideoFile`, and no sound.
+    """A picture, or an animated one, with the interface of `VideoFile` and no sound; see `open_video`.
 
-    A still picture stays for ever: any interval shows it, and sound that is given with it is heard to its end. What
-    is transparent is white.
+    A still picture lasts for ever: any interval shows it, and sound given with it is used to its end. Transparency
+    becomes white.
     """
 
     sound = None
@@ -116,7 +113,7 @@ class PictureFile:
             raise UnreadableError(f"{self.name} shows no frame from {start:g} s on; it ends at {ends[-1]:g} s")
         self.times = begins[self._offset : stop]
         if self.is_animated:
-            self.times = np.maximum(self.times, start)  # the first one is on the screen when the interval starts
+            self.times = np.maximum(self.times, start)  # the first is already shown when the interval starts
         self.start = float(self.times[0])
         self.seconds = float(min(ends[stop - 1], end)) - self.start
         count = len(self.times)
@@ -124,7 +121,7 @@ class PictureFile:
         self.metadata = VideoMetadata(count, fps, width, height, count / fps, "pillow")
         if not self.is_animated:
             pages = getattr(self._picture, "n_frames", 1)
-            which = "" if pages == 1 else f", of which the first of {pages} is taken"
+            which = "" if pages == 1 else f" with {pages} pages, of which only the first is used"
             logger.warning_once(f"{self.name} is a picture{which}: it is read as a video of one frame")
 
     def __enter__(self) -> "PictureFile":
@@ -157,7 +154,6 @@ class PictureFile:
         return torch.cat(pictures)[torch.from_numpy(order)], self.times[indices]
 
     def _pixels(self, number: int) -> np.ndarray:
-        """uint8 RGB (H, W, C) of a picture of the file, upright."""
         if self._latest[0] != number:
             if number or self.is_animated:
                 self._picture.seek(number)
@@ -165,33 +161,29 @@ class PictureFile:
         return self._latest[1]
 
     def _durations(self) -> list[float]:
-        """How long each picture of an animation is shown, in milliseconds."""
         durations = []
         for number in range(getattr(self._picture, "n_frames", 1)):
             self._picture.seek(number)
-            self._picture.load()  # which is when Pillow looks at the duration
+            self._picture.load()  # Pillow reads the duration only now
             durations.append(float(self._picture.info.get("duration") or DEFAULT_DURATION))
         return durations
 
     def _unreadable(self, error: Exception) -> Exception:
-        """What to raise for an error in reading. Pillow's readers raise whatever they stumble on."""
+        """The error to raise instead of Pillow's, whose readers raise anything."""
         if isinstance(error, UnreadableError) and str(error).startswith(self.name):
             return error
         if isinstance(error, (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)):
-            error = UnreadableError("it has more pixels than are read")
+            error = UnreadableError("it has more pixels than the limit")
         return UnreadableError(f"{self.name} cannot be read as a picture: {error or type(error).__name__}")
 
 
 def rgb_pixels(picture: PIL.Image.Image) -> np.ndarray:
-    """uint8 (H, W, 3) of a picture of any mode; what is transparent is white.
-
-    Raises `ValueError` for pixels of more than 16 bits, whose range nobody knows.
-    """
-    if picture.mode.startswith("I;16"):  # Pillow would cut off what is above 255
+    """uint8 (H, W, 3) of any picture, on white. Raises `ValueError` for more than 16 bits, whose range is unknown."""
+    if picture.mode.startswith("I;16"):  # Pillow would clip at 255
         values = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
         return np.repeat(values[..., None], 3, axis=2)
     if picture.mode in ("I", "F"):
-        raise ValueError(f"its pixels are {picture.mode!r}, numbers of 32 bits; save it with 8 or 16 bits")
+        raise ValueError(f"its pixels are of mode {picture.mode!r} with 32 bits; save it with 8 or 16 bits")
     if picture.has_transparency_data:
         white = PIL.Image.new("RGBA", picture.size, "white")
         picture = PIL.Image.alpha_composite(white, picture.convert("RGBA"))

@@ -1,9 +1,9 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""The processor of a checkpoint: videos, and for models that hear their sound, on one clock.
+"""The processor of a checkpoint: videos, and for models that use audio their sound, time-aligned.
 
-In: videos, and `audio` where they do not bring it along. Out: `pixel_values_videos` (B, T, C, H, W); for a model that
-hears also `frame_times` (B, T), `input_values` (B, rows, mel bins), `audio_mask` (B,) and `audio_span` (B, 2), with
-seconds from the first frame of the video. What is heard of a clip: [`HolovidVideoProcessor`]. Alphabet: B clips.
+In: videos, and `audio` that they do not contain. Out: `pixel_values_videos` (B, T, C, H, W); for a model that uses
+audio also `frame_times` (B, T), `input_values` (B, rows, mel bins), `audio_mask` (B,) and `audio_span` (B, 2), in
+seconds from the first frame of the video. [`HolovidVideoProcessor`] says which part of the audio is used. B clips.
 """
 
 from collections.abc import Mapping
@@ -33,19 +33,17 @@ class HolovidProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[cal
 
 
 class NoTokenizer:
-    """What stands where `Trainer` looks for the tokenizer of a processor and its special tokens."""
-
     init_kwargs: dict[str, Any] = {}  # noqa: RUF012
     bos_token_id = eos_token_id = pad_token_id = None
 
 
 class HolovidProcessor(SavedWithSource, ProcessorMixin):
-    """Videos and sound in, everything that a model of holovid takes out.
+    """Converts videos and sound into all inputs of a holovid model.
 
-    The video processor does the work, so that it works alone as well: in the stock video-classification pipeline.
+    The video processor does the work, and can be used alone: in the stock video-classification pipeline.
 
     Args:
-        video_processor: with an `audio_config` if the model hears.
+        video_processor: with an `audio_config` if the model uses audio.
     """
 
     valid_processor_kwargs = HolovidProcessorKwargs
@@ -61,26 +59,25 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
     def for_model(
         cls, model: PreTrainedModel | PreTrainedConfig, source: Any = None, **options: Any
     ) -> "HolovidProcessor":
-        """The processor for a model or its configuration: its frames, their size and colours, and its spectrogram.
+        """The processor for a model or its configuration: frames, their size and colours, and spectrogram.
 
         Args:
             model: it, or its configuration.
-            source: where its weights come from, if that is an image model or experts: a folder or Hub id, a model
-                loaded from one, or an image processor; of experts, the name of each -> one of these. Mean, deviation,
-                size and resampling are then those of its preprocessor_config.json, and of an audio expert mean,
-                deviation and rate. A warning says when there is none, and what is assumed; where two experts, who see
-                one clip, differ, the configuration's own counts.
-            options: of the video processor, which take precedence; in `audio_config`, each of them does.
+            source: where its weights come from, if from an image model or experts: a folder or Hub id, a model loaded
+                from one, or an image processor; for experts, a dict from each name to one of these. Mean, deviation,
+                size and resampling come from its preprocessor_config.json; an audio expert's mean, deviation and rate
+                too. Without one, a warning names the defaults; if two experts differ, the configuration's own count.
+            options: of the video processor, which take precedence, also single ones in `audio_config`.
 
         >>> from holovid import XViTForVideoClassification
         >>> model = XViTForVideoClassification.from_image_model("google/vit-base-patch16-224")  # doctest: +SKIP
         >>> HolovidProcessor.for_model(model, source="google/vit-base-patch16-224")  # doctest: +SKIP
 
-        Raises `ValueError` for options and files that cannot be, `OSError` where there is no source.
+        Raises `ValueError` for impossible options and files, `OSError` if the source does not exist.
         """
         config = getattr(model, "config", model)
         if not hasattr(config, "frame_size"):
-            raise ValueError(f"for_model takes a model of holovid or its configuration, got {type(model).__name__}")
+            raise ValueError(f"for_model takes a holovid model or its configuration, got {type(model).__name__}")
         height, width = config.frame_size
         colours = {"image_mean": list(config.image_mean), "image_std": list(config.image_std)}
         fitting = {
@@ -102,7 +99,7 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
 
     @property
     def feature_extractor(self) -> HolovidFeatureExtractor | None:
-        """What makes spectrograms of sound; `None` if the model does not hear."""
+        """Makes spectrograms; `None` if the model does not use audio."""
         return self.video_processor.feature_extractor
 
     @property
@@ -111,12 +108,12 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
 
     def to_dict(self) -> dict[str, Any]:
         extractor = self.feature_extractor
-        # beside the video processor, which holds the same, where `AutoFeatureExtractor` looks for it
+        # a copy of the video processor's, for `AutoFeatureExtractor`
         return super().to_dict() | ({} if extractor is None else {"feature_extractor": extractor.to_dict()})
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> list[str]:
         saved = super().save_pretrained(save_directory, **kwargs)
-        self.__dict__.pop("auto_map", None)  # it is about the folder, and loading does not keep it either
+        self.__dict__.pop("auto_map", None)  # it belongs to the folder; loading does not keep it either
         return saved
 
     def __call__(
@@ -126,29 +123,26 @@ class HolovidProcessor(SavedWithSource, ProcessorMixin):
         Args:
             videos, audio: see [`HolovidVideoProcessor.preprocess`].
             sampling_rate: of waveforms in `audio`, in Hz.
-            kwargs: options of the video processor, plain or in `videos_kwargs`; `sampling_rate` may stand in
+            kwargs: options of the video processor, plain or in `videos_kwargs`; `sampling_rate` also in
                 `audio_kwargs`.
 
-        Raises `ValueError` when videos are missing, when a model that hears gets frames without audio or one that does
-        not gets audio, for unknown options, and what the video processor raises.
+        Raises `ValueError` when videos are missing, when a model that uses audio gets frames without it or another
+        gets audio, for unknown options, and what the video processor raises.
         """
         if videos is None:
             hears = self.feature_extractor is not None
-            raise ValueError(
-                f"this model {'sees and hears' if hears else 'sees'}: give it videos"
-                f"{', with sound or with audio beside them' if hears else ''}"
-            )
+            raise ValueError(f"this model takes videos{', with sound or with audio passed too' if hears else ''}")
         known = {"common_kwargs", *HolovidProcessorKwargs.__annotations__}
         known |= HolovidVideoProcessorKwargs.__annotations__.keys() | HolovidAudioKwargs.__annotations__.keys()
         check_names(kwargs, known, "HolovidProcessor")
         if not isinstance(kwargs.get("videos_kwargs") or {}, Mapping):
             raise ValueError(f"videos_kwargs must be a dict of options, got {type(kwargs['videos_kwargs']).__name__}")
         check_names(kwargs.get("videos_kwargs") or {}, HolovidVideoProcessorKwargs.__annotations__, "videos_kwargs")
-        # before they are merged, which is where transformers looks at types
+        # before merging, where transformers checks types
         for given in (kwargs, kwargs.get("videos_kwargs") or {}):
             check_choices(given, CHOICES)
         kwargs = plain(kwargs)
-        # Merging copies, and a copy of a generator would give the same numbers in each call.
+        # Merging copies, and a copied generator would draw the same numbers in each call.
         holders = [kwargs, plain(kwargs.get("videos_kwargs") or {})]
         generators = [holder.pop("generator") for holder in holders if holder.get("generator") is not None]
         merged = self._merge_kwargs(**kwargs | ({"videos_kwargs": holders[1]} if holders[1] else {}))

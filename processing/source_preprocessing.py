@@ -1,7 +1,7 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""What frames and sound have to look like for weights that come from elsewhere: read from where they come from.
+"""Preprocessing for weights from elsewhere, read from their source.
 
-A ViT that was trained on ImageNet's mean and deviation sees other colours with (0.5, 0.5, 0.5), and nothing says so.
+A ViT trained with ImageNet's mean and deviation silently gets other colours with (0.5, 0.5, 0.5).
 """
 
 import json
@@ -16,21 +16,21 @@ logger = logging.get_logger(__name__)
 
 IMAGE_FILE, VIDEO_FILE = "preprocessor_config.json", "video_preprocessor_config.json"
 COLOURS = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
-# of AST, in files that leave them out; our spectrograms are the same
+# AST's defaults, which files leave out; our spectrograms are the same
 SOUND = {"mean": -4.2677393, "std": 4.5689974, "sampling_rate": 16_000}
 
 
 def source_options(source: Any, frame_size: tuple[int, int], assumed: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a video processor, as the preprocessing of the source has them: colours, size and resampling.
+    """Options of a video processor from the source's preprocessing: colours, size and resampling.
 
     Args:
-        source: a folder or Hub id, a model that came from one, an image or video processor, or the name of each expert
-            -> one of these.
-        frame_size: (height, width) that the model takes; sizes of the source follow it.
-        assumed: what is said to count where the source has no preprocessing.
+        source: a folder or Hub id, a model loaded from one, an image or video processor, or a dict from each expert's
+            name to one of these.
+        frame_size: (height, width) that the model takes; sizes of the source are scaled to it.
+        assumed: the values in use if the source has no preprocessing.
 
-    Experts see one clip: where they differ, `assumed` counts. The log says, as a warning, whenever it does. Raises
-    `ValueError` for damaged files and preprocessing that no option stands for, `OSError` where there is no source.
+    If experts differ, `assumed` counts, because they see the same frames; a warning says so. Raises `ValueError` for
+    damaged files and preprocessing that no option expresses, `OSError` if the source does not exist.
     """
     if not isinstance(source, Mapping):
         return frame_options(source, frame_size, assumed)
@@ -44,13 +44,13 @@ def source_options(source: Any, frame_size: tuple[int, int], assumed: Mapping[st
             shared[name] = first
         else:
             told = ", ".join(f"{expert} {value}" for expert, value in values.items())
-            kept = f"it stays {assumed[name]}" if name in assumed else "the processor's own counts"
-            logger.warning_once(f"the experts see one clip but differ in {name} ({told}): {kept}")
+            kept = f"{assumed[name]} is used" if name in assumed else "the processor's own is used"
+            logger.warning_once(f"the experts see the same frames but differ in {name} ({told}): {kept}")
     return shared
 
 
 def sound_options(source: Any) -> dict[str, Any]:
-    """Parameters of a feature extractor, as the audio expert's preprocessing has them; none without one."""
+    """Parameters of a feature extractor from the audio expert's preprocessing; empty without one."""
     saved = read_settings(source, (IMAGE_FILE,), ("feature_extractor",))
     if not saved or "num_mel_bins" not in saved:
         return {}
@@ -63,33 +63,31 @@ def frame_options(source: Any, frame_size: tuple[int, int], assumed: Mapping[str
     if processor is None:
         where = "the model" if not isinstance(source, (str, os.PathLike)) else os.fspath(source)
         logger.warning_once(
-            f"{where} has no {IMAGE_FILE} that says how its frames are prepared; assumed are "
+            f"{where} has no {IMAGE_FILE} with its preprocessing; the defaults are used: "
             f"{', '.join(f'{name} {value}' for name, value in assumed.items())}"
         )
         return {}
     options = {name: value for name in COLOURS if (value := getattr(processor, name, None)) is not None}
     if getattr(processor, "offset", None) or getattr(processor, "rescale_offset", None):
-        raise ValueError(
-            "the source shifts colours after scaling them, for which there is no option here; pass no source"
-        )
+        raise ValueError("the source shifts colours after scaling them, which no option here can do; leave out source")
     options |= {
         name: list(options[name]) for name in ("image_mean", "image_std") if isinstance(options.get(name), tuple)
     }
     if (resample := getattr(processor, "resample", None)) is not None:
-        options |= {"resample": resample, "antialias": True}  # image processors smooth whenever they shrink
+        options |= {"resample": resample, "antialias": True}  # image processors smooth when they shrink
     if getattr(processor, "do_resize", None) is not None:
         options["do_resize"] = processor.do_resize
     return options | {"size": fitting_size(processor, frame_size)}
 
 
 def fitting_size(processor: Any, frame_size: tuple[int, int]) -> dict[str, int]:
-    """What frames are resized to before a frame of the model is cut out, in the proportion of the source."""
+    """The size before the centre crop, in the source's proportion to its crop."""
     height, width = frame_size
     size, crop = sides(getattr(processor, "size", None)), sides(getattr(processor, "crop_size", None))
     cropped = bool(getattr(processor, "do_center_crop", False)) and {"height", "width"} <= crop.keys()
     if (share := getattr(processor, "crop_pct", None)) and "shortest_edge" in size:
         return {"shortest_edge": round(max(height, width) / share)}
-    if size.keys() == {"height", "width"}:  # without regard to the proportions of a frame
+    if size.keys() == {"height", "width"}:  # ignores the frame's proportions
         if cropped:
             height, width = (
                 round(height * size["height"] / crop["height"]),
@@ -108,7 +106,7 @@ def sides(size: Any) -> dict[str, int]:
 
 
 def find_processor(source: Any) -> Any:
-    """The image or video processor of a source, with what its class adds to its file; `None` if it has none."""
+    """The source's image or video processor with its class's defaults; `None` if it has none."""
     if hasattr(source, "image_mean") and hasattr(source, "preprocess"):
         return source
     source = place_of(source)
@@ -119,20 +117,19 @@ def find_processor(source: Any) -> Any:
     try:
         return (AutoVideoProcessor if is_of_videos else AutoImageProcessor).from_pretrained(source)
     except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise ValueError(f"the preprocessing that {source} comes with cannot be read: {error}") from error
+        raise ValueError(f"the preprocessing of {source} cannot be read: {error}") from error
 
 
 def place_of(source: Any) -> Any:
-    """Folder or Hub id of a source; of a model, that which it was loaded from, `None` if it was not."""
+    """Folder or Hub id of a source; for a model the one it was loaded from, or `None`."""
     if isinstance(source, (str, os.PathLike)):
         return source
     if hasattr(source, "name_or_path"):
         return source.name_or_path or None
-    raise ValueError(f"source is a folder, a Hub id, a model or an image processor, got {type(source).__name__}")
+    raise ValueError(f"source must be a folder, a Hub id, a model or an image processor, got {type(source).__name__}")
 
 
 def read_settings(source: Any, files: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, Any] | None:
-    """The first of `parts` in the processor's file of a source, or else the first of `files`; `None` without any."""
     if (source := place_of(source)) is None:
         return None
     for name in (PROCESSOR_NAME, *files):

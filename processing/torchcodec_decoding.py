@@ -8,21 +8,17 @@ from transformers.utils import is_torchcodec_usable
 
 
 def check_torchcodec() -> None:
-    """Raise `ValueError` where torchcodec does not work."""
     if not is_torchcodec_usable(decode="video"):
         raise ValueError(
             "decoder='torchcodec' does not work here: torchcodec is not installed, does not fit the installed "
-            "torch, or finds no FFmpeg libraries (the log says which). decoder='pyav' needs none of it"
+            "torch, or finds no FFmpeg libraries (the log says which). decoder='pyav' needs none of them"
         )
 
 
 def open_decoder(file: Any, count: int) -> Any:
-    """A `torchcodec.decoders.VideoDecoder` of a path or binary file, which finds as many frames as we do.
-
-    Raises `ValueError` if it does not, or cannot read the file.
-    """
+    """torchcodec's decoder of a path or file. Raises `ValueError` if it fails, or does not find `count` frames."""
     check_torchcodec()
-    try:  # transformers asks users of saved source for all that it imports, except in such a block
+    try:  # in a try block, so that transformers does not require it from users of remote code
         from torchcodec.decoders import VideoDecoder
     except ImportError as error:
         raise ValueError(f"decoder='torchcodec' does not work here: {error}") from error
@@ -31,7 +27,7 @@ def open_decoder(file: Any, count: int) -> Any:
     except RuntimeError as error:
         raise ValueError(str(error).splitlines()[0]) from error
     if len(decoder) != count:
-        raise ValueError(f"it finds {len(decoder)} frames of {count}")
+        raise ValueError(f"it finds {len(decoder)} of {count} frames")
     return decoder
 
 

@@ -1,8 +1,8 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""A part of a video: which of its frames are shown there, when, and what a processor may know of it.
+"""A part of a video: its frames, their times, and its metadata.
 
-Frames are read elsewhere: from the file (`VideoFile.part`), or from those of a film that are kept while it goes by.
-Alphabet: T frames, C = 3 colour channels.
+Frames are read elsewhere: from the file (`VideoFile.part`), or from frames of a film kept while it is read.
+T frames, C = 3 colour channels.
 """
 
 import math
@@ -17,19 +17,19 @@ from transformers.video_utils import VideoMetadata
 from holovid.processing.frame_sampling import checked_indices
 from holovid.processing.media_source import Interval
 
-ROUNDING = 1e-6  # seconds by which a time that was written down may differ from the one that is meant
+ROUNDING = 1e-6  # seconds; error of times written as text
 
 
 @dataclass(frozen=True)
 class ShownPart:
-    """The frames on the screen in an interval.
+    """The frames shown in an interval.
 
     Attributes:
-        first: the number of the first of them in the video.
-        times: (frames,) when each is shown, on the clock of the file; the first one from the start of the interval on.
-        end: when the last of them is no longer shown; infinite if nothing tells.
-        limit: when the interval ends; what is heard later is left out.
-        own_rate: frames a second, as their times tell it.
+        first: number of the first one in the video.
+        times: (frames,) display times on the clock of the file; the first not before the interval.
+        end: when the last one ends; infinite if unknown.
+        limit: when the interval ends; later sound is left out.
+        own_rate: frames a second, by their times.
     """
 
     first: int
@@ -43,9 +43,9 @@ class ShownPart:
         return self.end - float(self.times[0])
 
     def metadata(self, header_rate: float | None, width: int, height: int) -> VideoMetadata:
-        """What is known of the part; `header_rate` is what the file says, in frames a second."""
+        """Metadata of the part; `header_rate` is the file's, in frames a second."""
         fps, is_known = header_rate, math.isfinite(self.seconds)
-        # Where the header is right it is exact; time stamps may be rounded to milliseconds.
+        # A correct header is exact; time stamps may be rounded to milliseconds.
         if is_known and (fps is None or abs(fps - self.own_rate) > 0.01 * self.own_rate):
             fps = len(self.times) / self.seconds
         return VideoMetadata(
@@ -59,14 +59,9 @@ class ShownPart:
 
 
 def shown_part(name: str, times: np.ndarray, until: float, interval: Interval) -> ShownPart:
-    """The part of a video that an interval names, in seconds from its first frame.
+    """The part of a video in an interval, in seconds from its first frame; `until` is the end of the last of `times`.
 
-    Args:
-        name: what messages call the video.
-        times: (frames,) when each frame of the video is shown.
-        until: when the last one is no longer shown; may be infinite.
-
-    Raises `ValueError` where no frame is shown.
+    Raises `ValueError` if no frame is shown.
     """
     start, end = (interval[0] or 0), (math.inf if interval[1] is None else interval[1])
     origin = float(times[0])
@@ -88,14 +83,13 @@ def empty_interval(name: str, interval: Interval, last: float) -> ValueError:
 
 
 class VideoPart:
-    """A part of an opened video, with what `VideoFile` has: a processor takes it as it takes a file.
+    """A part of an open video, with the interface of `VideoFile`.
 
     Args:
-        name: how messages call the video.
-        shown: which part.
-        metadata: what is known of it.
-        read: gives frames by their numbers in the video, (T, ...), see `VideoFile.frames`.
-        track: the sound of the video, `None` if it has none or it was not asked for.
+        name: the video's name in messages.
+        shown, metadata: of the part.
+        read: returns frames by their numbers in the video, (T, ...), see `VideoFile.frames`.
+        track: the video's sound, `None` if it has none or none was asked for.
     """
 
     def __init__(
@@ -117,7 +111,7 @@ class VideoPart:
 
     @property
     def sound(self) -> Any:
-        """See `VideoFile.sound`. To be asked for after frames: where a file is damaged, they open it anew."""
+        """See `VideoFile.sound`. Read frames first: a damaged file is opened again for them."""
         return None if self._track is None else self._track.between(self.start, self._limit)
 
     def frames(

@@ -1,12 +1,13 @@
 # Copyright 2026 The holovid team. Licensed under the Apache License, Version 2.0.
-"""Videos of any kind -> normalised frames: decode what the recipe picks, resize, crop, normalise. And their sound.
+"""Videos of any kind -> normalised frames: decode sampled frames, resize, crop, normalise; with their audio.
 
 In: a path, URL, bytes, open file, list of PIL or array frames, array or tensor; or lists of these, also mixed.
 Out: `pixel_values_videos`, float32 (B, T, C, H, W). With several views or crops (B, V, T, C, H, W), V = num_views x
 num_crops, the crops of a view side by side: average a model's logits over V.
-With an `audio_config`, for models that hear, also the sound of the same clips on the same clock: `input_values` (B,
+
+With an `audio_config`, for models that use audio, also the time-aligned audio of the same clips: `input_values` (B,
 rows, mel bins), `audio_mask` (B,), `audio_span` (B, 2) and `frame_times` (B, T), with V after B if there are several.
-The defaults are those of the released XViT models. Alphabet: B clips, V views and crops, T frames, C channels.
+The defaults are those of the released XViT models. B clips, V views and crops, T frames, C channels.
 """
 
 from collections.abc import Callable
@@ -42,7 +43,7 @@ from holovid.processing.options import (
 )
 from holovid.processing.video_decoding import open_video
 
-RESIZE_AT_ONCE = 2**23  # float32 values; larger buffers cost more in page faults than resizing them does
+RESIZE_AT_ONCE = 2**23  # float32 values; page faults of larger buffers cost more than resizing
 CHOICES = {
     "sampling": SAMPLINGS,
     "short_video": ("repeat", "error"),
@@ -54,7 +55,7 @@ CHOICES = {
 
 
 NAMES_IN_FILES = ("video_processor_type", "image_processor_type", "processor_class", "auto_map")
-# what a processor that is printed tells first, and what it leaves out
+# options printed first, and options not printed
 TOLD = (
     "num_frames",
     "sampling",
@@ -78,41 +79,40 @@ AUDIO_OPTIONS = ("audio_config", "audio_center", "load_audio_from_video")
 class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
     r"""
     sampling (`"uniform"`, `"segments"`, `"dense"`, `"strided"`, `"spread"` or `"last"`):
-        Which frames are taken when `do_sample_frames=True`: evenly spaced ones; one out of each of `num_frames` equal
-        segments; `num_frames` out of a window of `num_frames * frame_stride`; or so many exactly `frame_stride` apart,
-        with views from end to end, spread over the video, or counted back from its end; see `frame_sampling.py`.
-        With `fps`, "uniform" takes that many frames a second whatever `num_frames` says, and those with a stride count
-        `frame_stride` at that rate.
+        Frame sampling with `do_sample_frames=True`: evenly spaced; one of each of `num_frames` equal segments;
+        `num_frames` of a window of `num_frames * frame_stride`; or exactly `frame_stride` apart, with views from end
+        to end, spread over the video, or counted back from its end; see `frame_sampling.py`. With `fps`, "uniform"
+        takes that many frames a second and ignores `num_frames`; those with a stride count it at that rate.
     frame_stride (`int`):
         Step in frames of `sampling="dense"`, `"strided"`, `"spread"` and `"last"`.
     num_views (`int`):
-        Passes over the video in time, for testing. Not looked at when `do_sample_frames=False`.
+        Passes over the video in time, for testing. Ignored with `do_sample_frames=False`.
     num_crops (`int`):
         1 = the centre; 3 = the two ends and the centre of the long side, for testing.
     do_random_sampling (`bool`):
         Pick frames at random within the recipe, for training.
     generator (`torch.Generator`, *optional*):
-        Source of that randomness, an argument of the call only; torch's default generator when not given.
+        Source of that randomness, only in the call; default: torch's generator.
     short_video (`"repeat"` or `"error"`):
-        What to do with a video shorter than the recipe: show its last frame again, or raise a `ValueError`.
+        For a video shorter than the recipe: repeat its last frame, or raise a `ValueError`.
     decoder (`"pyav"` or `"torchcodec"`):
-        What reads video files; torchcodec needs FFmpeg on the machine.
+        Decoder of video files; torchcodec needs FFmpeg on the machine.
     antialias (`bool`):
         Smooth while shrinking. The released XViT models were trained without.
     crop_order (`"along"` or `"ends_first"`):
-        Start, centre and end of the long side; or start, end and centre, at equal steps, as the released Video Swin
-        has them: where margins are odd, the centre lies further up or left, and the end one pixel inside.
+        Start, centre and end of the long side; or start, end and centre, at equal steps, as in the released Video
+        Swin: with odd margins the centre is further up or left, and the end one pixel inside.
     channel_order (`"rgb"` or `"bgr"`):
-        Of the colours that come out; mean and deviation are those of red, green, blue either way. The released
-        TimeSformer for Something-Something was trained on "bgr".
+        Of the output; mean and deviation are always those of red, green, blue. The released TimeSformer for
+        Something-Something was trained on "bgr".
     audio_config (`dict`, *optional*):
-        Parameters of a [`HolovidFeatureExtractor`], for a model that hears; not an argument of the call.
+        Parameters of a [`HolovidFeatureExtractor`], for a model that uses audio; not an argument of the call.
     load_audio_from_video (`bool`):
-        Whether a model that hears is given the sound track of a video file when no `audio` comes with it. If not, such
-        a clip is silent.
+        Whether a model that uses audio gets the sound track of a video file if no `audio` is passed. If not, such a
+        clip is silent.
     audio_center (`float`, *optional*):
-        Which part of sound that is too long is cut out, from 0 (its beginning) to 1 (its end). By default the middle
-        (with several views, places around it), or with `do_random_sampling` any.
+        Which part of long audio is kept, from 0 (its beginning) to 1 (its end). Default: the middle (with several
+        views, places around it), or with `do_random_sampling` any.
     """
 
     sampling: str | None
@@ -132,16 +132,18 @@ class HolovidVideoProcessorKwargs(VideosKwargs, total=False):  # type: ignore[ca
 
 
 class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
-    """Turns videos into the input of holovid's models; every option can be set here, or per call.
+    """Converts videos into the input of holovid's models; every option can be set here, or per call.
 
-    With `audio_config` it hears. Its clock starts with the first frame of the video:
+    With `audio_config` it also reads audio, on a clock that starts with the first frame of the video:
 
-    - what is heard before the first frame or after the last one is left out; before a track that starts late, and in
-      gaps, there is silence; after a track that ends early come the rows of zeros that follow all short sound;
-    - of a clip longer than the spectrogram a part is cut out: around the middle, or around the frames that
-      `sampling="dense"`, `"strided"`, `"spread"` and `"last"` pick; `audio_span` says which;
-    - a clip without a track, with an empty one, or with nothing but zeros where it is cut is silent: its `audio_mask`
-      is False and its `input_values` are zeros.
+    - audio before the first frame or after the last one is left out; before a track that starts late, and in gaps,
+    there is
+      silence; after a track that ends early there are rows of zeros, as after all short audio;
+    - audio longer than the spectrogram is cropped: around the middle, or around the frames that `sampling="dense"`,
+      `"strided"`, `"spread"` and `"last"` choose; `audio_span` says where;
+    - a clip without a track, with an empty one, or with only zeros in the crop is silent: its `audio_mask` is False
+    and its
+      `input_values` are zeros.
 
     Raises `ValueError` for a source that is not a video, and for options that do not fit together.
     """
@@ -198,12 +200,12 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
 
     @classmethod
     def known_names(cls) -> set[str]:
-        """Options, and what else stands in saved files."""
+        """Options, and other entries of saved files."""
         return {*cls.valid_kwargs.__annotations__, "pad_size", *NAMES_IN_FILES}
 
     @classmethod
     def from_dict(cls, video_processor_dict: dict[str, Any], **kwargs: Any):
-        """What a file has that is not known here is kept; files of later versions load."""
+        """Unknown entries are kept, so files of later versions load."""
         known, others = split_known(video_processor_dict, cls.known_names())
         loaded = super().from_dict(known, **kwargs)
         for name, value in others.items():
@@ -212,7 +214,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
 
     @property
     def audio_config(self) -> dict | None:
-        """The parameters of `feature_extractor`; `None` when the model does not hear."""
+        """Parameters of `feature_extractor`; `None` if the model does not use audio."""
         return None if self.feature_extractor is None else self.feature_extractor.to_dict()
 
     @audio_config.setter
@@ -236,15 +238,16 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         return saved | {"audio_config": self.audio_config}
 
     def __call__(self, videos: Any, **kwargs: Any) -> ClipFeatures:
-        """Read videos and make of them what models take.
+        """Convert videos into a model's inputs.
 
         Args:
             videos: one or several, of any kind that [`HolovidVideoProcessor.preprocess`] lists: paths, URLs, bytes,
                 open files, parts of films, lists of frames, arrays, tensors.
-            kwargs: `audio` and `sampling_rate` for models that hear, `return_tensors="pt"`, and options in place of
+            kwargs: `audio` and `sampling_rate` for models that use audio, `return_tensors="pt"`, and options instead
+                of
                 the processor's own.
 
-        Returns a dict with `pixel_values_videos` (B, T, C, H, W), for models that hear also `input_values`,
+        Returns a dict with `pixel_values_videos` (B, T, C, H, W), for models that use audio also `input_values`,
         `audio_mask`, `audio_span` and `frame_times`; with several views or crops V of them after B.
 
         >>> import torch
@@ -265,32 +268,31 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     ) -> ClipFeatures:
         """
         Args:
-            videos: a path, URL, bytes, binary file object, `{"path", "bytes"}` (what `datasets.Video(decode=False)`
-                gives, and with `"start"` and `"end"` in seconds a part of it), part of an open video
-                (`VideoFile.part`), list of frames (PIL, or arrays of 3 axes), array or tensor (T, C, H, W) or
-                (T, H, W, C); a batch of those as an array of 5 axes or as a list, which may mix them.
-            audio: for a model that hears, the sound of each video in the kinds that [`HolovidFeatureExtractor`] takes;
-                it starts with the first frame. `None`, also in a list, stands for the sound track of the video; an
+            videos: a path, URL, bytes, binary file object, `{"path", "bytes"}` (as `datasets.Video(decode=False)`
+                returns, and with `"start"` and `"end"` in seconds a part of it), part of an open video
+                (`VideoFile.part`), list of frames (PIL, or arrays of 3 axes), array or tensor (T, C, H, W) or (T, H,
+                W, C); a batch of those as an array of 5 axes or as a list, which may mix them.
+            audio: for a model that uses audio, the sound of each video in the kinds that [`HolovidFeatureExtractor`]
+                takes; it starts with the first frame. `None`, also in a list, stands for the video's sound track; an
                 empty waveform for silence.
-            sampling_rate: of waveforms in `audio` that do not say it themselves, in Hz.
+            sampling_rate: in Hz, of waveforms in `audio` that come without one.
             kwargs: options that differ from the processor's own.
 
-        For a model that hears, videos that come as frames need `audio`, and should say their rate (`video_metadata`
-        with `fps`): if not, they are taken to last as long as the sound.
+        For a model that uses audio, videos given as frames need `audio`, and should have a rate (`video_metadata` with
+        `fps`), else they are assumed to last as long as the sound.
         """
         return self.with_options(sampling_rate, **kwargs)(videos, audio)
 
     def with_options(
         self, sampling_rate: int | None = None, **kwargs: Unpack[HolovidVideoProcessorKwargs]
     ) -> Callable[..., ClipFeatures]:
-        """What `preprocess` is with these options, which are checked once: for who reads many clips alike.
+        """`preprocess` with these options, which are checked only once: for reading many clips.
 
         Args:
-            sampling_rate, kwargs: see `preprocess`. Of the processor's own options those of now count.
+            sampling_rate, kwargs: see `preprocess`. The processor's current options complete them.
 
-        Returns a function of `(videos, audio=None)` that gives what `preprocess` gives.
-
-        Raises `ValueError` for options that cannot be.
+        Returns a function of `(videos, audio=None)` that returns what `preprocess` does. Raises `ValueError` for
+        impossible options.
         """
         kwargs = {name: value for name, value in kwargs.items() if value is not None}  # None: the processor's own
         if "audio_config" in kwargs:
@@ -307,7 +309,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         if not options["do_sample_frames"]:
             options["num_views"] = 1
         validate_typed_dict(self.valid_kwargs, kwargs)
-        # from here on as the base class does, which would check all of it again for each clip
+        # from here on as in the base class, which would check everything again for each clip
         of_frames = self._standardize_kwargs(
             **{name: value for name, value in options.items() if name not in USED_WHILE_READING}
         )
@@ -324,10 +326,10 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         of_frames: dict[str, Any],
         sampling_rate: int | None,
     ) -> ClipFeatures:
-        """Clips as models take them, by options that were checked; `of_frames` are those of `_preprocess`."""
+        """Model inputs of clips, with checked options; `of_frames` are those of `_preprocess`."""
         videos, listening = flatten_videos(videos), self._listening(options, sampling_rate)
         pick = partial(self.sample_frames, **options) if options["do_sample_frames"] else None
-        large = LargeFrames(self._shrinking(options), RESIZE_AT_ONCE // 2)  # which are resized one by one
+        large = LargeFrames(self._shrinking(options), RESIZE_AT_ONCE // 2)  # resized one by one
         clips = read_clips(videos, split_audio(videos, audio, listening), options, pick, large, listening)
         frames = self._prepare_input_videos(
             [clip.frames for clip in clips],
@@ -344,7 +346,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         return features
 
     def _listening(self, options: dict[str, Any], sampling_rate: int | None) -> Listening | None:
-        """How the clips of a call are heard; `None` by a model that does not hear."""
+        """How a call's clips use audio; `None` if the model does not."""
         if self.feature_extractor is None:
             return None
         return Listening(
@@ -360,7 +362,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         )
 
     def _shrinking(self, options: dict[str, Any]) -> Callable[[Tensor], Tensor]:
-        """What a call with these options makes of each frame that is too large to be kept: it resizes it."""
+        """A function that resizes frames which are too large to keep."""
 
         def shrink(frames: Tensor) -> Tensor:
             if options["device"] is not None:
@@ -378,8 +380,8 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     def _resized(
         self, frames: Tensor, to_float: bool, do_resize: bool, size: SizeDict, resample: Any, antialias: bool
     ) -> Tensor:
-        """Frames (T, C, H, W) as they are before cropping. Those that were resized already stay what they are."""
-        # In float before resizing: the reference does not round resized pixels.
+        """Frames (T, C, H, W) before cropping; frames of the target size stay unchanged."""
+        # float before resizing: the reference does not round resized pixels
         if do_resize:
             shape = torch.empty((1, 1, *frames.shape[-2:]), device="meta")
             check_resized(frames, tuple(self.resize(shape, size=size).shape[-2:]))
@@ -399,7 +401,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         generator: torch.Generator | None = None,
         **kwargs,
     ) -> np.ndarray:
-        """Frame indices (V * T,), view after view; options that are `None` are the processor's own."""
+        """Frame indices (V * T,), view after view; `None` options are the processor's own."""
 
         def own(value, name):
             return getattr(self, name) if value is None else value
@@ -425,7 +427,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             return read_frames(video, sample_indices_fn)[:2]
 
     def _standardize_kwargs(self, **kwargs) -> dict:
-        # Called with the options of the processor and with those of a call.
+        # called with the processor's options and with a call's
         check_choices(kwargs, CHOICES)
         return super()._standardize_kwargs(**kwargs)
 

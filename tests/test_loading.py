@@ -90,13 +90,13 @@ LACKING = {
     ),
     "an added tensor": (
         lambda folder: change(folder, lambda tensors: tensors | {"extra": torch.ones(2)}),
-        r"1 tensor is not the model's \(extra\)",
+        r"1 tensor is not in the model \(extra\)",
     ),
     "all renamed": (
         lambda folder: change(
             folder, lambda tensors: {f"backbone_{name}": tensor for name, tensor in tensors.items()}
         ),
-        r"\d\d tensors are missing \(classifier\.bias, .* \d\d more\); \d\d tensors are not the model's \(backbone_",
+        r"\d\d tensors are missing \(classifier\.bias, .* \d\d more\); \d\d tensors are not in the model \(backbone_",
     ),
     "none": (lambda folder: change(folder, lambda _: {"x": torch.ones(1)}), r"\d\d tensors are missing"),
     "misshapen": (
@@ -135,7 +135,7 @@ DAMAGED = {
     "code in torch's format": (lambda folder: pickled(folder, Code()), r"holds more than tensors.* is not unpickled"),
     "a cut pickle": (lambda folder: pickled(folder, b"PK\3\4 and no more"), r"pytorch_model\.bin"),
     "an empty pickle": (lambda folder: pickled(folder, b""), r"pytorch_model\.bin is damaged"),
-    "a list": (lambda folder: pickled(folder, [torch.ones(1)]), r"something else than tensors by name"),
+    "a list": (lambda folder: pickled(folder, [torch.ones(1)]), r"it must hold tensors by name"),
     "index of nothing": (lambda folder: index(folder, {}), r"no weight_map that gives each tensor a file"),
     "index as a list": (lambda folder: index(folder, []), r"no weight_map that gives each tensor a file"),
     "index without files": (lambda folder: index(folder, {"weight_map": {"a": 3}}), r"no weight_map"),
@@ -162,7 +162,7 @@ OUTSIDE = [
 for name in OUTSIDE:
     DAMAGED[f"index names {name}"] = (
         lambda folder, name=name: index(folder, names_in_index(name)),
-        r"names '.*', which is no file of its folder",
+        r"names '.*', which is not a file in its folder",
     )
 SETTINGS = {
     "configuration is a list": ("config.json", b"[1]", r"must hold a JSON object, but holds a list"),
@@ -252,7 +252,7 @@ def test_a_script_may_train_what_is_missing(folder, whole, caplog, monkeypatch):
 
 def test_an_index_does_not_lead_a_script_outside(folder):
     index(folder, names_in_index("../outside.safetensors"))
-    with pytest.raises(ValueError, match="which is no file of its folder, so nothing is read"):
+    with pytest.raises(ValueError, match="which is not a file in its folder, so nothing is read"):
         XViTForVideoClassification.from_pretrained(folder)
 
 
@@ -287,7 +287,7 @@ def test_models_without_labels_are_told_from_classifiers(folder, whole):
     actions = tiny_ca2st.tiny_actions(experts=tiny_ca2st.CAST)
     actions.save_pretrained(folder)
     HolovidVideoProcessor(size={"shortest_edge": 24}, crop_size=24, num_frames=8).save_pretrained(folder)
-    assert "gives verb_logits, noun_logits instead" in said("classify", folder, clip)
+    assert "returns verb_logits, noun_logits" in said("classify", folder, clip)
 
 
 def test_every_class_is_found(folder, tmp_path):
@@ -345,7 +345,7 @@ def test_training_asks_for_a_new_head(folder, caplog):
         start_from(folder, KNOWN)  # which would keep the head
     with caplog.at_level("WARNING", logger="transformers"):
         start_from(folder, ["a", "b"])
-    assert "New, and to be trained: classifier.weight, classifier.bias" in caplog.text
+    assert "New, to be trained: classifier.weight, classifier.bias" in caplog.text
     base = tiny(id2label=dict(enumerate(KNOWN))).xvit
     base.save_pretrained(folder)  # a backbone knows classes by its configuration, and has no head
     model = start_from(folder, KNOWN)
@@ -369,8 +369,8 @@ def test_an_image_model_is_whole(tmp_path, fault):
         ("cut short", "is damaged"),
         ("code", "holds more than tensors"),
         ("index of nothing", "no weight_map"),
-        ("index names ../outside.safetensors", "which is no file of its folder"),
-        ("all renamed", "has tensors that nothing here is made for"),
+        ("index names ../outside.safetensors", "which is not a file in its folder"),
+        ("all renamed", "has tensors that its model does not"),
     ],
 )
 def test_an_expert_is_whole(tmp_path, fault, sentence):
@@ -384,7 +384,7 @@ def test_an_expert_is_whole(tmp_path, fault, sentence):
 def test_indices_of_checkpoints(folder):
     for name in OUTSIDE:
         (folder / INDEX).write_text(json.dumps(names_in_index(name)))
-        assert [fault for fault in checkpoint_faults(folder) if "which is no file of its folder" in fault]
+        assert [fault for fault in checkpoint_faults(folder) if "which is not a file in its folder" in fault]
     (folder / INDEX).write_text("[]")
     assert [fault for fault in checkpoint_faults(folder) if "no weight_map" in fault]
 

@@ -75,7 +75,7 @@ def test_the_usage_of_train_has_clips(holovid):
 
 def test_train_lists_what_can_be_given(holovid):
     listed = " ".join(holovid("train", "--options").stdout.split())
-    for name in ("on_broken", "what to do about clips that cannot be read.", "num_train_epochs,", "fsdp,"):
+    for name in ("on_broken", "for clips that cannot be read.", "num_train_epochs,", "fsdp,"):
         assert name in listed
 
 

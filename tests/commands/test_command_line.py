@@ -131,7 +131,7 @@ CHEAP = [  # and said without torch
     ("data synth {new} --seed -1", "'--seed'"),
     ("data synth {new} --train -1", "'--train'"),
     ("data synth {new} --workers 0", "'--workers'"),
-    ("data synth {new} --train 99999999999999999999", "1 to 10,000,000 clips are rendered"),
+    ("data synth {new} --train 99999999999999999999", "train + val must be 1 to 10,000,000 clips"),
     ("data sinth {new}", "No such command 'sinth'"),
 ]
 WITH_TORCH = [
@@ -142,17 +142,17 @@ WITH_TORCH = [
     ("timeline {model} {clip} --window 0", "window must be a number of at least 0.001, got 0.0"),
     ("timeline {model} {clip} --stride nan", "stride must be"),
     ("timeline {model} {clip} --gap -1", "gap must be"),
-    ("timeline {model} {clip} --background nothing", "background 'nothing' is no class"),
+    ("timeline {model} {clip} --background nothing", "background 'nothing' is not a class"),
     ("timeline {model} {broken}", "broken.mp4"),
     ("search {new}.parquet {clip}", "there is no file of vectors at"),
-    ("search {other} {clip}", "is no file of vectors: "),
+    ("search {other} {clip}", "is not a file of vectors: "),
     ("evaluate {model} {clips} --crops 2", "num_crops must be one of"),
     ("evaluate {model} {clips} --views 99999999999999999999", "num_views must be a whole number from 1 to 1,024"),
     ("evaluate {model} {other}", "no column 'label'"),
     ("convert {list} --family xvit --output {new}", "is not a checkpoint"),
     ("convert {odd} --family xvit --output {new}", "no state dict found"),
     ("export {model} {new} --inputs sound", "sound"),
-    ("export {model} {new} --batch 0", "batch must be a number of clips from 1 on"),
+    ("export {model} {new} --batch 0", "batch must be at least 1 clip"),
 ]
 
 

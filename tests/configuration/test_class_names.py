@@ -46,10 +46,13 @@ def test_names_have_one_form_in_memory_and_after_saving(config_class, given, tmp
 
 
 WRONG = [
-    ({"id2label": {1: "run", 2: "walk"}}, "id2label must number its classes from 0 without a gap: .* a class 2;"),
+    (
+        {"id2label": {1: "run", 2: "walk"}},
+        "id2label must number its classes from 0 without a gap: .* a class 2;",
+    ),
     ({"id2label": {0: "run", 2: "walk"}}, "without a gap"),
     ({"id2label": {-1: "run", 0: "walk"}}, "a class -1"),
-    ({"id2label": ["run", "walk"]}, r"got a list: dict\(enumerate\(names\)\) makes it"),
+    ({"id2label": ["run", "walk"]}, r"got a list; dict\(enumerate\(names\)\) converts"),
     ({"id2label": "run"}, "got a str"),
     ({"id2label": {0: "run", 1: "run"}}, "gives classes 0 and 1 the same name, 'run'"),
     ({"id2label": {0: "run", 1: "run "}}, "the same name"),
@@ -57,13 +60,13 @@ WRONG = [
     ({"id2label": {"run": 0}}, "as keys, got 'run'"),
     ({"id2label": {0.0: "run"}}, r"as keys, got 0\.0"),
     ({"id2label": {False: "run"}}, "as keys, got False"),
-    ({"id2label": {0: 7}}, "text as the names of classes, got 7"),
-    ({"id2label": {0: " "}}, "text as the names"),
+    ({"id2label": {0: 7}}, "text as names of classes, got 7"),
+    ({"id2label": {0: " "}}, "text as names"),
     ({"id2label": {}}, "at least one class"),
     ({"id2label": NAMES, "num_labels": 3}, "num_labels is 3, but id2label names 2"),
-    ({"id2label": NAMES, "label2id": {"run": 1, "walk": 0}}, "label2id must say what id2label says"),
+    ({"id2label": NAMES, "label2id": {"run": 1, "walk": 0}}, "label2id must be the inverse of id2label"),
     ({"label2id": {"run": 0, "walk": 0}}, "several names to class 0"),
-    ({"label2id": ["run"]}, "label2id maps the name of each class to its number"),
+    ({"label2id": ["run"]}, "label2id must map the name of each class to its number"),
 ]
 
 
@@ -120,7 +123,7 @@ def test_labels_out_of_range_are_named():
     clips = torch.rand(2, 4, 3, 16, 16)
     for wrong in (5, 7, -1):
         with pytest.raises(
-            ValueError, match=f"labels are numbers of classes from 0 to 4, or -100 for none, got {wrong}"
+            ValueError, match=f"labels must be class numbers from 0 to 4, or -100 for no class, got {wrong}"
         ):
             model(clips, labels=torch.tensor([0, wrong]))
     assert model(clips, labels=torch.tensor([4, -100])).loss.isfinite()
@@ -132,7 +135,7 @@ def test_verbs_and_nouns_out_of_range_are_named():
     config = tiny_ca2st.tiny_config(num_verbs=3, num_nouns=4)
     model = CA2STForActionRecognition(config)
     clips = torch.rand(1, config.num_frames, 3, config.image_size, config.image_size)
-    with pytest.raises(ValueError, match="noun_labels are numbers of classes from 0 to 3"):
+    with pytest.raises(ValueError, match="noun_labels must be class numbers from 0 to 3"):
         model(clips, verb_labels=torch.tensor([2]), noun_labels=torch.tensor([4]))
 
 
@@ -174,7 +177,9 @@ def test_accents_put_together_otherwise_and_capitals(caplog):
     labels = ["caf\u00e9", "cafe\u0301", "Run", "run"]
     rows = Dataset.from_dict({"video": [{"path": "a", "bytes": b"a"}] * 4, "label": labels}, features)
     assert load_clips(rows)["train"].features["label"].names == ["Run", "caf\u00e9", "run"]
-    assert any("by upper and lower case alone: 1 pair (Run and run)" in message for message in caplog.messages)
+    assert any(
+        "that differ only by upper and lower case: 1 pair (Run and run)" in message for message in caplog.messages
+    )
 
 
 def labelled(names, labels=(0, 1)):
@@ -190,7 +195,7 @@ def labelled(names, labels=(0, 1)):
             r"class 0 of 'label' is 'walk' in the data and 'run' in the model: load_clips\(\.\.\., names=",
         ),
         (["run", "jump"], "class 1 of 'label' is 'jump' in the data and 'walk' in the model"),
-        (["run", "walk", "jump"], "'label' of the data has 3 classes, and the model has 2"),
+        (["run", "walk", "jump"], "'label' of the data has 3 classes, but the model has 2"),
         (["0", "1", "2"], "has 3 classes"),
         (["run", "walk"], None),
         (["run"], None),
@@ -223,7 +228,7 @@ def test_classes_of_data_are_those_of_the_model(names, message, tmp_path):
 def test_data_for_a_model_without_names():
     processor = HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=4)
     ClipDataset(labelled(["walk", "run"]), processor, model=tiny_xvit.tiny(num_labels=2))
-    with pytest.raises(ValueError, match="has 2 classes, and the model has 1"):
+    with pytest.raises(ValueError, match="has 2 classes, but the model has 1"):
         ClipDataset(labelled(["walk", "run"]), processor, model=tiny_xvit.tiny(num_labels=1))
 
 

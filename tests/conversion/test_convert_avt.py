@@ -140,7 +140,7 @@ def test_verbs_and_nouns_of_actions():
     torch.testing.assert_close(outputs.verb_logits.exp(), outputs.logits.softmax(-1) @ table)
     assert outputs.noun_logits is None
     table[0, 1] = 1
-    with pytest.raises(ValueError, match="cls_map_verb_action must have one 1 in each row"):
+    with pytest.raises(ValueError, match="cls_map_verb_action must have a single 1 in each row"):
         from_reference(weights, "avt", **avt_settings(case))
 
 
@@ -148,7 +148,7 @@ def test_what_is_refused():
     case = golden("avt/tiny_avth_features.json")
     weights, settings = avt_weights(case), avt_settings(case)
     mask = "future_predictor.gpt_model.h.1.attn.bias"
-    with pytest.raises(ValueError, match=r"h\.1\.attn\.bias must let each step see itself"):
+    with pytest.raises(ValueError, match=r"h\.1\.attn\.bias must be a causal mask"):
         from_reference(weights | {mask: torch.ones_like(weights[mask])}, "avt", **settings)
     for lost in ("future_predictor.encoder.weight", "classifiers.action.weight"):
         with pytest.raises(ValueError, match=re.escape(lost)):

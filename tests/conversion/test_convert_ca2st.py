@@ -86,7 +86,7 @@ BROKEN = {
     "another family": ("ca2st_tiny_learned_seq", "cast", lambda w: w, {}, "not a (complete )?cast checkpoint"),
     "missing": ("cast_tiny", "cast", lambda w: {n: w[n] for n in w if n != "blocks.1.T_Adapter.D_fc1.bias"}, {},
                 r"lacks 1 tensors: blocks\.1\.T_Adapter\.D_fc1\.bias"),
-    "unknown": ("cast_tiny", "cast", lambda w: w | {"extra": torch.zeros(1)}, {}, "nothing uses: extra"),
+    "unknown": ("cast_tiny", "cast", lambda w: w | {"extra": torch.zeros(1)}, {}, "the model does not use: extra"),
     "sound for CAST": ("cast_tiny", "cast", lambda w: w, {"audio_frames": 400}, "cast has no setting audio_frames"),
     "other frames": ("cast_tiny", "cast", lambda w: w, {"num_frames": 8}, "is for 4 frames, got num_frames=8"),
     "other mel bins": ("cava_tiny_time", "cava", lambda w: w, {"num_mel_bins": 48, "audio_frames": None},

@@ -143,7 +143,7 @@ def test_for_another_size_and_number_of_frames(name):
         ({"image_size": 30}, "multiple of patch_size"),
         ({"num_frames": -1}, "num_frames must be at least 1"),
         ({"num_attention_heads": 5}, "multiple of num_attention_heads 5"),
-        ({"id2label": {0: "one"}}, "has 7 classes, id2label names 1"),
+        ({"id2label": {0: "one"}}, "has 7 classes, but id2label names 1"),
         ({"mix_group": 8}, "timesformer has no setting mix_group"),
     ],
 )
@@ -158,9 +158,12 @@ def test_settings_that_do_not_fit(change, message):
     [
         (lambda sd: sd.pop("model.head.weight"), "lacks head.weight"),
         (lambda sd: sd.pop("model.blocks.1.temporal_fc.bias"), r"lacks 1 tensors: blocks\.1\.temporal_fc\.bias"),
-        (lambda sd: sd.update({"model.extra": torch.zeros(2)}), "1 tensors that nothing uses: extra"),
+        (lambda sd: sd.update({"model.extra": torch.zeros(2)}), "1 tensors that the model does not use: extra"),
         (lambda sd: sd.update({"model.pos_embed": torch.zeros(1, 19, 32)}), "position_embeddings"),
-        (lambda sd: sd.update({"model.norm.weight": torch.full((32,), torch.nan)}), "not finite: norm.weight"),
+        (
+            lambda sd: sd.update({"model.norm.weight": torch.full((32,), torch.nan)}),
+            "NaN or infinite values: norm.weight",
+        ),
     ],
 )
 def test_files_that_are_not_whole(change, message):

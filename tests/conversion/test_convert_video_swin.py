@@ -121,12 +121,12 @@ BROKEN = {
         lambda t: {name: tensor for name, tensor in t.items() if "patch_embed.proj.weight" not in name},
         {}, r"not a complete videoswin checkpoint: it lacks 'patch_embed\.proj\.weight'",
     ),
-    "a tensor too many": (lambda t: t | {"backbone.extra": torch.zeros(2)}, {}, r"nothing uses: backbone\.extra"),
+    "a tensor too many": (lambda t: t | {"backbone.extra": torch.zeros(2)}, {}, r"does not use: backbone\.extra"),
     "a tensor too few": (
         lambda t: {name: tensor for name, tensor in t.items() if name != "backbone.norm.bias"},
-        {}, r"no value to video_swin\.layernorm\.bias",
+        {}, r"no values for video_swin\.layernorm\.bias",
     ),
-    "other classes": (lambda t: t, {"id2label": {0: "run"}}, "has 6 classes, id2label names 1"),
+    "other classes": (lambda t: t, {"id2label": {0: "run"}}, "has 6 classes, but id2label names 1"),
 }  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def test_names_lie_beside_the_table(epic, videos):
     assert named(rows, "action")[1] == "do-6 thing:12"
 
     write(epic.parent / "EPIC_100_noun_classes.csv", "id,key", *(f"{n},thing:{n}" for n in range(12)))
-    with pytest.raises(ValueError, match=r"EPIC_100_train.csv, line 3: 'noun_class' is 12, and EPIC_100_noun_classes"):
+    with pytest.raises(ValueError, match=r"EPIC_100_train.csv, line 3: 'noun_class' is 12, but EPIC_100_noun_classes"):
         load_clips(epic, target="noun", root=videos)
     write(epic.parent / "EPIC_100_noun_classes.csv", "id,key", "0,tap", "2,plate")
     with pytest.raises(ValueError, match=r"noun_classes\.csv must number its 2 classes 0 to 1, each once"):
@@ -139,7 +139,9 @@ def test_files_of_other_programs(tmp_path, videos, epic):
 
 def test_videos_that_are_not_there(epic, videos, caplog):
     (videos / "train/P02/P02_03.mkv").unlink()
-    with pytest.raises(ValueError, match=r"missing: 1 clip \(.*P02_03.MP4\) of 2; root="):
+    with pytest.raises(
+        ValueError, match=r"missing: 1 clip \(.*P02_03.MP4\) of 2; set the folder of relative paths with root="
+    ):
         load_clips(epic, target="action", root=videos)
     rows = load_clips(epic, target="action", root=videos, missing="skip")["train"]
     assert len(rows) == 2 and "P02_03" in caplog.text
@@ -164,16 +166,28 @@ def test_a_link_under_the_name_of_the_list(epic, videos):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("00:00:04.37", "4.37", "line 3: 'start_timestamp' is '4.37'; times are written as 00:01:02.345"),
-        ("00:00:06.17", "00:00:61.17", "line 3: 'stop_timestamp' is '00:00:61.17'; times are written as"),
+        ("00:00:04.37", "4.37", "line 3: 'start_timestamp' is '4.37'; times must be written as 00:01:02.345"),
+        ("00:00:06.17", "00:00:61.17", "line 3: 'stop_timestamp' is '00:00:61.17'; times must be written as"),
         ("01:00:03.5", "00:01:02", "line 5: the action goes from 62 s to 62 s; it must end later"),
-        ("door,3,['door'],[3]", "door,,['door'],[3]", "line 2: 'noun_class' is ''; classes are whole numbers from 0"),
-        ("open,3,light", "open,-1,light", "line 5: 'verb_class' is '-1'; classes are whole numbers from 0"),
-        ("open,3,light", "open,3,,light", "line 5: 16 cells, and the first line names 15 columns"),
+        (
+            "door,3,['door'],[3]",
+            "door,,['door'],[3]",
+            "line 2: 'noun_class' is ''; classes must be whole numbers from 0",
+        ),
+        ("open,3,light", "open,-1,light", "line 5: 'verb_class' is '-1'; classes must be whole numbers from 0"),
+        ("open,3,light", "open,3,,light", "line 5: 16 cells, but the first line names 15 columns"),
         ("P02,P02_03,", "P02, ,", "line 5: there is no 'video_id'"),
-        ("verb_class", "verb_number", "has no column 'verb_class', which tables of EPIC-KITCHENS have; there are"),
-        ("video_id", "film", "has no column 'video_id', which tables of EPIC-KITCHENS have; there are"),
-        ("stop_timestamp", "stop", "has no column 'stop_timestamp', which tables of EPIC-KITCHENS have; there are"),
+        (
+            "verb_class",
+            "verb_number",
+            "has no column 'verb_class', which tables of EPIC-KITCHENS must have; there are",
+        ),
+        ("video_id", "film", "has no column 'video_id', which tables of EPIC-KITCHENS must have; there are"),
+        (
+            "stop_timestamp",
+            "stop",
+            "has no column 'stop_timestamp', which tables of EPIC-KITCHENS must have; there are",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_table_of_epic_kitchens(epic, videos, old, new, said):
@@ -230,11 +244,11 @@ def test_egtea(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("OP01-R01-PastaSalad-666x-68130-F001988-F002031 12 3 45", "does not fit; a line is session-start-end-"),
-        ("OP01-R01-PastaSalad-66680-68130-F001988-F002031 12 3", "does not fit; a line is session-start-end-"),
-        ("OP01-R01-PastaSalad-66680-68130-F001988-F002031 12 0 45", "does not fit; a line is session-start-end-"),
+        ("OP01-R01-PastaSalad-666x-68130-F001988-F002031 12 3 45", "does not fit; a line must be session-start-end-"),
+        ("OP01-R01-PastaSalad-66680-68130-F001988-F002031 12 3", "does not fit; a line must be session-start-end-"),
+        ("OP01-R01-PastaSalad-66680-68130-F001988-F002031 12 0 45", "does not fit; a line must be session-start-end-"),
         ("OP01-R01-PastaSalad-66680-66680-F001988-F002031 12 3 45", "goes from 66680 ms to 66680 ms; it must end"),
-        ("OP01-R01-PastaSalad 12 3 45", "does not fit; a line is session-start-end-"),
+        ("OP01-R01-PastaSalad 12 3 45", "does not fit; a line must be session-start-end-"),
     ],
 )
 @pytest.mark.parametrize("place", [1, 2])
@@ -275,17 +289,17 @@ def test_fifty_salads(salads):
             ["rgb-01-1.txt", "rgb-01-1.txt"],
             "bundle, line 2: 'rgb-01-1.txt' is there twice",
         ),
-        ("splits/train.split1.bundle", ["../rgb-01-1.txt"], "bundle, line 1: .* is no file of groundTruth"),
+        ("splits/train.split1.bundle", ["../rgb-01-1.txt"], "bundle, line 1: .* is not a file of groundTruth"),
         ("splits/train.split1.bundle", [""], "bundle is empty"),
         (
             "groundTruth/rgb-02-1.txt",
             ["action_end", "", "action_end"],
-            "rgb-02-1.txt, line 2: '' is no class of mapping",
+            "rgb-02-1.txt, line 2: '' is not a class of mapping",
         ),
         (
             "groundTruth/rgb-02-1.txt",
             ["cut"],
-            "rgb-02-1.txt, line 1: 'cut' is no class of mapping.txt, which has peel",
+            "rgb-02-1.txt, line 1: 'cut' is not a class of mapping.txt, which has peel",
         ),
         ("groundTruth/rgb-02-1.txt", [""], "rgb-02-1.txt is empty"),
         (

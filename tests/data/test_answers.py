@@ -94,7 +94,7 @@ def test_validation_has_the_classes_of_training(tmp_path, clip):
     ("cells", "message"),
     [
         (["run|run"], r"train has 1 row \(row 0: \['run', 'run'\]\) in 'tags' with a class twice"),
-        (["run||walk"], r"train has 1 row \(row 0: .*\) in 'tags': the classes of a clip are names or whole numbers"),
+        (["run||walk"], r"train has 1 row \(row 0: .*\) in 'tags': classes must be names or whole numbers"),
         (["", ""], "no clip has a class in the column 'tags'"),
     ],
 )
@@ -106,10 +106,10 @@ def test_cells_that_are_no_classes(tmp_path, clip, cells, message):
 @pytest.mark.parametrize(
     ("cells", "feature", "message"),
     [
-        ([[1, 0, 1]], List(Value("int64")), "not a 0 or 1 for each that there is"),
+        ([[1, 0, 1]], List(Value("int64")), "not a 0 or 1 for every class"),
         ([[0.5]], List(Value("float64")), "names or whole numbers, in a list"),
         ([[True, False]], List(Value("bool")), "names or whole numbers, in a list"),
-        ([["a"], None], List(Value("string")), r"1 row \(row 1\) without a 'tags'; an empty one has no classes"),
+        ([["a"], None], List(Value("string")), r"1 row \(row 1\) without a 'tags'; for no classes use an empty list"),
     ],
 )
 def test_lists_that_are_no_classes(tmp_path, clip, cells, feature, message):
@@ -129,32 +129,30 @@ def test_numbers(tmp_path, clip):
 
 @pytest.mark.parametrize("cell", ["good", "", "nan", "inf", "1_0", "0x1"])
 def test_what_is_no_number(tmp_path, clip, cell):
-    with pytest.raises(ValueError, match=r"train has 1 row \(row 1: .*\) in 'tags', which is no number"):
+    with pytest.raises(ValueError, match=r"train has 1 row \(row 1: .*\) in 'tags' that are not numbers"):
         read(table(tmp_path, clip, "1", cell), NUMBER)
 
 
 def test_kinds_that_do_not_fit(tmp_path, clip):
     lists = parquet(tmp_path, clip, [["a"], ["b"]], List(Value("string")))
     for problem_type in ("single_label_classification", NUMBER):
-        with pytest.raises(
-            ValueError, match="column 'tags' holds lists, which are classes of clips that have several"
-        ):
+        with pytest.raises(ValueError, match="column 'tags' holds lists, that is, several classes a clip"):
             read(lists, problem_type)
     path = table(tmp_path, clip, "a", "b")
     with pytest.raises(ValueError, match="problem_type must be one of single_label_classification, multi_label"):
         read(path, "multilabel")
-    with pytest.raises(ValueError, match="names are those of classes, and 'tags' is a number"):
+    with pytest.raises(ValueError, match="names are for classes, but 'tags' is a number"):
         read(path, NUMBER, names={"tags": ["a"]})
-    with pytest.raises(ValueError, match="several targets have one class of each a clip; regression takes one target"):
+    with pytest.raises(ValueError, match="regression takes one target; several targets have one class each"):
         load_clips(path, target=["tags", "path"], problem_type=NUMBER)
     video = Features({"video": Video(decode=False), "tags": ClassLabel(names=["a"])})
     rows = Dataset.from_dict({"video": [{"path": str(clip), "bytes": None}], "tags": [0]}, features=video)
-    with pytest.raises(ValueError, match="column 'tags' of train holds classes, where numbers are asked for"):
+    with pytest.raises(ValueError, match="column 'tags' of train holds classes, but numbers are needed"):
         read(rows, NUMBER)
-    with pytest.raises(ValueError, match="column 'tags' of train holds one class a clip, where lists of them"):
+    with pytest.raises(ValueError, match="column 'tags' of train holds one class a clip, but lists of classes"):
         read(rows, SEVERAL)
     floats = parquet(tmp_path, clip, [1.0, 2.0], Value("float64"))
-    with pytest.raises(ValueError, match=r"got float; numbers that are the answer are asked for with problem_type="):
+    with pytest.raises(ValueError, match=r"got float; to predict numbers pass problem_type="):
         read(floats)
 
 
@@ -163,7 +161,7 @@ def test_a_model_of_another_kind_is_refused(tmp_path, clip):
     names = {0: "a", 1: "b"}
     ClipDataset(rows, processor(), target="tags", model=XViTConfig(id2label=names, problem_type=SEVERAL))
     with pytest.raises(
-        ValueError, match="lists of classes in 'tags', and the model takes numbers: its problem_type is"
+        ValueError, match="lists of classes in 'tags', but the model takes numbers: its problem_type is"
     ):
         ClipDataset(rows, processor(), target="tags", model=XViTConfig(id2label={0: "x"}, problem_type=NUMBER))
     with pytest.raises(ValueError, match="class 0 of 'tags' is 'a' in the data and 'b' in the model"):

@@ -78,7 +78,7 @@ def test_what_is_refused(table, tmp_path):
         ({"observation_seconds": 0}, "observation_seconds must be more than 0"),
         ({"frame_rate": 0}, "frame_rate must be more than 0"),
         ({"num_frames": 0}, "num_frames must be 1 or more"),
-        ({"anticipation_seconds": 100.0}, "no action of the split 'train' leaves anything to see"),
+        ({"anticipation_seconds": 100.0}, "no action of the split 'train' has a frame to observe"),
         ({"target": "verb"}, "column 'verb' of train does not hold classes"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -122,11 +122,11 @@ def test_split_is_written_and_read_again(table, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--by", "film"], "by is 'path', a column"),
-        (["--by", "(S[0-9]+)"], "finds nothing in 40 of 40 paths"),
-        (["--by", "("], "no regular expression"),
+        (["--by", "film"], "by must be 'path', a column"),
+        (["--by", "(S[0-9]+)"], "does not match 40 of 40 paths"),
+        (["--by", "("], "not a regular expression"),
         (["--validation", "0.7"], "at most 0.5"),
-        (["--by", "person", "--validation", "0.1"], "takes 10 groups at least, and there are 4"),
+        (["--by", "person", "--validation", "0.1"], "needs at least 10 groups, but there are 4"),
     ],
 )
 def test_slips_of_a_split(table, tmp_path, arguments, message):

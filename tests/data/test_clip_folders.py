@@ -78,7 +78,7 @@ def test_what_is_left_out_is_counted_and_named_in_one_warning(folder, caplog):
         (folder / name).touch()
     load_clips(folder)
     assert [message for message in caplog.messages if "left out" in message] == [
-        f"{folder}: left out 5 files (index.html, a/1.jpg, a/notes.txt, ...), which do not end as videos do: "
+        f"{folder}: left out 5 files (index.html, a/1.jpg, a/notes.txt, ...) without a video suffix: "
         ".html, .jpg, .txt, .wav, no suffix"
     ]
 
@@ -86,7 +86,7 @@ def test_what_is_left_out_is_counted_and_named_in_one_warning(folder, caplog):
 def test_a_class_without_a_clip_says_what_is_there(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "clip.xyz").touch()
-    with pytest.raises(ValueError, match=r"there are only files that do not end as videos do \(\.xyz\)"):
+    with pytest.raises(ValueError, match=r"there are only files without a video suffix \(\.xyz\)"):
         load_clips(tmp_path)
 
 
@@ -94,7 +94,7 @@ def test_folders_beside_the_splits_are_named(folder, caplog):
     folder.rename(folder.with_name("train"))
     (folder.parent / "val_old").mkdir()
     assert len(paths(load_clips(folder.parent))) == 4
-    assert "left out 1 folder (val_old), as no split is called so" in caplog.text
+    assert "left out 1 folder (val_old), which is not the name of a split" in caplog.text
 
 
 def link(place: Path, target: str) -> None:
@@ -123,7 +123,7 @@ def test_links_do_not_repeat_clips(folder, caplog, links):
     clips = load_clips(folder)
     expected = [str(folder / path) for path in ("a/1.mp4", "a/deep/2.mp4", "b/3.mp4", "b/4.mp4")]
     assert paths(clips) == expected and clips["train"]["label"][:] == [0, 0, 1, 1]
-    assert sum("to what is there already" in message for message in caplog.messages) == 1
+    assert sum("to files found already" in message for message in caplog.messages) == 1
 
 
 def test_links_to_other_places_are_followed(folder, caplog):

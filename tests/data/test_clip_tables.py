@@ -146,7 +146,7 @@ def test_classes_in_the_order_of_a_model(folder):
     assert ordered["train"]["label"][:] == [0, 2]
     with pytest.raises(ValueError, match="got twice: x"):
         load_clips(numbers, names={"label": ["x", "x"]})
-    with pytest.raises(ValueError, match=r"names are those of targets, \['label'\]; got some for \['verb'\]"):
+    with pytest.raises(ValueError, match=r"names must be those of targets \['label'\], got some for \['verb'\]"):
         load_clips(numbers, names={"verb": ["x"]})
 
 
@@ -158,7 +158,7 @@ def test_tables_with_videos_inside(folder):
     assert list(clips) == ["train", "validation"]
     assert clips["train"].features["label"].names == ["walk", "run"]
     assert clips["train"][0] == {"video": {"path": None, "bytes": b"1"}, "label": 1}
-    with pytest.raises(ValueError, match=r"column 'video' of the table holds .*, which is no videos"):
+    with pytest.raises(ValueError, match=r"column 'video' of the table holds .*, not videos"):
         load_clips(Dataset.from_dict({"video": [1, 2], "label": [0, 1]}))
     unlabelled = Dataset.from_dict({"clip": [{"path": None, "bytes": b"1"}], "label": [-1]}).cast(features)
     with pytest.raises(ValueError, match=r"validation has 1 row \(row 0\) without a 'label'"):
@@ -173,14 +173,14 @@ def test_missing_files(folder, caplog):
     gone = f"{folder}/nowhere.mp4, {folder}/train/a/1.mp4, {folder}/train/a/2.MKV, ..."
     with pytest.raises(ValueError) as raised:
         load_clips(folder / "clips.csv")
-    assert f"missing: 4 clips ({gone}) of 6; root=..." in str(raised.value)
+    assert f"missing: 4 clips ({gone}) of 6; set the folder of relative paths with root=..." in str(raised.value)
     clips = load_clips(folder / "clips.csv", missing="skip")
     assert [Path(path).parent.parent.name for path, _ in shown(clips["train"], "label")] == ["val", "val"]
     assert clips["train"].features["label"].names == ["x", "y"], "classes do not depend on which files are there"
     assert f"missing: 4 clips ({gone}) of 6; their rows are left out" in caplog.text
     assert len(load_clips(folder / "clips.csv", missing="ignore")["train"]) == 7
     (folder / "gone.csv").write_text("path,label\nnowhere.mp4,x\n")
-    with pytest.raises(ValueError, match="which leaves nothing of validation"):
+    with pytest.raises(ValueError, match="no clip of validation is left"):
         load_clips({"train": folder / "clips.csv", "val": folder / "gone.csv"}, missing="skip")
     (folder / "web.csv").write_text("path,label\nhttp://127.0.0.1:9/clip.mp4,x\n")
     assert shown(load_clips(folder / "web.csv")["train"]) == [("http://127.0.0.1:9/clip.mp4",)]
@@ -191,7 +191,7 @@ def test_folders_that_cannot_be(folder):
     with pytest.raises(ValueError, match=r"train has 1 class folder \(d\) without a clip"):
         load_clips(folder)
     (folder / "train" / "loose.mp4").touch()
-    with pytest.raises(ValueError, match=r"holds 1 clip \(loose.mp4\) outside of the folders of classes"):
+    with pytest.raises(ValueError, match=r"holds 1 clip \(loose.mp4\) outside of class folders"):
         load_clips(folder)
     (folder / "empty").mkdir()
     with pytest.raises(ValueError, match=r"there are no clips in .*empty: expected <label>/\*.mp4"):
@@ -238,8 +238,8 @@ def test_a_label_that_training_does_not_have(folder):
         ("path,start,end,label\nx.mp4,-1,,y\n", "1 interval (row 0: -1.0 s to None s)"),
         ("path,end,label\nx.mp4,0,y\n", "1 interval (row 0: None s to 0.0 s)"),
         ("x.mp4 3\ny.mp4 z\n", "line 2 is not `clip label` with a number as the label: 'y.mp4 z'"),
-        ("x.mp4 3\ny.mp4 -1\n", "labels of 'label' that are numbers count classes from 0, got 1 label (-1)"),
-        ("x.mp4 3000000000\n", "count classes from 0, got 1 label (3000000000)"),
+        ("x.mp4 3\ny.mp4 -1\n", "numbers in 'label' must be class numbers from 0, got 1 label (-1)"),
+        ("x.mp4 3000000000\n", "must be class numbers from 0, got 1 label (3000000000)"),
     ],
     ids=range(14),
 )
@@ -251,11 +251,11 @@ def test_tables_that_cannot_be(tmp_path, text, message):
 
 
 def test_sources_that_cannot_be(folder):
-    with pytest.raises(ValueError, match=r"there is no 'clips\.csv'; clips are a folder, a table"):
+    with pytest.raises(ValueError, match=r"there is no 'clips\.csv'; clips must be a folder, a table"):
         load_clips("clips.csv")
-    with pytest.raises(ValueError, match="there is no 'nowhere'; clips are"):
+    with pytest.raises(ValueError, match="there is no 'nowhere'; clips must be"):
         load_clips("nowhere")
-    with pytest.raises(ValueError, match="no folder or table 'some/where' here, and as a data set of the Hub"):
+    with pytest.raises(ValueError, match="no folder or table 'some/where', and it cannot be loaded"):
         load_clips("some/where")
     with pytest.raises(ValueError, match="name the split 'validation' twice"):
         load_clips({"val": folder / "val", "valid": folder / "val"})
@@ -376,22 +376,22 @@ CLASS_LABEL = json.dumps({"info": {"features": {
         (text("path,label\nx.mp4,caf\u00e9\n", "latin-1"), "not text in UTF-8"),
         (text("x\u00e9.mp4 1\n", "latin-1"), "not text in UTF-8"),
         (text("path,label\nx.mp4,a\n", "utf-16"), "not text in UTF-8"),
-        (text("path;label\nx.mp4;a\n"), "columns are separated by commas, not by semicolons"),
-        (text("path\tlabel\nx.mp4\ta\n"), "columns are separated by commas, not by tabs"),
-        (text("Path,Label\nx.mp4,a\n"), "capitals count, as in 'Path'"),
-        (text("path,Label\nx.mp4,a\n"), "no column 'label'.*capitals count, as in 'Label'"),
+        (text("path;label\nx.mp4;a\n"), "columns must be separated by commas, not by semicolons"),
+        (text("path\tlabel\nx.mp4\ta\n"), "columns must be separated by commas, not by tabs"),
+        (text("Path,Label\nx.mp4,a\n"), "names are case-sensitive, see 'Path'"),
+        (text("path,Label\nx.mp4,a\n"), "no column 'label'.*names are case-sensitive, see 'Label'"),
         (text('path,label\n"x.mp4,a\ny.mp4,b\n'), 'Expected 2 columns, got 1: "x.mp4,a y.mp4,b'),
         (text("path,label\nx\0.mp4,a\n"), r"1 row \(row 0\) without a 'path'"),
         (text("path,end,label\nx.mp4,inf,y\n"), "1 interval .row 0: None s to inf s"),
-        (text("x.mp4 12345678901234567890123\n"), r"count classes from 0, got 1 label \(12345678901234567890123\)"),
+        (text("x.mp4 12345678901234567890123\n"), r"class numbers from 0, got 1 label \(12345678901234567890123\)"),
         (text("x.mp4 " + "1" * 5000), r"got 1 label \(1{200}\.\.\.\)$"),
         (text(",".join(f"c{number}" for number in range(1000)) + "\n"), "and more$"),
-        (parquet(path=[1], label=["a"]), r"holds Value\('int64'\), which is no videos; paths are text"),
-        (parquet(path=[["x.mp4"]], label=["a"]), "which is no videos"),
-        (parquet(path=[b"x.mp4"], label=["a"]), "which is no videos"),
-        (parquet(path=pyarrow.nulls(1), label=["a"]), "which is no videos"),
+        (parquet(path=[1], label=["a"]), r"holds Value\('int64'\), not videos; paths must be text"),
+        (parquet(path=[["x.mp4"]], label=["a"]), "not videos"),
+        (parquet(path=[b"x.mp4"], label=["a"]), "not videos"),
+        (parquet(path=pyarrow.nulls(1), label=["a"]), "not videos"),
         (parquet(video=[{"a": 1}], label=["a"]), r"1 row \(row 0\) without a 'video'"),
-        (parquet(video=[{"path": 1, "bytes": 2}], label=["a"]), "which is no videos"),
+        (parquet(video=[{"path": 1, "bytes": 2}], label=["a"]), "not videos"),
         (parquet(video=[{"path": None, "bytes": None}], label=["a"]), "without a 'video'"),
         (parquet(path=["x.mp4"], label=[[1.5]]), "names or whole numbers, in a list"),
         (parquet(path=["x.mp4"], label=["a"], start=[[1]]), "must be seconds, got List"),
@@ -400,7 +400,7 @@ CLASS_LABEL = json.dumps({"info": {"features": {
         (("clips.parquet", two_of_one_name), r"1 column \('label'\) more than once"),
         (("clips.parquet", lambda path: path.write_bytes(b"PAR1 but not more")), "cannot be read as a table of clips"),
         (with_metadata("{"), "cannot be read as a table of clips: Expecting property name"),
-        (with_metadata(CLASS_LABEL, label=7), "train has 'label' 7, and there are 2 classes"),
+        (with_metadata(CLASS_LABEL, label=7), "train has 'label' 7, but there are 2 classes"),
     ],
     ids=range(31),
 )  # fmt: skip
@@ -432,8 +432,8 @@ def test_files_that_other_programs_write(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"names": {"label": "ab"}}, "names of 'label' are a list, got the text 'ab'"),
-        ({"names": ["a", "b"]}, "names are those of each target"),
+        ({"names": {"label": "ab"}}, "names of 'label' must be a list, got the text 'ab'"),
+        ({"names": ["a", "b"]}, "names must map targets to class names"),
         ({"names": {"label": {1: "a", 2: "b"}}}, "names must number its classes from 0"),
         ({"target": []}, "one column of classes or more"),
     ],
@@ -450,5 +450,5 @@ def test_names_as_a_configuration_has_them(folder):
 
 @pytest.mark.parametrize("source", [None, 5, ["a.mp4"], b"clips"])
 def test_what_is_no_source(source):
-    with pytest.raises(ValueError, match="clips are a folder, a table, a mapping"):
+    with pytest.raises(ValueError, match="clips must be a folder, a table, a mapping"):
         load_clips(source)

@@ -114,7 +114,7 @@ def test_targets(good):
     assert ClipDataset(rows, processor(), target="noun")[5]["labels"] == 2
     with pytest.raises(ValueError, match="the clips have no column 'label'; there are note, noun, verb, video"):
         ClipDataset(rows, processor())
-    with pytest.raises(ValueError, match=r"column 'note' does not hold classes: load_clips\(\.\.\., target='note'\)"):
+    with pytest.raises(ValueError, match=r"column 'note' does not hold classes; load_clips\(\.\.\., target='note'\)"):
         ClipDataset(rows, processor(), target="note")
 
 
@@ -305,7 +305,7 @@ def test_nothing_stays_open_or_behind(bad):
     ("options", "message"),
     [
         ({"on_broken": "drop"}, "on_broken must be 'raise', 'skip' or 'mask', got 'drop'"),
-        ({"on_broken": "mask", "mixing": Swap()}, "leaves clips without a label, which cannot be mixed; use 'skip'"),
+        ({"on_broken": "mask", "mixing": Swap()}, "gives clips without labels, which cannot be mixed; use 'skip'"),
     ],
 )
 def test_options_that_cannot_be(good, options, message):

@@ -56,23 +56,27 @@ def test_llp_with_times_has_an_event_a_row(tmp_path):
     expected = np.zeros((3, 3, 10))
     expected[0, 0, 9] = expected[1, 0, 2:5] = expected[1, 2] = 1
     np.testing.assert_array_equal(happens, expected)
-    with pytest.raises(ValueError, match="classes that are not among names: Cat"):
+    with pytest.raises(ValueError, match="classes that are not in names: Cat"):
         parsing_segments(path, [], ["Speech"])
     weak = written(tmp_path / "AVVP_train.csv", "filename\tevent_labels", *LLP)
-    with pytest.raises(ValueError, match="does not say when anything happens"):
+    with pytest.raises(ValueError, match="has no times"):
         parsing_segments(weak, [], ["Speech"])
 
 
 @pytest.mark.parametrize(
     ("name", "lines", "message"),
     [
-        ("a.txt", (AVE[0], "Bell&RUhOCu3LNXM&good&0"), r"a.txt, line 2: 'Bell&.*' does not fit; a line is Category&"),
+        (
+            "a.txt",
+            (AVE[0], "Bell&RUhOCu3LNXM&good&0"),
+            r"a.txt, line 2: 'Bell&.*' does not fit; a line must be Category&",
+        ),
         ("a.txt", (AVE_HEADER, "Bell&RUhOCu3LNXM&good&5&5"), "line 2: the action goes from 5 s to 5 s"),
         ("a.txt", (AVE[0], "Bell&../../secret&good&0&5"), "line 2: .* does not fit"),
         ("a.csv", ("filename\tevent_labels", "clip"), "line 2: 'clip' does not have the 2 columns"),
         ("a.csv", ("filename\tevent_labels", "../clip\tCat"), "line 2: '../clip' is not the name of a clip"),
         ("a.csv", ("filename\tevent_labels",), "has no rows below its first line"),
-        ("a.csv", ("filename\tonset\toffset\tevent_labels", "clip\tone\t2\tCat"), "onset and offset are seconds"),
+        ("a.csv", ("filename\tonset\toffset\tevent_labels", "clip\tone\t2\tCat"), "onset and offset must be seconds"),
         ("a.csv", ("filename\tonset\toffset\tevent_labels", "clip\t3\t2\tCat"), "the action goes from 3 s to 2 s"),
     ],
 )

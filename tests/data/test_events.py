@@ -85,13 +85,13 @@ def test_same_seed_same_bytes_and_a_complete_set_is_kept(rendered, tmp_path):
     ("settings", "message"),
     [
         ({"sounds": ("rise",)}, "2 shapes need as many, got 1"),
-        ({"motions": ("up", "down")}, "what events show does not move"),
-        ({"shapes": tuple(SHAPES), "sounds": SOUNDS[:6]}, "one of the shapes must be of no class"),
+        ({"motions": ("up", "down")}, "events do not move"),
+        ({"shapes": tuple(SHAPES), "sounds": SOUNDS[:6]}, "one shape must be left as a distractor"),
         ({"pictures": "nowhere"}, "there is no folder nowhere"),
         ({"sounds": "nowhere"}, "there is no folder nowhere"),
         ({"shapes": ("disc", "cube")}, "shapes must be different ones of"),
-        ({"events": False, "sounds": "nowhere"}, "add events=True"),
-        ({"events": False, "pictures": "nowhere"}, "add events=True"),
+        ({"events": False, "sounds": "nowhere"}, "need events=True"),
+        ({"events": False, "pictures": "nowhere"}, "need events=True"),
     ],
 )
 def test_events_that_cannot_be(settings, message):
@@ -121,10 +121,10 @@ def test_files_that_show_or_sound_nothing(tmp_path):
 
 
 def test_a_folder_that_has_no_truth(tmp_path):
-    with pytest.raises(ValueError, match=r"there is no .*metadata.csv; events are read of one split"):
+    with pytest.raises(ValueError, match=r"there is no .*metadata.csv; pass the folder of one split"):
         read_events(tmp_path)
     (tmp_path / "metadata.csv").write_text("file_name,label\na.mp4,run\n")
-    with pytest.raises(ValueError, match="has no column picture; events are rendered with"):
+    with pytest.raises(ValueError, match="has no column picture; render events with"):
         read_events(tmp_path)
 
 
@@ -219,4 +219,4 @@ def test_the_command_renders_events(forks, tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(read_events(tmp_path / "clips" / "train")) == 2
     refused = forks.run(["holovid", "data", "synth", "other", "--pictures", "nowhere"], tmp_path)
-    assert refused.returncode and "add events=True" in refused.stderr
+    assert refused.returncode and "need events=True" in refused.stderr

@@ -73,15 +73,15 @@ def test_what_is_refused(table, tmp_path):
     clips = ClipDataset(seen, processor)
     for other, message in (
         (tiny_ca2st.tiny(), "has no features of single frames"),
-        (tiny_avt.tiny(feature_size=20), "has no image model"),
+        (tiny_avt.tiny(feature_size=20), "has no backbone"),
     ):
         with pytest.raises(ValueError, match=message):
             embed_frames(other, clips, tmp_path / "new")
-    with pytest.raises(ValueError, match="augmented anew"):
+    with pytest.raises(ValueError, match="augmented at random"):
         embed_frames(model, ClipDataset(seen, processor, augmentation=lambda frames: frames / 255.0), tmp_path / "new")
     with pytest.raises(ValueError, match="one view a clip"):
         embed_frames(model, ClipDataset(seen, processor, num_crops=3), tmp_path / "new")
     assert not (tmp_path / "new").exists()
     seen.remove_columns("video").save_to_disk(tmp_path / "others")
-    with pytest.raises(ValueError, match="holds no features of frames"):
+    with pytest.raises(ValueError, match="holds no frame features"):
         FrameFeatures(tmp_path / "others")

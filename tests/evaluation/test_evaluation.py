@@ -236,7 +236,9 @@ def test_verbs_and_nouns_are_matched_by_name_where_the_model_knows_them(folder, 
     verb, noun = match_tasks(saved, rows)
     assert verb.classes == ["wash", "take", "cut"] and verb.labels == [0, 2, 2]
     assert noun.classes == [*"pqran"] and noun.labels == [0, 3, 4]
-    with pytest.raises(ValueError, match="the model has 4 classes without names, and 'verb' of the data has 2 others"):
+    with pytest.raises(
+        ValueError, match="the model has 4 classes without names, but 'verb' of the data has 2 classes"
+    ):
         match_tasks(tiny_ca2st.tiny_actions(num_verbs=4), rows)
 
 
@@ -277,15 +279,15 @@ def test_labels_of_a_model_without_names_are_numbers(sight, rows):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"num_labels": 9}, "the model has 9 classes without names, and 'label' of the data has 8 others"),
+        ({"num_labels": 9}, "the model has 9 classes without names, but 'label' of the data has 8 classes"),
         (
             {"num_labels": 3, "id2label": dict(enumerate(["disc-left-fal", "b", "c"]))},
             "'label' of the data has 8 classes (disc-left-fall, disc-left-rise, disc-right-fall, ...) that the model "
-            "does not know; is 'disc-left-fall' its 'disc-left-fal'?",
+            "does not have; is 'disc-left-fall' its 'disc-left-fal'?",
         ),
         (
             {"num_labels": 3, "id2label": dict(enumerate("abc"))},
-            "that the model does not know; it has 3 classes (a, b, c)",
+            "that the model does not have; it has 3 classes (a, b, c)",
         ),
     ],
 )
@@ -298,7 +300,7 @@ def test_numbers_that_are_not_classes(sight, folder, tmp_path):
     paths = sorted(folder.glob("val/*/*.mp4"))[:2]
     (tmp_path / "list.txt").write_text("".join(f"{path} {label}\n" for path, label in zip(paths, (0, 6), strict=True)))
     rows = load_clips(tmp_path / "list.txt")["train"]
-    with pytest.raises(ValueError, match="the model has 5 classes, and 'label' of the data has number 6"):
+    with pytest.raises(ValueError, match="the model has 5 classes, but 'label' of the data has number 6"):
         evaluate(tiny_xvit.tiny(), sight, rows)
     named = tiny_xvit.tiny(num_labels=7, id2label=dict(enumerate("abcdefg")))
     assert set(evaluate(named, sight, rows)["per_class"]["label"]) == {"a", "g"}
@@ -318,8 +320,8 @@ def test_numbers_that_are_not_classes(sight, folder, tmp_path):
         ({"intervention": "shuffle"}, "there is no intervention 'shuffle'; did you mean 'shuffle_frames'?"),
         ({"intervention": "mute"}, "there is no sound to mute"),
         ({"intervention": "without_audio"}, "this model has no expert 'audio'; xvit has no experts"),
-        ({"processor_options": {"num_views": 2}}, "num_views is no processor option of a protocol; give views"),
-        ({"target": ["verb", "noun"]}, "the model gives one label, in one column; got the target verb, noun"),
+        ({"processor_options": {"num_views": 2}}, "num_views is not a processor option of a protocol; pass views"),
+        ({"target": ["verb", "noun"]}, "the model predicts one label, in one column; got the target verb, noun"),
         ({"target": "shape"}, "the data has no classes in a column 'shape' (there are label)"),
         ({"about": {"name": "x"}}, "about takes model, dataset, split and command, got name"),
     ],
@@ -332,7 +334,7 @@ def test_what_cannot_be_evaluated(seer, sight, rows, options, message):
 @pytest.mark.parametrize(
     ("processes", "options", "message"),
     [
-        (2, {}, "several processes meet in a folder"),
+        (2, {}, "several processes need a common folder"),
         (18, {"output": "results"}, "18 processes are too many for 17 clips"),
     ],
 )

@@ -79,8 +79,8 @@ def test_a_clip_that_one_could_not_read(first, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"clips": ("a.mp4", "b.mp4", "d.mp4")}, "are of different clips"),
-        ({"right": ["take", "wash", "wash"]}, "have different right answers, in 'label' of 1 clip (c.mp4)"),
+        ({"clips": ("a.mp4", "b.mp4", "d.mp4")}, "have different clips"),
+        ({"right": ["take", "wash", "wash"]}, "have different labels, in 'label' of 1 clip (c.mp4)"),
         ({"classes": ["take", "cut", "wash"]}, "have different classes, or the same in another order"),
     ],
 )
@@ -91,7 +91,7 @@ def test_files_that_do_not_belong_together(first, tmp_path, options, said):
 
 
 def test_what_cannot_be_fused(first, tmp_path):
-    with pytest.raises(ValueError, match="takes two files of predictions or more, got 1"):
+    with pytest.raises(ValueError, match="needs at least two files of predictions, got 1"):
         fuse({first: 1.0})
     with pytest.raises(ValueError, match="must be a number above 0, got -1"):
         fuse({first: 1.0, tmp_path / "b": -1})
@@ -101,7 +101,7 @@ def test_what_cannot_be_fused(first, tmp_path):
     pyarrow.parquet.write_table(pyarrow.table({"path": ["a.mp4"]}), plain)
     with pytest.raises(ValueError, match="--scores` writes them"):
         fuse({first: 1.0, plain: 1.0})
-    with pytest.raises(ValueError, match="is no file:weight"):
+    with pytest.raises(ValueError, match="is not file:weight"):
         weighted_file("a.parquet:much")
 
 

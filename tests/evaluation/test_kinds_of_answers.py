@@ -151,9 +151,9 @@ def test_answers_of_another_kind(tagger, judge, folder):
     other = tiny(
         problem_type="multi_label_classification", id2label=dict(enumerate(["clap", "jump", "rum"])), num_labels=3
     )
-    with pytest.raises(ValueError, match=r"1 class \(run\) that the model does not know; is 'run' its 'rum'\?"):
+    with pytest.raises(ValueError, match=r"1 class \(run\) that the model does not have; is 'run' its 'rum'\?"):
         match_tasks(other, several, "tags")
-    with pytest.raises(ValueError, match="the model gives 2 numbers a clip, and one is evaluated"):
+    with pytest.raises(ValueError, match="the model predicts 2 numbers a clip, but only one can be evaluated"):
         numbers = load_clips(folder / "clips.csv", target="score", problem_type="regression")["train"]
         match_tasks(tiny(problem_type="regression", num_labels=2), numbers, "score")
 

@@ -108,15 +108,15 @@ def test_bad_input_is_refused_in_a_sentence(tmp_path, monkeypatch):
     vectors = vectors_of(tmp_path, two_sides(np.random.default_rng(0)))
     labels = labels_in(table(tmp_path, ["left", "right"] * (FILES // 2)))
     for wrong, message in (
-        ({"folds": 11}, "11 folds take as many files of each class, and 'left' has 10: take fewer folds"),
-        ({"neighbours": 17}, "17 neighbours are asked for, and a fold has 16 vectors"),
+        ({"folds": 11}, "11 folds need as many files of each class, but 'left' has 10: use fewer folds"),
+        ({"neighbours": 17}, "17 neighbours are too many: a fold has 16 vectors"),
         ({"folds": 1}, "folds must be"),
     ):
         with pytest.raises(ValueError, match=message):
             probe_vectors(vectors, labels, **wrong)
-    with pytest.raises(ValueError, match="there is one class, 'left'"):
+    with pytest.raises(ValueError, match="there is only one class, 'left'"):
         probe_vectors(vectors, labels_in(table(tmp_path, ["left"] * FILES, "one.csv")))
-    with pytest.raises(ValueError, match="paths of both must lead to the same files"):
+    with pytest.raises(ValueError, match="the paths of vectors and labels must be the same files"):
         probe_vectors(vectors_of(tmp_path / "other", vectors.values), labels)
     (tmp_path / "two.csv").write_text("path,label\n0.mp4,left\n0.mp4,right\n")
     with pytest.raises(ValueError, match=r"0\.mp4 has two labels, 'left' and 'right'"):

@@ -12,7 +12,7 @@ def test_dots_and_lines():
     (axes,) = figure.axes
     assert axes.collections[0].get_offsets().tolist() == [list(pair) for pair in zip(predicted, right, strict=True)]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted mos", "mos")
-    assert [line.get_label() for line in axes.lines] == ["as it should be", "logistic fit"]
+    assert [line.get_label() for line in axes.lines] == ["prediction = label", "logistic fit"]
     assert axes.lines[1].get_xdata().tolist() == sorted(predicted)
     assert np.abs(axes.lines[1].get_ydata() - np.sort(right)).max() < 3
     figure.canvas.draw()  # dollars start no formula
@@ -21,5 +21,5 @@ def test_dots_and_lines():
 def test_few_clips_or_equal_ones_have_no_curve():
     for predicted in ([1.0, 2.0], [3.0] * 7):
         assert len(draw_scores(predicted, range(len(predicted)), "mos").axes[0].lines) == 1
-    with pytest.raises(ValueError, match="a prediction for each right number, got 0 and 0"):
+    with pytest.raises(ValueError, match="must be equally many and not empty, got 0 and 0"):
         draw_scores([], [], "mos")

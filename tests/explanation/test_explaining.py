@@ -218,7 +218,7 @@ def test_methods_that_cannot_explain():
         explain(model, inputs, method="oclusion")
     with pytest.raises(ValueError, match="one view of each clip"):
         explain(model, {"pixel_values_videos": inputs["pixel_values_videos"][:, None]})
-    with pytest.raises(ValueError, match="options are of occlusion"):
+    with pytest.raises(ValueError, match="options are for occlusion"):
         explain(model, inputs, cells=(2, 2))
     by_occlusion = explain(model, inputs, method="occlusion", cells=(2, 2), progress=False)
     assert torch.equal(by_occlusion.where, occlude(model, inputs, cells=(2, 2), progress=False).where)

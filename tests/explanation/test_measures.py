@@ -197,14 +197,14 @@ def test_evaluations_that_cannot_be():
     inputs = known_inputs()
     with pytest.raises(ValueError, match="there are no batches"):
         evaluate(known, [], explain_by_occlusion)
-    with pytest.raises(ValueError, match="truth is of 3 clips, and the batches of 2"):
+    with pytest.raises(ValueError, match="truth has 3 clips, but the batches have 2"):
         evaluate(known, [inputs], explain_by_occlusion, known_truth(3), parts=[])
-    with pytest.raises(ValueError, match="truth is of 1 clips, and there are more"):
+    with pytest.raises(ValueError, match="truth has 1 clips, but the batches have more"):
         evaluate(known, [inputs], explain_by_occlusion, known_truth(1), parts=[])
-    with pytest.raises(ValueError, match="parts are of patches, frames, sound, got colours"):
+    with pytest.raises(ValueError, match="parts must be of patches, frames, sound, got colours"):
         evaluate(known, [inputs], explain_by_occlusion, parts=["colours"])
     del inputs["frame_times"]
-    with pytest.raises(ValueError, match="have frame_times"):
+    with pytest.raises(ValueError, match="needs frame_times"):
         evaluate(known, [inputs], explain_by_occlusion, known_truth(), parts=[])
 
 
@@ -311,7 +311,7 @@ def test_curves_that_cannot_be():
     with pytest.raises(ValueError, match="part must be one of patches"):
         deletion(known, inputs, why, "colours")
     with pytest.raises(
-        ValueError, match=r"the explanation is of 2 clips, when_visual \(2, 6\); .* 2 clips of 5 frames"
+        ValueError, match=r"the explanation has 2 clips, when_visual \(2, 6\), but .* 2 clips of 5 frames"
     ):
         deletion(known, inputs, explanation_of(when_visual=torch.rand(2, 6)), "frames")
     with pytest.raises(ValueError, match="one view of each clip"):
@@ -380,7 +380,7 @@ def test_a_copy_forgets_from_the_top_to_the_bottom(family):
     assert "classifier" in names[0] and "embeddings" in names[-1] + names[-2]
     again = [copy.state_dict() for _, copy in randomised(model)][-1]
     assert all(torch.equal(value, again[key]) for key, value in forgetful.state_dict().items())
-    with pytest.raises(ValueError, match="a model of transformers knows"):
+    with pytest.raises(ValueError, match="need a model of transformers"):
         next(randomised(torch.nn.Linear(2, 2)))
 
 

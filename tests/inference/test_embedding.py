@@ -140,7 +140,7 @@ def test_broken_clips_have_a_row(model, films, tmp_path, window):
 def test_nothing_is_written_of_broken_clips_alone(model, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     result = embed(model, tmp_path / "broken.mp4", "--output", tmp_path / "v.parquet", "--on-broken", "skip")
-    assert result.exit_code == 2 and "none of 1 clips could be read, the first one because" in result.output
+    assert result.exit_code == 2 and "none of 1 clips could be read; the first" in result.output
     assert not (tmp_path / "v.parquet").exists()
 
 
@@ -186,7 +186,7 @@ def test_shards_that_are_no_whole(model, films, tmp_path):
     clips, parts = named_clips([films]), tmp_path / "parts"
     for number in (1, 3):
         embed_clips(network, processor, clips, parts / f"{number}.parquet", shard=(number, 3))
-    with pytest.raises(ValueError, match=r"of 3 shards .* has 1, 3: it takes each once"):
+    with pytest.raises(ValueError, match=r"of 3 shards .* has 1, 3: each is needed once"):
         read_vectors(parts)
     embed_clips(network, processor, clips, parts / "2.parquet")
     with pytest.raises(ValueError, match="shards of different runs"):
@@ -195,7 +195,7 @@ def test_shards_that_are_no_whole(model, films, tmp_path):
     embed_clips(network, processor, clips, parts / "2.parquet", shard=(2, 3))
     with pytest.raises(ValueError, match="vectors of different models"):
         read_vectors(parts)
-    with pytest.raises(ValueError, match="3 clips make no 4 shards"):
+    with pytest.raises(ValueError, match="3 clips cannot make 4 shards"):
         embed_clips(network, processor, clips, tmp_path / "v.parquet", shard=(1, 4))
     with pytest.raises(ValueError, match="there are no files of vectors"):
         read_vectors(films)
@@ -218,7 +218,7 @@ def test_models_of_transformers(films, tmp_path):
     [
         (["--output", "v.csv"], "must end in .parquet, got v.csv"),
         (["--device", "gpu"], "there is no device 'gpu'"),
-        (["--stride", 1], "give window as well"),
+        (["--stride", 1], "pass window as well"),
         (["--window", 0], "window must be"),
         (["--window", 1, "--workers", 2], "leave out workers, or window"),
         (["--shard", "3/2"], "--shard must be i/n, from 1/n to n/n, got '3/2'"),
@@ -234,12 +234,12 @@ def test_slips(model, films, tmp_path, options, message):
 def test_windows_of_parts_and_models_that_have_no_vectors(model, films, tmp_path):
     network, processor = load(model)
     part = NamedClip(str(films / "a.mp4"), 0.2, 0.6)
-    with pytest.raises(ValueError, match=r"a\.mp4, 0\.2 to 0\.6 s is a part: leave out window"):
+    with pytest.raises(ValueError, match=r"a\.mp4, 0\.2 to 0\.6 s is a part of one: leave out window"):
         embed_clips(network, processor, [part], tmp_path / "v.parquet", window=1.0)
     with pytest.raises(ValueError, match="in training mode"):
         embed_clips(network.train(), processor, [part], tmp_path / "v.parquet")
     without = XViTModel(network.config, add_pooling_layer=False).eval()
-    with pytest.raises(ValueError, match="this XViTModel has no features of clips"):
+    with pytest.raises(ValueError, match="this XViTModel has no clip features"):
         embed_clips(without, processor, [part], tmp_path / "v.parquet")
     torch.nn.init.constant_(network.eval().xvit.embeddings.cls_token, float("nan"))
     with pytest.raises(ValueError, match="the model's vectors are not finite"):

@@ -202,20 +202,20 @@ def test_command_speaks_to_people(xvit, tmp_path):
     result = CliRunner().invoke(app, ["export", str(xvit), str(tmp_path / "new"), "--format", "torch", "--batch", "1"])
     assert result.exit_code == 0, result.output
     assert "takes pixel_values_videos (1, 6, 3, 16, 16)\n" in result.stdout
-    assert "gives logits; largest difference from the model's, by clips at once: 0.0e+00 (1)\n" in result.stdout
+    assert "returns logits; largest difference from the model's, by batch size: 0.0e+00 (1)\n" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["{model}", "{new}", "--format", "tflite"], "unknown format 'tflite'; known are onnx, torch"),
-        (["{model}", "{new}", "--batch", "0"], "batch must be a number of clips from 1 on, got 0"),
+        (["{model}", "{new}", "--batch", "0"], "batch must be at least 1 clip, got 0"),
         (["{model}", "{model}"], "exists already; give a new or an empty folder"),
         (["{new}", "{other}"], "there is no folder"),
         (["{stranger}", "{new}"], "is a timesformer model; holovid's are "),
         (["{backbone}", "{new}"], "holds a XViTModel, which is not a classifier of holovid"),
         (["{bare}", "{new}"], "has no processor of holovid: save one beside it"),
-        (["{int8}", "{new}"], "is quantised; export the model that it was made of"),
+        (["{int8}", "{new}"], "is quantised; export the model before quantisation"),
         (["{model}", "{new}", "--inputs", "audio_mask"], "inputs must have pixel_values_videos and nothing else; got"),
         (["{model}", "{new}", "--inputs", ""], "inputs must have pixel_values_videos and nothing else; got none"),
     ],

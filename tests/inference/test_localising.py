@@ -106,5 +106,7 @@ def test_tables_that_cannot_be(tmp_path, table, message):
 def test_labels_that_no_class_has(folder):
     path, model, processor, _ = folder
     truth = {str(path / "films" / "a.mp4"): [Segment(0, 1, "jump", 1.0)]}
-    with pytest.raises(ValueError, match="the table has the label 'jump', which is no class; classes are left, right"):
+    with pytest.raises(
+        ValueError, match="the table has the label 'jump', which is not a class; classes are left, right"
+    ):
         localise(model, processor, truth, progress=False)

@@ -316,5 +316,5 @@ def test_choices_of_a_call(ours, clips):
     with pytest.raises(ValueError, match="on_broken must be one of raise, skip, got 'ignore'"):
         ours(clips[0], on_broken="ignore")
     for top_k in (0, -1, 2.5):
-        with pytest.raises(ValueError, match="top_k must be a number of labels from 1 on"):
+        with pytest.raises(ValueError, match="top_k must be at least 1 label"):
             ours(clips[0], top_k=top_k)

@@ -89,7 +89,7 @@ def test_peaks_part_what_a_threshold_joins():
 def test_background_has_no_segments():
     timeline = over_time({"run": [0.3, 0.7], "nothing": [0.7, 0.3]}, "class")
     assert spans(timeline, background=("nothing",)) == [(1.5, 3, "run")]
-    with pytest.raises(ValueError, match="background 'sit' is no class; classes are run, nothing"):
+    with pytest.raises(ValueError, match="background 'sit' is not a class; classes are run, nothing"):
         find_segments(timeline, SegmentRules(background=("sit",)))
 
 
@@ -165,5 +165,5 @@ def test_a_picture_of_a_number_and_of_many_classes(tmp_path):
 def test_other_endings_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"the file of a timeline must end in \.csv, .* or \.mp4, got"):
         write_timeline(TIMELINE, SEGMENTS, tmp_path / "film.txt")
-    with pytest.raises(ValueError, match="give it beside the timeline"):
+    with pytest.raises(ValueError, match="pass film as well"):
         write_timeline(TIMELINE, SEGMENTS, tmp_path / "film.mp4")

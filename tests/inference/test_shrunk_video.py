@@ -76,13 +76,13 @@ def test_a_folder(films, tmp_path):
     broken = shrink_folder(source, tmp_path / "small", Shrinking(32), 1, lambda: told.append(1))
     assert len(broken) == 1 and len(told) == 3
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    with pytest.raises(ValueError, match=r"holds clips of .*32.*name another folder"):
+    with pytest.raises(ValueError, match=r"has clips written with .*32.*name another folder"):
         shrink_folder(source, tmp_path / "small", Shrinking(64))
     assert json.loads((tmp_path / "small" / ".shrunk.json").read_text())["short_side"] == 32
 
 
 def test_slips(films, tmp_path):
-    with pytest.raises(ValueError, match="must not lie in"):
+    with pytest.raises(ValueError, match="must not be inside"):
         shrink_folder(films, films / "small", Shrinking())
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="there are no clips in"):
@@ -90,7 +90,7 @@ def test_slips(films, tmp_path):
     (tmp_path / "two").mkdir()
     for ending in ("mp4", "mkv"):
         (tmp_path / "two" / f"a.{ending}").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"would both be .*a\.mp4; rename one"):
+    with pytest.raises(ValueError, match=r"would both become .*a\.mp4; rename one"):
         shrink_folder(tmp_path / "two", tmp_path / "small", Shrinking())
     with pytest.raises(ValueError, match="seconds must be above 0"):
         Shrinking(seconds=0)

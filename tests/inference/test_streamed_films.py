@@ -69,9 +69,9 @@ def test_a_third_of_a_second_need_not_be_written_in_full(film):
 
 def test_what_no_stream_does_is_refused(film):
     model, processor = tiny(id2label=LABELS, **GROUPS), HolovidVideoProcessor(**SMALL)
-    with pytest.raises(ValueError, match=r"answers every 1 s: the stride must be a multiple of that, got 0.5 s"):
+    with pytest.raises(ValueError, match=r"predicts every 1 s: the stride must be a multiple of that, got 0.5 s"):
         timeline(model, processor, film, 2.0, 0.5, stream=True)
-    with pytest.raises(ValueError, match="the film lasts 10 s, and a stream answers after 60 s"):
+    with pytest.raises(ValueError, match="the film lasts 10 s, but a stream first predicts after 60 s"):
         timeline(model, processor, film, 60.0, 30.0, stream=True)
     with pytest.raises(ValueError, match="one view of each frame"):
         timeline(model, HolovidVideoProcessor(**SMALL, num_crops=3), film, 2.0, 1.0, stream=True)

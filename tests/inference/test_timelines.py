@@ -166,17 +166,17 @@ def test_bad_input_is_refused_in_a_sentence(film, hearing, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             timeline(model, processor, film, **wrong)
-    with pytest.raises(ValueError, match="a film is a path"):
+    with pytest.raises(ValueError, match="a film must be a path"):
         timeline(model, processor, clip_of(film, 0.0, 1.0))
     with pytest.raises(ValueError, match="in training mode"):
         timeline(tiny(id2label=LABELS).train(), processor, film)
-    with pytest.raises(ValueError, match="a stream computes no window as a whole"):
+    with pytest.raises(ValueError, match="a stream does not compute whole windows"):
         timeline(model, processor, film, stream=True, why=True)
     with pytest.raises(ValueError, match="HolovidVideoProcessor, got a int"):
         timeline(model, 3, film)
     frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8)).to_image()
     frame.save(tmp_path / "still.png")
-    with pytest.raises(ValueError, match=r"still\.png' is a picture; a film is a video"):
+    with pytest.raises(ValueError, match=r"still\.png' is a picture; a film must be a video"):
         timeline(model, processor, tmp_path / "still.png")
     with pytest.raises(FileNotFoundError):
         timeline(model, processor, tmp_path / "none.mp4")
@@ -203,7 +203,7 @@ def test_the_command_writes_all_kinds_of_files(film, hearing, tmp_path):
     result = CliRunner().invoke(app, ["timeline", *arguments, "--json"])
     assert json.loads(result.stdout) == record
     result = CliRunner().invoke(app, ["timeline", *arguments, "--background", "nothing"])
-    assert result.exit_code == 2 and "background 'nothing' is no class" in result.output
+    assert result.exit_code == 2 and "background 'nothing' is not a class" in result.output
 
 
 def test_the_labelled_film_says_what_the_nearest_window_says(film, tmp_path):

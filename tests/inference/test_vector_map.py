@@ -71,7 +71,7 @@ def test_the_command(groups, tmp_path):
 
 def test_slips(groups):
     few = Vectors(groups.clips[:3], groups.values[:3], groups.rows[:3], "model")
-    with pytest.raises(ValueError, match="takes 4 vectors at least, and there are 3"):
+    with pytest.raises(ValueError, match="needs at least 4 vectors, but there are 3"):
         draw_map(few)
-    with pytest.raises(ValueError, match="labels are those of 90 vectors, got 2"):
+    with pytest.raises(ValueError, match="labels must be as many as the 90 vectors, got 2"):
         draw_map(groups, ["run", "walk"])

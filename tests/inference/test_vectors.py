@@ -51,9 +51,9 @@ def test_nearest_by_angle():
     assert vectors.of_row(3).tolist() == [1.0, 1.0]
     with pytest.raises(ValueError, match="row 2 has no vector"):
         vectors.of_row(2)
-    with pytest.raises(ValueError, match=r"have 2 numbers each, and the query has the shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"have 2 numbers each, but the query has shape \(3,\)"):
         nearest_clips(vectors, np.ones(3))
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         nearest_clips(vectors, np.array([np.nan, 1.0]))
     with pytest.raises(ValueError, match="top_k must be"):
         nearest_clips(vectors, np.ones(2), top_k=0)
@@ -137,7 +137,7 @@ def test_another_model_and_other_files(place, tmp_path):
     tiny(hidden_size=48, pooler_output_size=20).save_pretrained(tmp_path / "wide")
     HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6).save_pretrained(tmp_path / "wide")
     result = search(place / "vectors.parquet", place / "clips" / "b.mp4", "--model", tmp_path / "wide")
-    assert result.exit_code == 2 and "it is of another model" in " ".join(result.output.split())
+    assert result.exit_code == 2 and "it comes from another model" in " ".join(result.output.split())
     pyarrow.parquet.write_table(pyarrow.table({"path": ["a.mp4"]}), tmp_path / "paths.parquet")
-    with pytest.raises(ValueError, match="write one by holovid embed"):
+    with pytest.raises(ValueError, match="holovid embed writes them"):
         read_vectors(tmp_path / "paths.parquet")

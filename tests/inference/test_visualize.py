@@ -143,5 +143,5 @@ def test_long_names_are_cut_to_what_fits():
 def test_nothing_is_confused():
     with pytest.raises(ValueError, match="there are no clips to draw"):
         draw_confusion(np.zeros((2, 2), dtype=int), ["a", "b"])
-    with pytest.raises(ValueError, match="3 classes need counts of as many rows and columns"):
+    with pytest.raises(ValueError, match="3 classes need counts with as many rows and columns"):
         draw_confusion(np.zeros((2, 2), dtype=int), ["a", "b", "c"])

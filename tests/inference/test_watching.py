@@ -153,7 +153,7 @@ def test_uneven_times_do_not_drift():
 @pytest.mark.parametrize(
     ("times", "message", "at"),
     [
-        ([0, 1, 2, 3, 4, 12, 13, 14], "nothing was seen from 0.33 s to 1.00 s", 5),
+        ([0, 1, 2, 3, 4, 12, 13, 14], "there are no frames from 0.33 s to 1.00 s", 5),
         ([0, 1, 2, 5, 6, 8, 9, 10], None, None),
     ],
 )
@@ -199,7 +199,7 @@ def test_time_that_goes_back_and_other_sizes_begin_the_stream_anew():
 
 @pytest.mark.parametrize("options", [{"stride": 0}, {"every": 0.0}, {"every": -1.0}, {"stride": 1, "every": 1.0}])
 def test_impossible_steps_are_refused(folder, options):
-    with pytest.raises(ValueError, match=r"frames are .* apart, got stride="):
+    with pytest.raises(ValueError, match=r"stride.* every .*, got stride="):
         seen(make_model(), folder / "clip.mp4", **options)
 
 
@@ -287,7 +287,7 @@ def moment(seconds, label, **options):
 
 MOMENTS = (
     moment(0.0, None, is_new=False), moment(1.0, "left"), moment(1.5, "left"), moment(2.0, "right"),
-    moment(9.0, "right", interruption="nothing was seen from 2.00 s to 9.00 s"),
+    moment(9.0, "right", interruption="there are no frames from 2.00 s to 9.00 s"),
 )  # fmt: skip
 
 
@@ -297,7 +297,7 @@ def test_a_line_for_each_change_of_the_label():
             line.show(each)
     assert line.console.file.getvalue().splitlines() == [
         "    1.00 s  left 0.750", "    2.00 s  right 0.750",
-        "    9.00 s  begins anew: nothing was seen from 2.00 s to 9.00 s", "    9.00 s  right 0.750",
+        "    9.00 s  starts anew: there are no frames from 2.00 s to 9.00 s", "    9.00 s  right 0.750",
     ]  # fmt: skip
 
 
@@ -336,7 +336,7 @@ def test_watch_says_what_cannot_be_done(holovid, folder, tmp_path):
         return result.stderr
 
     model, clip = folder / "model", folder / "clip.mp4"
-    assert "either so many frames or so many seconds" in refusal(model, clip, "--stride", 2, "--every", 1)
+    assert "every (in seconds), not both" in refusal(model, clip, "--stride", 2, "--every", 1)
     assert "there is no video at" in refusal(model, tmp_path / "nothing.mp4")
     assert "end in .mp4" in refusal(model, clip, "--output", tmp_path / "seen.gif")
     make_model(mix_direction="both").save_pretrained(tmp_path / "whole")
@@ -369,7 +369,7 @@ def test_windows_begin_anew_after_a_gap(tmp_path):
     moments = seen(make_model(), path, window=1.0, every=0.25)
     assert [index for index, moment in enumerate(moments) if moment.is_new] == [11, 14, 17, 29, 32, 35]
     assert [moment.interruption for moment in moments if moment.interruption] == [
-        "nothing was seen from 1.25 s to 4.00 s"
+        "there are no frames from 1.25 s to 4.00 s"
     ]
     with LiveSource(str(path)) as source:
         pipeline = VideoClassificationPipeline(model=make_model(), video_processor=make_processor())

@@ -86,11 +86,11 @@ def test_a_metric_of_evaluate_loads_by_its_path():
     ("found", "truth", "overlaps", "message"),
     [
         ([], [], [0.5], "references are empty"),
-        ([("a", 2, 1, "run", 0.5)], [("a", 0, 1, "run")], [0.5], "a segment ends after it starts"),
+        ([("a", 2, 1, "run", 0.5)], [("a", 0, 1, "run")], [0.5], "end after its start"),
         ([], [("a", -1, 1, "run")], [0.5], "got one of a from -1 s to 1 s"),
-        ([("a", 0, 1, "run", float("nan"))], [("a", 0, 1, "run")], [0.5], "is no number: nan"),
-        ([], [("a", 0, 1, "run")], [], "overlaps are more than 0"),
-        ([], [("a", 0, 1, "run")], [1.5], "overlaps are more than 0"),
+        ([("a", 0, 1, "run", float("nan"))], [("a", 0, 1, "run")], [0.5], "is not a number: nan"),
+        ([], [("a", 0, 1, "run")], [], "overlaps must be above 0"),
+        ([], [("a", 0, 1, "run")], [1.5], "overlaps must be above 0"),
     ],
 )
 def test_bad_input_is_refused(found, truth, overlaps, message):

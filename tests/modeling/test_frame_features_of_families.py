@@ -75,7 +75,7 @@ def test_as_backbone(family, tmp_path):
     assert {path.name for path in tmp_path.glob("*.py")} == AVT_SOURCE | SOURCE_OF_FAMILY[family]
     processor = HolovidProcessor.for_model(model)
     assert tuple(processor.video_processor.image_mean) == backbone.config.image_mean
-    with pytest.raises(ValueError, match=f"backbone {type(backbone).__name__} looks at the whole clip"):
+    with pytest.raises(ValueError, match=f"backbone {type(backbone).__name__} needs the whole clip"):
         AVTStream(model)
     model.train()
     model(clip, labels=torch.tensor([1, 2]), past_labels=torch.zeros(2, 4, dtype=torch.long)).loss.backward()
@@ -99,7 +99,7 @@ def test_what_is_refused():
         tiny_avt.tiny(backbone_config=tiny_ca2st.tiny_config())
     with pytest.raises(ValueError, match="CA2STModel has no features of single frames"):
         tiny_ca2st.tiny().frame_features(torch.zeros(1, 4, 3, 16, 16))
-    with pytest.raises(StrictDataclassClassValidationError, match="no backbone of another"):
+    with pytest.raises(StrictDataclassClassValidationError, match="cannot be the backbone of another"):
         tiny_avt.tiny(backbone_config=tiny_avt.tiny_config())
 
 

@@ -173,13 +173,13 @@ def test_sizes_come_from_the_experts_and_what_is_new_is_said(caplog):
     assert (config.layer_norm_eps, config.space_layer_norm_eps, config.drop_path_rate) == (1e-6, 1e-5, 0.2)
     assert not model.training and model.dtype == torch.float32
     assert "text_model" in caplog.text and "visual_projection" in caplog.text and "mask_token" in caplog.text
-    new = caplog.text.partition("New, and to be trained:")[2]
+    new = caplog.text.partition("New, to be trained:")[2]
     assert "layers.*.exchanges.space_time" in new and "layers.*.attentions.time.adapter.up" in new
     assert "classifier" in new and "readouts.all.adapters.time.up" in new and "features" not in new
     assert "embeddings" not in new and not re.search(r"attentions\.\w+\.attention|mlps\.\w+\.fc", new)
     with caplog.at_level("WARNING", logger="transformers"):
         CA2STModel.from_experts(space=tiny_clip(), time=tiny_videomae(use_mean_pooling=True))
-    assert "features.time.layernorm" in caplog.text.rpartition("New, and to be trained:")[2]
+    assert "features.time.layernorm" in caplog.text.rpartition("New, to be trained:")[2]
 
 
 def test_epsilons_are_the_authors_whatever_the_experts_say():
@@ -213,7 +213,7 @@ def test_audio_positions_are_the_middle_of_the_table():
     long = cut_audio_positions(table, columns, (rows, 202))[0, 2:, 0].view(rows, 202)
     torch.testing.assert_close(long[:, 0], table[0, 2::101, 0])  # frequency is not blurred
     torch.testing.assert_close(long[:, 100:102].mean(1), table[0, 2:, 0].view(rows, columns)[:, 50])
-    with pytest.raises(ValueError, match="1212 audio positions are not 11 rows and 101 columns"):
+    with pytest.raises(ValueError, match="1212 audio positions do not make 11 rows and 101 columns"):
         cut_audio_positions(table, columns, (11, 39))
 
 
@@ -235,32 +235,32 @@ def vit():
 
 
 BAD = {
-    "one expert": (lambda: {"space": tiny_clip()}, r"give the experts space and time, .* got \['space'\]"),
+    "one expert": (lambda: {"space": tiny_clip()}, r"pass the experts space and time, .* got \['space'\]"),
     "no image expert": (lambda: {"time": tiny_videomae(), "audio": tiny_ast()}, r"got \['time', 'audio'\]"),
     "nothing": (dict, r"got \[\]"),
     "not CLIP": (lambda: {"space": vit(), "time": tiny_videomae()}, "space must be a clip model, got a vit model"),
     "swapped": (lambda: {"space": tiny_videomae(), "time": tiny_clip()},
                 "space must be a clip model, got a videomae model"),
     "another activation": (lambda: {"space": tiny_clip(hidden_act="gelu"), "time": tiny_videomae()},
-                           "space must have hidden_act 'quick_gelu', got 'gelu'"),
+                           "the space expert must have hidden_act 'quick_gelu', got 'gelu'"),
     "widths": (lambda: {"space": tiny_clip(), "time": tiny_videomae(hidden_size=48)},
                "the experts differ in hidden_size: space 36, time 48"),
     "depths": (lambda: {"space": tiny_clip(), "audio": tiny_ast(num_hidden_layers=2)},
                "the experts differ in num_hidden_layers: space 3, audio 2"),
     "pictures": (lambda: {"space": tiny_clip(), "time": tiny_videomae(image_size=32)},
-                 "the experts differ in image_size: space 24, time 32; give image_size"),
+                 "the experts differ in image_size: space 24, time 32; pass image_size"),
     "patches": (lambda: {"space": tiny_clip(patch_size=12), "time": tiny_videomae()},
                 "the experts differ in patch_size: space 12, time 8$"),
     "contradiction": (lambda: {"space": tiny_clip(), "time": tiny_videomae(), "num_attention_heads": 6},
                       "num_attention_heads=6 contradicts the experts: space 3, time 3"),
     "strides": (lambda: {"space": tiny_clip(), "audio": tiny_ast(time_stride=5)},
-                "audio strides must be equal, got 6 and 5"),
+                "strides must be equal, got frequency_stride 6 and time_stride 5"),
     "foreign tensor": (lambda: {"space": tiny_clip(), "time": sharpen_with_extra()},
-                       r"time has tensors that nothing here is made for: encoder\.layer\.0\.extra\.bias"),
+                       r"the time expert has tensors that its model does not: encoder\.layer\.0\.extra\.bias"),
     "missing biases": (lambda: {"space": tiny_clip(), "time": tiny_videomae(qv_bias=False)},
-                       r"the experts give no value to layers\.0\.attentions\.time\.attention\.q_proj\.bias"),
+                       r"the experts lack tensors for layers\.0\.attentions\.time\.attention\.q_proj\.bias"),
     "fewer positions": (lambda: {"space": tiny_clip(), "audio": unlike(tiny_ast(), max_length=40)},
-                        "30 audio positions are not 3 rows and 6 columns"),
+                        "30 audio positions do not make 3 rows and 6 columns"),
     "not as it says": (lambda: {"space": unlike(tiny_clip(), intermediate_size=40),
                                 "audio": unlike(tiny_ast(), intermediate_size=40)},
                        r"have no place in the model: .*fc1"),

@@ -58,7 +58,7 @@ def test_support_vectors_decode_as_released():
 
 def test_support_vectors_need_different_scores():
     for scores in ([2.0, 2.0], [1.0], [1.0, float("nan")]):
-        with pytest.raises(ValueError, match="2 or more different, finite scores"):
+        with pytest.raises(ValueError, match="at least 2 different, finite scores"):
             fit_score_regressor(scores, ANCHORS)
 
 

@@ -234,8 +234,8 @@ def test_compiles_without_graph_breaks_or_recompilations():
     [
         ({"feature_size": 20, "backbone_config": ViTConfig()}, "not both"),
         ({"head_num_attention_heads": 5}, "multiple of head_num_attention_heads 5"),
-        ({"verb_of_action": [0, 1]}, "verb_of_action has a number for each of 7 actions, got 2"),
-        ({"verb_of_action": [0, 1, 2, 0, 1, 2, 5], "num_verbs": 3}, "names class 5, but there are 3"),
+        ({"verb_of_action": [0, 1]}, "verb_of_action must have a number for each of 7 actions, got 2"),
+        ({"verb_of_action": [0, 1, 2, 0, 1, 2, 5], "num_verbs": 3}, "has class 5, but there are 3"),
         ({"noun_of_action": [0, 1, 2, 0, 1, 2, -1]}, "from 0, got -1"),
         ({"anticipation_seconds": -1.0}, "anticipation_seconds"),
         ({"frame_rate": 0}, "frame_rate"),
@@ -249,7 +249,7 @@ def test_what_a_configuration_refuses(fields, message):
 
 def test_a_backbone_has_to_be_known():
     with pytest.raises(
-        (ValueError, StrictDataclassClassValidationError), match="model_type of a model of transformers"
+        (ValueError, StrictDataclassClassValidationError), match="model_type of a transformers or holovid model"
     ):
         tiny_config(backbone_config={"model_type": "vitt"})
 
@@ -260,13 +260,13 @@ def test_what_a_model_refuses():
     for wrong, inputs, message in (
         (model, {}, "pixel_values_videos or features, not both"),
         (model, {"pixel_values_videos": frames, "features": torch.randn(2, 5, 36)}, "not both"),
-        (features, {"pixel_values_videos": frames}, r"no image model: give features \(B, T, 20\)"),
+        (features, {"pixel_values_videos": frames}, r"no backbone: pass features \(B, T, 20\)"),
         (features, {"features": torch.randn(2, 5, 21)}, r"features must be \(B, T, 20\), got \(2, 5, 21\)"),
-        (features, {"features": torch.randn(2, 33, 20)}, "numbers 32 steps, got 33"),
+        (features, {"features": torch.randn(2, 33, 20)}, "has positions for 32 steps, got 33"),
         (features, {"features": torch.randn(2, 5, 20), "labels": torch.tensor([0, CLASSES])}, "from 0 to 6"),
         (features, {"features": torch.randn(2, 5, 20), "past_labels": torch.tensor([0, 1])}, r"\(2, 5\), got \(2,\)"),
     ):
         with pytest.raises(ValueError, match=message):
             wrong(**inputs)
-    with pytest.raises(ValueError, match="takes no frames"):
+    with pytest.raises(ValueError, match=r"takes features of width .*, not frames"):
         _ = features.config.frame_size

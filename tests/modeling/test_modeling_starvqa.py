@@ -93,7 +93,7 @@ def test_loss_is_about_the_vectors_of_the_scores():
     torch.testing.assert_close(model(clips(), labels=torch.tensor([0.1, math.nan])).loss, alone)
     with pytest.raises(ValueError, match=r"scores from 0 to 1 \(config.score_range\), got 20"):
         model(clips(), labels=torch.tensor([0.5, 20.0]))
-    with pytest.raises(ValueError, match=r"a score for each of 2 clips, got \(3,\)"):
+    with pytest.raises(ValueError, match=r"one score per clip \(2,\), got \(3,\)"):
         model(clips(), labels=torch.ones(3))
 
 
@@ -163,10 +163,13 @@ def test_starts_from_an_image_model():
         ({"score_range": (0, math.inf)}, "the lowest and the highest score"),
         ({"score_mean": math.nan}, "score_mean must be a finite number"),
         ({"problem_type": "single_label_classification"}, "problem_type must be 'regression'"),
-        ({"score_regressor": {"gamma": 1.0}}, "score_regressor has coefficients, gamma, intercept, support_vectors"),
+        (
+            {"score_regressor": {"gamma": 1.0}},
+            "score_regressor must have coefficients, gamma, intercept, support_vectors",
+        ),
         (
             {"score_regressor": {"gamma": 1.0, "intercept": 0.0, "coefficients": [1.0], "support_vectors": [[1.0]]}},
-            "6 numbers each",
+            "6 numbers, one for each",
         ),
         (
             {"score_regressor": {"gamma": 0, "intercept": 0.0, "coefficients": [1.0], "support_vectors": [[1.0] * 6]}},

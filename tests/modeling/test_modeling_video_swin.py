@@ -115,7 +115,7 @@ def test_any_number_of_frames_of_any_size():
     model = tiny()
     for frames, height, width in ((1, 28, 28), (5, 3, 90), (31, 28, 1)):
         assert model(torch.randn(2, frames, 3, height, width)).logits.shape == (2, 5)
-    with pytest.raises(ValueError, match=r"a frame and a pixel or more.*\(2, 0, 3, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"at least one frame and one pixel.*\(2, 0, 3, 28, 28\)"):
         model(torch.randn(2, 0, 3, 28, 28))
     with pytest.raises(ValueError, match=r"\(clips, frames, 3, height, width\), got \(2, 3, 9, 28, 28\)"):
         model(torch.randn(2, 3, 9, 28, 28))

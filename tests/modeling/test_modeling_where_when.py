@@ -309,7 +309,7 @@ def test_image_models_with_other_tokens():
     model = tiny(visual_config=registers)
     assert maps_of(model, **clips(model.config)).where.shape == (2, 5, 3, 3)
     swin = SwinConfig(image_size=32, patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[2, 2], window_size=4)
-    with pytest.raises(ValueError, match=r"tokens of a swin are no patches of \(4, 4\) pixels"):
+    with pytest.raises(ValueError, match=r"tokens of a swin are not patches of \(4, 4\) pixels"):
         maps_of(tiny(visual_config=swin), **clips(tiny_config(visual_config=swin)))
 
 
@@ -359,7 +359,7 @@ def test_refused_inputs():
     for wrong, message in (
         ({"input_values": torch.zeros(2, 41, 20)}, r"input_values must be log-mel of shape \(2, 42, 20\)"),
         ({"audio_mask": torch.zeros(3, dtype=torch.bool)}, r"audio_mask must be of shape \(2,\) or \(2, 10\)"),
-        ({"audio_mask": torch.zeros(2)}, "True for what counts"),
+        ({"audio_mask": torch.zeros(2)}, "must be a bool tensor"),
         ({"visual_mask": torch.zeros(2, 4, dtype=torch.bool)}, r"visual_mask must be of shape \(2,\) or \(2, 5\)"),
         ({"frame_times": torch.zeros(2, 4)}, r"frame_times must be seconds of shape \(2, 5\)"),
         ({"visual_features": torch.zeros(2, 5, 2, 3, 20)}, "pixel_values_videos or visual_features, not both"),
@@ -372,5 +372,5 @@ def test_refused_inputs():
         features(pixel_values_videos=inputs["pixel_values_videos"])
     with pytest.raises(ValueError, match="takes audio_features"):
         features(input_values=inputs["input_values"], visual_features=torch.zeros(2, 5, 2, 3, 20))
-    with pytest.raises(ValueError, match="that hears"):
+    with pytest.raises(ValueError, match="that also uses audio"):
         tiny(visual_config=tiny_ca2st_config(experts=["space", "audio"]))

@@ -75,7 +75,7 @@ def test_frames_that_are_taken_together_are_told_of_one_by_one(mixing, step):
             torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-5)
     assert together.frames_seen == [26, 26]
     if step > 1:
-        with pytest.raises(ValueError, match="at most 6 frames of groups are taken together, got 7"):
+        with pytest.raises(ValueError, match="at most 6 frames at once from this model, got 7"):
             together.after_each(frames[:, :7])
         assert together.frames_seen == [26, 26]
 
@@ -195,7 +195,7 @@ def test_one_stream_begins_anew():
         assert_equal(output.logits[1:2], offline(model, so_far))
         continued = torch.cat((frames, so_far.expand(3, -1, -1, -1, -1)), dim=1)
         assert_equal(output.logits[::2], offline(model, continued)[::2])
-    with pytest.raises(ValueError, match=r"no streams \[3\]; there are 3"):
+    with pytest.raises(ValueError, match=r"no streams \[3\]; their numbers are 0 to 2"):
         stream.reset([3])
 
 
@@ -288,7 +288,7 @@ def test_other_frame_sizes():
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((2, 3, 3, 16, 24), r"so far were \(2, 3, 16, 16\).*these are \(2, 3, 16, 24\); reset\(\)"),
+        ((2, 3, 3, 16, 24), r"so far were \(2, 3, 16, 16\).*these are \(2, 3, 16, 24\); call reset\(\)"),
         ((3, 3, 3, 16, 16), r"these are \(3, 3, 16, 16\)"),
         ((2, 0, 3, 16, 16), "at least one frame"),
         ((2, 3, 1, 16, 16), r"must be \(streams, at least one frame, 3, height, width\), got \(2, 3, 1, 16, 16\)"),
@@ -328,7 +328,11 @@ def test_a_chunk_that_was_interrupted_is_not_half_remembered():
         ({"mix_group": 3, "temporal_embedding_length": 2}, 6, "multiple of temporal_embedding_length 2"),
         ({"mix_group": 3}, 7, "num_frames must be a multiple of mix_group 3, got 7"),
         ({"mix_layers": [], "mix_group": 3}, 7, "num_frames must be a multiple of mix_group 3, got 7"),
-        ({"mix_group": 3, "temporal_embedding_length": 3, "num_summary_tokens": 1}, 6, "read by all frames of a clip"),
+        (
+            {"mix_group": 3, "temporal_embedding_length": 3, "num_summary_tokens": 1},
+            6,
+            "all frames of a clip attend to its summary tokens",
+        ),
         ({}, 0, "num_frames must be at least 1, got 0"),
     ],
 )
@@ -350,7 +354,7 @@ def test_models_that_are_refused():
     with pytest.raises(ValueError, match=r"XViTForVideoClassification, got holovid.*XViTModel"):
         XViTStream(past().xvit)
     stream = XViTStream(tiny())
-    with pytest.raises(ValueError, match=r"reset\(\) all of them"):
+    with pytest.raises(ValueError, match=r"call reset\(\) for all"):
         stream.reset([0])
 
 

@@ -93,7 +93,7 @@ def test_only_the_stretch_is_decoded_in_one_pass(folder, monkeypatch):
         passes.append([stream.type for stream in streams])
         return read_packets(container, streams)
 
-    monkeypatch.setattr("holovid.processing.video_decoding.read_packets", read_packets_noted)
+    monkeypatch.setattr("holovid.processing.picture_stream.read_packets", read_packets_noted)
     decode = SoundTrack._decode
     monkeypatch.setattr(SoundTrack, "_decode", lambda self, some: packets.extend(some) or decode(self, some))
     with open_video(path, with_sound=True) as video:
@@ -145,7 +145,7 @@ def test_integers_and_channels():
 
 @pytest.mark.parametrize("samples", [np.zeros((1000, 2)), np.zeros((1, 2, 3)), ["a"], 1.0, np.zeros(3, complex)])
 def test_what_is_not_a_waveform(samples):
-    with pytest.raises(ValueError, match=r"a waveform is .*\(samples,\) or \(channels, samples\)"):
+    with pytest.raises(ValueError, match=r"a waveform must be .*\(samples,\) or \(channels, samples\)"):
         Waveform(samples, RATE)
 
 
@@ -181,6 +181,6 @@ def test_resampling_nothing():
 
 def test_without_pyav_it_says_so(monkeypatch):
     monkeypatch.setattr(audio_decoding, "av", None)
-    with pytest.raises(ImportError, match="PyAV is needed to bring sound from 8000 to 16000 Hz"):
+    with pytest.raises(ImportError, match="PyAV is needed to resample sound from 8000 to 16000 Hz"):
         Waveform(np.ones(100), 8000).read(0, 10, RATE)
     assert Waveform(np.ones(100), RATE).read(0, 10, RATE).sum() == 10

@@ -62,7 +62,7 @@ def test_sound_comes_with_the_video_of_datasets(clip):
     from torchcodec.decoders import VideoDecoder
 
     alone = VideoDecoder(clip)
-    with pytest.raises(ValueError, match="a VideoDecoder that is not of datasets carries no sound: give audio"):
+    with pytest.raises(ValueError, match="a VideoDecoder carries none unless it comes from datasets: pass audio"):
         processor(alone)
     beside = processor(alone, audio=column(clip, Audio(sampling_rate=16_000)), return_tensors="pt")
     torch.testing.assert_close(beside["frame_times"], expected["frame_times"])

@@ -101,7 +101,7 @@ def test_center_can_be_drawn():
 
     assert len(spans(0)[:, 0].unique()) > 4
     assert (spans(0) == spans(0)).all() and (spans(0) != spans(1)).any()
-    with pytest.raises(ValueError, match="give center or generator"):
+    with pytest.raises(ValueError, match="pass center or generator"):
         extractor(wave, sampling_rate=RATE, center=0.5, generator=torch.Generator())
     with pytest.raises(ValueError, match=r"center must be between 0 and 1, got 1\.5"):
         extractor(wave, sampling_rate=RATE, center=1.5)

@@ -65,8 +65,8 @@ NOT_COLOURS = {
     "0..0.1": (UNIT / 10, "do_rescale=False"),
     "normalised": (NORMALISED, "do_rescale=False and do_normalize=False"),
     "centred": (BYTES.astype(np.float32) - 128, "do_rescale=False and do_normalize=False"),
-    "signed bytes": (BYTES.view(np.int8), "no colours"),
-    "above 255": (BYTES.astype(np.float32) * 257, "pixels are in 0..255"),
+    "signed bytes": (BYTES.view(np.int8), "not colours"),
+    "above 255": (BYTES.astype(np.float32) * 257, "pixels must be in 0..255"),
     "uint16": (BYTES.astype(np.uint16) * 257, "got uint16"),
     "int16": (BYTES.astype(np.int16), "got int16"),
     "uint32": (BYTES.astype(np.uint32), "got uint32"),
@@ -114,7 +114,7 @@ def test_the_cure_cures(processor):
     torch.testing.assert_close(pixels(own, UNIT), expected, rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match="do_normalize=False"):
         own(NORMALISED)
-    with pytest.raises(ValueError, match="pixels are in 0"):
+    with pytest.raises(ValueError, match="pixels must be in 0"):
         own(BYTES * 257.0)
 
 

@@ -110,7 +110,7 @@ def test_pages_are_said(tmp_path, messages):
     colours().save(tmp_path / "pages.tiff", save_all=True, append_images=[colours(1), colours(2)])
     with open_video(tmp_path / "pages.tiff") as video:
         assert torch.equal(video.frames()[0][0], pixels(colours()))
-    assert "of which the first of 3 is taken" in messages()[0]
+    assert "with 3 pages, of which only the first is used" in messages()[0]
 
 
 def test_modes_of_pictures(tmp_path):
@@ -127,7 +127,7 @@ def test_modes_of_pictures(tmp_path):
     with open_video(tmp_path / "transparent.png") as video:
         assert (video.frames()[0] == 255).all()
     PIL.Image.fromarray(np.ones((8, 8), dtype=np.float32)).save(tmp_path / "float.tiff")
-    with pytest.raises(ValueError, match=r"float.tiff' cannot be read as a picture: its pixels are 'F'"):
+    with pytest.raises(ValueError, match=r"float.tiff' cannot be read as a picture: its pixels are of mode 'F'"):
         open_video(tmp_path / "float.tiff")
 
 

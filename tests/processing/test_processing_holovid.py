@@ -234,13 +234,13 @@ def test_frames_with_audio_beside_them():
 def test_what_is_missing_is_said(folder):
     hear, see = processor(), processor(audio_config=None)
     frames, path, wave = np.zeros((8, 32, 32, 3), dtype=np.uint8), str(folder / "clicks.mp4"), np.zeros(RATE)
-    with pytest.raises(ValueError, match="this model sees and hears, and frames carry no sound: give audio with them"):
+    with pytest.raises(ValueError, match="this model uses audio, and frames carry none: pass audio too"):
         hear(frames)
-    with pytest.raises(ValueError, match="this model sees and hears: give it videos, with sound or with audio beside"):
+    with pytest.raises(ValueError, match="this model takes videos, with sound or with audio passed too"):
         hear(audio=wave, sampling_rate=RATE)
-    with pytest.raises(ValueError, match="this model sees: give it videos"):
+    with pytest.raises(ValueError, match="this model takes videos"):
         see()
-    with pytest.raises(ValueError, match="this model sees and does not hear: give it videos without audio"):
+    with pytest.raises(ValueError, match="this model does not use audio: pass videos without audio"):
         see(path, audio=wave, sampling_rate=RATE)
     with pytest.raises(ValueError, match="a waveform needs its rate: pass sampling_rate"):
         hear(path, audio=wave)

@@ -143,11 +143,11 @@ def test_intervals_that_cannot_be(sounding, decoder):
         (4.5, 5.0, "shows no frame from 4.5 s to 5 s; its last one is at 3.95 s"),
         (4.5, None, "shows no frame from 4.5 s to its end"),
         (4.0, 5.0, "shows no frame from 4 s to 5 s"),
-        (2.0, 1.0, "starts at 0 s or later and ends after that, got 2.0 s to 1.0 s"),
-        (1.0, 1.0, "ends after that"),
-        (-1.0, 1.0, "starts at 0 s"),
-        (None, 0, "ends after that"),
-        (math.nan, 1.0, "starts at 0 s"),
+        (2.0, 1.0, "must start at 0 s or later and end after its start, got 2.0 s to 1.0 s"),
+        (1.0, 1.0, "end after its start"),
+        (-1.0, 1.0, "start at 0 s"),
+        (None, 0, "end after its start"),
+        (math.nan, 1.0, "start at 0 s"),
     ):
         with pytest.raises(ValueError, match=message):
             open_video(part(sounding, start, end), decoder)

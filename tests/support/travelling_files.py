@@ -42,6 +42,7 @@ VIDEO_PROCESSOR_SOURCE = {
     "configuration_common.py", "cropping.py",
     "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
     "media_containers.py", "media_source.py", "mp4_boxes.py", "options.py", "packet_index.py", "picture_decoding.py",
-    "suggestions.py", "torchcodec_decoding.py", "video_decoding.py", "video_parts.py", "video_processing_holovid.py",
+    "picture_stream.py", "suggestions.py", "torchcodec_decoding.py", "video_decoding.py", "video_parts.py",
+    "video_processing_holovid.py",
 }  # fmt: skip
 PROCESSOR_SOURCE = VIDEO_PROCESSOR_SOURCE | {"processing_holovid.py", "source_preprocessing.py"}

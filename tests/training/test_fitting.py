@@ -97,7 +97,7 @@ def test_by_what_a_checkpoint_is_the_best():
 
 def test_new_weights_are_refused():
     run = RunArguments("clips", model="xvit", recipe="finetune")
-    with pytest.raises(ValueError, match="finetune starts from trained weights, and xvit has none"):
+    with pytest.raises(ValueError, match="finetune needs trained weights, but xvit has none"):
         find_start(run, FINETUNE)
 
 
@@ -107,7 +107,7 @@ def test_it_stops_early_and_keeps_the_best(tmp_path_factory, tmp_path, capsys):
     start = checkpoint_to_start_from(tmp_path / "start", "xvit", {"label": ["a", "b"]})
     run = train(str(clips), "--model", start, "--target", "motion", "--num_train_epochs", "30", tmp_path / "run")
     said = capsys.readouterr().out
-    assert "finetune is holovid's own" in said and "not mirrored, since a class is called 'left'" in said
+    assert "finetune is holovid's own" in said and "not mirrored, because of the class 'left'" in said
     record = json.loads((run / "training.json").read_text())
     log = [entry["eval_top1"] for entry in log_of(run) if "eval_top1" in entry]
     assert (record["recipe"], record["total_batch_size"], record["epochs"]) == ("finetune", 4, len(log))

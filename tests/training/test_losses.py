@@ -48,7 +48,7 @@ def test_several_classes_are_so_many_questions():
         model(**inputs, labels=left_out).loss,
         -(p[0] * 0 + labels[0] * p[0].log() + (1 - labels[0]) * (1 - p[0]).log()).mean(),
     )
-    with pytest.raises(ValueError, match=r"a 0 or 1 for each, of shape \(2, 3\), got \(2,\)"):
+    with pytest.raises(ValueError, match=r"0 or 1 for every class, shape \(2, 3\), got \(2,\)"):
         model(**inputs, labels=torch.tensor([0, 1]))
 
 
@@ -61,7 +61,7 @@ def test_the_loss_of_a_number_is_its_squared_error():
     torch.testing.assert_close(outputs.loss, (outputs.logits[0, 0] - 1) ** 2)
     outputs.loss.backward()
     assert model.classifier.weight.grad.isfinite().all()
-    with pytest.raises(ValueError, match=r"a number for each of 2 clips, got \(1,\)"):
+    with pytest.raises(ValueError, match=r"one number per clip \(2,\), got \(1,\)"):
         model(**inputs, labels=torch.tensor([1.0]))
 
 
@@ -72,7 +72,7 @@ def test_a_rare_class_weighs_more():
     several = answers(List(ClassLabel(names=["a", "b", "c", "d"])), [[0, 2], [2], [1, 2], [2], [0, 2]])
     # 3 absent for 2 that show it; 4 for 1; each shows c, none d
     torch.testing.assert_close(balanced_weights(several)["labels"], torch.tensor([1.5, 4.0, 1.0, 1.0]))
-    with pytest.raises(ValueError, match="class_weights are for classes, and 'label' is a number"):
+    with pytest.raises(ValueError, match="class_weights are for classes, but 'label' is a number"):
         balanced_weights(answers(Value("float64"), [1.0, 2.0]))
 
 

@@ -194,11 +194,11 @@ def test_saving_what_is_trained_only(clips, tmp_path):
     saved = load_file(tmp_path / "model" / "model.safetensors")
     trained = {name for name, parameter in parts.model.named_parameters() if parameter.requires_grad}
     assert trained <= saved.keys() and len(saved) < len(parts.model.state_dict())
-    with pytest.raises(ValueError, match="leaves the experts out, so these must not be trained"):
+    with pytest.raises(ValueError, match="leaves out the experts, so they must not be trained"):
         prepared(clips, experts=experts, adapters_only=True, freeze_experts=False)
-    with pytest.raises(ValueError, match="--adapters_only is for models that have experts"):
+    with pytest.raises(ValueError, match="--adapters_only is for models with experts"):
         prepared(clips, model="xvit", adapters_only=True)
-    with pytest.raises(ValueError, match="must know where they come from"):
+    with pytest.raises(ValueError, match="must know their sources"):
         prepared(clips, model="cast", freeze_experts=True, adapters_only=True)
 
 
@@ -228,23 +228,23 @@ def test_verbs_and_nouns(clips, tmp_path):
     again = prepared(clips, model=str(tmp_path / "model"), **options)
     weights = parts.model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in again.model.state_dict().items())
-    with pytest.raises(ValueError, match="XViT has one --target"):
+    with pytest.raises(ValueError, match="XViT takes one --target"):
         prepared(clips, model="xvit", **options)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "give either --model or --experts"),
+        ({}, "pass either --model or --experts"),
         ({"model": "xvit", "recipe": "cast-ssv2"}, "is for ca2st models, but this is a xvit model"),
         ({"model": "cast", "recipe": "xvit-k400"}, "is for xvit models, but this is a ca2st model"),
         ({"experts": ["space=a", "hearing=b"]}, "--experts takes space=ID and time=ID"),
         ({"experts": ["space"]}, "--experts takes space=ID and time=ID"),
         ({"experts": ["time=a", "audio=b"]}, "--experts takes space=ID and time=ID"),
         ({"model": "xvit", "target": ["action"]}, "no column 'action'"),
-        ({"model": "cast", "target": ["shape", "motion"]}, "--target is one column of labels, or verb noun"),
+        ({"model": "cast", "target": ["shape", "motion"]}, "--target must be one column of labels, or verb noun"),
         ({"model": "xvit", "freeze_experts": True}, "XViT has none"),
-        ({"model": "avt", "class_weights": "balanced"}, "--class_weights is not for AVT"),
+        ({"model": "avt", "class_weights": "balanced"}, "--class_weights does not work for AVT"),
     ],
 )
 def test_what_is_refused(clips, options, message):
@@ -253,11 +253,11 @@ def test_what_is_refused(clips, options, message):
 
 
 def test_data_that_does_not_fit(clips, tmp_path):
-    with pytest.raises(ValueError, match="has no clips to validate on: give --validation, or --eval_strategy no"):
+    with pytest.raises(ValueError, match="has no split to validate on: pass --validation, or --eval_strategy no"):
         prepared(clips, data=str(clips / "train"), model="xvit")
     start = checkpoint_to_start_from(tmp_path / "model", "xvit", {"label": MOTIONS})
     with pytest.raises(ValueError, match=r"--num_frames 16: .* was made for 8"):
         prepared(clips, model=str(start), num_frames=16)
     tiny_clip().save_pretrained(tmp_path / "clip")
-    with pytest.raises(ValueError, match=r"is a clip_vision_model model\. Its experts go to --experts"):
+    with pytest.raises(ValueError, match=r"is a clip_vision_model model\. Pass experts with --experts"):
         prepared(clips, model=str(tmp_path / "clip"))

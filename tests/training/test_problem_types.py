@@ -128,10 +128,10 @@ SINGLE = "single_label_classification"
 @pytest.mark.parametrize(
     ("target", "problem_type", "more", "message"),
     [
-        ("score", "regression", ["--class_weights", "balanced"], "class_weights are for classes, and 'score' is a"),
-        ("tags", "regression", [], "in 'tags', which is no number"),
-        ("score", "regression", ["--score_range", "0", "5"], "for models with a scale of scores, and a xvit model"),
-        ("score", SINGLE, ["--score_decoder", "grid"], "are for scores, and 'score' has classes"),
+        ("score", "regression", ["--class_weights", "balanced"], "class_weights are for classes, but 'score' is a"),
+        ("tags", "regression", [], "in 'tags' that are not numbers"),
+        ("score", "regression", ["--score_range", "0", "5"], "for models with a score range, but a xvit model"),
+        ("score", SINGLE, ["--score_decoder", "grid"], "are for scores, but 'score' has classes"),
         ("tags", "several", [], "--problem_type.*invalid choice"),
         ("tags", SINGLE, ["--class_weights", "heavy"], "--class_weights.*invalid choice"),
     ],

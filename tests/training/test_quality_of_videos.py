@@ -53,7 +53,10 @@ def trained(table, tmp_path_factory):
 def test_the_scale_is_that_of_the_data(table):
     with messages_of(score_scale.logger) as messages:
         parts = prepared(table)
-    assert "scores to train on are from 1 to 5, taken for a scale from 0 to 5; --score_range gives another" in messages
+    assert (
+        "training scores are from 1 to 5; the score range is assumed to be 0 to 5; --score_range sets another"
+        in messages
+    )
     config = parts.model.config
     assert (list(config.score_range), config.score_mean, config.score_regressor) == ([0, 5], 2.875, None)
     assert parts.train.kinds == {"label": "score"} and parts.train[0, 0]["labels"].item() == 1.25
@@ -75,7 +78,7 @@ def test_a_checkpoint_keeps_its_scale(table, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--score_range", "2", "5"], "2 scores are outside of the model's scale from 2 to 5, such as 1"),
+        (["--score_range", "2", "5"], "2 scores are outside of the model's range from 2 to 5, such as 1"),
         (["--score_range", "5"], "takes the lowest and the highest score"),
         (["--target", "quality", "--problem_type", "single_label_classification"], "no column 'quality'"),
     ],
@@ -85,7 +88,7 @@ def test_what_is_refused(table, more, message):
         prepared(table, *more)
 
 
-@pytest.mark.parametrize(("scores", "message"), [("-3,7", "no usual scale"), ("2,2", "2 or more different")])
+@pytest.mark.parametrize(("scores", "message"), [("-3,7", "not in a usual range"), ("2,2", "at least 2 different")])
 def test_scores_without_a_scale(tmp_path, scores, message):
     first, second = scores.split(",")
     (tmp_path / "scores.csv").write_text(f"name,mos\na.mp4,{first}\nb.mp4,{second}\n")

@@ -69,7 +69,7 @@ GOOD = ["--recipe", "small", "--data", "{data}/clips.csv", "--model", "xvit"]
     ("arguments", "message"),
     [
         (["--recipe", "smal", *GOOD[2:]], "did you mean 'small'"),
-        (["--recipe", "small"], "required: --data, the clips, which may also be the first word"),
+        (["--recipe", "small"], "the clips are missing: pass --data, or name them as the first word"),
         (["--model", "xvit", "{data}/clips.csv"], r"clips\.csv' belongs to no argument: --model takes one word"),
         (["{data}/nowhere", *GOOD[:2]], "there is no .*nowhere"),
         ([*GOOD, "--data", "{data}/nowhere"], "there is no .*nowhere"),
@@ -144,7 +144,7 @@ def test_every_argument_is_described():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--num_frames", "0"], "--num_frames must be a number from 1 on, got 0"),
+        (["--num_frames", "0"], "--num_frames must be at least 1, got 0"),
         (["--image_size", "-5"], "--image_size must be"),
         (["--per_device_train_batch_size", "0"], "--per_device_train_batch_size must be"),
         (["--gradient_accumulation_steps", "0"], "--gradient_accumulation_steps must be"),
@@ -156,7 +156,7 @@ def test_every_argument_is_described():
         (["--dataloader_num_workers", "-1"], "--dataloader_num_workers must be"),
         (["--seed", "-1"], "--seed must be"),
         (["--seed", "99999999999"], "--seed must be at most 4294967295"),
-        (["--ema_decay", "1"], "--ema_decay must lie between 0 and 1, got 1.0"),
+        (["--ema_decay", "1"], "--ema_decay must be between 0 and 1, got 1.0"),
         (["--ema_decay", "nan"], "--ema_decay must be"),
     ],
 )
@@ -171,7 +171,7 @@ def test_numbers_of_the_loop():
     loop = sys.modules[script("train_accelerate").__module__].LoopArguments
     parser = Parser((RunArguments, loop))
     for arguments in (["--batch_size", "0"], ["--accumulate", "-1"], ["--epochs", "0"], ["--workers", "-2"]):
-        with pytest.raises(ValueError, match=f"{arguments[0]} must be a number"):
+        with pytest.raises(ValueError, match=f"{arguments[0]} must be at least"):
             parser.given(["--data", "clips", "--recipe", "small", *arguments])
 
 
@@ -205,7 +205,7 @@ def test_scripts_end_in_one_sentence(forks, name, arguments, message, tmp_path):
 @pytest.mark.slow
 def test_the_command_ends_in_one_sentence(forks, tmp_path):
     for arguments, message in (
-        ([], "required: --data"),
+        ([], "pass --data"),
         (["nowhere"], "there is no 'nowhere'"),
         (["clips.csv", "--recipe", "smal"], "there is no recipe 'smal'"),
         (["clips.csv", "--modle", "xvit"], "did you mean --model?"),

@@ -38,7 +38,7 @@ def test_one_command(clips, tmp_path, model, capsys):
     batch = ["--per_device_train_batch_size", "8", "--num_train_epochs", "2"]
     run = train("--model", model, "--data", clips, *SMALL, *batch, "--save_steps", "1", tmp_path / "run")
     said = capsys.readouterr().out
-    assert "16 clips to train on, 6 to validate; classes: 2 of motion" in said
+    assert "16 training clips, 6 validation clips; classes: 2 of motion" in said
     assert f"The {model} starts from scratch, in a tiny size" in said
     *_, last = said.splitlines()
     assert last.startswith(f"Now try: holovid classify {run} ") and (Path.cwd() / shlex.split(last)[-1]).is_file()

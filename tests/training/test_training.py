@@ -139,7 +139,7 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
         ({"recipe": "cast-ssv2"}, "is for ca2st models, but this is a xvit model"),
         ({"optim": "adafactor"}, "optim: the recipe decides"),
         ({"label_smoothing_factor": 0.1}, "label_smoothing_factor: the recipe decides"),
-        ({"per_device_train_batch_size": 16}, "a batch of 16 clips .* is larger than the 12 clips"),
+        ({"per_device_train_batch_size": 16}, "a batch of 16 clips .* is larger than the 12 training clips"),
         ({"gradient_accumulation_steps": 4}, "a batch of 16 clips .* accumulated 4 times"),
         ({"ema_decay": 1.5}, "decay must be between 0 and 1"),
     ],
@@ -154,7 +154,7 @@ def test_processes_that_do_not_know_of_one_another(tmp_path, monkeypatch):
     """On CPUs without --use_cpu, each would train alone and write into the same folder."""
     args = arguments(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="2 processes were started, and this one knows of 1"):
+    with pytest.raises(ValueError, match="2 processes were started, but this one knows of 1"):
         check_arguments(args, Clips(12))
 
 

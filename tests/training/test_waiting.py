@@ -58,7 +58,7 @@ def said(monkeypatch, caplog):
 
 def test_the_first_clips_are_waited_for(trainer, said):
     trainer(slow=2).train()
-    assert said() and said()[0] == "0.1 s without progress: the first clips are read and decoded"
+    assert said() and said()[0] == "0.1 s without progress: reading and decoding the first clips"
 
 
 def test_nothing_is_said_of_what_is_quick(trainer, said, monkeypatch):
@@ -70,8 +70,8 @@ def test_nothing_is_said_of_what_is_quick(trainer, said, monkeypatch):
 @pytest.mark.parametrize(
     ("processes", "is_first", "words"),
     [
-        (0, True, "the first clips are read"), (2, True, "2 processes start"), (0, False, "in between"),
-        (3, False, "3 processes read and decode them"),
+        (0, True, "reading and decoding the first clips"), (2, True, "2 processes start"), (0, False, "between steps"),
+        (3, False, "3 processes decode them"),
     ],
 )  # fmt: skip
 def test_who_reads_clips(processes, is_first, words):

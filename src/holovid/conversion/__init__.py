@@ -1,1 +1,1 @@
-"""Checkpoints of the released code, as models of holovid."""
+"""Converts checkpoints of the released code into holovid models."""

@@ -1,7 +1,6 @@
-"""Reading reference checkpoints: from a file to a state dict, and from its names to ours.
+"""Reading reference checkpoints: from a file to a state dict, and from the reference's names to ours.
 
-Files are read with `weights_only=True`: nothing in them is executed. Which tensor is which is said in one file a
-family, `reference_*.py`, and nowhere else.
+Files are read with `weights_only=True`: nothing in them is executed. Each family's names are in its `from_*.py`.
 """
 
 import os
@@ -24,21 +23,20 @@ logger = logging.get_logger(__name__)
 
 StateDict = Mapping[str, Tensor]
 
-# where training scripts put the tensors; looked for in this order
+# keys under which training scripts save the tensors, in the order of search
 WRAPPERS = ("model_state", "state_dict_ema", "model", "module", "state_dict")
 
 
 @dataclass
 class Names:
-    """Which reference tensor becomes which of ours."""
+    """Reference tensor names -> ours."""
 
-    ours: dict[str, tuple[str, ...]]  # several names: the tensor is cut into equal parts along its first axis
-    unused: frozenset[str] = frozenset()  # saved by the reference, never read by it
+    ours: dict[str, tuple[str, ...]]  # several names: cut into equal parts along the first axis
+    unused: frozenset[str] = frozenset()  # saved but never used by the reference
     reshape: dict[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)  # by reference name
 
 
 def read_checkpoint(path: str | os.PathLike) -> Mapping:
-    """The content of a checkpoint file, read without executing anything in it."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} is not a file")
@@ -49,7 +47,7 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
     except pickle.UnpicklingError as error:
         if "global" in str(error).lower():
             reason = str(error).split("\n\n")[0].splitlines()[-1].strip()
-            raise ValueError(f"{path} holds more than tensors and is not unpickled: {reason}") from error
+            raise ValueError(f"{path} holds more than tensors, so it is not unpickled: {reason}") from error
         raise ValueError(f"{path} is not a checkpoint: {type(error).__name__}") from error
     except (SafetensorError, RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is not a checkpoint: {error}") from error
@@ -59,7 +57,7 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
 
 
 def unwrap(content: Mapping) -> dict[str, Tensor]:
-    """The state dict inside a training checkpoint, without the prefix that DistributedDataParallel adds."""
+    """The state dict inside a training checkpoint, without DistributedDataParallel's prefix."""
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -67,11 +65,11 @@ def unwrap(content: Mapping) -> dict[str, Tensor]:
     strange = [repr(name) for name in content if not isinstance(name, str)]
     strange += [name for name, value in content.items() if isinstance(name, str) and not isinstance(value, Tensor)]
     if any(isinstance(value, Tensor) and value.layout != torch.strided for value in content.values()):
-        raise ValueError("the checkpoint has sparse tensors; save it with dense ones: tensor.to_dense()")
+        raise ValueError("the checkpoint has sparse tensors; save them as dense ones: tensor.to_dense()")
     if strange or not content:
         listed = ", ".join(strange[:5]) or "nothing"
         raise ValueError(
-            f"no state dict found: neither tensors at the top nor one of {', '.join(WRAPPERS)}; found {listed[:500]}"
+            f"no state dict found, neither at the top nor under {', '.join(WRAPPERS)}; found {listed[:500]}"
         )
     if all(name.startswith("module.") for name in content):
         return {name.removeprefix("module."): tensor for name, tensor in content.items()}
@@ -81,21 +79,20 @@ def unwrap(content: Mapping) -> dict[str, Tensor]:
 def load_converted(
     model_class: type[PreTrainedModel], config: PreTrainedConfig, names: Names, state_dict: StateDict
 ) -> PreTrainedModel:
-    """Rename, cut and check every tensor, then load them all."""
     if missing := sorted(names.ours.keys() - state_dict.keys()):
         raise ValueError(f"the checkpoint lacks {len(missing)} tensors: {some(missing)}")
     if unknown := sorted(state_dict.keys() - names.ours.keys() - names.unused):
-        raise ValueError(f"the checkpoint has {len(unknown)} tensors that nothing uses: {some(unknown)}")
+        raise ValueError(f"the checkpoint has {len(unknown)} tensors that the model does not use: {some(unknown)}")
     with torch.device("meta"):
         expected = {name: tensor.shape for name, tensor in model_class(config).state_dict().items()}
 
     if strange := sorted(name for name in names.ours if not state_dict[name].isfinite().all()):
-        raise ValueError(f"{len(strange)} tensors of the checkpoint have numbers that are not finite: {some(strange)}")
+        raise ValueError(f"{len(strange)} tensors of the checkpoint have NaN or infinite values: {some(strange)}")
     tensors: dict[str, Tensor] = {}
     for reference, ours in names.ours.items():
         if not state_dict[reference].is_floating_point():
             kind = str(state_dict[reference].dtype).removeprefix("torch.")
-            raise ValueError(f"{reference} holds {kind}, and weights are floating-point numbers")
+            raise ValueError(f"{reference} holds {kind}, but weights must be floating-point numbers")
         tensor = names.reshape.get(reference, lambda same: same)(state_dict[reference].float())
         if tensor.ndim == 0 or tensor.shape[0] % len(ours):
             raise ValueError(f"{reference} of shape {tuple(tensor.shape)} cannot be cut into {len(ours)} parts")
@@ -106,7 +103,7 @@ def load_converted(
                 raise ValueError(f"{reference} differs from the tensor that it is tied to, as {name}")
             tensors[name] = part.contiguous()
     if homeless := expected.keys() - tensors.keys():
-        raise ValueError(f"the checkpoint gives no value to {some(sorted(homeless))}")
+        raise ValueError(f"the checkpoint has no values for {some(sorted(homeless))}")
     return model_class.from_pretrained(None, config=config, state_dict=tensors, dtype=torch.float32).eval()
 
 
@@ -115,22 +112,20 @@ def linear(reference: str, ours: str) -> dict[str, tuple[str, ...]]:
 
 
 def depth(state_dict: StateDict, prefix: str) -> int:
-    """How many numbered modules follow `prefix`."""
     return len({name.removeprefix(prefix).split(".")[0] for name in state_dict if name.startswith(prefix)})
 
 
 def say_assumed(untold: dict[str, tuple]) -> dict:
-    """Settings that no tensor tells, name -> (given, default), with the defaults filled in and named in a warning."""
+    """Settings that no tensor determines, name -> (given, default), with defaults filled in and named in a warning."""
     if assumed := {name: default for name, (given, default) in untold.items() if given is None}:
-        logger.warning(f"Not in the checkpoint, and assumed: {assumed}. Give them if the model was trained otherwise.")
+        logger.warning(f"Not in the checkpoint, so assumed: {assumed}. Pass them if the model was trained otherwise.")
     return {name: default if given is None else given for name, (given, default) in untold.items()}
 
 
 def label_settings(num_labels: int | None, id2label: dict[int, str] | None) -> dict:
-    """Configuration fields of a classifier with this many classes, which may have names."""
     if id2label is None:
         return {} if num_labels is None else {"num_labels": num_labels}
     id2label = class_names(id2label)
     if len(id2label) != num_labels:
-        raise ValueError(f"the checkpoint has {num_labels} classes, id2label names {len(id2label)}")
+        raise ValueError(f"the checkpoint has {num_labels} classes, but id2label names {len(id2label)}")
     return {"id2label": id2label}

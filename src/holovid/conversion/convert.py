@@ -1,9 +1,9 @@
-"""Released checkpoints -> our models.
+"""Released checkpoints -> holovid models.
 
     model = from_reference("checkpoint_epoch_00001.pyth", "xvit", num_frames=16, mix_group=8)
 
-A converter is a function from a reference state dict to (model class, configuration, `Names`, state dict). What the
-tensors tell (sizes, classes, depth, kind of head) is read from them; what they do not tell comes in as arguments.
+A converter maps a reference state dict to (model class, configuration, `Names`, state dict). Sizes, classes, depth and
+head follow from the tensors; other settings are arguments.
 """
 
 import hashlib
@@ -24,13 +24,14 @@ from holovid.records import CONVERSION, write_record
 
 
 def from_reference(source: StateDict | str | os.PathLike, family: str, **settings) -> PreTrainedModel:
-    """Build the model a reference checkpoint holds.
+    """Build the model in a reference checkpoint.
 
     Args:
         source: a state dict with the reference's tensor names, or the path of a `.pth`, `.pt`, `.pyth`, `.bin` or
-            `.safetensors` file, in any of the layouts the reference's loaders accept.
-        family: name of a model in its family's record: "xvit", "cast", "cava", "ca2st".
-        settings: what the tensors do not tell: the arguments of the family's converter, as `options_of(family)` lists.
+            `.safetensors` file, in any layout that the reference's loaders accept.
+        family: a model's name in its family's record: "xvit", "cast", "cava", "ca2st".
+        settings: what the tensors do not determine: arguments of the family's converter, listed by
+            `options_of(family)`.
 
     Returns the model in evaluation mode, in float32. Raises `ValueError` for an unknown family or setting, a file that
     is not a checkpoint, and for missing, unknown or misshapen tensors, each named.
@@ -43,7 +44,7 @@ def from_reference(source: StateDict | str | os.PathLike, family: str, **setting
         model_class, config, names, state_dict = named(converter_of(family))(state_dict, **settings)
         return load_converted(model_class, config, names, state_dict)
     except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
-        # sizes are read from the tensors, which may have other axes, or none, than those of the family
+        # reading sizes may fail on tensors of another family, with other axes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"this is not a {family} checkpoint: its tensors have other shapes ({reason})") from error
 
@@ -57,8 +58,8 @@ def convert(
 ) -> PreTrainedModel:
     """`from_reference`, saved with its processor to the new folder `output`, which appears complete or not at all.
 
-    `processor_options` are those of [`HolovidVideoProcessor`] that the checkpoint does not tell, `sampling` above all.
-    From which file the folder was made stands in its conversion.json.
+    `processor_options`: those of [`HolovidVideoProcessor`] that the checkpoint does not determine, `sampling` above
+    all. conversion.json in the folder records the source file.
     """
     model = from_reference(source, family, **settings)
     processor = HolovidProcessor.for_model(model.config, **processor_options or {})
@@ -72,10 +73,7 @@ def convert(
 def describe_conversion(
     source: StateDict | str | os.PathLike, family: str, settings: Mapping, processor_options: Mapping
 ) -> dict[str, Any]:
-    """What conversion.json holds: the file by its name and hash, not by its place; `None` for tensors out of memory.
-
-    Names of classes are left out: they stand in the configuration.
-    """
+    """The content of conversion.json: the file's name and hash (`None` for tensors from memory), and the settings."""
     name = digest = None
     if not isinstance(source, Mapping):
         name = Path(source).name

@@ -1,4 +1,4 @@
-"""Tensor names of the released AVT checkpoints, and what their shapes tell."""
+"""Tensor names of the released AVT checkpoints, and the sizes that their shapes determine."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from holovid.modeling.modeling_common import resize_position_embeddings
 HEAD = "future_predictor.gpt_model"
 BACKBONE = "backbone.model"
 MAPS = {"verb": "cls_map_verb_action", "noun": "cls_map_noun_action"}
-MASKS = ("attn.bias", "attn.masked_bias")  # of transformers 4's GPT-2: what a step may see
+MASKS = ("attn.bias", "attn.masked_bias")  # causal masks of transformers 4's GPT-2
 
 
 def avt(
@@ -28,9 +28,9 @@ def avt(
 ) -> tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]:
     """AVT as released, with an image model or of features. Not in the tensors: heads, and the number of frames.
 
-    Which verb and noun an action has is read from its tables. Losses are means over what has a label; the released
-    code's are over all, `valid_only=False`. For frames of another size positions are resized, as transformers' ViT
-    does.
+    Verb and noun of each action are read from the checkpoint's tables. Our losses average over what has a label; for
+    the released code's average over all, set `valid_only=False`. For another frame size positions are resized, as in
+    transformers' ViT.
     """
     needed = ("future_predictor.encoder.weight", f"{HEAD}.wpe.weight", f"{HEAD}.h.0.mlp.c_fc.weight")
     if missing := [name for name in (*needed, "classifiers.action.weight") if name not in state_dict]:
@@ -91,20 +91,20 @@ def avt(
 
 
 def classes_of_actions(state_dict: StateDict, table: str) -> list[int]:
-    """Of each action, the class whose place in a table of 0 and 1 (actions, classes) has the 1."""
+    """For each action, the column of the 1 in its row of a 0-1 table (actions, classes)."""
     rows = state_dict[table]
     if rows.ndim != 2 or not bool(((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all()):
-        raise ValueError(f"{table} must have one 1 in each row, for the class of an action, and 0 elsewhere")
+        raise ValueError(f"{table} must have a single 1 in each row, for the action's class, and 0 elsewhere")
     return rows.argmax(1).tolist()
 
 
 def check_masks(state_dict: StateDict) -> None:
-    """A decoder whose steps see those after them would be another model."""
+    """Refuse decoders that are not causal: they are another model."""
     for name, mask in state_dict.items():
         if name.endswith(".attn.bias") and name.startswith(HEAD):
             side = mask.shape[-1]
             if not torch.equal(mask.reshape(side, side).bool(), torch.ones(side, side, dtype=torch.bool).tril()):
-                raise ValueError(f"{name} must let each step see itself and those before it, and no other")
+                raise ValueError(f"{name} must be a causal mask: each step sees itself and earlier steps only")
 
 
 def grid_of(config: ViTConfig) -> tuple[int, int]:
@@ -115,7 +115,6 @@ def grid_of(config: ViTConfig) -> tuple[int, int]:
 def image_model(
     state_dict: StateDict, num_attention_heads: int | None, image_size: int | tuple[int, int] | None
 ) -> ViTConfig:
-    """The image model of each frame, from its shapes."""
     width, patch = state_dict[f"{BACKBONE}.cls_token"].shape[-1], state_dict[f"{BACKBONE}.patch_embed.proj.weight"]
     heads = say_assumed({"num_attention_heads": (num_attention_heads, max(width // 64, 1))})
     return ViTConfig(

@@ -1,7 +1,7 @@
-"""Tensor names of the released CAST, CAVA and CA²ST checkpoints, and what their shapes tell.
+"""Tensor names of the released CAST, CAVA and CA²ST checkpoints, and the sizes that their shapes determine.
 
-The reference calls the paths of CAST s(patial) and t(emporal); in CAVA the same names mean audio and space; CA²ST has
-all three, and joins two paths l(eft) and r(ight) in each exchange. Ours are always space, time and audio.
+The reference calls CAST's paths s(patial) and t(emporal); in CAVA the same names mean audio and space; CA²ST has all
+three, and joins two paths l(eft) and r(ight) in each exchange. Ours are always space, time and audio.
 """
 
 import math
@@ -36,13 +36,11 @@ FEATURES = {"space": "clip_ln_post", "time": "vmae_fc_norm", "audio": "ast_norm"
 TIME_MLP = {"cava": ("0", "2.0", "3.0", "4"), "ca2st": ("0", "2", "4", "6")}
 
 
-# model class, configuration, which tensor is which, and the tensors
+# model class, configuration, names, tensors
 Converted = tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]
 
 
 class Exchange:
-    """Names of one exchange in one layer."""
-
     def __init__(self, family: str, pair: tuple[str, str]):
         self.pair = pair
         if family == "ca2st":
@@ -133,7 +131,6 @@ EMBEDDINGS = {
 
 
 def expert_names(config: PreTrainedConfig, expert: str) -> dict[str, tuple[str, ...]]:
-    """What comes from one expert's own checkpoint, and its final norm."""
     names: dict[str, tuple[str, ...]] = {
         reference: (f"ca2st.embeddings.{expert}.{ours}",) for reference, ours in EMBEDDINGS[expert].items()
     }
@@ -148,7 +145,6 @@ def expert_names(config: PreTrainedConfig, expert: str) -> dict[str, tuple[str, 
 
 
 def exchange_names(config: PreTrainedConfig, family: str) -> dict[str, tuple[str, ...]]:
-    """Adapters and exchanges, layer by layer, and the functions of seconds."""
     names: dict[str, tuple[str, ...]] = {}
     learned = config.audio_positions == "learned"
     for index in range(config.num_hidden_layers):
@@ -180,7 +176,6 @@ def adapter(reference: str, ours: str, down: str = "D_fc1", up: str = "D_fc2") -
 
 
 def head_names(family: str, composition: bool) -> dict[str, tuple[str, ...]]:
-    """Adapters of the features, and classifiers."""
     if composition:
         names = linear("head_verb", "classifiers.verb") | linear("head_noun", "classifiers.noun")
     else:
@@ -211,7 +206,7 @@ def cast(
     feature_scale: float | None = None,
     id2label: dict[int, str] | None = None,
 ) -> Converted:
-    """CAST as released. Not in the tensors: heads, and frames unless a table over time tells them."""
+    """CAST as released. Not in the tensors: heads, and the number of frames unless a table over time has it."""
     return ca2st_family("cast", **locals())
 
 
@@ -228,7 +223,7 @@ def cava(
     feature_scale: float | None = None,
     id2label: dict[int, str] | None = None,
 ) -> Converted:
-    """CAVA as released. Not in the tensors: heads, frames; rows and mel bins of the sound, the step of its patches."""
+    """CAVA as released. Not in the tensors: heads, frames; rows, mel bins and patch stride of the spectrogram."""
     return ca2st_family("cava", **locals())
 
 
@@ -265,7 +260,7 @@ def ca2st_family(
     feature_scale: float | None = None,
     id2label: dict[int, str] | None = None,
 ) -> Converted:
-    """CAST, CAVA or CA²ST as released; not in the tensors: heads, the order of exchanges, and sizes of the sound.
+    """CAST, CAVA or CA²ST as released; not in the tensors: heads, order of exchanges, and sizes of the spectrogram.
 
     The number of frames is in the tables of CAST, CA²ST and learned positions; `feature_adapter_skip=True,
     feature_scale=0.5` is the variant of the late single-head CAST runs.
@@ -300,7 +295,7 @@ def ca2st_family(
     for expert in config.experts:
         ours |= expert_names(config, expert)
     ours |= exchange_names(config, family) | head_names(family, composition)
-    # tables over time are laid over those over space; the sound's second table has one row for all its patches
+    # tables of time are added to those of space; audio's second table has one row for all patches
     sound = "clip" if family == "cava" else "audio"
     reshape = {
         name: lambda table: table[:, None]
@@ -308,14 +303,13 @@ def ca2st_family(
         if name.endswith(("_time_pos", "_temporal_pos")) and not name.endswith(f".{sound}_temporal_pos")
     }
     unused = {"audio_ln_post.weight", "audio_ln_post.bias"}
-    if family == "cast" and composition:  # created by one version of the reference, called by none
+    if family == "cast" and composition:  # one version of the reference creates it, none calls it
         unused |= set(adapter("noun_last_Adapter", "")) | set(adapter("verb_last_Adapter", ""))
     model_class = CA2STForActionRecognition if composition else CA2STForVideoClassification
     return model_class, config, Names(ours, frozenset(unused), reshape), state_dict
 
 
 def _from_tensors(family: str, state_dict: StateDict) -> dict:
-    """What names and shapes tell of the configuration."""
     experts = EXPERTS[family]
     composition = "head_verb.weight" in state_dict
     pairs = {"_".join(pair): Exchange(family, pair) for pair in combinations(experts, 2)}
@@ -386,7 +380,7 @@ def _from_tensors(family: str, state_dict: StateDict) -> dict:
 
 
 def _audio_frames(settings: Mapping, patches: int) -> int:
-    """The number of spectrogram rows that gives this many patches; a released one if it fits, else the smallest."""
+    """The rows of a spectrogram with this many patches: a released number if it fits, else the smallest."""
     size, stride = settings["audio_patch_size"], settings["audio_stride"]
     rows = (settings["num_mel_bins"] - size) // stride + 1
     if rows < 1 or patches % rows:

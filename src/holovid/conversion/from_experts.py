@@ -1,4 +1,4 @@
-"""Original files of CLIP, VideoMAE and AST -> models of transformers, which `from_experts` takes.
+"""Original files of CLIP, VideoMAE and AST -> models of transformers, as `from_experts` takes them.
 
 CA2STForVideoClassification.from_experts(
     space=load_expert("ViT-B-16-visual.pt"), time=load_expert("videomae.pth"), audio=load_expert("audioset.pth")
@@ -42,14 +42,14 @@ def load_expert(
     audio_stride: int | None = None,
     num_mel_bins: int | None = None,
 ) -> PreTrainedModel:
-    """Build the model that an expert's original checkpoint holds.
+    """Build the model in an expert's original checkpoint.
 
     Args:
-        source: a state dict, or the path of a `.pt`, `.pth` or `.safetensors` file: an OpenAI CLIP (all of it, or its
+        source: a state dict, or the path of a `.pt`, `.pth` or `.safetensors` file: an OpenAI CLIP (whole, or its
             visual tensors alone), a VideoMAE (pre-trained or fine-tuned), an AST.
-        num_attention_heads: assumed to be one for 64 channels.
-        image_size, num_frames: of a VideoMAE, assumed to be 224 and 16.
-        audio_stride, num_mel_bins: of an AST, assumed to be 10 and 128.
+        num_attention_heads: default: one for 64 channels.
+        image_size, num_frames: of a VideoMAE, default 224 and 16.
+        audio_stride, num_mel_bins: of an AST, default 10 and 128.
 
     Returns a `CLIPVisionModel`, `VideoMAEModel` or `ASTModel` in evaluation mode, in float32, with its authors'
     epsilons. Raises `ValueError` for other files, and for missing, unknown or misshapen tensors.
@@ -67,23 +67,22 @@ def load_expert(
     for prefix in ("encoder.", "backbone.", ""):
         if f"{prefix}patch_embed.proj.weight" in state_dict:
             return _videomae(state_dict, prefix, num_attention_heads, of_frames)
-    raise ValueError(f"neither a CLIP nor a VideoMAE nor an AST checkpoint: it has {some(sorted(state_dict))}")
+    raise ValueError(f"this is not a CLIP, VideoMAE or AST checkpoint: it has {some(sorted(state_dict))}")
 
 
 def refuse_torchscript(path: str | os.PathLike) -> None:
-    """Raise `ValueError` for an archive of TorchScript, as OpenAI publishes CLIP: it holds code beside the tensors."""
+    """Raise `ValueError` for a TorchScript archive, as OpenAI publishes CLIP: it holds code."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         if any("/code/" in name for name in archive.namelist()):
             raise ValueError(
-                f"{path} is a TorchScript archive, which holds code. Where you trust it, save its tensors first: "
+                f"{path} is a TorchScript archive, which holds code. If you trust it, save its tensors first: "
                 f"torch.save(torch.jit.load({os.fspath(path)!r}).visual.state_dict(), 'visual.pt')"
             )
 
 
 def common(state_dict: StateDict, blocks: str, width: int, mlp: str, heads: int | None) -> dict:
-    """Fields that the three configurations share."""
     fields = {"num_attention_heads": (heads, max(width // 64, 1))}
     return say_assumed(fields) | {
         "hidden_size": width,

@@ -8,7 +8,7 @@ from holovid.conversion.checkpoint import Names, StateDict, linear, say_assumed
 from holovid.conversion.from_timesformer import backbone_names, backbone_settings, bare
 from holovid.modeling.modeling_starvqa import StarVQAForVideoQuality
 
-ENDS = (0, 5)  # of the released anchors, which are 1 apart
+ENDS = (0, 5)  # first and last released anchor
 
 
 def starvqa(
@@ -18,8 +18,9 @@ def starvqa(
     num_attention_heads: int | None = None,
     score_range: list[float] | None = None,
 ) -> tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]:
-    """StarVQA as released. Not in the tensors: heads, and the scale of its data. Anchors are spread evenly over 0 to
-    5, as many as the head has outputs; the support vectors of the released code are in no checkpoint.
+    """StarVQA as released. Not in the tensors: heads, and the score range of its data.
+
+    Anchors are spread evenly from 0 to 5, one for each output; no checkpoint has the released code's support vectors.
     """
     state_dict = bare(state_dict)
     heads = ("head.fc1.weight", "head.fc2.weight")

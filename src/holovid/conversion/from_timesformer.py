@@ -1,4 +1,4 @@
-"""Tensor names of the released TimeSformer checkpoints, and what their shapes tell."""
+"""Tensor names of the released TimeSformer checkpoints, and the sizes that their shapes determine."""
 
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -17,9 +17,9 @@ def timesformer(
     num_attention_heads: int | None = None,
     id2label: dict[int, str] | None = None,
 ) -> tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]:
-    """TimeSformer as released. Not in the tensors: heads, and of a space-only model the number of frames.
+    """TimeSformer as released. Not in the tensors: heads, and for a space-only model the number of frames.
 
-    For another size or number of frames than the checkpoint's, positions are those of the nearest patch and frame.
+    For another frame size or number of frames, positions are those of the nearest patch and frame.
     """
     state_dict = bare(state_dict)
     settings = backbone_settings(state_dict, ("head.weight",), image_size, num_frames, num_attention_heads)
@@ -29,7 +29,6 @@ def timesformer(
 
 
 def bare(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Without the name under which the reference's wrapper keeps its network."""
     if all(name.startswith("model.") for name in state_dict):
         return {name.removeprefix("model."): tensor for name, tensor in state_dict.items()}
     return state_dict
@@ -42,10 +41,7 @@ def backbone_settings(
     num_frames: int | None,
     num_attention_heads: int | None,
 ) -> dict:
-    """Fields of the configuration: what was given, and for all else what names and shapes tell.
-
-    Raises `ValueError` for a checkpoint without the tensors that say it, or those of `head`.
-    """
+    """Configuration fields: given ones, else from names and shapes. Raises `ValueError` for missing tensors."""
     needed = ("cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.mlp.fc1.weight", *head)
     if missing := [name for name in needed if name not in state_dict]:
         raise ValueError(
@@ -76,7 +72,6 @@ def backbone_settings(
 
 
 def backbone_names(state_dict: StateDict, config: TimeSformerConfig, head: dict[str, tuple[str, ...]]) -> Names:
-    """Which tensor is which, with those of a `head`."""
     ours: dict[str, tuple[str, ...]] = {
         "cls_token": ("time_sformer.embeddings.cls_token",),
         "pos_embed": ("time_sformer.embeddings.position_embeddings",),

@@ -1,4 +1,4 @@
-"""Tensor names of the released Video Swin checkpoints, and of torchvision's; what their shapes tell."""
+"""Tensor names of the released Video Swin checkpoints and of torchvision's; the sizes that their shapes determine."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from holovid.modeling.modeling_video_swin import VideoSwinForVideoClassification
 BACKBONE, CLASSIFIER = "backbone.", "cls_head.fc_cls."
 INDEX, TABLE = ".attn.relative_position_index", ".attn.relative_position_bias_table"
 RELEASED_WINDOW = (8, 7, 7)
-# torchvision's names -> released ones; its features are stages and mergings in turn
+# torchvision's names -> released ones; its features alternate stages and mergings
 OF_TORCHVISION = (
     (r"^head\.", CLASSIFIER),
     (r"^(patch_embed|norm)\.", BACKBONE + r"\1."),
@@ -38,11 +38,11 @@ def videoswin(
     qk_scale: float | None = None,
     id2label: dict[int, str] | None = None,
 ) -> tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]:
-    """Video Swin as released, or as torchvision has it.
+    """Video Swin as released, or as in torchvision.
 
-    Windows are told by the index that released checkpoints hold, which must be the one that the model computes. Not in
-    the tensors: `num_frames` (32 in all released models), `image_size` (224, 384 of the one with windows of 12), and
-    `qk_scale` where it is not 1 / sqrt(width of a head).
+    The window size follows from the index in released checkpoints, which must equal the model's. Not in the tensors:
+    `num_frames` (32 in all released models), `image_size` (224; 384 in the one with windows of 12), and `qk_scale` if
+    it is not 1 / sqrt(width of a head).
     """
     if any(FEATURE.match(name) for name in state_dict):
         state_dict = {released_name(name): tensor for name, tensor in state_dict.items()}
@@ -71,14 +71,13 @@ def videoswin(
 
 
 def known_alone(ours: Mapping[str, tuple[str, ...]], config: VideoSwinConfig) -> dict[str, tuple[str, ...]]:
-    """Names that lead to a tensor of the model; what does not is told as unknown."""
+    """Only the names of tensors that the model has; others are then reported as unknown."""
     with torch.device("meta"):
         known = VideoSwinForVideoClassification(config).state_dict().keys()
     return {name: own for name, own in ours.items() if known >= set(own)}
 
 
 def released_name(name: str) -> str:
-    """The released name of a tensor of torchvision's SwinTransformer3d."""
     if feature := FEATURE.match(name):
         stage, is_merging = divmod(int(feature[1]), 2)
         name = f"{BACKBONE}layers.{stage}.{'downsample' if is_merging else 'blocks'}.{feature['rest']}"
@@ -88,10 +87,7 @@ def released_name(name: str) -> str:
 
 
 def window_of(backbone: StateDict, given: tuple[int, ...] | None) -> list[int]:
-    """The windows of a checkpoint: as given, or those whose index it holds, or else the released ones.
-
-    Raises `ValueError` where these are not as large as the tables of biases.
-    """
+    """The window size: given, of the checkpoint's index, or released. Raises `ValueError` if biases do not fit it."""
     block = "layers.0.blocks.0"
     rows = len(backbone[f"{block}{TABLE}"])
     index = backbone.get(f"{block}{INDEX}")
@@ -105,8 +101,8 @@ def window_of(backbone: StateDict, given: tuple[int, ...] | None) -> list[int]:
     window = say_assumed({"window_size": (given, RELEASED_WINDOW)})["window_size"]
     if len(window) != 3 or num_distances(window) != rows:
         raise ValueError(
-            f"window_size {tuple(window)} does not fit: {BACKBONE}{block}{TABLE} has {rows} distances, give "
-            "window_size=(time, height, width) of which (2 time - 1) (2 height - 1) (2 width - 1) is that"
+            f"window_size {tuple(window)} does not fit: {BACKBONE}{block}{TABLE} has {rows} distances; pass "
+            "window_size=(time, height, width) with (2 time - 1) (2 height - 1) (2 width - 1) distances"
         )
     return list(window)
 
@@ -123,26 +119,27 @@ def is_index_of(index: Tensor, window: Any) -> bool:
 
 
 def check_window_index(backbone: StateDict, window: Sequence[int]) -> None:
-    """Raise `ValueError` for an index that is not the one that the model computes: its biases would mean others."""
+    """Raise `ValueError` for an index other than the model's, for which the biases would be wrong."""
     for name, tensor in backbone.items():
-        flat = tensor.ndim == 1 and tensor.numel() == prod(window) ** 2  # as some versions of torchvision save it
+        flat = tensor.ndim == 1 and tensor.numel() == prod(window) ** 2  # some versions of torchvision flatten it
         square = tensor.view(prod(window), -1) if flat else tensor
         if name.endswith(INDEX) and not is_index_of(square, window):
             raise ValueError(
-                f"{BACKBONE}{name} is not the index of windows {tuple(window)}, with which its weights were trained"
+                f"{BACKBONE}{name} is not the index of windows {tuple(window)}, so its weights were trained with "
+                "others"
             )
 
 
 def from_torchvision(source: str | nn.Module, **settings: Any) -> PreTrainedModel:
-    """A Video Swin of torchvision as one of ours, with the same weights.
+    """Convert a Video Swin of torchvision; the weights stay the same.
 
     Args:
         source: "swin3d_t", "swin3d_s" or "swin3d_b", whose weights torchvision then fetches, with their classes; or
             such a model.
         settings: the arguments of [`videoswin`].
 
-    Returns the model in evaluation mode. Raises `ValueError` for another model. A file of such weights is read by
-    `from_reference(path, "videoswin")`.
+    Returns the model in evaluation mode. Raises `ValueError` for another model. `from_reference(path, "videoswin")`
+    reads a file of such weights.
     """
     if isinstance(source, str):
         names = torchvision.models.list_models(module=torchvision.models.video, include="swin3d*")

@@ -1,4 +1,4 @@
-"""Tensor names of the released XViT checkpoints, and what their shapes tell."""
+"""Tensor names of the released XViT checkpoints, and the sizes that their shapes determine."""
 
 import math
 
@@ -22,17 +22,17 @@ def xvit(
     mix_layers: list[int] | None = None,
     id2label: dict[int, str] | None = None,
 ) -> tuple[type[PreTrainedModel], PreTrainedConfig, Names, StateDict]:
-    """XViT as released. Not in the tensors: heads, the number of frames, and how they mix.
+    """XViT as released. Not in the tensors: heads, the number of frames, and their mixing.
 
     Released settings: Kinetics `num_frames=16, mix_group=8, mix_divisor=8`; Something-Something v2
-    `num_frames=16, mix_group=16, mix_divisor=4`. `mix_layers` beyond the depth are ignored, as the reference does.
+    `num_frames=16, mix_group=16, mix_divisor=4`. `mix_layers` beyond the depth are ignored, as in the reference.
     """
-    if not any(name.startswith("base_model.") for name in state_dict):  # saved from the backbone's point of view
+    if not any(name.startswith("base_model.") for name in state_dict):  # saved from inside the wrapper
         state_dict = {
             name if name.startswith(("consensus.", "new_fc.")) else f"base_model.{name}": tensor
             for name, tensor in state_dict.items()
         }
-    # without dropout, and only then, the reference keeps the classifier of mean pooling in the backbone
+    # only without dropout, the reference keeps mean pooling's classifier in the backbone
     classifiers = {"consensus.mlp_head.4": "attention", "base_model.head": "mean", "new_fc": "mean"}
     classifier = next((name for name in classifiers if f"{name}.weight" in state_dict), "new_fc")
     told = _xvit_from_tensors(state_dict, classifier, classifiers[classifier])
@@ -60,7 +60,6 @@ def xvit(
 
 
 def _xvit_from_tensors(state_dict: StateDict, classifier: str, pooling: str) -> dict:
-    """What names and shapes tell of the configuration."""
     shape_of = {
         "cls_token": "base_model.cls_token",
         "positions": "base_model.pos_embed",
@@ -119,5 +118,5 @@ def _xvit_names(config: PreTrainedConfig, classifier: str) -> Names:
     for index in range(config.temporal_num_hidden_layers):
         block = f"consensus.temporal_encoder.{index}", f"xvit.pooler.temporal_layers.{index}"
         ours |= vit_block(*block, config.temporal_qkv_bias)
-    # the reference creates and saves this classifier beside consensus.*, and never calls it
+    # the reference saves this classifier beside consensus.*, but never calls it
     return Names(ours, unused=frozenset({"new_fc.weight", "new_fc.bias"}))

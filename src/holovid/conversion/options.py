@@ -1,4 +1,4 @@
-"""The options of a family's converter, read from text: its arguments after the state dict, by name and type."""
+"""Options of a family's converter, parsed from text: its arguments after the state dict, by name and type."""
 
 import inspect
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from holovid.families.family import converter_of, named
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 TRUTH = {"true": True, "false": False}
-NOT_TEXT = "id2label"  # names of classes come in a file
+NOT_TEXT = "id2label"  # class names come in a file
 
 
 def options_of(family: str) -> dict[str, inspect.Parameter]:
@@ -18,7 +18,6 @@ def options_of(family: str) -> dict[str, inspect.Parameter]:
 
 
 def kinds_of(family: str) -> dict[str, list[Any]]:
-    """Name -> the types that an option may have, but for `None`."""
     hints = get_type_hints(named(converter_of(family)))
     kinds = {}
     for name in options_of(family):
@@ -29,9 +28,9 @@ def kinds_of(family: str) -> dict[str, list[Any]]:
 
 
 def read_options(family: str, given: Mapping[str, str]) -> dict[str, Any]:
-    """What a user wrote of each option, as the converter takes it.
+    """A user's options, by name as text, converted to the converter's types.
 
-    Raises `ValueError` for options that the family does not have, and for text that cannot be read as one.
+    Raises `ValueError` for options that the family does not have, and for text that cannot be converted.
 
     >>> read_options("xvit", {"mix_group": "8", "mix_layers": "0, 2"})
     {'mix_group': 8, 'mix_layers': [0, 2]}
@@ -62,13 +61,12 @@ def words_of(kind: Any) -> str:
 
 
 def option_lines(family: str) -> list[tuple[str, str, str]]:
-    """(name, what it takes, default) of each option, for people."""
     defaults = {name: option.default for name, option in options_of(family).items()}
     return [
         (
             name,
             " or ".join(map(words_of, kinds)),
-            "told by the tensors, or assumed" if defaults[name] is None else str(defaults[name]),
+            "from the tensors, or assumed" if defaults[name] is None else str(defaults[name]),
         )
         for name, kinds in kinds_of(family).items()
         if name != NOT_TEXT

@@ -1,4 +1,4 @@
-"""Tensor names of timm's transformer blocks, of which the released video transformers are made."""
+"""Tensor names of timm's transformer blocks, which the released video transformers use."""
 
 from math import isqrt
 
@@ -8,7 +8,6 @@ from holovid.conversion.checkpoint import linear
 
 
 def fused_attention(reference: str, ours: str, qkv_bias: bool = True) -> dict[str, tuple[str, ...]]:
-    """Fused projection and output of an attention."""
     table = linear(f"{reference}.proj", f"{ours}.o_proj")
     for kind in ("weight", "bias") if qkv_bias else ("weight",):
         table[f"{reference}.qkv.{kind}"] = tuple(f"{ours}.{x}_proj.{kind}" for x in "qkv")
@@ -16,7 +15,6 @@ def fused_attention(reference: str, ours: str, qkv_bias: bool = True) -> dict[st
 
 
 def vit_block(reference: str, ours: str, qkv_bias: bool = True) -> dict[str, tuple[str, ...]]:
-    """A block: attention, MLP, and the norm before each."""
     return {
         **fused_attention(f"{reference}.attn", f"{ours}.attention", qkv_bias),
         **linear(f"{reference}.norm1", f"{ours}.layernorm_before"),
@@ -27,6 +25,6 @@ def vit_block(reference: str, ours: str, qkv_bias: bool = True) -> dict[str, tup
 
 
 def stored_grid(table: Tensor) -> tuple[int, int]:
-    """Patches of a frame as positions (1, 1 + S, D) count them, (rows, columns): always a square."""
+    """Patches of a frame, (rows, columns), from positions (1, 1 + S, D): always a square."""
     side = isqrt(table.shape[1] - 1)
     return side, side

@@ -1,4 +1,4 @@
-"""Labelled clips: read, rendered, augmented, mixed."""
+"""Labelled clips: reading, rendering, augmentation, mixing."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Tables of clips, and the lists that data sets of actions and events come with, each told by what it looks like."""
+"""Tables of clips, and published lists of actions and events; the content of a file decides its format."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from holovid.data.listed_actions import ListedActions, with_found_videos
 from holovid.data.llp import looks_like_llp, read_llp
 from holovid.data.table_files import TABLE_SUFFIXES, read_table
 
-LISTS = TABLE_SUFFIXES | {BUNDLE}  # suffixes of all files that say where clips are
+LISTS = TABLE_SUFFIXES | {BUNDLE}  # suffixes of all tables and lists of clips
 LINES_LOOKED_AT = 20
 CHARACTERS_LOOKED_AT = 100_000
 
@@ -26,14 +26,7 @@ def folder_of(path: Path) -> Path:
 
 
 class ListFormat(NamedTuple):
-    """A format of lists.
-
-    Args:
-        looks_like: whether a file has it, by its path and its first lines.
-        read: the actions, of a path and targets.
-        suffix: that its videos have where they are published.
-        root: the folder below which its videos lie, if nobody says another.
-    """
+    """A format of lists; `suffix` is that of videos as published, `root` their default folder."""
 
     looks_like: Callable[[Path, Sequence[str]], bool]
     read: Callable[[Path, Sequence[str]], ListedActions]
@@ -51,7 +44,7 @@ FORMATS = (
 
 
 def read_clips_of(path: Path, root: str | os.PathLike | None, targets: list[str]) -> Dataset:
-    """The rows of a table or list with a column `video`; arguments and errors are those of `read_table`."""
+    """The rows of a table or list with a column `video`; arguments and errors as in `read_table`."""
     lines = first_lines(path)
     for form in FORMATS:
         if form.looks_like(path, lines):
@@ -61,7 +54,6 @@ def read_clips_of(path: Path, root: str | os.PathLike | None, targets: list[str]
 
 
 def first_lines(path: Path) -> list[str]:
-    """The first lines that are not empty, as far as they are text."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         lines = map(str.strip, file.read(CHARACTERS_LOOKED_AT).splitlines())
     return list(islice(filter(None, lines), LINES_LOOKED_AT))

@@ -1,6 +1,6 @@
-"""Columns of right answers: one class of a clip, several of them, or a number.
+"""Label columns: one class a clip, several classes, or a number.
 
-In a table of `load_clips` the kind of a column is its feature: `ClassLabel`, a list of `ClassLabel`, or `float64`.
+In a table of `load_clips` the column's feature says which: `ClassLabel`, a list of `ClassLabel`, or `float64`.
 """
 
 import math
@@ -17,17 +17,13 @@ from holovid.data.clip_folders import first_of
 from holovid.modeling.modeling_common import IGNORED
 from holovid.modeling.tasks import KINDS, PROBLEM_TYPES, Kind
 
-SEPARATOR = "|"  # between the classes of a clip, where a cell of a table is text
+SEPARATOR = "|"  # between several classes in a cell of text
 DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 NUMBER = Value("float64")
 
 
 def wanted_kind(clips: Mapping[str, Dataset], targets: Sequence[str], problem_type: str | None) -> Kind:
-    """What answers are: as `problem_type` says; by default classes, of a column of lists several a clip.
-
-    Raises `ValueError` for a `problem_type` that transformers does not know, and for several targets that are not all
-    classes.
-    """
+    """The labels' kind by `problem_type`, else by the column. Raises `ValueError` for unknown ones or many targets."""
     if problem_type is not None and problem_type not in KINDS:
         raise ValueError(f"problem_type must be one of {', '.join(KINDS)}, got {problem_type!r}")
     listed = [column for column in targets if any(holds_lists(rows.features[column]) for rows in clips.values())]
@@ -36,11 +32,11 @@ def wanted_kind(clips: Mapping[str, Dataset], targets: Sequence[str], problem_ty
     else:
         kind = KINDS[problem_type]
     if len(targets) > 1 and kind != "class":
-        raise ValueError(f"several targets have one class of each a clip; {PROBLEM_TYPES[kind]} takes one target")
+        raise ValueError(f"{PROBLEM_TYPES[kind]} takes one target; several targets have one class each")
     if listed and kind != "multi_label":
         raise ValueError(
-            f"column {listed[0]!r} holds lists, which are classes of clips that have several: "
-            "problem_type='multi_label_classification' takes them"
+            f"column {listed[0]!r} holds lists, that is, several classes a clip: pass "
+            "problem_type='multi_label_classification'"
         )
     return kind
 
@@ -50,7 +46,7 @@ def holds_lists(feature: Any) -> bool:
 
 
 def answer_kind(feature: Any) -> Kind | None:
-    """The kind of answers in a column of this feature; `None` for what is none."""
+    """The kind of labels in a column with this feature; `None` if it holds none."""
     if isinstance(feature, ClassLabel):
         return "class"
     if holds_lists(feature) and isinstance(feature.feature, ClassLabel):
@@ -59,14 +55,13 @@ def answer_kind(feature: Any) -> Kind | None:
 
 
 def classes_of(feature: Any) -> list[str]:
-    """Names of the classes in a column; of numbers none."""
     if feature == NUMBER:
         return []
     return feature.names if isinstance(feature, ClassLabel) else feature.feature.names
 
 
 def answer_tensor(value: Any, feature: Any) -> Tensor:
-    """An answer as a loss takes it: a class int64 (), several float32 (K,) of zeros and ones, a number float32 ()."""
+    """A label for losses: a class int64 (), several classes float32 (K,) of zeros and ones, a number float32 ()."""
     kind = answer_kind(feature)
     if kind == "class":
         return torch.tensor(value)
@@ -78,7 +73,7 @@ def answer_tensor(value: Any, feature: Any) -> Tensor:
 
 
 def no_answer(feature: Any) -> Tensor:
-    """What stands in its place for a clip that could not be read: losses and metrics leave it out."""
+    """The label of an unreadable clip, which losses and metrics leave out."""
     kind = answer_kind(feature)
     if kind == "class":
         return torch.tensor(IGNORED)
@@ -88,24 +83,23 @@ def no_answer(feature: Any) -> Tensor:
 
 
 def read_classes(split: str, rows: Dataset, target: str) -> list[list[str]]:
-    """The classes of each clip, as they are written: lists, or text with bars between them; none is none of them.
-
-    Raises `ValueError` for answers that are missing or are no such classes, and for a class that is there twice.
-    """
+    """Each clip's classes as written, listed or between bars. Raises `ValueError` for missing or malformed ones."""
     feature = rows.features[target]
     values = rows.with_format(None)[target][:]
     if without := [f"row {row}" for row, value in enumerate(values) if value is None]:
-        raise ValueError(f"{split} has {first_of(without, 'row')} without a {target!r}; an empty one has no classes")
+        raise ValueError(
+            f"{split} has {first_of(without, 'row')} without a {target!r}; for no classes use an empty list or text"
+        )
     if isinstance(feature, ClassLabel):
-        raise ValueError(f"column {target!r} of {split} holds one class a clip, where lists of them are asked for")
+        raise ValueError(f"column {target!r} of {split} holds one class a clip, but lists of classes are needed")
     inner = feature.feature if holds_lists(feature) else None
     if isinstance(inner, ClassLabel):
         values = [[inner.names[number] for number in value] for value in values]
     cells = [value.split(SEPARATOR) if isinstance(value, str) and value.strip() else value or [] for value in values]
     if odd := [f"row {row}: {cell!r}" for row, cell in enumerate(cells) if not is_list_of_classes(cell)]:
         raise ValueError(
-            f"{split} has {first_of(odd, 'row')} in {target!r}: the classes of a clip are names or whole numbers, in "
-            f"a list or with {SEPARATOR} between them"
+            f"{split} has {first_of(odd, 'row')} in {target!r}: classes must be names or whole numbers, in a list or "
+            f"with {SEPARATOR} between them"
         )
     named = [[str(name) for name in cell] for cell in cells]
     twice = [
@@ -113,8 +107,8 @@ def read_classes(split: str, rows: Dataset, target: str) -> list[list[str]]:
     ]
     if twice:
         raise ValueError(
-            f"{split} has {first_of(twice, 'row')} in {target!r} with a class twice: list the classes that a clip "
-            "has, not a 0 or 1 for each that there is"
+            f"{split} has {first_of(twice, 'row')} in {target!r} with a class twice: list the clip's classes, not a "
+            "0 or 1 for every class"
         )
     return named
 
@@ -127,27 +121,27 @@ def is_list_of_classes(cell: Any) -> bool:
 
 
 def with_score_column(rows: Dataset, target: str) -> Dataset:
-    """The same rows, whose numbers are called `target`, if that is but a default and they have a usual name."""
+    """Rename a usual column of scores to `target`, if that is only the default."""
     usual = None if target in rows.features else score_column(target, rows.column_names)
     return rows if usual is None else rows.rename_column(usual, target)
 
 
 def with_numbers(clips: Mapping[str, Dataset], target: str) -> dict[str, Dataset]:
-    """The same rows, whose column `target` holds numbers. Raises `ValueError` for one that is none, or not finite."""
+    """Convert the column `target` to numbers. Raises `ValueError` for values that are not finite numbers."""
     made = {}
     for split, rows in clips.items():
         if isinstance(rows.features[target], ClassLabel):
-            raise ValueError(f"column {target!r} of {split} holds classes, where numbers are asked for")
+            raise ValueError(f"column {target!r} of {split} holds classes, but numbers are needed")
         values = rows.with_format(None)[target][:]
         numbers = list(map(as_number, values))
         if wrong := [f"row {row}: {values[row]!r}" for row, number in enumerate(numbers) if number is None]:
-            raise ValueError(f"{split} has {first_of(wrong, 'row')} in {target!r}, which is no number")
+            raise ValueError(f"{split} has {first_of(wrong, 'row')} in {target!r} that are not numbers")
         made[split] = rows.remove_columns(target).add_column(target, numbers, feature=NUMBER)
     return made
 
 
 def as_number(value: Any) -> float | None:
-    """A finite number, also one that is written down; `None` for anything else."""
+    """A finite number, also from text; `None` for anything else."""
     if isinstance(value, str):
         value = float(value) if DECIMAL.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):

@@ -1,15 +1,13 @@
-"""What comes next: from a table of what happens when, what a model sees before it happens.
+"""Action anticipation: turns a table of actions into the clips that a model sees before each action.
 
     clips = load_clips("kitchen.csv")  # path, start, end, label
     clips = before_actions(clips, anticipation_seconds=1.0, observation_seconds=10.0, frame_rate=1.0, num_frames=10)
-    clips = seen_by(model, clips)      # the same with what the model's configuration says
+    clips = seen_by(model, clips)      # the same with the settings of the model's configuration
 
-`holovid evaluate` and training do so by themselves with a model that says what comes next.
+`holovid evaluate` and training do this themselves for a model of action anticipation.
 
-A row of the first table is an action. In the second one, `start` and `end` are those of what is seen before it, and
-`past_label` says what each of the T frames that a model sees there shows. Nothing is decoded.
-
-Alphabet: T frames.
+A row of the first table is an action. In the result, `start` and `end` are those of the observation before it, and
+`past_label` holds the action in each of its T frames. Nothing is decoded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +23,9 @@ from holovid.loading import heads_of
 
 logger = logging.get_logger(__name__)
 
-NOTHING = -100  # the label of a frame of which no action is known, left out of losses
-EARLIEST = 1 / 30  # seconds: an action whose window ends before that has nothing to be seen, as in the released code
-INCLUDED = 1e-5  # seconds: an interval ends that much after the last frame, which counts as seen
+NOTHING = -100  # label of a frame without a known action, left out of losses
+EARLIEST = 1 / 30  # seconds; windows that end earlier are left out, as in the released code
+INCLUDED = 1e-5  # seconds from the last frame to the end of the interval, so that it is included
 
 
 def before_actions(
@@ -40,26 +38,25 @@ def before_actions(
     num_frames: int = 10,
     by_half_length: bool = False,
 ) -> DatasetDict:
-    """Tables of [`holovid.data.load_clips`] whose rows are what is seen before an action, with its class.
+    """Convert tables of actions into tables of the observations before them, with the actions' classes.
 
-    A model sees [start - anticipation - observation, start - anticipation] of an action, and never a frame later.
+    The model sees [start - anticipation - observation, start - anticipation] of an action, and no later frame.
 
     Args:
-        clips: split -> rows with `video`, `start` and `end` in seconds, and the targets as classes.
-        target: the column of classes, or several. Of each there is also `past_<target>` (T,), the class that each
-            frame shows by the other rows of the same video and split; -100 where there is none.
-        anticipation_seconds: from the last frame that is seen to the start of the action.
-        observation_seconds: how long a model sees.
+        clips: split -> rows of [`holovid.data.load_clips`] with `video`, `start` and `end` in seconds, and the targets
+            as classes.
+        target: the column of classes, or several. Each adds `past_<target>` (T,), the class of each frame by the other
+            rows of the same video and split; -100 if there is none.
+        anticipation_seconds: from the last frame to the start of the action.
+        observation_seconds: length of the observation.
         frame_rate: frames a second.
-        num_frames: T. They are counted back from the last one; before the start of a video the first one of them is
-            shown again.
-        by_half_length: where several actions cover a frame, take the one whose half length is nearest to the frame's
+        num_frames: T, counted back from the last frame; before the start of a video the first one is repeated.
+        by_half_length: if several actions cover a frame, take the one whose half length is nearest to the frame's
             time, as the released code of AVT does. Default: the one whose middle is nearest.
 
-    Rows whose window ends before the video has a frame are left out, and a warning counts them. The times of the
-    action are in `action_start` and `action_end`.
-
-    Raises `ValueError` for a table without times or classes, times that are missing, and when no row is left.
+    Rows whose observation ends before the video's first frame are left out, with a warning. `action_start` and
+    `action_end` keep the action's times. Raises `ValueError` for a table without times or classes, missing times, and
+    when no row is left.
     """
     targets = [target] if isinstance(target, str) else list(target)
     check_seconds(anticipation_seconds, observation_seconds, frame_rate, num_frames)
@@ -70,7 +67,7 @@ def before_actions(
         last = starts - anticipation_seconds
         kept = np.flatnonzero(last >= EARLIEST)
         if not len(kept):
-            raise ValueError(f"no action of the split {split!r} leaves anything to see before it starts")
+            raise ValueError(f"no action of the split {split!r} has a frame to observe before it")
         if left_out := len(rows) - len(kept):
             logger.warning(
                 f"{split}: left out {left_out} of {len(rows)} actions, which start before {anticipation_seconds:g} s "
@@ -92,17 +89,16 @@ def before_actions(
 
 
 def anticipates(config: PreTrainedConfig) -> bool:
-    """Whether models with this configuration say what comes next, not what there is to see."""
     return any(task.kind == "future" for head in heads_of(config) for task in getattr(head, "tasks", ()))
 
 
 def seen_by(
     config: PreTrainedConfig, clips: Mapping[str, Dataset], target: str | Sequence[str] = "label"
 ) -> Mapping[str, Dataset]:
-    """The clips that a model with this configuration is shown.
+    """The clips that a model with this configuration sees.
 
-    Of a model that anticipates: what [`before_actions`] makes of tables with `start` and `end`; tables without them
-    hold films that end where the model has to answer, and stay as they are. Of all others the clips as they are.
+    For a model of anticipation, [`before_actions`] of tables with `start` and `end`; tables without them hold films
+    that end where the model has to predict, and stay unchanged. Other models see the clips unchanged.
     """
     if not anticipates(config) or not any(
         name in rows.column_names for rows in clips.values() for name in ("start", "end")
@@ -125,21 +121,21 @@ def check_seconds(anticipation_seconds: float, observation_seconds: float, frame
 def check_actions(split: str, rows: Dataset, targets: Sequence[str]) -> None:
     for name in ("start", "end"):
         if name not in rows.column_names:
-            raise ValueError(f"actions to come need their times: {split} has no column {name!r}")
+            raise ValueError(f"anticipation needs the times of actions: {split} has no column {name!r}")
         if missing := [row for row, value in enumerate(rows[name]) if value is None]:
-            raise ValueError(f"actions to come need their times: row {missing[0]} of {split} has no {name}")
+            raise ValueError(f"anticipation needs the times of actions: row {missing[0]} of {split} has no {name}")
     for column in targets:
         if not isinstance(rows.features.get(column), ClassLabel):
             raise ValueError(f"column {column!r} of {split} does not hold classes")
 
 
 def videos_of(rows: Dataset) -> list[str]:
-    """A name for the video of each row. Of those that come as bytes, each row is one by itself."""
+    """A key for the video of each row; a row with bytes is its own video."""
     return [video["path"] or f"row {row}" for row, video in enumerate(rows["video"])]
 
 
 def frame_times(last: np.ndarray, frame_rate: float, num_frames: int) -> np.ndarray:
-    """Seconds (rows, T) of the frames counted back from `last` (rows,), the first one again before the video starts.
+    """Seconds (rows, T) of frames counted back from `last` (rows,); the first is repeated before the video starts.
 
     >>> frame_times(np.array([2.5]), 1.0, 4)
     array([[0.5, 0.5, 1.5, 2.5]])
@@ -157,7 +153,7 @@ def what_frames_show(
     times: np.ndarray,
     by_half_length: bool,
 ) -> np.ndarray:
-    """For each time (kept rows, T), the row of the same video whose action covers it; -1 if none does."""
+    """For each time (kept rows, T), the row of the same video whose action covers it; -1 if none."""
     of_video: dict[str, list[int]] = {}
     for row, video in enumerate(videos):
         of_video.setdefault(video, []).append(row)

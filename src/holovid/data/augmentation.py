@@ -1,16 +1,16 @@
-"""Augmentation of training clips as the recipes name it: torchvision's transforms, with one draw for a whole clip.
+"""Augmentation of training clips for the recipes: torchvision's transforms, with one random draw for a whole clip.
 
-A clip is uint8 frames (T, C, H, W) as decoded, in; float frames (T, C, h, w), normalised and of the model's size, out.
-All transforms here see the clip as one batch of pictures, so that each frame gets the same crop, mirroring, colours
-and box. The policies AutoAugment and RandAugment are timm's, which the papers used. Everything is drawn from torch's
-global generator. Sizes in pixels are those of 224 x 224 crops, and grow and shrink with the crop of the processor.
+In: uint8 frames (T, C, H, W) as decoded. Out: float frames (T, C, h, w), normalised, of the model's size. Transforms
+treat a clip as one batch of pictures, so all frames get the same crop, mirroring, colours and box. AutoAugment and
+RandAugment are timm's, as in the papers. Random numbers come from torch's global generator. Pixel sizes are for
+224 x 224 crops and scale with the processor's crop. T frames, C channels.
 
     augmentation = build_augmentation(get_recipe("cast-ek100"), processor)
     ClipDataset(rows, processor, augmentation=augmentation)
 
 Departs: the reference of XViT draws bilinear or bicubic resampling inside AutoAugment frame by frame; here a clip has
-one of them. Where timm's policies posterize to no bits at all, which blackens 3 in 100 clips of "v0" that XViT's
-recipes name, and which Pillow refuses from 13 on, one bit is kept. Alphabet: T frames, C channels.
+one of them. Where timm's policies posterize to 0 bits (3 in 100 clips of "v0", which XViT's recipes name, become
+black; Pillow refuses it from 13 on), one bit is kept.
 """
 
 import copy
@@ -41,11 +41,11 @@ BILINEAR = {"interpolation": InterpolationMode.BILINEAR, "antialias": False}
 
 
 class ClipAugmentation:
-    """What happens to a clip in training: `__call__` to its frames, `spectrogram` to its sound.
+    """Augmentation of a clip: `__call__` for its frames, `spectrogram` for its sound.
 
     Args:
         frames: uint8 (T, C, H, W) -> float (T, C, h, w).
-        sound: log-mel (rows, mel bins) -> the same shape; `None` leaves sound as it is.
+        sound: log-mel (rows, mel bins) -> the same shape; `None` leaves sound unchanged.
     """
 
     def __init__(self, frames: Callable[[Tensor], Tensor], sound: Callable[[Tensor], Tensor] | None = None):
@@ -67,16 +67,15 @@ class ClipAugmentation:
 def build_augmentation(
     recipe: Recipe, processor: HolovidProcessor | HolovidVideoProcessor, flip: bool | None = None
 ) -> ClipAugmentation:
-    """The recipe's augmentation for the model of this processor.
+    """The recipe's augmentation for this processor's model.
 
     Args:
-        recipe: its `augmentation`, `flip` and `spec_augment` count.
-        processor: says the size of crops, and how frames are normalised.
-        flip: whether half of the clips are mirrored, in place of the recipe's choice: switch it off for labels that
-            tell left from right.
+        recipe: its `augmentation`, `flip` and `spec_augment` are used.
+        processor: gives the crop size and normalisation.
+        flip: mirror half of the clips, instead of the recipe's choice; switch it off if labels tell left from right.
 
-    "none" only resizes, crops the centre and normalises, as the processor does in evaluation. Policies see frames as
-    they are decoded, so large videos take long: store them with a short side near 256, as the papers do.
+    "none" only resizes, crops the centre and normalises, as in evaluation. Policies work on full decoded frames, so
+    large videos are slow: store them with a short side near 256, as the papers do.
     """
     video_processor: Any = getattr(processor, "video_processor", processor)
     size = crop_size(video_processor)
@@ -118,7 +117,7 @@ def build_augmentation(
 
 
 def crop_size(processor: HolovidVideoProcessor) -> list[int]:
-    """(height, width) of the frames that the model sees. Raises `ValueError` if the processor does not say."""
+    """(height, width) of the model's frames. Raises `ValueError` if the processor has none."""
     sides: list[Any] = [getattr(processor.crop_size, side, None) for side in ("height", "width")]
     if None in sides:
         raise ValueError(f"the processor must have a crop_size with 'height' and 'width', got {processor.crop_size}")
@@ -126,10 +125,10 @@ def crop_size(processor: HolovidVideoProcessor) -> list[int]:
 
 
 class ClipPolicy(nn.Module):
-    """A policy for pictures, applied with the same draws to every frame, uint8 (T, 3, H, W).
+    """A policy for pictures, applied to every frame, uint8 (T, 3, H, W), with the same random draws.
 
-    timm's policies draw from Python's and NumPy's global generators. Both are seeded afresh for each frame, with one
-    number from torch's, and put back afterwards.
+    timm's policies draw from Python's and NumPy's global generators. Both are seeded for each frame with one number
+    from torch's, and restored afterwards.
     """
 
     def __init__(self, policy: Callable):
@@ -155,7 +154,7 @@ class ClipPolicy(nn.Module):
 
 
 def keeping_bits(policy: Any) -> Any:
-    """A policy of timm, changed so that posterizing keeps at least one of the 8 bits of each colour."""
+    """Change a timm policy so that posterizing keeps at least one of 8 bits."""
     for operation in getattr(policy, "ops", None) or chain.from_iterable(policy.policy):
         if operation.aug_fn is posterize:
             operation.aug_fn = posterize_to_bits
@@ -167,9 +166,9 @@ def posterize_to_bits(image: Image.Image, bits: int, **options: Any) -> Image.Im
 
 
 class MultiScaleCornerCrop(nn.Module):
-    """Cut (T, C, H, W) to one of several sizes, at one of 13 places.
+    """Crop (T, C, H, W) to one of several sizes, at one of 13 places.
 
-    Height and width are 1, 0.875, 0.75 or 0.66 of the short side, neighbours in this row or equal; those within two
+    Height and width are 1, 0.875, 0.75 or 0.66 of the short side, neighbours in this list or equal; those within two
     pixels of the final `size` become it. The places are the corners, the centre, the middles of the edges and the four
     points between the centre and the corners.
     """
@@ -185,8 +184,6 @@ class MultiScaleCornerCrop(nn.Module):
         self.size = size
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """(height, width) of all crops of such frames."""
-
         def snapped(length: int, final: int, most: int) -> int:
             return min(final, most) if abs(length - final) <= 2 else length
 
@@ -211,10 +208,7 @@ class MultiScaleCornerCrop(nn.Module):
 
 
 class RandomShortSide(nn.Module):
-    """Resize (T, C, H, W) so that the short side is a whole number drawn from `smallest` to `largest`.
-
-    Drawn evenly; with `inverse`, one over it is, which makes small ones likelier.
-    """
+    """Resize (T, C, H, W) to a random whole short side; with `inverse`, its inverse is drawn uniformly."""
 
     def __init__(self, smallest: float, largest: float, inverse: bool = False):
         super().__init__()
@@ -232,7 +226,7 @@ class RandomShortSide(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Pixels from 0 to 255 -> the processor's range and order of colours, float32."""
+    """Pixels 0 to 255 -> the processor's range and colour order, float32."""
 
     def __init__(self, processor: HolovidVideoProcessor):
         super().__init__()
@@ -252,12 +246,10 @@ class Normalise(nn.Module):
 
 
 class AsInEvaluation(nn.Module):
-    """Resize, crop the centre and normalise by the processor itself."""
-
     def __init__(self, processor: HolovidVideoProcessor):
         super().__init__()
         silent = copy.copy(processor)
-        silent.feature_extractor = None  # these are frames without their audio
+        silent.feature_extractor = None  # frames only
         options: dict[str, Any] = {"do_sample_frames": False, "num_crops": 1, "input_data_format": "channels_first"}
         self.reader = reader_of(silent, return_tensors="pt", **options)
 
@@ -266,12 +258,12 @@ class AsInEvaluation(nn.Module):
 
 
 class SpecAugment(nn.Module):
-    """Blank stripes of a normalised log-mel spectrogram (rows, mel bins): they become 0, its mean.
+    """Mask stripes of a normalised log-mel spectrogram (rows, mel bins) with 0, its mean.
 
     Args:
-        time_masks: how many stripes along time.
-        time_rows: the most rows that one takes; its height is drawn evenly from 0 to that, or to all there are.
-        frequency_masks, frequency_bins: the same of mel bins.
+        time_masks: number of stripes along time.
+        time_rows: largest height; drawn uniformly from 0 to this, at most all rows.
+        frequency_masks, frequency_bins: the same for mel bins.
     """
 
     def __init__(self, time_masks: int = 2, time_rows: int = 70, frequency_masks: int = 2, frequency_bins: int = 20):

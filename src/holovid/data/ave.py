@@ -3,8 +3,7 @@
     Category&VideoID&Quality&StartTime&EndTime
     Church bell&RUhOCu3LNXM&good&0&10
 
-is an event that is seen and heard in a video of ten seconds, from one second of it to another. The line of names may
-lack.
+A line is an audio-visual event in a ten-second video, with its first and last second. The header may be missing.
 """
 
 import re
@@ -29,12 +28,11 @@ def looks_like_ave(path: Path, lines: Sequence[str]) -> bool:
 
 
 def read_ave(path: Path, targets: Sequence[str]) -> ListedActions:
-    """The clips of a list, with the target "label", and of each the seconds of its event.
+    """The clips of a list, with the target "label".
 
-    Rows have `event_start` and `event_end`, in seconds, and no `start` and `end`: all of a clip is looked at, as its
-    background is to be told from the event. `annotation` is what the list calls its quality.
-
-    Raises `ValueError` that names the file and the line.
+    Rows have the event's seconds as `event_start` and `event_end`, and no `start` and `end`, because a model sees the
+    whole clip to tell the event from background. `annotation` is the list's quality. Raises `ValueError` that names
+    the file and the line.
     """
     columns: dict[str, list] = {name: [] for name in ("label", "event_start", "event_end", "annotation")}
     videos = []
@@ -42,7 +40,7 @@ def read_ave(path: Path, targets: Sequence[str]) -> ListedActions:
         if not line or line == HEADER:
             continue
         if (match := LINE.fullmatch(line)) is None:
-            raise wrong_line(path, number, f"{line[:80]!r} does not fit; a line is {HEADER}, in whole seconds")
+            raise wrong_line(path, number, f"{line[:80]!r} does not fit; a line must be {HEADER}, in whole seconds")
         start, end = float(match["start"]), float(match["end"])
         check_order(path, number, start, end)
         row = {"label": match["label"].strip(), "event_start": start, "event_end": end, "annotation": match["quality"]}
@@ -60,7 +58,7 @@ def event_segments(
     Args:
         labels: class numbers, (clips,).
         starts, ends: `event_start` and `event_end`, (clips,).
-        background: the number of the class of all other seconds; of AVE 28, after the 28 others.
+        background: class number of all other seconds; in AVE 28, after the 28 others.
 
     >>> event_segments([3], [2.0], [4.0], background=28, segments=5)
     array([[28, 28,  3,  3, 28]])

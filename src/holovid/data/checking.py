@@ -1,7 +1,7 @@
-"""What is wrong with a set of clips, before anybody trains on it.
+"""Checks a set of clips before training.
 
-Every file is opened once. What is found is facts of clips and faults; a fault that makes training or its validation
-wrong is severe: a clip that cannot be read, that is in two splits, or that has two labels.
+Every file is opened once. The report has facts about clips, and faults. Severe faults make training or its validation
+wrong: a clip that cannot be read, is in two splits, or has two labels.
 """
 
 import hashlib
@@ -23,35 +23,35 @@ from holovid.processing.video_decoding import open_video
 
 SMALL = 64  # pixels of the short side
 SHORT = 8  # frames
-FEW = 10  # clips of a class to train on
+FEW = 10  # training clips of a class
 SEVERE = ("broken", "in two splits", "two labels", "near in two splits")
 FAULTS = {
     "broken": "which cannot be read",
-    "in two splits": "so what is validated was trained on",
+    "in two splits": "so validation uses training clips",
     "two labels": "of the same clip",
     "repeated": "within a split",
     "parts in two splits": "parts of one film; `holovid data split --by path` keeps them together",
     "short": f"of fewer than {SHORT} frames",
     "small": f"less than {SMALL} pixels high or wide",
-    "silent": "where others of the set have sound",
-    "few clips": f"of which there are fewer than {FEW} to train on",
-    "not validated": "of which there is no clip to validate on",
+    "silent": "while others of the set have sound",
+    "few clips": f"with fewer than {FEW} training clips",
+    "not validated": "without a validation clip",
 }
 READ_AT_ONCE = 2**20  # bytes
 
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What is known of a clip: a row of a split.
+    """Facts about a clip, a row of a split.
 
     Args:
-        label: as text; of several classes, joined by `|`.
+        label: as text; several classes joined by `|`.
         start, end: in seconds; `None` is where the file begins or ends.
-        seconds, frames, frame_rate, height, width: as it is decoded.
+        seconds, frames, frame_rate, height, width: as decoded.
         hears: whether the file has a sound track.
-        digest: of the file's content, so that copies are known as such.
-        error: why it cannot be read; all else is then as it was before.
-        nearest, distance: where vectors are compared, the most similar other clip, and how far it is from this one.
+        digest: hash of the file's content, to find copies.
+        error: why it cannot be read; the other facts are then unset.
+        nearest, distance: the most similar other clip and its distance, if vectors were compared.
     """
 
     split: str
@@ -72,14 +72,11 @@ class ClipFacts:
 
     @property
     def video(self) -> str | dict[str, Any]:
-        """As processors read it."""
         return NamedClip(self.path, self.start, self.end).video
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of fault, and the clips or classes that have it."""
-
     kind: str
     what: str
     items: tuple[str, ...]
@@ -99,7 +96,7 @@ class Fault:
 
 @dataclass
 class ClipReport:
-    """Facts and faults of a set of clips; where vectors were compared, `near` is the distance of near duplicates."""
+    """Facts and faults of a set of clips; `near` is the distance of near duplicates, if vectors were compared."""
 
     clips: list[ClipFacts]
     faults: list[Fault] = field(default_factory=list)
@@ -110,7 +107,7 @@ class ClipReport:
         return any(fault.severe for fault in self.faults)
 
     def splits(self) -> dict[str, dict[str, Any]]:
-        """Split -> how many clips, classes and hours there are, and medians and ranges of what can be read."""
+        """Split -> numbers of clips and classes, hours, and medians and ranges over the readable clips."""
         found = {}
         for split in dict.fromkeys(clip.split for clip in self.clips):
             clips = [clip for clip in self.clips if clip.split == split]
@@ -138,7 +135,6 @@ class ClipReport:
 
 
 def spread_of(values: Iterable[float]) -> list[float]:
-    """The least, the median and the most; nothing of no values."""
     found = sorted(values)
     return [found[0], statistics.median(found), found[-1]] if found else []
 
@@ -149,12 +145,9 @@ def inspect_clips(
     workers: int | None = None,
     advance: Callable[[], Any] = lambda: None,
 ) -> ClipReport:
-    """Open every clip of `load_clips(source, missing="ignore")`, and say what there is and what is wrong.
+    """Open every clip of `load_clips(source, missing="ignore")` and report facts and faults.
 
-    Args:
-        target: the column of labels.
-        workers: clips to open at a time; default: one a core.
-        advance: called after each clip.
+    `workers` clips are opened at a time (default: one a core); `advance` is called after each.
     """
     rows = [facts for split, table in clips.items() for facts in listed(split, table, target)]
     digest = lru_cache(maxsize=None)(digest_of)
@@ -192,7 +185,6 @@ def listed(split: str, table: Dataset, target: str) -> list[ClipFacts]:
 
 
 def looked_at(row: ClipFacts, digest: Callable[[str], str]) -> ClipFacts:
-    """The same with what the file says."""
     known = asdict(row)
     try:
         with open_video(row.video, with_sound=True) as video:

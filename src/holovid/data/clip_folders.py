@@ -1,6 +1,6 @@
-"""Which files of a folder are clips: by their suffixes, each once however many links lead to it.
+"""Finds the clips in a folder by their suffixes, each file once however many links lead to it.
 
-Nothing is opened. What is left out is told, because a class that lost its camcorder's files looks like a small class.
+Nothing is opened. Skipped files are reported, because a class without its camcorder's files just looks small.
 """
 
 import os
@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
 
-# FFmpeg's name of a container -> suffixes of files in it that show pictures, as cameras, discs and programs write them
+# FFmpeg's name of a container -> suffixes of its video files, as cameras, discs and programs write them
 SUFFIXES_OF = {
     "mov": ".mp4 .m4v .mov .qt .3gp .3gpp .3g2 .3gp2 .f4v .mj2 .mp4v .insv .lrv",
     "matroska": ".mkv .mk3d .webm",
@@ -47,17 +47,13 @@ SUFFIXES_OF = {
     "dhav": ".dav",
 }
 LONGEST_NAME = 200  # characters of a file, class, ... in a message
-COMPANIONS = {".csv", ".json", ".md", ".parquet", ".txt"}  # beside folders of classes they are expected
+COMPANIONS = {".csv", ".json", ".md", ".parquet", ".txt"}  # expected beside class folders
 VIDEO_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes.split())
 
 
 class FoundClips(NamedTuple):
-    """Files below the folder of a class.
-
-    Args:
-        clips: path -> where the file really is, sorted by path.
-        others: what has no suffix of a video.
-        repeats: links to clips and folders that are there already, or that lead back to a folder around them.
+    """Files below a class folder: `clips` (path -> real path, sorted), `others` without a video suffix, and links that
+    repeat files or lead to an enclosing folder.
     """
 
     clips: dict[str, str]
@@ -66,16 +62,15 @@ class FoundClips(NamedTuple):
 
 
 def find_classes(folder: Path) -> dict[str, list[str]]:
-    """The name of each folder in `folder` -> the clips below it, sorted.
+    """Name of each class folder -> the clips below it, sorted.
 
-    Says in a warning what else lies there. Raises `ValueError` for clips beside the folders, for folders without a
-    clip, and for clips that links put into two classes; `OSError` for folders that may not be read.
+    Skipped files are reported in a warning. Raises `ValueError` for clips beside the class folders, for empty class
+    folders, and for clips that links put into two classes; `OSError` for folders that may not be read.
     """
     entries = sorted(visible(folder), key=lambda entry: entry.name)
     if loose := [entry.name for entry in entries if is_clip(entry.name) and entry.is_file()]:
         raise ValueError(
-            f"{folder} holds {first_of(loose, 'clip')} outside of the folders of classes, and no metadata.csv to "
-            "say what they show"
+            f"{folder} holds {first_of(loose, 'clip')} outside of class folders, and no metadata.csv with their labels"
         )
     real_folder = os.path.realpath(folder)
     found: dict[str, FoundClips] = {}
@@ -91,7 +86,7 @@ def find_classes(folder: Path) -> dict[str, list[str]]:
     repeats += [path for each in found.values() for path in each.repeats]
     endings = ", ".join(sorted({Path(path).suffix.lower() or "no suffix" for path in others}))
     if not any(each.clips for each in found.values()):
-        there = f"; there are only files that do not end as videos do ({endings})" if others else ""
+        there = f"; there are only files without a video suffix ({endings})" if others else ""
         raise ValueError(
             f"there are no clips in {folder}: expected <label>/*.mp4 (or {', '.join(sorted(VIDEO_SUFFIXES))}), in it "
             f"or in folders train, val and test of it, or a metadata.csv{there}"
@@ -100,10 +95,12 @@ def find_classes(folder: Path) -> dict[str, list[str]]:
         raise ValueError(f"{folder} has {first_of(empty, 'class folder')} without a clip")
     if others:
         names = [os.path.relpath(path, folder) for path in others]
-        logger.warning(f"{folder}: left out {first_of(names, 'file')}, which do not end as videos do: {endings}")
+        logger.warning(f"{folder}: left out {first_of(names, 'file')} without a video suffix: {endings}")
     if repeats:
         names = [os.path.relpath(path, folder) for path in repeats]
-        logger.warning(f"{folder}: left out {first_of(names, 'link')} to what is there already, or around itself")
+        logger.warning(
+            f"{folder}: left out {first_of(names, 'link')} to files found already, or to an enclosing folder"
+        )
     label_of: dict[str, str] = {}
     for label, each in found.items():
         for path, real in each.clips.items():
@@ -113,16 +110,13 @@ def find_classes(folder: Path) -> dict[str, list[str]]:
 
 
 def find_clips(folder: str | os.PathLike) -> FoundClips:
-    """The clips below `folder`, at any depth, each file once.
-
-    Links are followed, but not to a folder around them, which has the clips of other classes too.
-    """
+    """The clips below `folder`, each file once. Links are followed, except to an enclosing folder."""
     root = os.path.realpath(folder)
     found, others, repeats = [], [], []
     entered: set[str] = set()
     folders: list[tuple[str, str]] = [(os.fspath(folder), root)]
     links: list[tuple[str, str]] = []
-    while folders or links:  # a folder is known by its own name, and not by that of a link to it
+    while folders or links:  # a folder keeps its own name, not that of a link to it
         place, real_place = folders.pop() if folders else links.pop()
         if real_place in entered:
             repeats.append(place)
@@ -141,7 +135,7 @@ def find_clips(folder: str | os.PathLike) -> FoundClips:
             else:
                 others.append(entry.path)
     first: dict[str, str] = {}
-    for _, path, real in sorted(found):  # of a file and links to it, the file
+    for _, path, real in sorted(found):  # prefer a file to links to it
         if first.setdefault(real, path) != path:
             repeats.append(path)
     clips = {path: real for real, path in sorted(first.items(), key=lambda pair: pair[1])}
@@ -153,7 +147,7 @@ def is_clip(name: str) -> bool:
 
 
 def is_around(folder: str, inner: str) -> bool:
-    """Whether `inner` is `folder` or lies in it; both are real paths."""
+    """Whether `inner` is `folder` or inside it; both are real paths."""
     return inner == folder or inner.startswith(os.path.join(folder, ""))
 
 

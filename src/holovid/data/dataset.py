@@ -1,10 +1,10 @@
-"""Labelled clips for training and evaluation: tables that know where clips are, decoded when a row is asked for.
+"""Labelled clips for training and evaluation: tables of clips, decoded when a row is asked for.
 
     clips = load_clips("my_clips")  # my_clips/train/<label>/*.mp4, my_clips/val/<label>/*.mp4
     dataset = ClipDataset(clips["train"], processor)
     loader = DataLoader(dataset, batch_size=8, num_workers=4, sampler=EpochSampler(len(dataset)))
 
-Alphabet: V views and crops, T frames, C channels, H, W pixels.
+V views and crops, T frames, C channels, H, W pixels.
 """
 
 import json
@@ -37,7 +37,7 @@ logger = logging.get_logger(__name__)
 Row = dict[str, Tensor]
 Key = int | tuple[int, int]  # a clip, or an epoch and a clip
 
-# What an augmentation does in their place, and what makes every epoch see other frames.
+# processor options for an augmentation: it replaces these steps, and each epoch sees other frames
 LEFT_TO_AUGMENTATION = {
     "do_resize": False,
     "do_center_crop": False,
@@ -48,17 +48,12 @@ LEFT_TO_AUGMENTATION = {
 
 
 class BrokenClip(NamedTuple):
-    """A clip that could not be read: where it is, and what was wrong."""
-
     path: str
     reason: str
 
 
 class BrokenClipError(ValueError):
-    """A clip could not be read: the one at `path`, because of `reason`.
-
-    Out of a worker of a `DataLoader` torch lets nothing but the message; the other two are then `None`.
-    """
+    """The clip at `path` could not be read, because of `reason`; a loader's workers pass on only the message."""
 
     def __init__(self, message: str, path: str | None = None, reason: str | None = None):
         super().__init__(message, path, reason)
@@ -72,38 +67,36 @@ class BrokenClipError(ValueError):
 class ClipDataset(torch.utils.data.Dataset):
     """Clips as a model takes them, one row each, for the stock collator to stack.
 
-    A row is what the processor gives of one clip, without the axis of clips: `pixel_values_videos` (T, C, H, W), or
-    (V, T, C, H, W) with several views or crops; for models that hear also `input_values`, `audio_mask`, `frame_times`
-    and `audio_span`. With them `labels`: of a class int64 of no axes; of several, float32 (K,) of zeros and ones; of a
-    number, float32 of no axes. Of several targets one each, such as `verb_labels` and `noun_labels`. Where the rows
-    say what each frame shows (`before_actions`), also `past_labels` (T,), or `past_verb_labels` and so on.
+    A row is the processor's output for one clip, without the batch axis: `pixel_values_videos` (T, C, H, W), or (V, T,
+    C, H, W) with several views or crops; for models that use audio also `input_values`, `audio_mask`, `frame_times`
+    and `audio_span`. `labels`: a class int64 (); several classes float32 (K,) of zeros and ones; a number float32 ().
+    Several targets give one each, such as `verb_labels` and `noun_labels`. If the rows have the action in each frame
+    (`before_actions`), also `past_labels` (T,), or `past_verb_labels` and so on.
 
-    `dataset[5]` draws what is random from torch's generator. `dataset[epoch, 5]`, as `EpochSampler` asks for it,
-    depends on (seed, epoch, 5) alone: on no other clip, worker or process, so that a run can be resumed and spread.
+    `dataset[5]` draws random numbers from torch's generator. `dataset[epoch, 5]`, as `EpochSampler` requests it,
+    depends only on (seed, epoch, 5), not on other clips, workers or processes, so a run can be resumed and
+    distributed.
 
     Args:
         rows: of `load_clips`: `video` {"path", "bytes"}, optionally `start` and `end` in seconds, and the targets.
-        processor: a `HolovidProcessor` or `HolovidVideoProcessor`, or what is called like one.
+        processor: a `HolovidProcessor` or `HolovidVideoProcessor`, or a callable with the same arguments.
         target: the column that becomes `labels`, or several columns, each of which becomes `<column>_labels`.
-        augmentation: called with frames uint8 (T, C, H, W) of any size, gives float (T, C, height, width) as the model
-            takes them; the processor then decodes and samples frames at random, and does nothing else to them. Its
-            `spectrogram`, if it has one, is called with `input_values` of clips that have sound. Both may draw from
-            torch's generator.
-        mixing: called with the rows of a batch and a `torch.Generator`; gives rows, such as those of mixup.
+        augmentation: maps frames uint8 (T, C, H, W) of any size to float (T, C, height, width) as the model takes
+            them; the processor then only decodes and samples frames at random. Its `spectrogram`, if it has one, is
+            called with `input_values` of clips that have sound. Both may draw from torch's generator.
+        mixing: called with the rows of a batch and a `torch.Generator`; returns rows, such as those of mixup.
         seed: see above.
-        on_broken: what happens to a clip that cannot be read. "raise": `BrokenClipError`. "skip": its batch goes
-            without it. "mask": zeros in its place, with labels -100 (NaN for a number), which keeps the shape of
-            batches, and which losses and metrics leave out. Of the last two
-            each clip is logged once as a warning and listed by `broken()`.
-        model: the one that learns or answers these clips, or its configuration: its classes must be those of the rows
-            in the same order. A dataset that is not told cannot know, and stock Trainer does not tell it;
-            `VideoTrainer` looks for itself.
-        report: file to which broken clips are added, a line of JSON each; by default a temporary one, which goes with
-            the dataset. Several processes may share one.
+        on_broken: for a clip that cannot be read. "raise": `BrokenClipError`. "skip": leave it out of its batch.
+            "mask": zeros, with labels -100 (NaN for a number), which losses and metrics leave out; batches keep their
+            shape. "skip" and "mask" warn once for each clip, and `broken()` lists them.
+        model: the model that trains on or classifies these clips, or its configuration: its classes must be those of
+            the rows in the same order. Stock Trainer does not pass it; `VideoTrainer` checks by itself.
+        report: file to which broken clips are appended as lines of JSON; default: a temporary file. Several processes
+            may share one.
         processor_options: passed to each call of `processor`.
 
-    Raises `ValueError` for targets that are no columns of classes, classes that are not the model's, and options that
-    do not fit together; later, in place of a batch, when all of its clips are broken.
+    Raises `ValueError` for targets that are not columns of classes, classes that are not the model's, and options that
+    do not fit together; later, if all clips of a batch are broken.
     """
 
     def __init__(
@@ -123,7 +116,7 @@ class ClipDataset(torch.utils.data.Dataset):
         if on_broken not in ("raise", "skip", "mask"):
             raise ValueError(f"on_broken must be 'raise', 'skip' or 'mask', got {on_broken!r}")
         if on_broken == "mask" and mixing is not None:
-            raise ValueError("on_broken='mask' leaves clips without a label, which cannot be mixed; use 'skip'")
+            raise ValueError("on_broken='mask' gives clips without labels, which cannot be mixed; use 'skip'")
         columns = [target] if isinstance(target, str) else list(target)
         for column in ["video", *columns]:
             if column not in rows.features:
@@ -132,7 +125,7 @@ class ClipDataset(torch.utils.data.Dataset):
         for column in columns:
             if (kind := answer_kind(rows.features[column])) is None:
                 raise ValueError(
-                    f"column {column!r} does not hold classes: load_clips(..., target={column!r}) makes it"
+                    f"column {column!r} does not hold classes; load_clips(..., target={column!r}) converts it"
                 )
             self.kinds[column] = kind
         self.names = {column: classes_of(rows.features[column]) for column in columns}
@@ -159,7 +152,6 @@ class ClipDataset(torch.utils.data.Dataset):
         self._report = Path(report) if report is not None else self._temporary_report()
 
     def check_model(self, config: PreTrainedConfig) -> None:
-        """Raise `ValueError` unless the answers of the rows are those of a model with this configuration."""
         check_kind(config, self.kinds)
         check_class_names(config, {column: names for column, names in self.names.items() if names})
 
@@ -168,12 +160,12 @@ class ClipDataset(torch.utils.data.Dataset):
 
     def __getitem__(self, key: Key) -> Row:
         row = self._read_or_replace(key)
-        if row is None:  # there is no batch here which could go without it
+        if row is None:  # a single clip cannot be skipped
             return self.read(*reversed(key)) if isinstance(key, tuple) else self.read(key)
         return row
 
     def __getitems__(self, keys: list[Key]) -> list[Row]:
-        """The rows of a batch, mixed; this is what a `DataLoader` calls."""
+        """The rows of a batch, mixed; a `DataLoader` calls this."""
         rows = [row for row in map(self._read_or_replace, keys) if row is not None]
         if not rows:
             raise ValueError(
@@ -186,7 +178,7 @@ class ClipDataset(torch.utils.data.Dataset):
         return self.mixing(rows, torch.Generator().manual_seed(seed))
 
     def read(self, index: int, epoch: int | None = None) -> Row:
-        """One row; see the class for what `epoch` is for. Raises `BrokenClipError` whatever `on_broken` says."""
+        """One row; `epoch` as in the class. Raises `BrokenClipError` whatever `on_broken` says."""
         clip = self.rows[int(index)]
         video = clip["video"] | {name: clip[name] for name in ("start", "end") if name in clip}
         with nullcontext() if epoch is None else seeded(self.seed, int(epoch), int(index)):
@@ -201,7 +193,7 @@ class ClipDataset(torch.utils.data.Dataset):
         return row | {key: torch.tensor(clip[column]) for key, column in self.past_keys.items()}
 
     def path(self, index: int) -> str:
-        """Where a clip is, with its interval if it has one; for clips that come as bytes without a name, its row."""
+        """Path of a clip, with its interval if it has one; for unnamed bytes, its row."""
         clip = self.rows[int(index)]
         path = clip["video"]["path"] or f"in row {index}"
         start, end = clip.get("start"), clip.get("end")
@@ -210,7 +202,6 @@ class ClipDataset(torch.utils.data.Dataset):
         return f"{path} ({start or 0:g} s to {'its end' if end is None else f'{end:g} s'})"
 
     def broken(self) -> list[BrokenClip]:
-        """The broken clips that were met so far, in workers too."""
         if not self._report.exists():
             return []
         return [BrokenClip(**json.loads(line)) for line in self._report.read_text(encoding="utf-8").splitlines()]
@@ -238,12 +229,12 @@ class ClipDataset(torch.utils.data.Dataset):
         if any(known.path == clip.path for known in self.broken()):
             return
         logger.warning(f"a clip is left out: {describe(clip)}")
-        # one short write, so lines of several workers do not mix
+        # one short write, so that lines of several workers do not mix
         with open(self._report, "a", encoding="utf-8") as file:
             file.write(json.dumps(clip._asdict()) + "\n")
 
     def blank_row(self) -> Row:
-        """Zeros of the shapes that this processor gives, labels that do not count."""
+        """Zeros in the shapes of the processor's output, with labels that do not count."""
         processor: Any = getattr(self.processor, "video_processor", self.processor)
         options = self.processor_options
         sizes = (options.get(name, getattr(processor, name)) or 1 for name in ("num_frames", "frame_stride"))
@@ -265,10 +256,7 @@ class ClipDataset(torch.utils.data.Dataset):
 
 
 class EpochSampler(Sampler):
-    """Yields (epoch, index) for each of `num_clips` clips, in an order that depends on (seed, epoch) alone.
-
-    `set_epoch` is what transformers' Trainer and Accelerate call. Not shuffled, the order is that of the table.
-    """
+    """Yields (epoch, index) of `num_clips` clips, ordered by (seed, epoch) alone, or as they are without `shuffle`."""
 
     def __init__(self, num_clips: int, seed: int = 0, shuffle: bool = True):
         self.num_clips = num_clips
@@ -292,25 +280,24 @@ class EpochSampler(Sampler):
 
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
-    """Within the block, torch's CPU generator starts from `numbers`; afterwards it goes on as if nothing had been."""
+    """Seed torch's CPU generator with `numbers` inside the block; restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would also restart the GPU's, from which a model draws its dropout.
+        # not torch.manual_seed, which would also reseed the GPU, from which a model draws its dropout
         torch.random.default_generator.manual_seed(seed_of(*numbers))
         yield
 
 
 def describe(broken: BrokenClip) -> str:
-    """What is wrong with which clip; most reasons name it already."""
+    """The reason, with the clip's path unless it is in there."""
     return broken.reason if broken.path in broken.reason else f"{broken.path}: {broken.reason}"
 
 
 def seed_of(*numbers: int) -> int:
-    """A seed that depends on all of the numbers, without neighbours being alike."""
+    """A seed from several numbers; neighbouring numbers give unrelated seeds."""
     return int(np.random.SeedSequence((len(numbers), *numbers)).generate_state(1, np.uint64)[0])
 
 
 def remove_if_ours(path: str, process: int) -> None:
-    """Remove a file, unless this is a fork of the process that made it."""
     if os.getpid() == process:
         Path(path).unlink(missing_ok=True)
 

@@ -1,7 +1,4 @@
-"""What rendered clips are made of: shapes, backgrounds, waves, and the file that they are written to.
-
-Alphabet: T frames, H, W pixels.
-"""
+"""Parts of rendered clips: shapes, backgrounds, waves, and writing the file. T frames, H, W pixels."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,11 +9,11 @@ import numpy as np
 from numpy.random import Generator
 
 Array = np.ndarray
-FADE = 0.02  # seconds in which a sound comes and goes
+FADE = 0.02  # seconds of fade-in and fade-out
 
 
 def regular_polygon(corners: int) -> Callable[[Array, Array], Array]:
-    """Signed distance to a regular polygon of circumradius 1: the farthest of its edges' half-planes."""
+    """Signed distance to a regular polygon of circumradius 1: the maximum over its edges' half-planes."""
     angles = (2 * np.arange(corners) + 1) * np.pi / corners
 
     def distance(x: Array, y: Array) -> Array:
@@ -35,7 +32,7 @@ def star(x: Array, y: Array, points: int = 5, outer: float = 1.2, inner: float =
     return normal[0] * (radius * np.cos(angle) - outer) + normal[1] * radius * np.sin(angle)
 
 
-# Signed distance in units of the shape's radius, negative inside: one formula draws all pixels of all frames, smooth.
+# Signed distance in units of the shape's radius, negative inside; one formula draws all pixels of all frames.
 SHAPES: dict[str, Callable[[Array, Array], Array]] = {
     "disc": lambda x, y: np.hypot(x, y) - 1,
     "square": regular_polygon(4),
@@ -81,10 +78,7 @@ def shape_coverage(shape: str, size: int, centre: Array, radius: Array, turn: fl
 
 
 def draw_wave(random: Generator, sound: str, count: int, sampling_rate: int) -> Array:
-    """One of `SOUNDS` as samples (count,), which are neither as loud as they should be nor faded in and out.
-
-    With an equal generator, "fall" is "rise" read backwards.
-    """
+    """One of `SOUNDS` as samples (count,), before volume and fades. With equal draws, "fall" is "rise" reversed."""
     if sound == "fall":
         return draw_wave(random, "rise", count, sampling_rate)[::-1]
     time = np.arange(count) / sampling_rate
@@ -102,7 +96,7 @@ def draw_wave(random: Generator, sound: str, count: int, sampling_rate: int) -> 
         spectrum = np.fft.rfft(random.normal(size=count))
         band = np.fft.rfftfreq(count, 1 / sampling_rate)
         return np.fft.irfft(np.where((band > low) & (band < 3 * low), spectrum, 0), count)
-    if sound == "siren":  # a pitch that swings smoothly
+    if sound == "siren":  # a pitch that oscillates smoothly
         swing = np.sin(2 * np.pi * random.uniform(3, 5) * time + random.uniform(0, 2 * np.pi))
         frequency = random.uniform(600, 1200) * 1.5**swing
         return np.sin(2 * np.pi * np.cumsum(frequency) / sampling_rate)
@@ -118,7 +112,7 @@ def draw_wave(random: Generator, sound: str, count: int, sampling_rate: int) -> 
 
 
 def fade(count: int, sampling_rate: int) -> Array:
-    """How loud each of `count` samples is, 0 to 1, of a sound that comes and goes without a click."""
+    """Volume of each of `count` samples, 0 to 1: fade-in and fade-out without a click."""
     time = np.arange(count) / sampling_rate
     return np.minimum(1, np.minimum(time, time[::-1]) / FADE)
 
@@ -126,8 +120,8 @@ def fade(count: int, sampling_rate: int) -> Array:
 def write_mp4(path: Path, frames: Array, sound: Array, frame_rate: int, sampling_rate: int) -> None:
     """Write frames (T, H, W, 3) uint8 and mono sound as h264 and aac.
 
-    Every frame is coded alone and at the same quality: predicted frames are worse than the one they start from, which
-    would betray the order of a shuffled clip.
+    Every frame is coded alone, at the same quality: predicted frames are worse than key frames, which would reveal the
+    order of a shuffled clip.
     """
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=frame_rate)

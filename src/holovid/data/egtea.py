@@ -2,8 +2,8 @@
 
     OP01-R01-PastaSalad-66680-68130-F001988-F002031 12 3 45
 
-is the session, the start and end in milliseconds, the frames, then the numbers of the action, the verb and the nouns,
-which count from 1. Here they count from 0, and of several nouns the first is the one.
+Session, start and end in milliseconds, and frames; then the numbers, from 1, of action, verb and nouns. Here they
+count from 0, and only the first noun is used.
 """
 
 import re
@@ -21,7 +21,8 @@ LINE = re.compile(
 )
 ALMOST_LINE = re.compile(r"\S+-\S*-\S*-F\d+-F\d+(\s.*)?")
 ACCEPTED = (
-    "a line is session-start-end-Ffirst-Flast in milliseconds and frames, and the numbers from 1 of action, verb and "
+    "a line must be session-start-end-Ffirst-Flast in milliseconds and frames, then the numbers, from 1, of action, "
+    "verb and "
     "nouns, as in OP01-R01-PastaSalad-66680-68130-F001988-F002031 12 3 45"
 )
 
@@ -31,10 +32,7 @@ def looks_like_egtea(path: Path, lines: Sequence[str]) -> bool:
 
 
 def read_egtea(path: Path, targets: Sequence[str]) -> ListedActions:
-    """The actions of a list, with the targets "action", "label", which is the same, "verb" and "noun".
-
-    Raises `ValueError` that names the file and the line.
-    """
+    """The actions of a list, with "action" or "label", "verb", "noun". Raises `ValueError` with file and line."""
     columns: dict[str, list] = {name: [] for name in ("start", "end", "start_frame", "end_frame", "segment")}
     columns |= {name: [] for name in ("action", "verb", "noun", "label")}
     videos = []

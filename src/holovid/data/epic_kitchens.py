@@ -1,7 +1,7 @@
-"""The tables of EPIC-KITCHENS-100 and -55, as they are published.
+"""The published tables of EPIC-KITCHENS-100 and -55.
 
 A row is an action: `video_id` from `start_timestamp` to `stop_timestamp`, with the number of its verb in `verb_class`
-and of its noun in `noun_class`. Their pairs are the classes of actions.
+and of its noun in `noun_class`. Pairs of them are the classes of actions.
 """
 
 import csv
@@ -29,20 +29,17 @@ WHOLE_NUMBER = re.compile(r"\s*\d{1,9}\s*", re.ASCII)
 
 
 class NamesFile(NamedTuple):
-    """A published file with the names of classes, and its columns of their numbers and names."""
-
     file: str
     number: str
     key: str
 
 
-# of EPIC-KITCHENS-55, whose tables have the column `uid`, and of 100
+# for EPIC-KITCHENS-55, whose tables have the column `uid`, and for 100
 NAMES_OF_55 = {name: NamesFile(f"EPIC_{name}_classes.csv", f"{name}_id", "class_key") for name in NUMBER_COLUMNS}
 NAMES_OF_100 = {name: NamesFile(f"EPIC_100_{name}_classes.csv", "id", "key") for name in NUMBER_COLUMNS}
 
 
 def looks_like_epic_kitchens(path: Path, lines: Sequence[str]) -> bool:
-    """Whether the first line of a file, of which `lines` are the first ones, names the columns of EPIC-KITCHENS."""
     return path.suffix.lower() == ".csv" and is_epic_kitchens(next(csv.reader(lines[:1]), []))
 
 
@@ -50,11 +47,10 @@ def read_epic_kitchens(path: Path, targets: Sequence[str]) -> ListedActions:
     """The actions of a published table.
 
     Args:
-        targets: of these, "verb", "noun", "action" and "label", which is the action, become classes. Other columns
-            stay as they are.
+        targets: those of "verb", "noun", "action" and "label" (the action) that become classes; other columns stay.
 
-    Verbs and nouns go by their numbers, or, where the published files of their names lie beside the table, by those.
-    Raises `ValueError` that names the file and the line.
+    Verbs and nouns are named by the published names files if these are beside the table, else by number. Raises
+    `ValueError` that names the file and the line.
     """
     check_cells(path)
     rows = read_rows(path, list(dict.fromkeys([*TEXT_COLUMNS, *targets])))
@@ -63,7 +59,7 @@ def read_epic_kitchens(path: Path, targets: Sequence[str]) -> ListedActions:
     for column in ("video_id", *TIMES, *(NUMBER_COLUMNS[name] for name in asked)):
         if column not in rows.column_names:
             raise ValueError(
-                f"{path} has no column {column!r}, which tables of EPIC-KITCHENS have; {what_there_is(rows)}"
+                f"{path} has no column {column!r}, which tables of EPIC-KITCHENS must have; {what_there_is(rows)}"
             )
     if not len(rows):
         raise ValueError(f"{path} has no rows")
@@ -89,13 +85,12 @@ def read_videos(path: Path, rows: Dataset) -> list[str]:
 
 
 def read_times(path: Path, rows: Dataset) -> tuple[list[float], list[float]]:
-    """Seconds at which the actions start and end."""
     starts, ends = [], []
     for row, written in enumerate(zip(*(rows[column] for column in TIMES), strict=True)):
         seconds = []
         for column, text in zip(TIMES, written, strict=True):
             if (match := TIMESTAMP.fullmatch(text or "")) is None:
-                what = f"{column!r} is {text!r}; times are written as 00:01:02.345 or 00:01:02"
+                what = f"{column!r} is {text!r}; times must be written as 00:01:02.345 or 00:01:02"
                 raise wrong_line(path, line_of(path, row), what)
             hours, minutes, rest = match.groups()
             seconds.append(int(hours) * 3600 + int(minutes) * 60 + float(rest))
@@ -110,12 +105,13 @@ def read_numbers(path: Path, rows: Dataset, column: str) -> list[int]:
     values = rows[column]
     for row, value in enumerate(values):
         if WHOLE_NUMBER.fullmatch(value or "") is None:
-            raise wrong_line(path, line_of(path, row), f"{column!r} is {value!r}; classes are whole numbers from 0")
+            raise wrong_line(
+                path, line_of(path, row), f"{column!r} is {value!r}; classes must be whole numbers from 0"
+            )
     return list(map(int, values))
 
 
 def read_names(path: Path, rows: Dataset, name: str, numbers: Sequence[int]) -> list[str] | None:
-    """Names of all verbs or nouns, if they lie beside the table."""
     published = (NAMES_OF_55 if "uid" in rows.column_names else NAMES_OF_100)[name]
     beside = path.parent / published.file
     if not beside.is_file():
@@ -123,7 +119,7 @@ def read_names(path: Path, rows: Dataset, name: str, numbers: Sequence[int]) -> 
     names = read_names_file(beside, published)
     for row, number in enumerate(numbers):
         if number >= len(names):
-            what = f"{NUMBER_COLUMNS[name]!r} is {number}, and {beside.name} has 0 to {len(names) - 1}"
+            what = f"{NUMBER_COLUMNS[name]!r} is {number}, but {beside.name} has 0 to {len(names) - 1}"
             raise wrong_line(path, line_of(path, row), what)
     return names
 
@@ -141,41 +137,40 @@ def read_names_file(path: Path, published: NamesFile) -> list[str]:
         raise ValueError(f"{path} must number its {len(rows)} classes 0 to {len(rows) - 1}, each once")
     ordered = [names[number].strip() for number in range(len(names))]
     if "" in ordered or len(set(ordered)) < len(ordered):
-        raise ValueError(f"{path} must have a name of its own for each class in the column {published.key!r}")
+        raise ValueError(f"{path} must have a different name for each class in the column {published.key!r}")
     return ordered
 
 
 def classes_of_pairs(
     path: Path, numbers: dict[str, list[int]], names: dict[str, list[str] | None]
 ) -> tuple[list[int], ClassLabel]:
-    """The class of each action, and the classes: the pairs that there are, sorted by their numbers."""
+    """The class of each action, and the classes: the pairs that occur, sorted by number."""
     pairs = list(zip(numbers["verb"], numbers["noun"], strict=True))
     known = sorted(set(pairs))
     verbs, nouns = names["verb"], names["noun"]
     called = [f"{verb},{noun}" if not verbs or not nouns else f"{verbs[verb]} {nouns[noun]}" for verb, noun in known]
     if twice := [name for name in called if called.count(name) > 1] if len(set(called)) < len(called) else []:
-        raise ValueError(f"{path} has several actions that are called {twice[0]!r}")
+        raise ValueError(f"{path} has several actions with the name {twice[0]!r}")
     places = {pair: number for number, pair in enumerate(known)}
     return [places[pair] for pair in pairs], ClassLabel(names=called)
 
 
 def check_cells(path: Path) -> None:
-    """Raise `ValueError` for a row with more or fewer cells than there are columns."""
     counts = ((line, len(cells)) for line, cells in numbered_rows(path))
     _, columns = next(counts)
     for line, count in counts:
         if count != columns:
-            raise wrong_line(path, line, f"{count} cells, and the first line names {columns} columns")
+            raise wrong_line(path, line, f"{count} cells, but the first line names {columns} columns")
 
 
 def line_of(path: Path, row: int) -> int:
-    """The line of a file at which a row begins, which may have lines in its cells."""
-    return next(islice(numbered_rows(path), row + 1, None))[0]  # the names of columns come before row 0
+    """The line at which a row begins; cells may span several lines."""
+    return next(islice(numbered_rows(path), row + 1, None))[0]  # the header comes before row 0
 
 
 def numbered_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line at which each row begins, counted from 1, and its cells."""
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:  # what is no text, others say
+    """The line, from 1, at which each row begins, and its cells."""
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:  # others report what is not text
         reader, line = csv.reader(file), 1
         try:
             for cells in reader:

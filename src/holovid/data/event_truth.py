@@ -1,7 +1,4 @@
-"""Where and when rendered clips show and sound what they are labelled with, as tensors.
-
-Alphabet: B clips, T frames.
-"""
+"""Where and when rendered clips show and sound their class, as tensors. B clips, T frames."""
 
 import csv
 import os
@@ -14,17 +11,17 @@ from torch import Tensor
 
 from holovid.data.events import BOX_COLUMNS, EVENT_COLUMNS, HEARD_COLUMNS, SEEN_COLUMNS
 
-ROUNDED = 0.001  # seconds; times of frames are that exact at least
+ROUNDED = 0.001  # seconds; precision of frame times
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Where and when clips show what they are labelled with, all float32.
+    """Where and when clips show and sound their class, all float32.
 
     Args:
         boxes: (B, 4), x0, y0, x1, y1 in per cent of the width (x) and the height (y) of the frame.
-        seen: (B, 2), from when to when it is seen, in seconds.
-        heard: (B, 2), from when to when it is heard, in seconds.
+        seen: (B, 2), first and last second of the picture.
+        heard: (B, 2), first and last second of the sound.
         files: the paths of the clips.
     """
 
@@ -37,7 +34,6 @@ class Events:
         return len(self.files)
 
     def __getitem__(self, clips: int | slice | Sequence[int]) -> "Events":
-        """Some of the clips, in that order; of one number, that clip alone."""
         numbers = range(len(self))[clips] if isinstance(clips, int | slice) else clips
         picked = [numbers] if isinstance(numbers, int) else list(numbers)
         files = tuple(self.files[number] for number in picked)
@@ -51,16 +47,14 @@ class Events:
         >>> events.boxes_at(torch.tensor([[0.5, 1.5, 2.5]]))[0, :, 0]
         tensor([nan, 10., nan])
         """
-        seen = self.seen.to(frame_times) - ROUNDED  # the time of the first frame may be rounded otherwise
+        seen = self.seen.to(frame_times) - ROUNDED  # the first frame's time may be rounded down
         is_seen = (frame_times >= seen[:, :1]) & (frame_times < seen[:, 1:])
         boxes = self.boxes.to(frame_times)[:, None].expand(*frame_times.shape, 4)
         return torch.where(is_seen[..., None], boxes, torch.nan)
 
 
 def read_events(folder: str | os.PathLike) -> Events:
-    """Where and when the clips of one split, such as `clips/val`, show what they are labelled with.
-
-    They are in the order of the table, as `load_clips` gives them.
+    """The events of one split, such as `clips/val`, in the order of `load_clips`.
 
         events = read_events(render_clips("clips", ClipSet(train=64, val=16, events=True)) / "val")
         events.boxes_at(inputs["frame_times"])
@@ -69,12 +63,12 @@ def read_events(folder: str | os.PathLike) -> Events:
     """
     table = Path(folder) / "metadata.csv"
     if not table.is_file():
-        raise ValueError(f"there is no {table}; events are read of one split, such as clips/val")
+        raise ValueError(f"there is no {table}; pass the folder of one split, such as clips/val")
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if not rows or (absent := [name for name in EVENT_COLUMNS if name not in rows[0]]):
         what = f"no column {absent[0]}" if rows else "no rows"
-        raise ValueError(f"{table} has {what}; events are rendered with ClipSet(..., events=True)")
+        raise ValueError(f"{table} has {what}; render events with ClipSet(..., events=True)")
 
     def numbers(names: Sequence[str]) -> Tensor:
         return torch.tensor([[float(row[name]) for name in names] for row in rows])

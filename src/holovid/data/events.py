@@ -1,19 +1,17 @@
-"""Rendered clips of which is known where and when: the truth that explanations are measured against.
+"""Rendered clips with known places and times of their class: the truth that explanations are measured against.
 
-Something that belongs to a class is seen at one place for a part of the clip, and the sound of that class is heard
-during a part of its own, so that a model can use either. Others of no class are seen elsewhere, at any time, and heard
-at other times: what merely sticks out is not the answer.
+Something of the clip's class is visible at one place for part of the clip, and the class's sound plays during a part
+of its own, so a model can use either. Distractors of no class are visible elsewhere at any time, and audible at other
+times, so what merely stands out is not the class.
 
-metadata.csv has, beside `file_name` and `label`, which is the class,
+metadata.csv has, besides `file_name` and `label`, the class,
 
-    picture, sound           what is seen and heard
-    x0, y0, x1, y1           its box, in per cent of the frame's width (x) and height (y), from the upper left corner
-    seen_from, seen_to       the seconds between which it is seen
-    heard_from, heard_to     the seconds between which it is heard
+    picture, sound          file or name of both
+    x0, y0, x1, y1          the box, in per cent of the frame's width (x) and height (y), from the upper left corner
+    seen_from, seen_to      first and last second of the picture
+    heard_from, heard_to    first and last second of the sound
 
-`event_truth.py` reads that.
-
-Alphabet: T frames, H, W pixels.
+`event_truth.py` reads it. T frames, H, W pixels.
 """
 
 import os
@@ -35,21 +33,18 @@ if TYPE_CHECKING:
 BOX_COLUMNS = ("x0", "y0", "x1", "y1")
 SEEN_COLUMNS, HEARD_COLUMNS = ("seen_from", "seen_to"), ("heard_from", "heard_to")
 EVENT_COLUMNS = ("file_name", "label", "picture", "sound", *BOX_COLUMNS, *SEEN_COLUMNS, *HEARD_COLUMNS)
-SEEN_PART, HEARD_PART = (0.25, 0.5), (0.2, 0.4)  # of a clip; two sounds always find room one after the other
-RADIUS = (0.09, 0.14)  # of the side of a frame
-REACH = 1.3  # how far anything reaches from its centre, in radii: the corner of a bar
-MOST_BESIDE = 2  # others that are seen
-PICTURE_SUFFIXES = {".png", ".webp", ".gif", ".tif", ".tiff"}  # those that know alpha
+SEEN_PART, HEARD_PART = (0.25, 0.5), (0.2, 0.4)  # shares of a clip; two sounds always fit one after the other
+RADIUS = (0.09, 0.14)  # as a share of a frame's side
+REACH = 1.3  # largest distance from the centre, in radii: the corner of a bar
+MOST_BESIDE = 2  # visible distractors
+PICTURE_SUFFIXES = {".png", ".webp", ".gif", ".tif", ".tiff"}  # formats with an alpha channel
 SOUND_SUFFIXES = {".wav", ".ogg", ".oga", ".opus", ".mp3", ".flac", ".m4a", ".aac"}
-LARGEST_PICTURE = 256  # pixels of a side that are kept in memory
-AUDIBLE = 0.05  # of the loudest sample: what is softer at the ends of a recording is silence
+LARGEST_PICTURE = 256  # pixels a side, kept in memory
+AUDIBLE = 0.05  # share of the loudest sample; softer ends of a recording are cut off
 
 
 def files_of_classes(folder: str | os.PathLike, suffixes: set[str]) -> dict[str, tuple[Path, ...]]:
-    """Class -> files, of a folder with `<class>.png` or `<class>/*.png`; sorted, hidden ones left out.
-
-    Raises `ValueError` when there is no such folder, or nothing in it has one of the suffixes.
-    """
+    """Class -> its files, `<class>.png` or `<class>/*.png`, sorted. Raises `ValueError` if there are none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
@@ -64,10 +59,7 @@ def files_of_classes(folder: str | os.PathLike, suffixes: set[str]) -> dict[str,
 
 
 def given_classes(clips: "ClipSet") -> dict:
-    """Fields of a set of events that come from folders: these as text, and the classes of its pictures.
-
-    Raises `ValueError` for folders without files, and for classes without a picture or a recording.
-    """
+    """Fields of events from folders: paths, and the pictures' classes. Raises `ValueError` for missing files."""
     given: dict = {}
     classes = clips.shapes
     if clips.pictures is not None:
@@ -87,24 +79,24 @@ def given_classes(clips: "ClipSet") -> dict:
 
 
 def check_event_classes(clips: "ClipSet") -> None:
-    """Raise `ValueError` unless each class has a sound, and something is left over that is of no class."""
+    """Raise `ValueError` unless each class has a sound, and a shape and a sound are left as distractors."""
     if clips.motions != type(clips).motions:
-        raise ValueError(f"what events show does not move; leave out motions, got {', '.join(clips.motions)}")
+        raise ValueError(f"events do not move: leave out motions, got {', '.join(clips.motions)}")
     if len(set(clips.shapes)) < len(clips.shapes):
         raise ValueError(f"shapes must be different, got {', '.join(clips.shapes)}")
     sounds = clips.drawn_sounds
     if sounds and len(sounds) != len(clips.shapes):
         raise ValueError(
-            f"each class of events has a sound: {len(clips.shapes)} shapes need as many, got {len(sounds)}"
+            f"each class of events needs a sound: {len(clips.shapes)} shapes need as many, got {len(sounds)}"
         )
     if clips.pictures is None and len(clips.shapes) == len(SHAPES):
-        raise ValueError(f"one of the shapes must be of no class, got all {len(SHAPES)}")
+        raise ValueError(f"one shape must be left as a distractor, got all {len(SHAPES)}")
     if len(sounds) == len(SOUNDS):
-        raise ValueError(f"one of the sounds must be of no class, got all {len(SOUNDS)}")
+        raise ValueError(f"one sound must be left as a distractor, got all {len(SOUNDS)}")
 
 
 def sources_of(clips: "ClipSet") -> tuple[dict, list, dict, list]:
-    """What is drawn of each class and of none, then what is played: names of shapes and sounds, or paths of files."""
+    """Pictures of each class and distractors, then sounds likewise: names of shapes and sounds, or paths."""
     shown: dict = {name: [name] for name in clips.shapes}
     beside: list = [name for name in SHAPES if name not in clips.shapes]
     if clips.pictures is not None:
@@ -127,7 +119,7 @@ def pick_one(random: Generator, choices: Sequence) -> str | Path:
 
 @lru_cache(maxsize=256)
 def cut_out(path: Path) -> Image.Image:
-    """A photograph without what is transparent around it, RGBA. Raises `ValueError` for one that is nothing else."""
+    """A photograph cropped to what is not transparent, RGBA. Raises `ValueError` if all of it is."""
     with Image.open(path) as file:
         picture = file.convert("RGBA")
     if (box := picture.getchannel("A").getbbox()) is None:
@@ -139,8 +131,8 @@ def cut_out(path: Path) -> Image.Image:
 
 @lru_cache(maxsize=256)
 def recording(path: Path, sampling_rate: int) -> Array:
-    """The samples of a file, mono, without the silence at its ends. Raises `ValueError` for one that is silent."""
-    from holovid.processing.given_sounds import open_sound  # brings torch, which a mistaken command need not wait for
+    """The samples of a file, mono, without silence at its ends. Raises `ValueError` if all of it is silent."""
+    from holovid.processing.given_sounds import open_sound  # imports torch, which delays error messages
 
     with ExitStack() as opened:
         sound = open_sound(path, None, opened)
@@ -153,11 +145,9 @@ def recording(path: Path, sampling_rate: int) -> Array:
 
 
 def draw_source(random: Generator, source: str | Path, size: int, centre: Array, radius: float) -> tuple[Array, Array]:
-    """A shape or a photograph at a place: how much of each pixel it covers (H, W, 1), and its colours.
+    """A shape or a photograph at `centre` (column, row): its coverage of each pixel (H, W, 1), and its colours.
 
-    Args:
-        centre: (2,), column and row in pixels.
-        radius: in pixels; it reaches `REACH` times as far at most.
+    `radius` is in pixels; it extends to `REACH` times this at most.
     """
     turn = random.uniform(0, 2 * np.pi)
     if isinstance(source, str):
@@ -177,7 +167,7 @@ def draw_source(random: Generator, source: str | Path, size: int, centre: Array,
 
 
 def box_of(coverage: Array) -> Array:
-    """The smallest box around what is covered by half or more, x0, y0, x1, y1 in per cent; coverage (H, W, 1)."""
+    """The smallest box around pixels covered at least half, x0, y0, x1, y1 in per cent; coverage (H, W, 1)."""
     height, width = coverage.shape[:2]
     rows, columns = np.nonzero(coverage[..., 0] >= min(0.5, coverage.max()))
     corners = np.array([columns.min() / width, rows.min() / height, (columns.max() + 1) / width, 0.0])
@@ -188,7 +178,7 @@ def box_of(coverage: Array) -> Array:
 def part_of(
     random: Generator, whole: int, shares: tuple[float, float], first: int = 0, last: int | None = None
 ) -> slice:
-    """A random part of `whole` frames or samples, as long as `shares` of it say, between `first` and `last`."""
+    """A random part of `whole` frames or samples, between `first` and `last`; `shares` bound its length."""
     room = (whole if last is None else last) - first
     count = min(room, max(1, round(whole * random.uniform(*shares))))
     start = first + random.integers(room - count + 1)
@@ -196,7 +186,7 @@ def part_of(
 
 
 def draw_scene(random: Generator, clips: "ClipSet", label: str) -> tuple[Array, Path | str, Array, slice]:
-    """The picture: frames (T, H, W, 3) uint8, what is seen of the class, its box and its frames."""
+    """Frames (T, H, W, 3) uint8, the picture of the class, its box and its frames."""
     shown, beside, _, _ = sources_of(clips)
     size, count = clips.size, clips.num_frames
     frames = np.repeat(draw_background(random, size)[None], count, axis=0)
@@ -209,7 +199,7 @@ def draw_scene(random: Generator, clips: "ClipSet", label: str) -> tuple[Array, 
             centre = random.uniform(reach, size - reach, 2)
             if all(np.abs(centre - other).max() >= reach + its_reach for other, its_reach in taken):
                 break
-            radius *= 0.98  # where there is little room it is smaller
+            radius *= 0.98  # smaller, if there is little room
         taken.append((centre, reach))
         coverage, colour = draw_source(random, source, size, centre, radius)
         seen = part_of(random, count, SEEN_PART)
@@ -225,7 +215,7 @@ def draw_scene(random: Generator, clips: "ClipSet", label: str) -> tuple[Array, 
 
 
 def draw_sounds(random: Generator, clips: "ClipSet", label: str) -> tuple[Array, Path | str, slice]:
-    """The sound track, float32 (samples,) in -1..1, what is heard of the class, and its samples."""
+    """The sound track, float32 (samples,) in -1..1, the sound of the class, and its samples."""
     _, _, played, beside = sources_of(clips)
     rate = clips.sampling_rate
     whole = round(clips.seconds * rate)
@@ -240,7 +230,7 @@ def draw_sounds(random: Generator, clips: "ClipSet", label: str) -> tuple[Array,
             skipped = random.integers(max(0, len(wave) - count) + 1)
             wave = wave[skipped : skipped + count]
         wave = wave / max(np.abs(wave).max(), 1e-9) * random.uniform(0.3, 0.8) * fade(len(wave), rate)
-        part = slice(part.start, part.start + len(wave))  # a short recording ends before
+        part = slice(part.start, part.start + len(wave))  # a short recording ends earlier
         track[part] += wave
         return part
 
@@ -248,14 +238,13 @@ def draw_sounds(random: Generator, clips: "ClipSet", label: str) -> tuple[Array,
     heard = add(source, part_of(random, whole, HEARD_PART))
     before, after = heard.start, whole - heard.stop
     room = (0, before) if random.uniform(0, before + after) < before else (heard.stop, whole)
-    if room[1] - room[0] < HEARD_PART[0] * whole:  # too little: the other side has enough
+    if room[1] - room[0] < HEARD_PART[0] * whole:  # too little room: the other side has enough
         room = (heard.stop, whole) if room[0] == 0 else (0, before)
     add(pick_one(random, beside), part_of(random, whole, HEARD_PART, *room))
     return track.clip(-1, 1).astype(np.float32), source, heard
 
 
 def render_event(folder: Path, clips: "ClipSet", index: int, random: Generator) -> dict[str, str]:
-    """Render clip `index` below the folder of a split; returns its row of metadata.csv."""
     label = clips.shapes[index % len(clips.shapes)]
     picture_random, sound_random = random.spawn(2)
     frames, picture, box, seen = draw_scene(picture_random, clips, label)

@@ -1,10 +1,10 @@
-"""50 Salads in the layout that papers about the segmentation of actions share.
+"""50 Salads in the usual layout of action segmentation.
 
-    mapping.txt                  lines `0 cut_tomato`: the classes
-    splits/train.split1.bundle   lines `rgb-01-1.txt`: the videos of a split
-    groundTruth/rgb-01-1.txt     the name of a class for each frame, at 30 frames a second
+    mapping.txt                     lines `0 cut_tomato`: the classes
+    splits/train.split1.bundle      lines `rgb-01-1.txt`: the videos of a split
+    groundTruth/rgb-01-1.txt        the name of a class for each frame, at 30 frames a second
 
-Frames that follow each other and have the same class are an action.
+Consecutive frames of one class are an action.
 """
 
 import re
@@ -26,15 +26,11 @@ def looks_like_fifty_salads(path: Path, lines: Sequence[str]) -> bool:
 
 
 def folder_of_salads(path: Path) -> Path:
-    """The folder that holds mapping.txt, splits and groundTruth."""
     return path.absolute().parent.parent
 
 
 def read_fifty_salads(path: Path, targets: Sequence[str]) -> ListedActions:
-    """The actions of a split, with the targets "action" and "label", which is the same.
-
-    Raises `ValueError` that names the file and the line.
-    """
+    """The actions of a split, with the target "action" or "label". Raises `ValueError` that names file and line."""
     folder = folder_of_salads(path)
     names = read_mapping(folder / "mapping.txt")
     columns: dict[str, list] = {"start": [], "end": [], "action": [], "label": []}
@@ -43,7 +39,7 @@ def read_fifty_salads(path: Path, targets: Sequence[str]) -> ListedActions:
         if not line:
             continue
         if Path(line).name != line or Path(line).suffix != ".txt":
-            raise wrong_line(path, number, f"{line[:80]!r} is no file of groundTruth, such as rgb-01-1.txt")
+            raise wrong_line(path, number, f"{line[:80]!r} is not a file of groundTruth, such as rgb-01-1.txt")
         truth = folder / "groundTruth" / line
         if not truth.is_file():
             raise wrong_line(path, number, f"there is no {truth}")
@@ -61,7 +57,6 @@ def read_fifty_salads(path: Path, targets: Sequence[str]) -> ListedActions:
 
 
 def read_mapping(path: Path) -> dict[str, int]:
-    """Name of each class -> its number, in the order of the numbers."""
     if not path.is_file():
         raise ValueError(f"there is no {path}, which names the classes in lines such as `0 cut_tomato`")
     names: dict[str, int] = {}
@@ -77,11 +72,13 @@ def read_mapping(path: Path) -> dict[str, int]:
 
 
 def read_runs(path: Path, names: dict[str, int]) -> list[tuple[int, int, int]]:
-    """First frame, frame after the last, and number of the class of each run of equal names."""
+    """First frame, frame after the last, and class number of each run of equal names."""
     frames = read_lines(path)
     for number, name in enumerate(frames, start=1):
         if name not in names:
-            raise wrong_line(path, number, f"{name[:80]!r} is no class of mapping.txt, which has {', '.join(names)}")
+            raise wrong_line(
+                path, number, f"{name[:80]!r} is not a class of mapping.txt, which has {', '.join(names)}"
+            )
     runs, start = [], 0
     for name, equal in groupby(frames):
         end = start + len(list(equal))

@@ -1,11 +1,11 @@
-"""Features of frames, computed once: training on them decodes no video and runs no image model.
+"""Features of frames, computed once, so that training decodes no video and runs no image model.
 
-    embed_frames(model, clips, "features/train")           # clips: a `ClipDataset`, of what is seen before actions
+    embed_frames(model, clips, "features/train")           # clips: a `ClipDataset` of `before_actions`
     rows = FrameFeatures("features/train")
     head = AVTForActionAnticipation(AVTConfig(feature_size=rows.width, num_labels=len(rows.classes["labels"])))
     VideoTrainer(head, args, recipe=recipe, train_dataset=rows)
 
-A folder is a data set of `datasets`, whose rows have `features` (T, D) and the labels. T frames, D width.
+The folder is a data set of `datasets` with columns `features` (T, D) and the labels. T frames, D width.
 """
 
 import os
@@ -37,23 +37,25 @@ def embed_frames(
     num_workers: int = 0,
     progress: bool = True,
 ) -> Path:
-    """Write the features of the frames of all clips, with their labels, and return the folder.
+    """Write the frame features of all clips, with their labels, and return the folder.
 
     Args:
-        model: that has features of frames, as an AVT or a video model of ours; it is put in eval mode.
-        clips: with one view a clip, and nothing random: frames are seen once.
-        folder: is made, or may be empty. It appears when it is complete, or not at all.
+        model: with frame features, such as an AVT or a video model of ours; it is put in eval mode.
+        clips: one view a clip, without augmentation.
+        folder: new or empty. It appears complete or not at all.
         batch_size, num_workers: of the loader; the model runs where it is.
         progress: show a bar.
 
-    Raises `ValueError` for a model without features of frames, clips of several views or with augmentation, and a
-    folder that holds anything.
+    Raises `ValueError` for a model without frame features, clips of several views or with augmentation, and a folder
+    that is not empty.
     """
     if clips.augmentation is not None or clips.mixing is not None:
-        raise ValueError("features are computed once, and these clips are augmented anew each time")
+        raise ValueError(
+            "features are computed once, but these clips are augmented at random: leave out the augmentation"
+        )
     first = clips.blank_row()
     if first["pixel_values_videos"].ndim != 4:
-        raise ValueError("features are of one view a clip, and these clips have several")
+        raise ValueError("features need one view a clip, but these clips have several")
     model.eval()
 
     def see(pixel_values_videos: Tensor) -> Tensor:
@@ -79,21 +81,21 @@ def embed_frames(
 
 
 class FrameFeatures(torch.utils.data.Dataset):
-    """Rows of a folder that `embed_frames` wrote: `features` (T, D) float32, `labels`, `past_labels` and so on.
+    """Rows of a folder from `embed_frames`: `features` (T, D) float32, `labels`, `past_labels` and so on.
 
-    Read from the disk when they are asked for. Takes what `EpochSampler` yields, for `VideoTrainer`.
+    They are read from the disk on request. Takes indices from `EpochSampler`, for `VideoTrainer`.
 
     Attributes:
-        classes: the names of the classes of each label.
+        classes: class names of each label.
         width: D.
 
-    Raises `ValueError` for a folder that holds something else, `FileNotFoundError` for none.
+    Raises `ValueError` for another folder, `FileNotFoundError` if there is none.
     """
 
     def __init__(self, folder: str | os.PathLike):
         rows = load_from_disk(str(folder))
         if not isinstance(rows, Dataset) or not isinstance(rows.features.get(FEATURES), Array2D):
-            raise ValueError(f"{folder} holds no features of frames")
+            raise ValueError(f"{folder} holds no frame features; embed_frames writes them")
         self.rows = rows.with_format("torch")
         self.classes = {
             name: list(feature.names) for name, feature in rows.features.items() if isinstance(feature, ClassLabel)

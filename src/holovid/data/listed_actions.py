@@ -1,4 +1,4 @@
-"""What all lists of actions have in common: their lines, their times, and where the videos of their names are."""
+"""Parts that all lists of actions share: their lines and times, and finding videos by name."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,19 +13,18 @@ SECONDS = Value("float64")
 
 
 class ListedActions(NamedTuple):
-    """Rows with `start` and `end` in seconds and the targets, and of each the name of its video, without a suffix."""
+    """Rows with `start` and `end` in seconds and the targets, and each row's video name without suffix."""
 
     rows: Dataset
     videos: list[str]
 
 
 def wrong_line(path: Path, line: int, what: str) -> ValueError:
-    """The error about a line of a file, counted from 1."""
     return ValueError(f"{path}, line {line}: {what}")
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines without blanks at their ends. Raises `ValueError` for a file that is no text, or has none."""
+    """Stripped lines. Raises `ValueError` for a file that is not text, or is empty."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -36,13 +35,11 @@ def read_lines(path: Path) -> list[str]:
 
 
 def check_order(path: Path, line: int, start: float, end: float, unit: str = "s") -> None:
-    """Raise `ValueError` for an action that does not end after it started."""
     if not start < end:
         raise wrong_line(path, line, f"the action goes from {start:g} {unit} to {end:g} {unit}; it must end later")
 
 
 def with_columns(rows: Dataset, columns: Mapping[str, tuple[Sequence[Any], Any]]) -> Dataset:
-    """The same rows with columns, name -> (values, feature), in the place of any that were called so."""
     for name, (values, feature) in columns.items():
         rows = rows.remove_columns(name) if name in rows.column_names else rows
         rows = rows.add_column(name, list(values), feature=feature)
@@ -50,10 +47,7 @@ def with_columns(rows: Dataset, columns: Mapping[str, tuple[Sequence[Any], Any]]
 
 
 def with_found_videos(actions: ListedActions, root: Path, suffix: str) -> Dataset:
-    """The rows with a column `video`, after one walk of `root`; a video that is not below it is said to lie in it.
-
-    Args:
-        suffix: that videos have which are not there.
+    """Add a column `video`, after one walk of `root`; others get a path in `root` with this `suffix`.
 
     Raises `ValueError` for a name that several videos have.
     """
@@ -63,7 +57,7 @@ def with_found_videos(actions: ListedActions, root: Path, suffix: str) -> Datase
         files = found.get(name.casefold(), [])
         if len(files) > 1:
             raise ValueError(
-                f"there are several videos {name!r}: {files[0]} and {files[1]}; root=... chooses a folder"
+                f"there are several videos {name!r}: {files[0]} and {files[1]}; choose a folder with root=..."
             )
         places[name] = files[0] if files else os.path.join(root, name + suffix)
     videos = [{"path": places[name], "bytes": None} for name in actions.videos]
@@ -71,7 +65,7 @@ def with_found_videos(actions: ListedActions, root: Path, suffix: str) -> Datase
 
 
 def videos_below(root: Path) -> dict[str, list[str]]:
-    """Name without suffix, in small letters -> the videos that are called so; a file and links to it count once."""
+    """Lower-case name without suffix -> its videos; a file and links to it count once."""
     if not root.is_dir():
         return {}
     clips, _, repeats = find_clips(root)

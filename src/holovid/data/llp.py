@@ -1,10 +1,10 @@
 """The lists of LLP (Look, Listen and Parse): AVVP_train.csv and so on, and AVVP_eval_audio.csv and _visual.csv.
 
-    filename             event_labels               of a clip: what happens in it, by ear or by eye, nobody says when
-    -0A9suni5YA_80_90    Speech,Cat
+    filename                event_labels                    classes of a clip, seen or heard, without times
+    -0A9suni5YA_80_90       Speech,Cat
 
-    filename             onset  offset  event_labels         what is heard (or seen), and from which second to which
-    -0A9suni5YA_80_90    2      5       Speech
+    filename                onset   offset  event_labels    an event that is heard (or seen), with its seconds
+    -0A9suni5YA_80_90       2       5       Speech
 
 Columns are separated by tabs.
 """
@@ -36,10 +36,9 @@ def looks_like_llp(path: Path, lines: Sequence[str]) -> bool:
 def read_llp(path: Path, targets: Sequence[str]) -> ListedActions:
     """The rows of a list, with the target "label".
 
-    Of a list without times a row is a clip, and has several classes. Of one with times a row is an event, with its
-    class and its `start` and `end`; [`parsing_segments`] puts all events of a clip together.
-
-    Raises `ValueError` that names the file and the line.
+    In a list without times a row is a clip with several classes. In one with times a row is an event with its class,
+    `start` and `end`; [`parsing_segments`] collects all events of a clip. Raises `ValueError` that names the file and
+    the line.
     """
     found = read_lines_of_llp(path)
     videos = [row[0] for row in found]
@@ -56,11 +55,10 @@ def read_llp(path: Path, targets: Sequence[str]) -> ListedActions:
 
 
 def read_lines_of_llp(path: Path) -> list[tuple]:
-    """(video, classes), or (video, start, end, class) of an event, for each line."""
     lines = read_lines(path)
     header = header_of(lines[0])
     if header not in (WEAK_HEADER, EVENT_HEADER):
-        raise wrong_line(path, 1, f"columns are {', '.join(WEAK_HEADER)} or {', '.join(EVENT_HEADER)}, by tabs")
+        raise wrong_line(path, 1, f"columns must be {', '.join(WEAK_HEADER)} or {', '.join(EVENT_HEADER)}, with tabs")
     found: list[tuple] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line:
@@ -78,7 +76,7 @@ def read_lines_of_llp(path: Path) -> list[tuple]:
         except ValueError:
             start = end = math.nan
         if not (math.isfinite(start) and math.isfinite(end) and start >= 0):
-            raise wrong_line(path, number, f"onset and offset are seconds, got {cells[1]!r} and {cells[2]!r}")
+            raise wrong_line(path, number, f"onset and offset must be seconds, got {cells[1]!r} and {cells[2]!r}")
         check_order(path, number, start, end)
         found.append((cells[0], start, end, cells[3]))
     if not found:
@@ -89,31 +87,31 @@ def read_lines_of_llp(path: Path) -> list[tuple]:
 def parsing_segments(
     path: Path | str, clips: Sequence[str], names: Sequence[str], segments: int = LLP_SEGMENTS
 ) -> np.ndarray:
-    """When each class is heard (or seen) in each clip, 0 and 1, (clips, classes, segments).
+    """Whether each class is heard (or seen) in each second of each clip: 0 and 1, (clips, classes, segments).
 
-    That is what `holovid.metrics.audio_visual_parsing` compares with. A segment is a second; an event has that in
-    which it begins, and all until it ends.
+    `holovid.metrics.audio_visual_parsing` compares predictions with it. A segment is a second; an event covers the one
+    in which it begins, and all until it ends.
 
         is_heard = parsing_segments("AVVP_eval_audio.csv", clips, names)
         is_seen = parsing_segments("AVVP_eval_visual.csv", clips, names)
 
     Args:
         path: a list with times.
-        clips: names as the list has them, in the order of the predictions; those that it lacks have no events.
-        names: of the classes, in their order.
+        clips: names as in the list, in the order of the predictions; clips that it lacks have no events.
+        names: of the classes, in order.
 
-    Raises `ValueError` for a list without times, and for classes that are not among `names`.
+    Raises `ValueError` for a list without times, and for classes that are not in `names`.
     """
     path = Path(path)
     found = read_lines_of_llp(path)
     if len(found[0]) != len(EVENT_HEADER):
-        raise ValueError(f"{path} does not say when anything happens; lists with times have {', '.join(EVENT_HEADER)}")
+        raise ValueError(f"{path} has no times; lists with times have the columns {', '.join(EVENT_HEADER)}")
     numbers, places = (
         {name: number for number, name in enumerate(names)},
         {clip: row for row, clip in enumerate(clips)},
     )
     if unknown := sorted({row[3] for row in found} - set(numbers)):
-        raise ValueError(f"{path} has classes that are not among names: {', '.join(unknown)}")
+        raise ValueError(f"{path} has classes that are not in names: {', '.join(unknown)}")
     happens = np.zeros((len(clips), len(names), segments), dtype=np.int64)
     for clip, start, end, label in found:
         if clip in places:

@@ -1,9 +1,9 @@
 """Mixup and CutMix of clips with their sound, and label smoothing: rows of a batch -> rows with soft targets.
 
-A batch is mixed with itself in reverse order, all of it by one share: clip i becomes `share` of itself and `1 - share`
-of clip B - 1 - i, and so do its sound and its labels. `ClipDataset(..., mixing=...)` calls this on whole batches.
-The models take the soft targets as labels (XViT and CA²ST with `problem_type="single_label_classification"`).
-Alphabet: B clips, T frames, C channels, K classes.
+A batch is mixed with itself in reverse order: clip i becomes `share` of itself and `1 - share` of clip B - 1 - i, and
+so do its sound and its labels. `ClipDataset(..., mixing=...)` calls this on whole batches. Models take the soft
+targets as labels (XViT and CA²ST with `problem_type="single_label_classification"`).
+B clips, T frames, C channels, K classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,19 +22,19 @@ Row = dict[str, Tensor]
 class ClipMixing:
     """
     Args:
-        num_classes: classes of each label: {"labels": 174}, or {"verb_labels": 97, "noun_labels": 300}; of a number 1.
+        num_classes: classes of each label: {"labels": 174}, or {"verb_labels": 97, "noun_labels": 300}; for a number
+            1.
         label_smoothing: share of the target that is spread evenly over all classes.
         mixup_alpha: mix whole clips, with a share drawn from Beta(alpha, alpha); 0 = never.
         mixup_probability: of mixing a batch at all.
         cutmix_alpha: replace a box of every frame instead, the same box in all frames; 0 = never. With both alphas,
             each kind is chosen half of the time.
         sound_mixing: "mixup" mixes the spectrograms by the share of the clips. "cutmix" replaces a box of that area in
-            them, and the labels then follow the box, which the spectrogram's border may have made smaller; but not
-            the labels of two silent clips.
-        kinds: what labels are that are not a class: "multi_label", zeros and ones, each of which is smoothed towards
-            one half; "score", a number, which is not smoothed. Both are mixed by the share of the clips.
+            them; labels then follow the box, which the spectrogram's border may shrink, unless both clips are silent.
+        kinds: of labels that are not a class: "multi_label", zeros and ones, each smoothed towards one half; "score",
+            a number, not smoothed. Both are mixed by the share of the clips.
 
-    Raises `ValueError` for values outside of these.
+    Raises `ValueError` for other values.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ClipMixing:
     def from_recipe(
         cls, recipe: Recipe, num_classes: dict[str, int], kinds: Mapping[str, Kind] | None = None
     ) -> "ClipMixing | None":
-        """What the recipe asks for; `None` if it neither mixes clips nor softens labels."""
+        """The recipe's mixing; `None` if it neither mixes clips nor smooths labels."""
         if not (recipe.label_smoothing or recipe.mixup_alpha or recipe.cutmix_alpha):
             return None
         return cls(
@@ -85,20 +85,19 @@ class ClipMixing:
         """Mix a batch.
 
         Args:
-            rows: of single clips, with `pixel_values_videos` (T, C, H, W), for models that hear `input_values` (rows,
-                mel bins) and `audio_mask` (), and the labels, class numbers of shape () unless `kinds` says otherwise.
+            rows: of single clips, with `pixel_values_videos` (T, C, H, W), for models that use audio `input_values`
+                (rows, mel bins) and `audio_mask` (), and the labels, class numbers () unless `kinds` says otherwise.
             generator: source of randomness, `None` = torch's default one.
 
-        Returns new rows; labels are probabilities (K,). A mixed clip is heard if one that is in it is. `frame_times`
-        and `audio_span` stay those of the clip itself. A batch of one clip, and the middle one of an odd batch, has no
-        partner and stays itself. Raises `ValueError` for clips that differ in shape or in what they have, and for
-        labels that are not classes.
+        Returns new rows; labels are probabilities (K,). A mixed clip has sound if one of its parts has. `frame_times`
+        and `audio_span` stay the clip's own. The middle clip of an odd batch has no partner and stays unmixed. Raises
+        `ValueError` for clips with other shapes or keys, and for labels that are not classes.
         """
         if not rows:
-            raise ValueError("a batch to mix must have clips in it, got none")
+            raise ValueError("a batch to mix must have clips, got none")
         check_alike(rows)
         targets = [{name: self.soften(name, row) for name in self.num_classes} for row in rows]
-        # numpy's generator, because torch draws from Beta only with its global one
+        # NumPy's generator, because torch draws from Beta only with its global one
         draw = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))
         alphas = {"mixup": self.mixup_alpha, "cutmix": self.cutmix_alpha}
         kinds = [kind for kind, alpha in alphas.items() if alpha]
@@ -117,7 +116,7 @@ class ClipMixing:
         mixed = []
         for row, partner, target, other in zip(rows, rows[::-1], targets, targets[::-1], strict=True):
             heard = "audio_mask" not in row or bool(row["audio_mask"] | partner["audio_mask"])
-            label_share = share if heard else clip_share  # nobody hears a box in silence
+            label_share = share if heard else clip_share  # a box in silence does not count
             mixed.append(
                 row
                 | {"pixel_values_videos": blend(row, partner, "pixel_values_videos", clip_share, frame_mask)}
@@ -131,9 +130,9 @@ class ClipMixing:
         return mixed
 
     def soften(self, name: str, row: Row) -> Tensor:
-        """The label of this name as probabilities (K,): (1 - e) for the class, e / K for every class.
+        """This label as probabilities (K,): (1 - e) for the class, plus e / K for every class.
 
-        Of several classes (1 - e) of each zero or one, and e / 2; of a number the number.
+        For several classes (1 - e) of each zero or one, plus e / 2; a number stays unchanged.
         """
         classes = self.num_classes[name]
         if name not in row:
@@ -159,7 +158,6 @@ class ClipMixing:
 
 
 def check_alike(rows: Sequence[Row]) -> None:
-    """Raise `ValueError` unless all rows have the same tensors of the same shapes."""
     first = {name: tuple(torch.as_tensor(value).shape) for name, value in rows[0].items()}
     if "pixel_values_videos" not in first:
         raise ValueError(f"rows to mix must have pixel_values_videos; they have {', '.join(first)}")
@@ -172,7 +170,7 @@ def check_alike(rows: Sequence[Row]) -> None:
 def cut_box(picture: Tensor, share: float, draw: np.random.Generator) -> tuple[float, Tensor]:
     """A box of about `1 - share` of the last two axes, in their proportions, centred anywhere and cut at the border.
 
-    Returns the share outside of it, and a mask (height, width) that is True inside.
+    Returns the share outside of it, and a mask (height, width), True inside.
     """
     mask = torch.zeros(picture.shape[-2:], dtype=torch.bool)
     spans = []
@@ -184,7 +182,7 @@ def cut_box(picture: Tensor, share: float, draw: np.random.Generator) -> tuple[f
 
 
 def blend(row: Row, partner: Row, name: str, share: float, mask: Tensor | None) -> Tensor:
-    """`share` of the row's tensor and the rest of its partner's; or the partner's inside of `mask`."""
+    """`share` of the row's tensor and the rest of its partner's; or the partner's inside `mask`."""
     if mask is None:
-        return torch.lerp(partner[name], row[name], share)  # exact where both are the same
+        return torch.lerp(partner[name], row[name], share)  # exact if both are equal
     return torch.where(mask, partner[name], row[name])

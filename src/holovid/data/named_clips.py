@@ -1,4 +1,4 @@
-"""Clips that need no labels, from what people name: paths, URLs, folders, tables."""
+"""Clips without labels, from what users name: paths, URLs, folders, tables."""
 
 import os
 from collections.abc import Iterable
@@ -34,14 +34,13 @@ class NamedClip:
 
     @property
     def key(self) -> ClipKey:
-        """The same for the same clip, whatever its path is written like: the real path, and seconds."""
+        """Identifies a clip however its path is written: the real path, and seconds."""
         place = self.path if is_url(self.path) else os.path.realpath(self.path)
         first, last = (None if second is None else round(second, SAME_SECOND) for second in (self.start, self.end))
         return place, first, last
 
     @property
     def video(self) -> str | dict[str, Any]:
-        """As processors and pipelines read it."""
         if self.start is None and self.end is None:
             return self.path
         return {"path": self.path, "bytes": None, "start": self.start, "end": self.end}
@@ -50,10 +49,9 @@ class NamedClip:
 def named_clips(names: Iterable[str | os.PathLike], tables: Iterable[str] = (".csv", ".parquet")) -> list[NamedClip]:
     """The clips that names stand for.
 
-    A folder is all clips below it. A table (.csv, .parquet) is its rows, with a column `path` and, where it has them,
-    `start` and `end`. Anything else, a file or a URL, is a clip.
-
-    Raises `ValueError` for a folder without clips, and for a table that cannot be read.
+    A folder stands for all clips below it. A table (.csv, .parquet) stands for its rows, with a column `path` and
+    optionally `start` and `end`. Anything else, a file or a URL, is a clip. Raises `ValueError` for a folder without
+    clips, and for a table that cannot be read.
     """
     found: list[NamedClip] = []
     for name in [os.fspath(name) for name in names]:
@@ -70,11 +68,11 @@ def named_clips(names: Iterable[str | os.PathLike], tables: Iterable[str] = (".c
 
 
 def clips_of_table(path: Path) -> list[NamedClip]:
-    from holovid.data.table_files import read_table  # with `datasets`, which a clip needs not
+    from holovid.data.table_files import read_table  # imports `datasets`, which single clips do not need
 
     rows = read_table(path, root=None, targets=[]).with_format(None)
     if any(video["path"] is None for video in rows["video"]):
-        raise ValueError(f"{path} holds videos themselves; give a table of paths")
+        raise ValueError(f"{path} holds the videos themselves; pass a table of paths")
     columns = [rows[name][:] if name in rows.features else [None] * len(rows) for name in ("start", "end")]
     for name, seconds in zip(("start", "end"), columns, strict=True):
         if any(not isinstance(value, float | int | None) for value in seconds):

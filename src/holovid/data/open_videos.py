@@ -92,10 +92,7 @@ class OpenVideos:
 
 
 class WorkersVideos:
-    """`OpenVideos` in the workers of a `DataLoader`; elsewhere clips are what they are.
-
-    A worker starts as a copy of this process, in which open files and the threads of decoders would be shared.
-    """
+    """`OpenVideos` in the workers of a `DataLoader`, which must not share this process's files and decoder threads."""
 
     def __init__(self, processor: Callable[..., Any]):
         self._processor = processor

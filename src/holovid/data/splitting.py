@@ -1,7 +1,6 @@
-"""A table of clips divided into training and validation, with what belongs together on one side.
+"""Splits a table of clips into training and validation, with groups kept together.
 
-Parts of one film, or clips of one person, look alike. Where they stand on both sides, a model is validated on what it
-has learned by heart.
+Parts of one film, or clips of one person, look alike. With such clips on both sides, validation measures memory.
 """
 
 import re
@@ -21,13 +20,13 @@ BY_PATH = "path"
 
 
 def groups_of(rows: Dataset, by: str) -> list[str]:
-    """What each row of `load_clips` belongs to.
+    """The group of each row of `load_clips`.
 
     Args:
-        by: "path", the file that it is in or a part of; the name of a column; or a regular expression with a group in
-            brackets, which is searched for in paths: `r"(P[0-9]+)_"`.
+        by: "path", the clip's file; the name of a column; or a regular expression with a group in brackets, searched
+            in paths: `r"(P[0-9]+)_"`.
 
-    Raises `ValueError` for a column that is not there, and for paths in which the expression finds nothing.
+    Raises `ValueError` for a missing column, and for paths without a match.
     """
     paths = [video["path"] for video in rows.with_format(None)["video"]]
     if by == BY_PATH:
@@ -37,39 +36,38 @@ def groups_of(rows: Dataset, by: str) -> list[str]:
     if "(" not in by:
         columns = ", ".join(name for name in rows.features if name != "video")
         raise ValueError(
-            f"by is 'path', a column ({columns}), or an expression with brackets such as '(P[0-9]+)_', got {by!r}"
+            f"by must be 'path', a column ({columns}), or an expression with brackets such as '(P[0-9]+)_', got {by!r}"
         )
     try:
         pattern = re.compile(by)
     except re.error as error:
-        raise ValueError(f"by is no regular expression: {error}") from error
+        raise ValueError(f"by is not a regular expression: {error}") from error
     found = [pattern.search(path) for path in paths]
     if without := [path for path, match in zip(paths, found, strict=True) if match is None]:
-        raise ValueError(f"{by!r} finds nothing in {len(without)} of {len(paths)} paths, such as {without[0]}")
+        raise ValueError(f"{by!r} does not match {len(without)} of {len(paths)} paths, such as {without[0]}")
     return [match[1] for match in found if match is not None]
 
 
 def split_rows(
     rows: Dataset, target: str = "label", by: str = BY_PATH, validation: float = 0.2, seed: int = 0
 ) -> dict[str, Dataset]:
-    """ "train" and "validation": about the share of each class, no group on both sides.
+    """ "train" and "validation": about this share of each class, no group on both sides.
 
-    Raises `ValueError` where there are fewer groups than that takes, and for a share out of range; `ImportError`
-    without scikit-learn.
+    Raises `ValueError` if there are too few groups, and for a share out of range; `ImportError` without scikit-learn.
     """
-    with needed("scikit-learn", "dividing clips by groups"):
+    with needed("scikit-learn", "splitting clips by groups"):
         from sklearn.model_selection import StratifiedGroupKFold
     if not 0 < validation <= 0.5:
-        raise ValueError(f"the share of validation is above 0 and at most 0.5, got {validation}")
+        raise ValueError(f"validation must be above 0 and at most 0.5, got {validation}")
     groups = groups_of(rows, by)
     folds = round(1 / validation)
     if len(set(groups)) < folds:
         raise ValueError(
-            f"{validation:g} of the clips takes {folds} groups at least, and there are {len(set(groups))}"
+            f"a validation share of {validation:g} needs at least {folds} groups, but there are {len(set(groups))}"
         )
     feature = rows.features[target]
     labels = rows.with_format(None)[target][:] if isinstance(feature, ClassLabel) else [0] * len(rows)
-    # it warns where a class has fewer clips than there are folds; such a class is on one side only
+    # it warns if a class has fewer clips than folds; such a class is on one side only
     sizes = np.bincount(labels)
     rare = np.isin(labels, np.flatnonzero(sizes < folds))
     balanced = np.where(rare, -1, labels)
@@ -81,10 +79,7 @@ def split_rows(
 
 
 def write_split(target: Path, split: dict[str, Dataset], columns: Sequence[str]) -> None:
-    """A folder with train.csv and validation.csv, of absolute paths and these columns, which `load_clips` reads.
-
-    Raises `ValueError` when the folder is there already.
-    """
+    """Write a folder with train.csv and validation.csv, with absolute paths. Raises `ValueError` if it exists."""
     with new_folder(target) as folder:
         for name, rows in split.items():
             plain = rows.with_format(None)

@@ -1,19 +1,17 @@
-"""Small labelled sets of real video whose answers are known, to try, teach and test video models on.
+"""Small labelled sets of real video with known answers, to try, teach and test video models on.
 
-A clip is an mp4 (h264 and aac) made of three factors, each drawn independently of the other two:
+A clip is an mp4 (h264 and aac) made of three factors, drawn independently:
 
-    shape   what is in the picture     one frame is enough
-    motion  what happens over time     pairs that are exact time reversals, so the *set* of frames tells nothing
-    sound   what is heard              nothing of it is in the picture
+    shape   what is in the picture  one frame is enough
+    motion  what happens over time  pairs that are exact time reversals, so the *set* of frames tells nothing
+    sound   what is audible         the picture tells nothing about it
 
-The clips of a reversal pair show the same scene: their frames are equal, in opposite order, even after the codec. A
-model that does not know in which order frames come is therefore at chance within the pair; provided that it sees all
-frames, or samples them alike from both ends (every third frame from the first on tells a little of the order).
+The clips of a reversal pair have equal frames in opposite order, even after the codec. A model that ignores the order
+of frames is at chance level within the pair, if it sees all frames or samples them alike from both ends (every third
+frame from the first on reveals a little of the order).
 
-With `events=True` a clip is another: something is seen somewhere for a while, and heard at another time, and the table
-says where and when (`events.py`).
-
-Alphabet: T frames, H, W pixels.
+With `events=True`, something is visible somewhere for a while and audible at another time, and the table says where
+and when (`events.py`). T frames, H, W pixels.
 """
 
 import csv
@@ -46,7 +44,7 @@ REVERSED = {"left": "right", "up": "down", "shrink": "grow", "vanish": "appear"}
 MOTIONS = tuple(name for pair in REVERSED.items() for name in reversed(pair))
 SPLITS = {"train": "train", "val": "validation"}  # folder -> name in `datasets`
 COLUMNS = ("file_name", "label", "shape", "motion", "sound", "match")
-LARGEST_SIZE = 4096  # pixels; a clip is drawn in memory as a whole
+LARGEST_SIZE = 4096  # pixels; a whole clip is drawn in memory
 MOST_CLIPS = 10_000_000
 LONGEST = 3600  # seconds
 SAMPLING_RATES = av.Codec("aac", "w").audio_rates or ()
@@ -56,18 +54,17 @@ SAMPLING_RATES = av.Codec("aac", "w").audio_rates or ()
 class ClipSet:
     """What to render: `train` + `val` clips that run through all combinations of shape, motion and sound.
 
-    A clip has `size` x `size` pixels and lasts `seconds`; `frame_rate` and `sampling_rate` are in Hz.
-    Everything follows from `seed`. Raises `ValueError` when there is no such clip.
+    A clip has `size` x `size` pixels and lasts `seconds`; `frame_rate` and `sampling_rate` are in Hz. `seed`
+    determines everything. Raises `ValueError` for impossible values.
 
     Args:
-        events: render what is seen somewhere for a while, and heard at another time, as `events.py` describes.
-            `shapes` are the classes, of which each has the sound in its place of `sounds`. Nothing moves.
-        pictures: of events, a folder with cut-out photographs in place of drawn shapes: `<class>.png`, with an alpha
-            channel, or a folder `<class>` of several. `shapes` names the classes among them, by default all; those
-            that are no class are seen beside them, and where none is left drawn shapes are.
-        sounds: of events also a folder, of recordings: `<class>.wav`, or of other formats, or a folder `<class>` of
-            several; each class has one at least. Those of no class are heard at other times, and where none is left
-            drawn sounds are.
+        events: render events at known places and times, as `events.py` describes. `shapes` are the classes, each with
+            the sound at its place in `sounds`. Nothing moves.
+        pictures: for events, a folder of cut-out photographs instead of drawn shapes: `<class>.png` with an alpha
+            channel, or a folder `<class>` of several. `shapes` chooses classes among them, by default all; the others
+            are distractors, or drawn shapes if none is left.
+        sounds: for events also a folder of recordings: `<class>.wav`, or other formats, or a folder `<class>` of
+            several; each class needs at least one. The others are distractors, or drawn sounds if none is left.
     """
 
     train: int = 960
@@ -85,7 +82,7 @@ class ClipSet:
 
     def __post_init__(self):
         if not self.events and (self.pictures is not None or isinstance(self.sounds, str | os.PathLike)):
-            raise ValueError("folders of pictures and of sounds are for events; add events=True")
+            raise ValueError("folders of pictures and of sounds need events=True")
         given = given_classes(self) if self.events else {}
         for field, value in given.items():
             object.__setattr__(self, field, value)
@@ -101,13 +98,15 @@ class ClipSet:
         if self.events:
             check_event_classes(self)
         if self.train < 0 or self.val < 0 or not 0 < self.train + self.val <= MOST_CLIPS:
-            raise ValueError(f"1 to {MOST_CLIPS:,} clips are rendered, got train={self.train}, val={self.val}")
+            raise ValueError(f"train + val must be 1 to {MOST_CLIPS:,} clips, got train={self.train}, val={self.val}")
         if not 16 <= self.size <= LARGEST_SIZE or self.size % 2:
             raise ValueError(f"size must be an even number of pixels from 16 to {LARGEST_SIZE}, got {self.size}")
         if not 0 < self.seconds <= LONGEST:
             raise ValueError(f"seconds must be more than 0 and at most {LONGEST}, got {self.seconds}")
         if self.frame_rate < 1 or self.num_frames < 2:
-            raise ValueError(f"a clip needs two frames, got {self.seconds} s at {self.frame_rate} frames a second")
+            raise ValueError(
+                f"a clip needs at least two frames, got {self.seconds} s at {self.frame_rate} frames a second"
+            )
         if self.sampling_rate not in SAMPLING_RATES:
             raise ValueError(f"sampling_rate must be one of {SAMPLING_RATES}, got {self.sampling_rate}")
         if self.seed < 0:
@@ -119,12 +118,11 @@ class ClipSet:
 
     @property
     def drawn_sounds(self) -> tuple[str, ...]:
-        """`sounds`, or none where these are a folder of recordings."""
         return () if isinstance(self.sounds, str | os.PathLike) else self.sounds
 
 
 def draw_frames(random: Generator, clips: ClipSet, shape: str, motion: str) -> Array:
-    """The picture, (T, H, W, 3) uint8. With an equal generator, "left" is "right" read backwards, bit for bit."""
+    """Frames (T, H, W, 3) uint8. With an equal generator, "left" is "right" reversed, bit for bit."""
     if motion in REVERSED:
         return draw_frames(random, clips, shape, REVERSED[motion])[::-1]
     size, count = clips.size, clips.num_frames
@@ -154,7 +152,7 @@ def draw_frames(random: Generator, clips: ClipSet, shape: str, motion: str) -> A
 
 
 def draw_sound(random: Generator, clips: ClipSet, sound: str) -> Array:
-    """The sound track, float32 samples in -1..1. With an equal generator, "fall" is "rise" read backwards."""
+    """The sound track, float32 samples in -1..1. With an equal generator, "fall" is "rise" reversed."""
     if sound == "fall":
         return draw_sound(random, clips, "rise")[::-1]
     wave = draw_wave(random, sound, round(clips.seconds * clips.sampling_rate), clips.sampling_rate)
@@ -164,13 +162,12 @@ def draw_sound(random: Generator, clips: ClipSet, sound: str) -> Array:
 
 
 def render_clip(folder: Path, clips: ClipSet, split: str, index: int) -> dict[str, str]:
-    """Render clip `index` of a split below `folder`; returns its row of metadata.csv."""
     if clips.events:
         random = np.random.default_rng((clips.seed, list(SPLITS).index(split), index))
         return render_event(folder / split, clips, index, random)
     combinations = list(product(clips.shapes, clips.drawn_sounds, clips.motions))
     shape, sound, motion = combinations[index % len(combinations)]
-    # the motions of a reversal pair draw the same scene and the same sound: no number in the seed tells them apart
+    # both motions of a reversal pair draw the same scene and sound: their seeds are equal
     pair = MOTIONS.index(REVERSED.get(motion, motion))
     scene = index // len(combinations), list(SHAPES).index(shape), SOUNDS.index(sound), pair
     seed = (clips.seed, list(SPLITS).index(split), *scene)
@@ -192,7 +189,7 @@ def render_clip(folder: Path, clips: ClipSet, split: str, index: int) -> dict[st
 
 
 def recipe_of(clips: ClipSet) -> dict:
-    """What clips.json says; of a set without events the same as before there were any, so that it is kept."""
+    """The content of clips.json; without events as in earlier versions, so that such sets are still recognised."""
     fields = asdict(clips)
     return fields if clips.events else {name: fields[name] for name in fields if name not in ("events", "pictures")}
 
@@ -204,17 +201,17 @@ def render_clips(
 
         folder/train/<label>/00000.mp4 ...   folder/train/metadata.csv   (val likewise)   folder/clips.json
 
-    `label` is shape-motion-sound. `match` is whether motion and sound have the same parity in their lists: neither the
-    picture alone nor the sound alone says anything about it. The bytes depend on `clips` and the codecs' version only.
-    Of events the table says where and when they are; [`read_events`] reads that.
+    `label` is shape-motion-sound. `match` is whether motion and sound have the same parity in their lists: picture or
+    sound alone say nothing about it. The bytes depend on `clips` and the codecs' version only. With events the table
+    has their places and times; [`read_events`] reads them.
 
     Args:
-        folder: is made, or may be empty; a complete set of the same `clips` is kept as it is.
+        folder: new or empty; a complete set of the same `clips` is kept as it is.
         clips: what to render, by default `ClipSet()`.
         workers: clips rendered at a time, by default one a core.
         progress: show a progress bar.
 
-    Raises `ValueError` when `folder` holds anything else. The folder appears when it is complete, or not at all.
+    Raises `ValueError` when `folder` holds anything else. The folder appears complete or not at all.
     """
     folder, clips = Path(folder), clips or ClipSet()
     recipe = json.dumps({"holovid_clips": 1} | recipe_of(clips), indent=2) + "\n"
@@ -224,7 +221,7 @@ def render_clips(
 
     jobs = [(split, index) for split in SPLITS for index in range(getattr(clips, split))]
     with new_folder(folder) as unfinished:
-        # threads: numpy and the codecs work outside the interpreter lock, and a process would first import torch
+        # threads: NumPy and the codecs release the interpreter lock, and processes would first import torch
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             rendered = pool.map(lambda job: render_clip(unfinished, clips, *job), jobs)
             rows = list(track(rendered, "Rendering clips", total=len(jobs), disable=not progress))

@@ -1,7 +1,6 @@
-"""One file -> a `datasets` table in which a row says where a clip is: CSV, Parquet, and the lists of papers.
+"""Reads one file of clips, CSV, Parquet, or a list of a paper, as a `datasets` table.
 
-People write these files by hand and with every program there is, so whatever does not fit is named with the file, in
-one sentence.
+Users write these files by hand and with many programs, so errors name the file and the problem in one sentence.
 """
 
 import csv
@@ -25,23 +24,19 @@ OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 LIST_LINE = re.compile(r"(?P<path>.*\S)[ \t]+(?P<label>-?[0-9]+)\s*")
 LEADING_ZEROS = re.compile(r"^(-?)0+(?=[0-9])")
 LONGEST_HEADER = 100_000  # characters
-LONGEST_REASON = 300  # characters of what a library says
+LONGEST_REASON = 300  # characters of a library's message
 
 
 def read_table(path: Path, root: str | os.PathLike | None, targets: list[str]) -> Dataset:
-    """A CSV or Parquet file, or a list of lines `clip label`, with a column `video`.
+    """A CSV or Parquet file, or a list of lines `clip label`, with a column `video`, and `targets` kept as written.
 
-    Args:
-        root: folder that relative paths start from; by default that of the file.
-        targets: columns of classes, which stay as they are written.
-
-    Raises `ValueError` that names the file and what is wrong with it, `OSError` if it cannot be opened.
+    Relative paths start from `root`, by default the file's folder. Raises `ValueError` that names the file and the
+    problem, `OSError` if it cannot be opened.
     """
     return with_videos(read_rows(path, targets), str(path), Path(root) if root is not None else path.parent)
 
 
 def read_rows(path: Path, targets: list[str]) -> Dataset:
-    """The rows of [`read_table`] as they are, and its errors."""
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise ValueError(
             f"{path} cannot be read as a table of clips: a table ends in {', '.join(sorted(TABLE_SUFFIXES))}"
@@ -51,19 +46,18 @@ def read_rows(path: Path, targets: list[str]) -> Dataset:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} cannot be read as a table of clips: it is not text in UTF-8 ({error})") from error
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError, NotImplementedError) as error:
-        # arrow's own, and what `datasets` says about types and features that it does not know
+        # arrow's errors, and those of `datasets` about unknown types and features
         raise ValueError(f"{path} cannot be read as a table of clips: {one_line(error)}") from error
     except OSError as error:
         if error.errno is not None:
             raise
-        # what arrow says of a damaged file
+        # arrow's error for a damaged file
         raise ValueError(f"{path} cannot be read as a table of clips: {one_line(error)}") from error
 
 
 def plain_table(path: Path, targets: list[str]) -> pyarrow.Table:
-    """The file as it is, with the names of its columns checked and its text in one type."""
     if path.suffix.lower() == ".parquet":
-        # not read_table, which takes a file apart as one of a data set, and fails on columns of the same name
+        # not arrow's read_table, which fails on columns of the same name
         table = with_plain_names(pyarrow.parquet.ParquetFile(path).read())
         for place, field in enumerate(table.schema):
             if pyarrow.types.is_string_view(field.type):
@@ -72,7 +66,7 @@ def plain_table(path: Path, targets: list[str]) -> pyarrow.Table:
         return table
     if LIST_LINE.fullmatch(read_first_line(path)):
         return read_list(path)
-    # Names that look like numbers stay as they are written: "007".
+    # names that look like numbers stay as written: "007"
     types = dict.fromkeys([*PATH_COLUMNS, *targets], pyarrow.string())
     types |= dict.fromkeys(("start", "end"), pyarrow.float64())
     names = next(csv.reader([read_first_line(path)[:LONGEST_HEADER]]), [])
@@ -93,16 +87,16 @@ def plain_table(path: Path, targets: list[str]) -> pyarrow.Table:
 
 
 def with_plain_names(table: pyarrow.Table) -> pyarrow.Table:
-    """The same columns, whose names have no blanks at their ends; raises `ValueError` for two of one name."""
+    """Strip column names; raises `ValueError` if two become equal."""
     names = [name.strip() for name in table.column_names]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"it has {first_of(map(repr, twice), 'column')} more than once")
-    # renaming loses what `datasets` wrote about the columns
+    # renaming loses the features that `datasets` stored
     return table if names == table.column_names else table.rename_columns(names)
 
 
 def check_header(table: pyarrow.Table, known: list[str]) -> None:
-    """Raise `ValueError` when a row holds the names of the columns, as two files joined into one have it."""
+    """Raise `ValueError` if a row repeats the header, as in two files joined into one."""
     written = [column for column in known if column in table.column_names]
     if not written or not len(table):
         return
@@ -111,11 +105,11 @@ def check_header(table: pyarrow.Table, known: list[str]) -> None:
     for other in same[1:]:
         repeated = pyarrow.compute.and_(repeated, other)
     if len(written) > 1 and (row := pyarrow.compute.index(repeated, True).as_py()) >= 0:
-        raise ValueError(f"row {row} repeats the header; a table has it once, in its first line")
+        raise ValueError(f"row {row} repeats the header; a table must have it once, in its first line")
 
 
 def read_list(path: Path) -> pyarrow.Table:
-    """Lines `clip label`, as the papers' code takes them; paths may hold blanks."""
+    """Lines `clip label`, as the papers' code takes them; paths may contain blanks."""
     columns: dict[str, list] = {"path": [], "label": []}
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if line.strip():
@@ -127,7 +121,7 @@ def read_list(path: Path) -> pyarrow.Table:
 
 
 def with_videos(rows: Dataset, name: str, root: Path | None) -> Dataset:
-    """Rows whose column `video` holds {"path", "bytes"}, made of the column of paths if need be."""
+    """Convert the column of paths to a column `video` of {"path", "bytes"}, if necessary."""
     videos = [column for column, feature in rows.features.items() if isinstance(feature, Video)]
     column = next((column for column in (*videos, *PATH_COLUMNS) if column in rows.features), None)
     if column is None:
@@ -141,10 +135,10 @@ def with_videos(rows: Dataset, name: str, root: Path | None) -> Dataset:
         files = [{"path": place, "bytes": None} for place in places]
         rows = rows.remove_columns("video") if "video" in rows.features else rows
         return rows.add_column("video", files, feature=Video(decode=False))
-    wrong = f"column {column!r} of {name} holds {rows.features[column]}, which is no videos"
+    wrong = f"column {column!r} of {name} holds {rows.features[column]}, not videos"
     if column != "video":
         if column not in videos:
-            raise ValueError(f"{wrong}; paths are text")
+            raise ValueError(f"{wrong}; paths must be text")
         rows = rows.remove_columns("video") if "video" in rows.features else rows
         rows = rows.rename_column(column, "video")
     try:
@@ -163,14 +157,14 @@ def check_places(name: str, column: str, is_there: list[bool]) -> None:
 
 
 def what_there_is(rows: Dataset, wanted: Sequence[str] = PATH_COLUMNS) -> str:
-    """The columns of a table, and why none of them may be what is wanted."""
+    """The columns of a table, and why none of them is the wanted one."""
     names = sorted(rows.features)
     there = f"there are {', '.join(names[:20])}{' and more' if len(names) > 20 else ''}"
     for separator, plural in OTHER_SEPARATORS.items():
         if len(names) == 1 and separator in names[0]:
-            return f"{there}: columns are separated by commas, not by {plural}"
+            return f"{there}: columns must be separated by commas, not by {plural}"
     if alike := [name for name in names if name.casefold() in map(str.casefold, wanted)]:
-        return f"{there}: capitals count, as in {alike[0]!r}"
+        return f"{there}: names are case-sensitive, see {alike[0]!r}"
     return there
 
 
@@ -180,6 +174,6 @@ def read_first_line(path: Path) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """What a library says, which may hold whole rows of the file."""
+    """A library's message, shortened: it may quote whole rows."""
     said = " ".join((str(error) or type(error).__name__).split())
     return said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."

@@ -1,7 +1,7 @@
-"""Tables of labelled clips from what people have: folders, CSV, Parquet, lists of papers, data sets of the Hub.
+"""Tables of labelled clips from folders, CSV, Parquet, lists of papers, and data sets of the Hub.
 
-Everything becomes `datasets` tables in which a row says where a clip is, which part of it counts, and what it shows;
-nothing is decoded. All that can be wrong with a table is found here, before a training run starts.
+Everything becomes `datasets` tables with the clip's place, interval and labels; nothing is decoded. All errors in a
+table are found here, before a training run starts.
 """
 
 import math
@@ -38,12 +38,12 @@ SPLIT_OF = {
     "test": "test",
     "testing": "test",
 }
-SAVED = ("dataset_dict.json", "state.json")  # one of them is in what `save_to_disk` writes
+SAVED = ("dataset_dict.json", "state.json")  # `save_to_disk` writes one of them
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-NUMBER = re.compile(r"0|-?[1-9][0-9]*")  # and not "007", which is a name
-SECONDS = re.compile("u?int[0-9]+|float[0-9]+|null")  # types of columns that may hold them
-MOST_CLASSES = 1_000_000  # a label that is a larger number is a mistake
-LOOKS_AT_ONCE = 32  # files whose existence is asked for at a time: on a network disk each answer takes milliseconds
+NUMBER = re.compile(r"0|-?[1-9][0-9]*")  # "007" is a name
+SECONDS = re.compile("u?int[0-9]+|float[0-9]+|null")  # column types that may hold them
+MOST_CLASSES = 1_000_000  # a larger label is a mistake
+LOOKS_AT_ONCE = 32  # files checked at a time: on a network disk each check takes milliseconds
 LOOKS_EACH = 200
 
 Source: TypeAlias = str | os.PathLike | Dataset
@@ -60,56 +60,55 @@ def load_clips(
 ) -> DatasetDict:
     """Labelled clips as `datasets` tables, split -> rows.
 
-    A row has `video` {"path", "bytes"}; `start` and `end` in seconds where the table has them, None being the clip's
-    own; each target as a class, with the same classes in all splits; and the other columns of the table as they are.
-    Of an interval only its frames and sound will be decoded, but all of the file is read: cut films of many minutes.
+    A row has `video` {"path", "bytes"}; `start` and `end` in seconds if the table has them (None is the clip's own);
+    each target as a class, with the same classes in all splits; and the table's other columns. Of an interval only its
+    frames and sound will be decoded, but the whole file is read: cut long films.
 
     Args:
         source: one of
+
             - a folder: `train/<label>/*.mp4`, likewise for val (valid, validation, dev) and test; or without splits,
-              `<label>/*.mp4`, which is all called "train". Each file counts once, however many links lead to it; what
-              does not end as videos do is left out, and a warning says so. Where a folder of clips has a
-              `metadata.csv` or `.parquet` with a column `file_name`, that table says what there is. A folder with
-              train.csv, val.csv, ... is these tables;
+              `<label>/*.mp4`, which becomes "train". Each file counts once, however many links lead to it; files
+              without a video suffix are left out, with a warning. A `metadata.csv` or `.parquet` in a folder of clips,
+              with a column `file_name`, lists its clips. A folder with train.csv, val.csv, ... stands for these
+              tables;
             - a table, .csv or .parquet: a column `path` (or `file_name`, `video`, `name`), the targets, optionally
-              `start` and `end`; or the lists of papers, .csv or .txt, of lines `clip label` without a header, where
-              the label is a number;
-            - the lists of data sets of kitchens as they are published, of EPIC-KITCHENS (.csv), EGTEA Gaze+ (.txt) and
-              50 Salads (.bundle), with the targets "action", which "label" stands for, and in the first two also
-              "verb" and "noun"; and of sets of events that are seen and heard, AVE (.txt) and LLP (.csv). Videos are
-              found by their names, anywhere below `root`;
+              `start` and `end`; or a paper's list, .csv or .txt, of lines `clip label` without a header, where the
+              label is a number;
+            - published lists: EPIC-KITCHENS (.csv), EGTEA Gaze+ (.txt) and 50 Salads (.bundle), with the targets
+              "action" ("label" is the same), and in the first two "verb" and "noun"; AVE (.txt) and LLP (.csv).
+              Videos are found by name, anywhere below `root`;
             - a folder that `save_to_disk` of `datasets` wrote, with a column of videos;
-            - a mapping of the name of a split to a folder or table of its own, such as a `DatasetDict`;
+            - a mapping from split names to folders or tables, such as a `DatasetDict`;
             - the id of a data set of the Hub with a column of videos: `owner/name`.
-        target: the column, or columns, of right answers. For numbers "label" and "quality" also stand for a column
-            `quality`, `score` or `mos`, if there is one of them.
-        root: folder that relative paths in tables start from; by default that of the table.
-        names: target -> names of its classes in the order of a model. By default they are those of the split "train"
-            (without one, of all splits), sorted; columns that hold classes already keep them, training's first. Labels
-            that are numbers are the numbers of the classes, and their names if there are no others.
-        missing: what happens to files that are not there. "raise": a `ValueError`; "skip": their rows are left out,
-            and a warning says which; "ignore": nobody looks, which saves a minute for a large set on a network disk.
 
-        problem_type: what an answer is, in transformers' words: "single_label_classification", a class;
-            "multi_label_classification", any number of classes, in tables of text as `run|jump` and else as a list of
-            names or numbers, an empty one for none; "regression", a number. Default: a class, or in columns of lists
-            several. With several targets each is a class.
+        target: the column, or columns, of labels. For numbers "label" and "quality" also stand for a column `quality`,
+            `score` or `mos`, if there is one of them.
+        root: folder of relative paths in tables; by default that of the table.
+        names: target -> names of its classes in the order of a model. Default: those of the split "train" (or of all
+            splits), sorted; columns of classes keep theirs, training's first. Labels that are numbers are class
+            numbers, and also their names if there are no others.
+        missing: for files that do not exist. "raise": a `ValueError`; "skip": leave out their rows, with a warning;
+            "ignore": do not check, which saves a minute for a large set on a network disk.
+        problem_type: kind of labels, in transformers' words: "single_label_classification", a class;
+            "multi_label_classification", any number of classes, as `run|jump` in text or as a list of names or
+            numbers, empty for none; "regression", a number. Default: a class, or several in columns of lists. With
+            several targets each is a class.
 
-    Raises `ValueError` for a source that is none of these, a table without the columns or the classes that it takes,
-    answers of another kind, empty folders of classes, intervals that end before they start, and classes that training
-    does not have.
+    Raises `ValueError` for other sources, a table without the needed columns or classes, labels of another kind, empty
+    class folders, intervals that end before they start, and classes that training does not have.
     """
     if missing not in ("raise", "skip", "ignore"):
         raise ValueError(f"missing must be 'raise', 'skip' or 'ignore', got {missing!r}")
     if not isinstance(target, Sequence) or not all(isinstance(column, str) for column in target):
-        raise ValueError(f"target names one column of classes or more, got {target!r}")
+        raise ValueError(f"target must name one column of classes or more, got {target!r}")
     targets = [target] if isinstance(target, str) else list(target)
     if not targets:
-        raise ValueError("target names one column of classes or more, got none")
+        raise ValueError("target must name one column of classes or more, got none")
     if not isinstance(names, Mapping | None):
-        raise ValueError(f"names are those of each target, as in {{'label': ['run', 'walk']}}, got {names!r}")
+        raise ValueError(f"names must map targets to class names, as in {{'label': ['run', 'walk']}}, got {names!r}")
     if unknown := set(names or {}) - set(targets):
-        raise ValueError(f"names are those of targets, {targets}; got some for {sorted(unknown)}")
+        raise ValueError(f"names must be those of targets {targets}, got some for {sorted(unknown)}")
     clips = read_source(source, root, targets)
     if problem_type == PROBLEM_TYPES["score"]:
         clips = {split: with_score_column(rows, targets[0]) for split, rows in clips.items()}
@@ -121,7 +120,7 @@ def load_clips(
                 raise ValueError(f"the clips have no column {column!r}; {what_there_is(rows, [column])}")
     kind = wanted_kind(clips, targets, problem_type)
     if names and kind == "score":
-        raise ValueError(f"names are those of classes, and {targets[0]!r} is a number")
+        raise ValueError(f"names are for classes, but {targets[0]!r} is a number")
     for column in targets:
         if kind == "score":
             clips = with_numbers(clips, column)
@@ -134,11 +133,7 @@ def load_clips(
 
 
 def with_order_of_classes(clips: Mapping[str, Dataset], names: Mapping[str, Sequence[str]]) -> DatasetDict:
-    """Tables of [`load_clips`] with their classes in another order, such as that of a model.
-
-    Args:
-        clips: split -> rows.
-        names: target -> the names of its classes in the order wanted.
+    """Reorder the classes of [`load_clips`]' tables by `names`, target -> class names, for example to a model's order.
 
     Raises `ValueError` for classes that `names` lack.
     """
@@ -150,7 +145,6 @@ def with_order_of_classes(clips: Mapping[str, Dataset], names: Mapping[str, Sequ
 
 
 def in_order(clips: Mapping[str, Dataset], targets: Sequence[str]) -> DatasetDict:
-    """The same rows, whose columns begin with the video, its interval and the targets."""
     order = {column: place for place, column in enumerate(["video", "start", "end", *targets])}
     return DatasetDict(
         {
@@ -163,7 +157,7 @@ def in_order(clips: Mapping[str, Dataset], targets: Sequence[str]) -> DatasetDic
 def read_source(
     source: Source | Mapping[str, Source], root: str | os.PathLike | None, targets: list[str]
 ) -> dict[str, Dataset]:
-    """Split -> rows with a column `video`; targets are still what the table holds."""
+    """Split -> rows with a column `video`; targets are not converted yet."""
     if isinstance(source, Mapping):
         tables = {}
         for name, part in source.items():
@@ -181,7 +175,7 @@ def read_source(
         return {"train": with_videos(source, "the table", None)}
     if not isinstance(source, str | os.PathLike):
         raise ValueError(
-            f"clips are a folder, a table, a mapping of splits or a Dataset, got a {type(source).__name__}"
+            f"clips must be a folder, a table, a mapping of splits or a Dataset, got a {type(source).__name__}"
         )
     path = Path(source)
     if any((path / name).is_file() for name in SAVED):
@@ -193,7 +187,7 @@ def read_source(
     if isinstance(source, str) and path.suffix.lower() not in LISTS and HUB_ID.fullmatch(source):
         return read_hub(source)
     raise ValueError(
-        f"there is no {source_name(source)}; clips are a folder, a table ({', '.join(sorted(LISTS))}) or a "
+        f"there is no {source_name(source)}; clips must be a folder, a table ({', '.join(sorted(LISTS))}) or a "
         "data set of the Hub, owner/name"
     )
 
@@ -202,7 +196,7 @@ def read_saved(path: Path) -> dict[str, Dataset]:
     try:
         clips = load_from_disk(str(path))
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-        raise ValueError(f"{path} was written by save_to_disk, and cannot be loaded: {one_line(error)}") from error
+        raise ValueError(f"{path} was written by save_to_disk, but cannot be loaded: {one_line(error)}") from error
     tables = {"train": clips} if isinstance(clips, Dataset) else clips
     return {SPLIT_OF.get(str(split), str(split)): with_videos(rows, str(path), None) for split, rows in tables.items()}
 
@@ -212,13 +206,12 @@ def read_hub(source: str) -> dict[str, Dataset]:
         clips = load_dataset(source)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"there is no folder or table {source!r} here, and as a data set of the Hub it cannot be loaded: {error}"
+            f"there is no folder or table {source!r}, and it cannot be loaded as a data set of the Hub: {error}"
         ) from error
     return {SPLIT_OF.get(split, split): with_videos(rows, source, None) for split, rows in clips.items()}
 
 
 def read_folder(folder: Path, root: str | os.PathLike | None, targets: list[str]) -> dict[str, Dataset]:
-    """One of the layouts that `load_clips` describes."""
     if metadata_of(folder) is None:
         beside = visible(folder)
         entries = [entry for entry in beside if entry.name.split(".")[0].lower() in SPLIT_OF]
@@ -235,7 +228,9 @@ def read_folder(folder: Path, root: str | os.PathLike | None, targets: list[str]
             if splits:
                 others = sorted(entry.name for entry in beside if entry.is_dir() and entry not in entries)
                 if others and parts is folders:
-                    logger.warning(f"{folder}: left out {first_of(others, 'folder')}, as no split is called so")
+                    logger.warning(
+                        f"{folder}: left out {first_of(others, 'folder')}, which is not the name of a split"
+                    )
                 ordered = sorted(splits, key=list(SPLIT_OF.values()).index)
                 read = read_clips_below if parts is folders else read_clips_of
                 return {split: read(splits[split], root, targets) for split in ordered}
@@ -252,15 +247,13 @@ def read_clips_below(folder: Path, root: str | os.PathLike | None, targets: list
     if odd := [
         name for name in (*classes, *(path for paths in classes.values() for path in paths)) if not is_text(name)
     ]:
-        raise ValueError(
-            f"{str(folder)!a} has {first_of(map(ascii, odd), 'name')} that is no text in UTF-8; rename it"
-        )
+        raise ValueError(f"{str(folder)!a} has {first_of(map(ascii, odd), 'name')} that is not valid UTF-8; rename it")
     features = Features({"video": Video(decode=False), "label": Value("string")})
     return Dataset.from_dict({"video": videos, "label": labels}, features)
 
 
 def is_text(name: str) -> bool:
-    """Whether a name of a file can be written down: Linux has names of any bytes."""
+    """Whether a file name is valid text: Linux allows any bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -271,7 +264,7 @@ def is_text(name: str) -> bool:
 def with_classes(
     clips: dict[str, Dataset], target: str, names: Sequence[str] | None, several: bool
 ) -> dict[str, Dataset]:
-    """The same rows, whose column `target` is a `ClassLabel`, or `several`, with the same names in all splits."""
+    """Convert the column `target` to a `ClassLabel` (or `several`), with the same names in all splits."""
     cells = {split: read_classes(split, rows, target) for split, rows in clips.items()} if several else {}
     if several:
         labels = {split: [label for cell in column for label in cell] for split, column in cells.items()}
@@ -284,7 +277,7 @@ def with_classes(
     teaching = [clips["train"]] if "train" in clips else [*clips.values()]
     features = [rows.features[target] for rows in [*teaching, *clips.values()]]
     features = [feature.feature if holds_lists(feature) else feature for feature in features]
-    declared = [feature for feature in features if isinstance(feature, ClassLabel)]  # training's come first
+    declared = [feature for feature in features if isinstance(feature, ClassLabel)]  # training's first
     owner = "the model"
     if names is None:
         owner = "training"
@@ -296,7 +289,7 @@ def with_classes(
     else:
         names = list(numbered_names(names, "names").values()) if isinstance(names, Mapping) else names
         if isinstance(names, str):
-            raise ValueError(f"names of {target!r} are a list, got the text {names!r}")
+            raise ValueError(f"names of {target!r} must be a list, got the text {names!r}")
         names = [plain_name(str(name)) for name in names]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"the classes of {target!r} must be different, got twice: {', '.join(twice)}")
@@ -304,7 +297,7 @@ def with_classes(
     numbers = {name: number for number, name in enumerate(names)}
     used = set().union(*labels.values())
     if all(map(NUMBER.fullmatch, used)) and not used <= known and owner == "the model":
-        numbers = {str(number): number for number in range(len(names))}  # the classes go by their numbers
+        numbers = {str(number): number for number in range(len(names))}  # labels are class numbers
         known = set(numbers)
     made = {}
     for split, rows in clips.items():
@@ -323,24 +316,23 @@ def with_classes(
 
 
 def read_labels(split: str, rows: Dataset, target: str) -> list[str]:
-    """The labels of a split, numbers as they are written."""
     feature = rows.features[target]
     values = rows.with_format(None)[target][:]
     if isinstance(feature, ClassLabel):
         if beyond := sorted({value for value in values if value is not None and value >= len(feature.names)}):
-            raise ValueError(f"{split} has {target!r} {beyond[-1]}, and there are {len(feature.names)} classes")
+            raise ValueError(f"{split} has {target!r} {beyond[-1]}, but there are {len(feature.names)} classes")
         values = [None if value is None or value < 0 else feature.names[value] for value in values]
     if without := [f"row {row}" for row, value in enumerate(values) if value is None or str(value).strip() == ""]:
         raise ValueError(f"{split} has {first_of(without, 'row')} without a {target!r}")
     if not (kinds := {type(value) for value in values}) <= {str, int}:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        cure = "; numbers that are the answer are asked for with problem_type='regression'" if float in kinds else ""
+        cure = "; to predict numbers pass problem_type='regression'" if float in kinds else ""
         raise ValueError(f"the classes of {target!r} in {split} must be names or whole numbers, got {found}{cure}")
     return list(map(str, values))
 
 
 def plain_name(name: str) -> str:
-    """The name of a class without what nobody sees: blanks at its ends, and how its accents are put together.
+    """A class name without outer blanks, and with accents in one normal form.
 
     >>> plain_name("run ")
     'run'
@@ -349,29 +341,28 @@ def plain_name(name: str) -> str:
 
 
 def plain_names(labels: set[str], target: str) -> dict[str, str]:
-    """Label as it is written -> the name of its class; says which names are not as they are written, or look alike."""
+    """Label as written -> class name; warns about changed names and about names that look alike."""
     plain = {label: plain_name(label) for label in labels}
     if odd := sorted(repr(label) for label, name in plain.items() if label != name):
-        logger.warning(f"classes of {target!r} are read without the blanks around them: {first_of(odd, 'class')}")
+        logger.warning(f"blanks around classes of {target!r} are ignored: {first_of(odd, 'class')}")
     alike: dict[str, set[str]] = {}
     for name in plain.values():
         alike.setdefault(name.casefold(), set()).add(name)
     if pairs := sorted(" and ".join(sorted(names)) for names in alike.values() if len(names) > 1):
-        logger.warning(f"different classes of {target!r}, by upper and lower case alone: {first_of(pairs, 'pair')}")
+        logger.warning(f"classes of {target!r} that differ only by upper and lower case: {first_of(pairs, 'pair')}")
     return plain
 
 
 def sorted_names(labels: set[str], target: str) -> list[str]:
-    """The names of the classes of which these are the labels: sorted; of numbers, 0 to the largest."""
+    """The class names for these labels: sorted; for numbers, 0 to the largest."""
     if not all(map(NUMBER.fullmatch, labels)):
         return sorted(labels)
     if wrong := sorted(label for label in labels if len(label) > 18 or not 0 <= int(label) < MOST_CLASSES):
-        raise ValueError(f"labels of {target!r} that are numbers count classes from 0, got {first_of(wrong, 'label')}")
+        raise ValueError(f"numbers in {target!r} must be class numbers from 0, got {first_of(wrong, 'label')}")
     return [str(number) for number in range(max(map(int, labels)) + 1)]
 
 
 def check_intervals(split: str, rows: Dataset) -> None:
-    """`start` and `end` are seconds, and one comes before the other."""
     columns = [column for column in ("start", "end") if column in rows.features]
     for column in columns:
         kind = getattr(rows.features[column], "dtype", rows.features[column])
@@ -387,12 +378,12 @@ def check_intervals(split: str, rows: Dataset) -> None:
     if wrong:
         raise ValueError(
             f"{split} has {first_of(wrong, 'interval')}: they must start at 0 s or later, and end after "
-            "that; none is the clip's own"
+            "that; leave a cell empty for the clip's own start or end"
         )
 
 
 def without_missing(clips: dict[str, Dataset], missing: str) -> dict[str, Dataset]:
-    """The rows whose files exist; raises unless they are all, or `missing` is "skip"."""
+    """The rows whose files exist; raises if some do not, unless `missing` is "skip"."""
     places = {
         split: [None if video["bytes"] is not None else video["path"] for video in rows.with_format(None)["video"]]
         for split, rows in clips.items()
@@ -405,13 +396,15 @@ def without_missing(clips: dict[str, Dataset], missing: str) -> dict[str, Datase
         return clips
     message = f"missing: {first_of(sorted(absent), 'clip')} of {len(unique)}"
     if missing == "raise":
-        raise ValueError(f"{message}; root=... says where relative paths start, missing='skip' leaves them out")
+        raise ValueError(
+            f"{message}; set the folder of relative paths with root=..., or leave them out with missing='skip'"
+        )
     logger.warning(f"{message}; their rows are left out")
     kept = {
         split: [row for row, place in enumerate(column) if place not in absent] for split, column in places.items()
     }
     if empty := [split for split, rows in kept.items() if not rows]:
-        raise ValueError(f"{message}, which leaves nothing of {', '.join(empty)}")
+        raise ValueError(f"{message}; no clip of {', '.join(empty)} is left")
     return {split: rows.select(kept[split]) for split, rows in clips.items()}
 
 
@@ -420,7 +413,6 @@ def absent_of(places: Iterable[str]) -> list[str]:
 
 
 def metadata_of(folder: Path) -> Path | None:
-    """The table that describes the clips of a folder, if it has one."""
     tables = (folder / name for name in ("metadata.csv", "metadata.parquet"))
     return next((table for table in tables if table.is_file()), None)
 

@@ -1,4 +1,4 @@
-"""Some clips of each class in one picture: their middle frames."""
+"""A picture with some clips of each class: their middle frames."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,10 @@ EACH, MOST_CLASSES = 6, 40
 
 
 def thumbnails(clips: Sequence[ClipFacts]) -> Image.Image:
-    """A row of up to six frames for each class, of which up to forty are shown.
-
-    Raises `ValueError` when no clip can be read.
-    """
+    """Up to six frames for each of at most forty classes. Raises `ValueError` when no clip can be read."""
     readable = [clip for clip in clips if clip.error is None]
     if not readable:
-        raise ValueError("there is no clip that can be read, so there is nothing to draw")
+        raise ValueError("no clip can be read, so there is nothing to draw")
     labels = list(dict.fromkeys(clip.label for clip in readable))[:MOST_CLASSES]
     step = LINE + SIDE + GAP
     sheet = Image.new("RGB", (2 * MARGIN + EACH * (SIDE + GAP) - GAP, 2 * MARGIN + len(labels) * step), PAPER)

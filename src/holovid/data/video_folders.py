@@ -3,7 +3,7 @@
     write_video_folder(load_clips("my_clips"), "to-publish")
     load_dataset("videofolder", data_dir="to-publish")  # with the columns video: Video(), label: ClassLabel(...)
 
-Videos stay files, which the Hub shows and others fetch one by one, and classes keep their order.
+Videos stay files, which the Hub shows and downloads one by one, and classes keep their order.
 """
 
 import os
@@ -18,24 +18,23 @@ from holovid.data.clip_folders import is_clip
 from holovid.data.table_files import is_url
 from holovid.files import common_folder, new_folder
 
-TABLE = "metadata.parquet"  # and not .csv, which would lose that a column holds classes
-PLACE = "file_name"  # the column of where a clip is, below the folder of the table
+TABLE = "metadata.parquet"  # .csv would not keep columns of classes
+PLACE = "file_name"  # path below the table's folder
 
 
 def write_video_folder(clips: Mapping[str, Dataset], target: str | os.PathLike) -> Path:
     """Write `target`/train/..., validation/..., the files of each split and a `metadata.parquet`, and return `target`.
 
-    The table has `file_name`, and the other columns of the rows as they are, but for a `path` of this machine: classes
-    as such, `start` and `end` where a clip is a part of its file. Files are linked where they lie on the same disk,
-    and copied otherwise. `load_clips(target)` reads them again; so does
-    `load_dataset("videofolder", data_dir=target)`.
+    The table has `file_name`, and the rows' other columns except local paths: classes stay classes, and `start` and
+    `end` stay for parts of files. Files are hard links if on the same disk, else copies. `load_clips(target)` and
+    `load_dataset("videofolder", data_dir=target)` read the folder.
 
     Args:
-        clips: split -> rows, as [`load_clips`] gives them.
+        clips: split -> rows of [`load_clips`].
         target: a new or an empty folder.
 
-    Raises `ValueError` for a folder that holds something, splits without clips, and clips that are URLs or have no
-    name that ends as videos do; `OSError` for files that are not there.
+    Raises `ValueError` for a folder that is not empty, splits without clips, and clips that are URLs or have no video
+    suffix; `OSError` for files that do not exist.
     """
     if not clips:
         raise ValueError("there are no splits to write")
@@ -52,7 +51,7 @@ def write_split_of(split: str, rows: Dataset, folder: Path) -> None:
     names = names_below(split, videos)
     written: set[str] = set()
     for name, video in zip(names, videos, strict=True):
-        if name in written:  # another part of the same file
+        if name in written:  # another part of this file
             continue
         written.add(name)
         place = folder / name
@@ -68,14 +67,12 @@ def write_split_of(split: str, rows: Dataset, folder: Path) -> None:
 
 
 def names_below(split: str, videos: list[dict]) -> list[str]:
-    """Where each video goes below the folder of its split: files as they lay to one another, no two in one place."""
+    """Each video's path below its split's folder: directory structure is kept, and no two collide."""
     for row, video in enumerate(videos):
         if video["bytes"] is None and is_url(video["path"]):
-            raise ValueError(f"row {row} of {split} is a URL, {video['path']}: fetch it first")
+            raise ValueError(f"row {row} of {split} is a URL, {video['path']}: download it first")
         if not is_clip(video["path"] or ""):
-            raise ValueError(
-                f"row {row} of {split} has no name that ends as videos do, such as .mp4: {video['path']!r}"
-            )
+            raise ValueError(f"row {row} of {split} has no video suffix, such as .mp4: {video['path']!r}")
     folders = [os.path.dirname(os.path.realpath(video["path"])) for video in videos if video["bytes"] is None]
     root = common_folder(folders)
     return [
@@ -89,7 +86,7 @@ def names_below(split: str, videos: list[dict]) -> list[str]:
 def link_or_copy(source: str, place: Path) -> None:
     try:
         os.link(os.path.realpath(source), place)
-    except OSError:  # another disk, or one that has no links; a file that is not there is missed here
+    except OSError:  # another disk, or one without links; copying reports a missing file
         shutil.copyfile(source, place)
 
 

@@ -1,4 +1,4 @@
-"""How well a model labels clips."""
+"""Evaluation of models on labelled clips."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
-"""What a kind of question asks of an evaluation: lines of the log, metrics, columns, pictures.
+"""How each kind of task is evaluated: lines of the log, metrics, columns, pictures.
 
-`ANSWERS[question.task.kind]` is one for each kind. Alphabet: B clips, V views and crops, K classes.
+`ANSWERS[question.task.kind]` is the class of each kind. B clips, V views and crops, K classes.
 """
 
 import math
@@ -23,32 +23,32 @@ from holovid.metrics.top_k_accuracy import class_accuracies, label_ranks
 with needed("matplotlib", "evaluation", extra="train"):
     from matplotlib.figure import Figure
 
-TOP = 5  # predictions of a clip that are kept
+TOP = 5  # predictions kept for each clip
 TOP_K = (1, 5)
-SCORES = "scores"  # the column of them
-ALL_SCORES = "log_probabilities"  # of an answer, where those of all classes are kept
+SCORES = "scores"  # the column of scores of all classes
+ALL_SCORES = "log_probabilities"  # key of an answer with the scores of all classes
 Answer = dict[str, Any]
 
 
 class Answers:
-    """Answers to one question. `rights` are the right ones of the same clips, as the question has them."""
+    """Predictions for one task. `rights` are the labels of the same clips."""
 
-    picture_name = ""  # of the file, if there is a picture
+    picture_name = ""  # of the file; empty without a picture
 
     def lines(self, logits: Tensor, rights: Sequence[Any], ensemble: str) -> list[Answer]:
-        """What the log keeps of each clip, of logits (B, V, K); of numbers also (B, V)."""
+        """The log entries of clips, from logits (B, V, K); for numbers also (B, V)."""
         raise NotImplementedError
 
     def with_all_scores(self, answers: Sequence[Answer], logits: Tensor, ensemble: str) -> list[Answer]:
-        """The same answers with what fusing adds up, see [`check_one_class`]."""
+        """Predictions with the scores that fusion needs, see [`check_one_class`]."""
         raise NotImplementedError
 
     def metrics(self, question: Question, answers: Sequence[Answer], rights: Sequence[Any]) -> dict[str, float | None]:
-        """By name; `None` for what these clips do not tell."""
+        """By name; `None` if these clips do not determine it."""
         raise NotImplementedError
 
     def per_class(self, question: Question, answers: Sequence[Answer], rights: Sequence[Any]) -> dict[str, dict]:
-        """Name of each class that has clips -> how many, and how well they are found."""
+        """Name of each class that has clips -> how many, and their accuracy."""
         return {}
 
     def most_confused(self, question: Question, answers: Sequence[Answer], rights: Sequence[Any]) -> list[dict]:
@@ -60,12 +60,12 @@ class Answers:
         return None
 
     def columns(self, question: Question, answers: Sequence[Answer | None]) -> dict[str, pyarrow.Array]:
-        """Of the table of predictions, a value for each clip: of those that could not be read there is no answer."""
+        """Columns of the table of predictions, a value for each clip; `None` marks unreadable clips."""
         raise NotImplementedError
 
 
 class ClassAnswers(Answers):
-    """One class of several: the rank of the right one, the best ones with their probabilities."""
+    """One class of several: the rank of the label, the best classes with their probabilities."""
 
     picture_name = "confusion"
 
@@ -126,7 +126,7 @@ class ClassAnswers(Answers):
 
 
 class FutureAnswers(ClassAnswers):
-    """What comes next, of which several things may be right: each class counts alike, and five guesses are free."""
+    """The next action, of which several may be right: mean over classes of top-5 recall."""
 
     def metrics(self, question: Question, answers: Sequence[Answer], rights: Sequence[int]) -> dict[str, float | None]:
         found, count = super().metrics(question, answers, rights), len(question.classes)
@@ -137,13 +137,13 @@ class FutureAnswers(ClassAnswers):
 
 
 class MultiLabelAnswers(Answers):
-    """Any of several classes: the logit of each, as all clips together decide how good a score is."""
+    """Any of several classes: the logit of each, because metrics compare scores of all clips."""
 
     def lines(self, logits: Tensor, rights: Sequence[list[int]], ensemble: str) -> list[Answer]:
         logits = logits.double()
         if ensemble == "logits":
             joined = logits.mean(dim=1)
-        else:  # of the mean probability p: log p - log (1 - p), neither of which far logits make 0
+        else:  # logit of the mean probability p, log p - log (1 - p), without underflow for large logits
             shown, absent = (torch.nn.functional.logsigmoid(sign * logits).logsumexp(dim=1) for sign in (1, -1))
             joined = shown - absent
         return [{"logits": [float(f"{logit:.7g}") for logit in clip]} for clip in joined.cpu().tolist()]
@@ -185,7 +185,7 @@ class MultiLabelAnswers(Answers):
     def arrays(
         question: Question, answers: Sequence[Answer], rights: Sequence[list[int]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Scores, and whether clips show the classes, both (B, K)."""
+        """Scores, and whether clips have the classes, both (B, K)."""
         shown = np.zeros((len(rights), len(question.classes)), dtype=bool)
         for row, numbers in zip(shown, rights, strict=True):
             row[numbers] = True
@@ -193,8 +193,6 @@ class MultiLabelAnswers(Answers):
 
 
 class ScoreAnswers(Answers):
-    """A number: the mean of those of all views."""
-
     picture_name = "scores"
 
     def lines(self, logits: Tensor, rights: Sequence[float], ensemble: str) -> list[Answer]:
@@ -226,20 +224,18 @@ ANSWERS: dict[str, Answers] = {
 
 
 def ensemble_views(logits: Tensor, ensemble: str) -> Tensor:
-    """Logarithms of probabilities (B, K) of logits (B, V, K): logarithms, because far probabilities would all be 0."""
+    """Log probabilities (B, K) of logits (B, V, K); plain probabilities could all round to 0."""
     if ensemble == "logits":
         return logits.mean(dim=1).log_softmax(dim=-1)
     return logits.log_softmax(dim=-1).logsumexp(dim=1) - math.log(logits.shape[1])
 
 
 def check_one_class(questions: Sequence[Question]) -> None:
-    """Raise `ValueError` for a question whose answer is not one class, so that there are no scores to be fused."""
+    """Raise `ValueError` for a task without one class a clip, which has no scores to fuse."""
     if others := [
         question.name for question in questions if not isinstance(ANSWERS[question.task.kind], ClassAnswers)
     ]:
-        raise ValueError(
-            f"scores of all classes are kept of tasks with one class a clip; {others[0]!r} has several, or is a number"
-        )
+        raise ValueError(f"scores of all classes need one class a clip; {others[0]!r} has several, or is a number")
 
 
 def ranks_of(answers: Sequence[Answer]) -> np.ndarray:
@@ -247,12 +243,11 @@ def ranks_of(answers: Sequence[Answer]) -> np.ndarray:
 
 
 def top_k(ranks: np.ndarray, count: int) -> dict[str, float]:
-    """Of k classes or fewer, a top-k accuracy would always be 1 and is left out; unless k is 1."""
+    """Top-k accuracies; those with k of at least the number of classes are always 1 and left out, unless k is 1."""
     return {f"top{k}": float((ranks < k).mean()) for k in TOP_K if k == 1 or k < count}
 
 
 def sorted_by(scores: Sequence[float]) -> list[int]:
-    """Places of the scores, the highest first; of equal ones the first."""
     return sorted(range(len(scores)), key=lambda place: -scores[place])
 
 

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: a picture for two to some hundred classes, and the worst pairs in numbers."""
+"""Confusion of classes: a picture for two to some hundred classes, and the most frequent pairs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,13 +12,13 @@ with needed("matplotlib", "evaluation", extra="train"):
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
-MOST_NAMED = 60  # classes whose names can still be read beside the picture
-MOST_NUMBERED = 15  # classes whose cells have room for a number
+MOST_NAMED = 60  # classes whose names are readable beside the picture
+MOST_NUMBERED = 15  # classes with cells large enough for a number
 LONGEST_NAME = 28
 
 
 def confusion_counts(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> np.ndarray:
-    """Clips of each class (rows) that were taken for each class (columns), int64 (classes, classes).
+    """Clips of each class (rows) by predicted class (columns), int64 (classes, classes).
 
     >>> confusion_counts([0, 0, 1], [0, 1, 1], 2)
     array([[1, 1],
@@ -30,7 +30,7 @@ def confusion_counts(labels: ArrayLike, predictions: ArrayLike, num_classes: int
 
 
 def most_confused(counts: np.ndarray, names: Sequence[str], limit: int = 20) -> list[dict[str, Any]]:
-    """The pairs confused most often: `label`, `prediction`, how many `clips`, which `share` of those of the label."""
+    """The most frequent wrong pairs: `label`, `prediction`, number of `clips`, their `share` of the label's clips."""
     wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
     order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
     pairs = [divmod(int(place), len(counts)) for place in order if wrong.flat[place]]
@@ -46,15 +46,13 @@ def most_confused(counts: np.ndarray, names: Sequence[str], limit: int = 20) -> 
 
 
 def draw_confusion(counts: np.ndarray, names: Sequence[str], title: str = "") -> Figure:
-    """Draw `counts` (classes, classes) as shares of each row: what became of the clips of a class.
+    """Draw `counts` (classes, classes) as shares of each row.
 
-    Classes that neither occur nor are predicted are left out. Up to 60 classes are named, beyond that numbered; up to
-    15 have their shares written in.
-
-    Raises `ValueError` when there are no clips, or not as many names as classes.
+    Classes that neither occur nor are predicted are left out. Up to 60 classes have names, more have numbers; up to 15
+    also have their shares in the cells. Raises `ValueError` when there are no clips, or not as many names as classes.
     """
     if counts.shape != (len(names), len(names)):
-        raise ValueError(f"{len(names)} classes need counts of as many rows and columns, got {counts.shape}")
+        raise ValueError(f"{len(names)} classes need counts with as many rows and columns, got {counts.shape}")
     used = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     if not len(used):
         raise ValueError("there are no clips to draw")
@@ -64,7 +62,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str], title: str = "") ->
     side = float(np.clip(0.24 * len(used), 3.2, 12))
     figure = Figure(figsize=(side + 2.6, side + 2.2), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    # a pixel or more for each class, so that nothing is averaged away; rare confusions are darker than their share
+    # at least a pixel a class, so that none is averaged away; rare confusions are darkened
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)
     bar.set_label("share of the class")
@@ -90,6 +88,5 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str], title: str = "") ->
 
 
 def cut_name(name: str) -> str:
-    """A name as it is written beside the picture; dollars would start a formula."""
     name = name.replace("$", r"\$")
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -4,7 +4,7 @@
     clips = load_set(model, "kinetics/val.csv", root="kinetics/videos")
     results = evaluate_clips(model, processor, clips.rows, protocol=Protocol(views=2, crops=3), output="k600/results")
 
-What a model is asked are its tasks: "label", or "verb" and "noun". Alphabet: B clips, V views and crops, K classes.
+A model is evaluated on its tasks: "label", or "verb" and "noun". B clips, V views and crops, K classes.
 """
 
 import os
@@ -65,39 +65,39 @@ def evaluate_clips(
     about: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Measure how well a model answers what it is asked of clips.
+    """Measure a model's predictions on labelled clips.
 
-    Started by `torchrun`, each process takes its share of the clips, and all return the same results. In a folder that
-    holds a part of the same evaluation, that part is not done again.
+    Under `torchrun` each process evaluates its share of the clips, and all return the same results. If the output
+    folder holds a part of the same evaluation, that part is not repeated.
 
     Args:
         model: with `tasks`, or a video classifier of transformers. It is moved to Accelerate's device.
         processor: a `HolovidProcessor` or `HolovidVideoProcessor`.
-        rows: of `load_clips`. Classes are matched with those of the model by name; with a model whose classes have no
-            names, by number.
-        protocol: views and crops, what is averaged over them, and so on.
-        target: the column of right answers; for a model of verbs and nouns, the columns of both. Default "label" or
-            "verb" and "noun".
-        batch_size: views that go through the model at once; those of one clip may be cut into several batches.
-        num_workers: processes that decode ahead, for each process that evaluates.
-        output: folder for predictions and results: predictions.*.jsonl (while running, and for resuming),
-            results.json, predictions.parquet, and confusion.png (or confusion_verb.png and confusion_noun.png); of
-            numbers scores.png. Several processes need one that all of them see.
-        on_broken: what happens at a clip that cannot be read. "skip": it is left out, counted and listed with the
-            reason. "raise": `BrokenClipError`.
+        rows: of `load_clips`. Classes are matched with the model's by name; if the model's have no names, by number.
+        protocol: views, crops, and how they are averaged.
+        target: the column of labels; for a model of verbs and nouns both columns. Default "label", or "verb" and
+            "noun".
+        batch_size: views in one forward pass; those of one clip may be split over batches.
+        num_workers: processes that decode, for each process that evaluates.
+        output: folder for predictions and results: predictions.*.jsonl (during the run, and for resuming),
+            results.json, predictions.parquet, and confusion.png (or confusion_verb.png and confusion_noun.png); for
+            numbers scores.png. Several processes need one that all of them can access.
+        on_broken: for a clip that cannot be read. "skip": leave it out, count it and list it with the reason.
+            "raise": `BrokenClipError`.
         csv: also write predictions.csv.
         scores: also keep the scores of all classes, for [`holovid.evaluation.fusion.fuse`]: a column `scores` of
-            predictions.parquet (of verbs `verb_scores`), logarithms of probabilities in the order of the classes.
-        about: `model`, `dataset`, `split` and `command` as they shall be called in the results.
+            predictions.parquet (for verbs `verb_scores`), log probabilities in the order of the classes.
+        about: names of `model`, `dataset`, `split` and `command` in the results.
         progress: show a bar.
 
-    Returns what results.json holds:
+    Returns the content of results.json:
+
         `metrics`: `top1`, `top5`, `mean_class_accuracy`; for verbs and nouns `verb_top1`, `noun_top1`, `action_top1`
-        and so on, an action being right when both are. All in 0..1. Top-5 is left out where there are no more than
-        five classes. Of clips with several classes `mean_average_precision` beside top-k, which then counts clips of
-        which one class is among the best; of numbers `mean_absolute_error` and `root_mean_squared_error` in their
-        unit, `pearson`, `spearman`, `kendall` and `pearson_fitted`, `None` where all are equal, see `score_errors`.
-        `per_class`, `most_confused`: for each task, empty where it has none. `counts`: `clips`, `evaluated`, `broken`.
+        and so on, where an action is right if both are. All in 0..1. Top-5 is left out for five classes or fewer. For
+        clips with several classes `mean_average_precision`, and top-k counts clips with one of their classes among
+        the best k. For numbers `mean_absolute_error` and `root_mean_squared_error` in their unit, `pearson`,
+        `spearman`, `kendall` and `pearson_fitted`, `None` if all are equal, see `score_errors`.
+        `per_class`, `most_confused`: for each task, or empty. `counts`: `clips`, `evaluated`, `broken`.
         `broken`: which, and why. `protocol`, `model`, `dataset`, `versions`, `date`; `seconds` over all processes and
         runs, and `clips_per_second` of one process.
 
@@ -115,7 +115,7 @@ def evaluate_clips(
     if scores:
         check_one_class(tasks)
     dataset = ClipDataset(rows, processor, target=[task.column for task in tasks], **protocol.call_options())
-    dataset.blank_row()  # what no clip can be read with is said at once
+    dataset.blank_row()  # errors that concern every clip come at once
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
     check_processes(state.num_processes, len(clips), output)
     header = {
@@ -127,7 +127,7 @@ def evaluate_clips(
         folder = Path(output or stack.enter_context(tempfile.TemporaryDirectory(prefix="holovid_evaluation_")))
         log = stack.enter_context(shared_log(folder, header, state))
         done = {number for number, line in log.read().items() if "broken" not in line}
-        state.wait_for_everyone()  # nobody adds to what others still read
+        state.wait_for_everyone()  # no process may append while others read
 
         left = [number for number in range(len(clips)) if number not in done]
         share = left[state.process_index :: state.num_processes]
@@ -157,16 +157,15 @@ def evaluate_sets(
     about: Mapping[str, str] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Measure how well a model labels the clips of several sets, and overall.
+    """Evaluate a model on several sets of clips, and overall.
 
     Args:
         model, processor, target, about, options: as in [`evaluate_clips`].
         sets: of `load_set`, with different names.
-        output: folder for a folder of each set, by its name, and results.json.
+        output: folder for results.json and a folder for each set.
 
-    Returns what that file holds: `sets`, the results of each by its name; `harmonic_mean` over sets of each
-    metric that is a share.
-    Raises what `evaluate_clips` raises; if that can be known, before the first clip.
+    Returns the content of that file: `sets`, the results of each by its name; `harmonic_mean` over sets of each metric
+    that is a share. Raises what `evaluate_clips` raises; if possible, before the first clip.
     """
     if len({each.name for each in sets}) < len(sets):
         raise ValueError(f"sets of clips need different names, got {', '.join(each.name for each in sets)}")
@@ -191,7 +190,7 @@ def evaluate_sets(
 
 
 class NumberedClips(torch.utils.data.Dataset):
-    """Pairs of the number of a clip and what a model takes of it; or, if it cannot be read, why not."""
+    """Pairs of a clip's number and its model inputs, or the reason why it cannot be read."""
 
     def __init__(self, dataset: ClipDataset, numbers: Sequence[int]):
         self.dataset = dataset
@@ -210,16 +209,14 @@ class NumberedClips(torch.utils.data.Dataset):
 
 
 def check_processes(processes: int, clips: int, output: str | os.PathLike | None) -> None:
-    """Raise `ValueError` when so many processes cannot share so many clips."""
     if processes > 1 and output is None:
-        raise ValueError("several processes meet in a folder: name one (output)")
+        raise ValueError("several processes need a common folder: pass output")
     if processes > clips:
         raise ValueError(f"{processes} processes are too many for {clips} clips")
 
 
 @contextmanager
 def shared_log(folder: Path, header: Mapping[str, Any], state: PartialState) -> Iterator[PredictionLog]:
-    """The log of one evaluation in a folder, claimed for all processes by the first of them."""
     log = PredictionLog(folder, state.process_index)
     if state.is_main_process:
         log.claim(header)
@@ -232,7 +229,7 @@ def shared_log(folder: Path, header: Mapping[str, Any], state: PartialState) -> 
 
 
 def predicted(loader: DataLoader, predict: Predict, on_broken: str) -> Iterator[list[Line]]:
-    """Lines of the log, a batch of clips at a time; the `seconds` of a clip are for reading it too."""
+    """Log entries, a batch of clips at a time; a clip's `seconds` include reading it."""
     dataset: Any = loader.dataset
     start = time.perf_counter()
     for batch in loader:
@@ -256,7 +253,7 @@ def predictor(
     batch_size: int,
     scores: bool = False,
 ) -> Iterator[Predict]:
-    """What turns numbered inputs of clips into predictions, while the model stands on `device`, in evaluation mode."""
+    """A function from numbered inputs to predictions; inside the block the model is in eval mode on `device`."""
     names = [question.task.scores for question in tasks]
     dtype = None if protocol.autocast is None else getattr(torch, protocol.autocast)
     precision = nullcontext() if dtype is None else torch.autocast(device.type, dtype)
@@ -290,7 +287,7 @@ def predictor(
 
 
 def with_mirror_images(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Inputs (B, ...) or (B, V, ...) -> (B, 2 V, ...): behind the views of a clip the same with left for right."""
+    """Inputs (B, ...) or (B, V, ...) -> (B, 2 V, ...): a clip's views, then their mirror images."""
     one_view = inputs["pixel_values_videos"].ndim == 5
     viewed = {name: value[:, None] if one_view else value for name, value in inputs.items()}
     mirrored = viewed | {"pixel_values_videos": viewed["pixel_values_videos"].flip(-1)}
@@ -300,7 +297,7 @@ def with_mirror_images(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def view_logits(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], names: Sequence[str], batch_size: int
 ) -> dict[str, Tensor]:
-    """Logits (B, V, K) of each of `names`, of inputs (B, ...) or (B, V, ...), at most `batch_size` views at a time."""
+    """Logits (B, V, K) for each of `names`; inputs (B, ...) or (B, V, ...) go in `batch_size` views at a time."""
     videos = inputs["pixel_values_videos"]
     views = videos.shape[:2] if videos.ndim == 6 else (len(videos), 1)
     flat = {name: value.flatten(0, 1) if videos.ndim == 6 else value for name, value in inputs.items()}
@@ -314,7 +311,7 @@ def view_logits(
 
 
 def name_things(model: PreTrainedModel, rows: Dataset, about: Mapping[str, str]) -> dict[str, Any]:
-    """`model`, `dataset` and `command`, by names that say nothing about the disk."""
+    """`model`, `dataset` and `command`, by names without local paths."""
     if unknown := sorted(set(about) - {"model", "dataset", "split", "command"}):
         raise ValueError(f"about takes model, dataset, split and command, got {', '.join(unknown)}")
     origin = str(about.get("model") or model.config._name_or_path or type(model).__name__)
@@ -338,7 +335,7 @@ def name_things(model: PreTrainedModel, rows: Dataset, about: Mapping[str, str])
 
 @contextmanager
 def progress_bar(total: int, show: bool) -> Iterator[Callable[[int], None]]:
-    """Yields what is told how many clips are done; on stderr, so that results can be piped."""
+    """Yields a function that takes the number of finished clips; on stderr, so that results can be piped."""
     bar = Progress(
         TextColumn("Evaluating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
         console=Console(stderr=True), disable=not show,

@@ -1,4 +1,4 @@
-"""Short texts that are equal for equal models, processors and data: has anything changed since the last run?"""
+"""Fingerprints: short texts that are equal for equal models, processors and data."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from holovid.evaluation.protocol import Protocol
 if TYPE_CHECKING:
     from holovid.evaluation.tasks import Clips, Question
 
-# Of saved settings, what says nothing about what is computed.
+# Saved settings that do not change results.
 VOLATILE = {
     "_attn_implementation_internal",
     "_commit_hash",
@@ -30,7 +30,6 @@ VOLATILE = {
 def fingerprints_of(
     model: PreTrainedModel, video_processor: Any, protocol: Protocol, clips: "Clips", questions: Sequence["Question"]
 ) -> dict[str, str]:
-    """All three of an evaluation, as results.json holds them."""
     return {
         "model": fingerprint_model(model),
         "data": fingerprint_table(clips, questions),
@@ -39,7 +38,7 @@ def fingerprints_of(
 
 
 def fingerprint_model(model: PreTrainedModel) -> str:
-    """Equal for the same configuration with the same weights; for a billion of them it takes some seconds."""
+    """Equal for the same configuration and weights; a billion weights take some seconds."""
     digest = hashlib.sha256(as_bytes(model.config.to_dict()))
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -48,19 +47,18 @@ def fingerprint_model(model: PreTrainedModel) -> str:
 
 
 def fingerprint_processor(video_processor: Any, options: Mapping[str, Any]) -> str:
-    """Equal for the same settings with the same options of a call."""
+    """Equal for the same settings and call options."""
     return hashlib.sha256(as_bytes(video_processor.to_dict() | {"options of a call": dict(options)})).hexdigest()[:16]
 
 
 def fingerprint_table(clips: "Clips", tasks: Sequence["Question"]) -> str:
-    """Equal for the same clips with the same answers in the same order, wherever the command is run from."""
+    """Equal for the same clips with the same labels in the same order, whatever the working directory."""
     places = [place if place is None or is_url(place) else os.path.abspath(place) for place in clips.places]
     answers = [[task.name, task.classes, task.labels] for task in tasks]
     return hashlib.sha256(as_bytes([places, clips.names, clips.starts, clips.ends, answers])).hexdigest()[:16]
 
 
 def as_bytes(settings: Any) -> bytes:
-    """JSON with sorted keys."""
     if isinstance(settings, dict):
         settings = {name: value for name, value in settings.items() if name not in VOLATILE}
     return json.dumps(settings, sort_keys=True, default=str).encode()

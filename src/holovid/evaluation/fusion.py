@@ -1,9 +1,9 @@
-"""Late fusion: what several models say together of the same clips, from the predictions that each left on disk.
+"""Late fusion: the weighted sum of several models' predictions, from the files that evaluations wrote.
 
     results = fuse({"avt/predictions.parquet": 2.5, "objects/predictions.parquet": 0.5})
 
-Scores that are added up are probabilities, a softmax over classes, each times the weight of its file: the weighted sum
-of score vectors of AVT+. Alphabet: B clips, K classes.
+The sum is over probabilities (softmax over classes), each times the weight of its file, as in AVT+. B clips, K
+classes.
 """
 
 import hashlib
@@ -32,20 +32,20 @@ from holovid.evaluation.report import SCORED_TASKS, scores_of, write_report
 from holovid.evaluation.tasks import Clips, Question
 from holovid.modeling.tasks import Task
 
-# path, start, end, and how often that came before: what is seen before two actions that start together is one clip
+# path, start, end, and how often these came before: two actions that start together have the same observation
 Clip = tuple[str, float | None, float | None, int]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a file holds.
+    """Content of a file of predictions.
 
     Args:
         path: of the file.
-        clips: which, in the order of the file.
+        clips: in the order of the file.
         broken: clip -> why it could not be read.
-        questions: with the right answers, in the same order.
-        scores: name of each task -> logarithms of probabilities (B, K); of clips that are broken NaN.
+        questions: tasks with labels, in the same order.
+        scores: task name -> log probabilities (B, K); NaN for broken clips.
     """
 
     path: Path
@@ -62,22 +62,22 @@ def fuse(
     csv: bool = False,
     command: str | None = None,
 ) -> dict[str, Any]:
-    """Measure how well models answer together that were evaluated with `scores`.
+    """Evaluate the fused predictions of models that were evaluated with `scores`.
 
     Args:
-        files: predictions.parquet of each -> its weight.
+        files: path of each predictions.parquet -> its weight.
         output: a new folder for results.json, predictions.parquet (with scores again) and pictures.
         csv: also write predictions.csv.
-        command: as it shall be called in the results.
+        command: its name in the results.
 
-    Returns what results.json holds, as of [`holovid.evaluation.evaluate.evaluate_clips`]; `protocol` says what was
-    fused, and `seconds` are those of fusing. A clip that a model could not read is broken.
-    Raises `ValueError` for fewer than two files, files without scores or of other clips, answers or classes, weights
-    that are not more than 0, and a folder that is not empty.
+    Returns the content of results.json, as [`holovid.evaluation.evaluate.evaluate_clips`]; `protocol` lists the fused
+    files, and `seconds` is the time of fusing. A clip that one model could not read is broken. Raises `ValueError` for
+    fewer than two files, files without scores or of other clips, labels or classes, weights that are not above 0, and
+    a folder that is not empty.
     """
     start = time.perf_counter()
     if len(files) < 2:
-        raise ValueError(f"fusing takes two files of predictions or more, got {len(files)}")
+        raise ValueError(f"fusion needs at least two files of predictions, got {len(files)}")
     for path, weight in files.items():
         if not 0 < weight < math.inf:
             raise ValueError(f"the weight of {os.fspath(path)} must be a number above 0, got {weight}")
@@ -98,7 +98,7 @@ def fuse(
 
 
 def weighted_file(text: str) -> tuple[str, float]:
-    """A file and its weight, as the command line has them; 1 if there is none.
+    """A file and its weight from the command line; default weight 1.
 
     >>> weighted_file("a/predictions.parquet:2.5"), weighted_file("b/predictions.parquet")
     (('a/predictions.parquet', 2.5), ('b/predictions.parquet', 1.0))
@@ -109,11 +109,11 @@ def weighted_file(text: str) -> tuple[str, float]:
     try:
         return path, float(weight)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no file:weight, as in a/predictions.parquet:2.5") from error
+        raise ValueError(f"{text!r} is not file:weight, as in a/predictions.parquet:2.5") from error
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Raises `ValueError` for what is no file of predictions with scores."""
+    """Raises `ValueError` for anything but a file of predictions with scores."""
     if not path.is_file():
         raise ValueError(
             f"there is no file of predictions {str(path)!r}; --fuse takes predictions.parquet of evaluations"
@@ -122,7 +122,7 @@ def read_predictions(path: Path) -> Predictions:
         table = pyarrow.parquet.ParquetFile(path).read()
         described = json.loads((table.schema.metadata or {}).get(SCORED_TASKS.encode(), b"[]"))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise ValueError(f"{path} is no predictions.parquet of an evaluation: {error}") from error
+        raise ValueError(f"{path} is not a predictions.parquet of an evaluation: {error}") from error
     tasks = [Task(each["name"], labels="", scores="", kind=each["kind"]) for each in described]
     columns = scores_of(table, tasks)
     if not tasks or len(columns) < len(tasks):
@@ -146,11 +146,10 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def check_same(one: Predictions, other: Predictions) -> None:
-    """Raise `ValueError` unless both are of the same clips, right answers and classes."""
     both = f"{one.path} and {other.path}"
     if alone := set(one.clips) ^ set(other.clips):
         raise ValueError(
-            f"{both} are of different clips: only one has {first_of(sorted(str(clip[:3]) for clip in alone), 'clip')}"
+            f"{both} have different clips: only one has {first_of(sorted(str(clip[:3]) for clip in alone), 'clip')}"
         )
     if [(each.task, each.classes) for each in one.questions] != [
         (each.task, each.classes) for each in other.questions
@@ -159,11 +158,10 @@ def check_same(one: Predictions, other: Predictions) -> None:
     for mine, theirs in zip(one.questions, other.questions, strict=True):
         answers = dict(zip(other.clips, theirs.labels, strict=True))
         if odd := [clip[0] for clip, right in zip(one.clips, mine.labels, strict=True) if answers[clip] != right]:
-            raise ValueError(f"{both} have different right answers, in {mine.name!r} of {first_of(odd, 'clip')}")
+            raise ValueError(f"{both} have different labels, in {mine.name!r} of {first_of(odd, 'clip')}")
 
 
 def fused_lines(given: Sequence[Predictions], weights: Sequence[float]) -> dict[int, Line]:
-    """Number of each clip of the first file -> its line, as of a log of predictions."""
     clips = given[0].clips
     broken = {clip: why for each in reversed(given) for clip, why in each.broken.items()}
     lines: dict[int, Line] = {
@@ -186,7 +184,7 @@ def fused_lines(given: Sequence[Predictions], weights: Sequence[float]) -> dict[
 
 
 def weighted_sum(scores: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """The logarithm of weighted sums of probabilities whose logarithms are `scores` (B, K), divided by all weights."""
+    """Log of the weighted mean of probabilities, from log probabilities `scores` (B, K)."""
     weighted = [each + math.log(weight / sum(weights)) for each, weight in zip(scores, weights, strict=True)]
     return torch.stack(weighted).logsumexp(dim=0)
 
@@ -194,7 +192,6 @@ def weighted_sum(scores: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
 def facts_of(
     given: Sequence[Predictions], weights: Sequence[float], clips: Clips, command: str | None
 ) -> dict[str, Any]:
-    """What results.json says beside the numbers; files by the folder that they lie in."""
     names = [each.path.absolute().parent.name for each in given]
     digest = hashlib.sha256(repr(list(weights)).encode())
     for each in given:

@@ -1,7 +1,7 @@
-"""What does a model use? Take it away: the order of the frames, the motion, the sound, one of the experts.
+"""Interventions that show what a model uses: remove the order of frames, the motion, the sound, or an expert.
 
-The functions take what a processor gives of a batch and return the same with something missing; the one of experts
-acts on the model. Alphabet: B clips, V views, T frames, C channels, H, W pixels.
+The functions take a processor's batch and return it without something; the one for experts acts on the model. B clips,
+V views, T frames, C channels, H, W pixels.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,21 +15,21 @@ from holovid.configuration.suggestions import did_you_mean
 from holovid.data.dataset import seed_of
 
 Inputs = dict[str, Tensor]
-# Names, as an evaluation knows them: of what happens to inputs, and of experts.
+# Names in an evaluation: interventions on inputs, and experts.
 INTERVENTIONS = ("hold_still", "shuffle_frames", "mute", "without_space", "without_time", "without_audio")
 
 
 def shuffle_frames(
     inputs: Mapping[str, Tensor], generator: torch.Generator | Sequence[torch.Generator] | None = None
 ) -> Inputs:
-    """Put the frames of each clip, and of each of its views, into a random order of its own.
+    """Shuffle the frames of each clip and view independently.
 
-    The times of the frames (`frame_times`) stay where they are: the clip now claims to have happened in that order.
+    `frame_times` stay in place, so the model believes the new order.
 
     Args:
         inputs: with `pixel_values_videos` (B, T, C, H, W) or (B, V, T, C, H, W).
-        generator: source of randomness for all clips; or one for each, so that what happens to a clip does not depend
-            on its batch. Default: torch's own.
+        generator: source of randomness for all clips, or one for each, so that a clip's result does not depend on its
+            batch. Default: torch's own.
     """
     videos = inputs["pixel_values_videos"]
     generators = generator if isinstance(generator, Sequence) else [generator] * len(videos)
@@ -45,7 +45,7 @@ def shuffle_frames(
 
 
 def hold_still(inputs: Mapping[str, Tensor]) -> Inputs:
-    """Show the middle frame (of T, number T // 2) all the time: a photograph as long as the clip."""
+    """Repeat the middle frame (T // 2) in all T places."""
     videos = inputs["pixel_values_videos"]
     middle = videos.shape[-4] // 2
     still = videos.narrow(-4, middle, 1).expand_as(videos).contiguous()
@@ -53,12 +53,9 @@ def hold_still(inputs: Mapping[str, Tensor]) -> Inputs:
 
 
 def mute(inputs: Mapping[str, Tensor]) -> Inputs:
-    """Take the sound away, as of a clip without a sound track.
-
-    Raises `ValueError` when there is none to take: the model does not hear.
-    """
+    """Remove the sound, as in a clip without a track. Raises `ValueError` if the model does not use audio."""
     if "input_values" not in inputs:
-        raise ValueError("there is no sound to mute: this model sees and does not hear")
+        raise ValueError("there is no sound to mute: this model does not use audio")
     values = inputs["input_values"]
     silent = torch.zeros(values.shape[:-2], dtype=torch.bool, device=values.device)
     return {**inputs, "input_values": torch.zeros_like(values), "audio_mask": silent}
@@ -66,14 +63,13 @@ def mute(inputs: Mapping[str, Tensor]) -> Inputs:
 
 @contextmanager
 def without_expert(model: PreTrainedModel, expert: str) -> Iterator[PreTrainedModel]:
-    """Inside the block, an expert of a model of the CA²ST family perceives nothing.
+    """Inside the block, one expert of a CA²ST model gets no information.
 
-    "audio" hears silence: nothing of it reaches the others. "space" and "time" see grey (zeros, which is what the mean
-    colour is after normalisation); what they make of that goes on. The weights are not touched.
-
-    Raises `ValueError` when the model has no such expert.
+    "audio" gets silence, and no other expert reads from it. "space" and "time" get grey frames (zeros, the mean colour
+    after normalisation); their outputs are used. Weights do not change. Raises `ValueError` for an expert that the
+    model does not have.
     """
-    experts = getattr(model.config, "experts", ())  # configurations of transformers do not say
+    experts = getattr(model.config, "experts", ())  # transformers' configurations have no such field
     if expert not in experts:
         having = f"it has {', '.join(experts)}" if experts else f"{model.config.model_type} has no experts"
         raise ValueError(f"this model has no expert {expert!r}; {having}")
@@ -88,12 +84,12 @@ def without_expert(model: PreTrainedModel, expert: str) -> Iterator[PreTrainedMo
 
 
 def check_interventions(names: Sequence[str], model: PreTrainedModel) -> None:
-    """Raise `ValueError` for names that are not in `INTERVENTIONS`, and for what this model does not have anyway."""
+    """Raise `ValueError` for names that are not in `INTERVENTIONS`, and for inputs that this model does not have."""
     for name in names:
         if name not in INTERVENTIONS and not name.startswith("without_"):
             raise ValueError(f"there is no intervention {name!r}; {did_you_mean(name, INTERVENTIONS)}")
     if "mute" in names and not getattr(model.config, "hears", False):
-        raise ValueError("there is no sound to mute: this model sees and does not hear")
+        raise ValueError("there is no sound to mute: this model does not use audio")
     with intervened(model, names):
         pass
 
@@ -101,10 +97,7 @@ def check_interventions(names: Sequence[str], model: PreTrainedModel) -> None:
 def apply_interventions(
     names: Sequence[str], inputs: Mapping[str, Tensor], clips: Sequence[int], seed: int = 0
 ) -> Inputs:
-    """Those of the interventions that act on inputs, in the order of `INTERVENTIONS`.
-
-    What is random depends on `seed` and the number of a clip, one of `clips` for each clip of the batch.
-    """
+    """Apply interventions on inputs, in the order of `INTERVENTIONS`; random by `seed` and each clip's number."""
     inputs = dict(inputs)
     if "hold_still" in names:
         inputs = hold_still(inputs)
@@ -115,7 +108,6 @@ def apply_interventions(
 
 @contextmanager
 def intervened(model: PreTrainedModel, names: Sequence[str]) -> Iterator[PreTrainedModel]:
-    """Inside the block, those of the interventions that act on the model."""
     with ExitStack() as stack:
         for name in dict.fromkeys(names):
             if name.startswith("without_"):

@@ -1,4 +1,4 @@
-"""What the metrics of an evaluation are called, and how their values are shown."""
+"""Names of metrics, and the format of their values."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ OF_NUMBERS = ("mean_absolute_error", "root_mean_squared_error", "pearson", "spea
 
 
 def is_share(name: str) -> bool:
-    """Whether a metric, such as `top1` or `verb_top1`, is a share of 0..1; others have a unit, or may be negative."""
+    """Whether a metric, such as `top1` or `verb_top1`, is a share in 0..1; others have a unit, or may be negative."""
     return not name.endswith(OF_NUMBERS)
 
 
@@ -33,7 +33,7 @@ def parts_of(name: str) -> tuple[str, str]:
 
 
 def metrics_in_order(names: Iterable[str]) -> list[str]:
-    """Names of metrics, each once, task by task, and of each task the most telling first."""
+    """Names of metrics, each once, by task, the most informative first."""
     names = list(names)
     tasks = dict.fromkeys(parts_of(name)[0] for name in names)
     return [task + metric for task in tasks for metric in TITLES if task + metric in names]

@@ -1,8 +1,7 @@
-"""Predictions on disk while they are made, so that a long evaluation that is killed goes on where it was.
+"""Predictions on disk while they are made, so that a killed evaluation can be resumed.
 
-A folder holds `evaluation.json`, which says what is evaluated how, and one file of predictions for each process, to
-which a line of JSON is added for each clip. A clip is a number, that of its row; of whom it was predicted does not
-matter, so the next run may have another number of processes.
+A folder holds `evaluation.json`, the settings, and a file of predictions for each process, with a line of JSON for
+each clip, by the number of its row. A resumed run may use another number of processes.
 """
 
 import json
@@ -21,13 +20,13 @@ Line = dict[str, Any]
 
 
 class PredictionLog:
-    """The predictions in a folder; `claim` comes first, then `read`, and `add` in between as often as one likes.
+    """The predictions in a folder; call `claim` first, then `read`, and `add` as often as needed.
 
     Args:
-        folder: where they are, or will be.
+        folder: of the predictions.
         process: number of this process; only 0 claims.
-        what: what makes the predictions, as errors call it.
-        cure: what errors tell to do when the folder holds those of another.
+        what: name of the activity in errors.
+        cure: advice in errors if the folder holds those of another.
     """
 
     def __init__(
@@ -43,11 +42,10 @@ class PredictionLog:
         self._lock = filelock.FileLock(self.folder / ".lock")
 
     def claim(self, facts: Mapping[str, Any]) -> None:
-        """Make the folder one of predictions of this evaluation, or check that it is, and keep others out.
+        """Reserve the folder for this evaluation, after checking that it holds no other, and lock out others.
 
-        A line that was being written when a run was killed is cut off.
-
-        Raises `ValueError` when the folder holds anything else, or another process writes to it.
+        An incomplete last line of a killed run is removed. Raises `ValueError` when the folder holds anything else, or
+        another process writes to it.
         """
         header = json.loads(json.dumps(FORMAT | dict(facts)))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -83,19 +81,17 @@ class PredictionLog:
             )
 
     def release(self) -> None:
-        """Let others in again."""
         self._lock.release()
 
     def add(self, lines: Iterable[Line]) -> None:
-        """Append, in one write."""
         text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
         with open(self.path, "ab", buffering=0) as file:
             file.write(text.encode())
 
     def read(self) -> dict[int, Line]:
-        """Number of clip -> its line, of all processes. A prediction comes before an earlier failure to read the clip.
+        """Clip number -> its line, of all processes. A prediction replaces an earlier failure to read the clip.
 
-        Raises `ValueError` for lines that are damaged, and for clips that were predicted twice.
+        Raises `ValueError` for damaged lines, and for clips predicted twice.
         """
         lines: dict[int, Line] = {}
         for path in self._files():
@@ -104,7 +100,7 @@ class PredictionLog:
                     line = json.loads(text)
                     clip = line["clip"]
                 except (ValueError, KeyError, TypeError) as error:
-                    raise ValueError(f"{path} is damaged in line {number}; remove the line to go on") from error
+                    raise ValueError(f"{path} is damaged in line {number}; remove that line to continue") from error
                 known = lines.get(clip)
                 if known is None or "broken" in known:
                     lines[clip] = line
@@ -117,7 +113,6 @@ class PredictionLog:
 
 
 def cut_torn_line(path: Path) -> None:
-    """Cut off what stands after the last line break."""
     with open(path, "rb+") as file:
         text = file.read()
         file.truncate(text.rfind(b"\n") + 1)

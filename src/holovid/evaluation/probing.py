@@ -1,4 +1,4 @@
-"""What simple classifiers make of vectors of clips: a baseline in seconds, before anything is trained.
+"""Simple classifiers on clip embeddings: a baseline in seconds, before anything is trained.
 
 vectors = read_vectors("vectors.parquet")
 probe_vectors(vectors, load_clips("clips"))
@@ -18,18 +18,18 @@ from holovid.inference.vectors import Vectors
 from holovid.processing.options import check_whole_number
 
 MOST_FOLDS, MOST_NEIGHBOURS = 1000, 2**20
-STEPS = 1000  # of the solver of a logistic regression
+STEPS = 1000  # of the logistic regression's solver
 
 
 @dataclass(frozen=True)
 class Probe:
     """
     Args:
-        clips: how many vectors have a label.
-        unlabelled: how many have none and are left out.
+        clips: vectors with a label.
+        unlabelled: vectors without one, left out.
         classes: their names.
-        most_frequent: the share of the most frequent class: what somebody is right in who always says that.
-        accuracies: "nearest neighbours" and "logistic regression" -> the share that is right in each fold.
+        most_frequent: share of the most frequent class, the accuracy of always predicting it.
+        accuracies: "nearest neighbours" and "logistic regression" -> accuracy in each fold.
     """
 
     clips: int
@@ -48,17 +48,17 @@ def probe_vectors(
     neighbours: int = 5,
     seed: int = 0,
 ) -> Probe:
-    """Measure two simple classifiers of vectors by cross-validation, in which a file is never on both sides.
+    """Measure two simple classifiers by cross-validation, with each file on one side only.
 
     Args:
-        vectors: a window of a film has the label of the film, unless a row of `labels` has the same seconds.
-        labels: split -> rows, as `load_clips` gives them; the splits count as one set.
+        vectors: a film's window has the film's label, unless a row of `labels` has the same seconds.
+        labels: split -> rows of `load_clips`; the splits count as one set.
         target: the column of classes.
-        folds: parts of the set, each of which is answered by classifiers that have seen the others.
-        neighbours: of which the most frequent label is the answer; near is a small angle.
+        folds: parts of the set; each is predicted by classifiers trained on the others.
+        neighbours: number of nearest vectors by angle, whose most frequent label is predicted.
         seed: of the folds.
 
-    Raises `ImportError` without scikit-learn; `ValueError` for other answers than one class a clip, a clip with two
+    Raises `ImportError` without scikit-learn; `ValueError` for other labels than one class a clip, a clip with two
     labels, no labels for any vector, a single class, and fewer files of a class than folds.
     """
     with needed("scikit-learn", "probing vectors"):
@@ -79,7 +79,7 @@ def probe_vectors(
     parts = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(values, answers, files))
     fewest = min(len(seen) for seen, _ in parts)
     if neighbours > fewest:
-        raise ValueError(f"{neighbours} neighbours are asked for, and a fold has {fewest} vectors to choose from")
+        raise ValueError(f"{neighbours} neighbours are too many: a fold has {fewest} vectors to choose from")
     classifiers: dict[str, Any] = {
         "nearest neighbours": KNeighborsClassifier(neighbours, metric="cosine"),
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)),
@@ -93,27 +93,26 @@ def probe_vectors(
 
 
 def labels_of_vectors(vectors: Vectors, labels: Mapping[str, Dataset], target: str = "label") -> list[str | None]:
-    """The name of the class of each vector, `None` where there is none; what is raised says [`probe_vectors`]."""
+    """The class name of each vector, or `None`; raises as [`probe_vectors`]."""
     known = labels_by_clip(labels, target)
     keys = [clip.key for clip in vectors.clips]
     found = [known.get(key, known.get((key[0], None, None))) for key in keys]
     if not any(label is not None for label in found):
-        raise ValueError("no clip with a vector has a label: paths of both must lead to the same files")
+        raise ValueError("no vector has a label: the paths of vectors and labels must be the same files")
     return found
 
 
 def labels_by_clip(labels: Mapping[str, Dataset], target: str) -> dict[ClipKey, str]:
-    """The name of the class of each clip."""
     known: dict[ClipKey, str] = {}
     for rows in labels.values():
         feature = rows.features[target]
         if not isinstance(feature, ClassLabel):
-            raise ValueError(f"a probe is of one class a clip, and the column {target!r} holds something else")
+            raise ValueError(f"a probe needs one class a clip, but the column {target!r} holds something else")
         plain = rows.with_format(None)
         spans = [plain[name][:] if name in rows.features else [None] * len(rows) for name in ("start", "end")]
         for video, start, end, number in zip(plain["video"], *spans, plain[target], strict=True):
             if video["path"] is None:
-                raise ValueError("labels are those of files, and a row holds the video itself")
+                raise ValueError("labels must have paths of files, but a row holds the video itself")
             key, label = NamedClip(video["path"], start, end).key, feature.int2str(number)
             if known.setdefault(key, label) != label:
                 raise ValueError(f"{video['path']} has two labels, {known[key]!r} and {label!r}")
@@ -121,14 +120,13 @@ def labels_by_clip(labels: Mapping[str, Dataset], target: str) -> dict[ClipKey, 
 
 
 def check_folds(answers: np.ndarray, files: np.ndarray, folds: int) -> None:
-    """Raise `ValueError` for classes that cannot be in every fold."""
     files_of = Counter(label for label, _ in set(zip(answers.tolist(), files.tolist(), strict=True)))
     if len(files_of) < 2:
-        raise ValueError(f"there is one class, {str(answers[0])!r}: a probe tells several apart")
+        raise ValueError(f"there is only one class, {str(answers[0])!r}: a probe needs at least two")
     label, fewest = min(sorted(files_of.items()), key=lambda item: item[1])
     if fewest < folds:
         raise ValueError(
-            f"{folds} folds take as many files of each class, and {label!r} has {fewest}: take fewer folds"
+            f"{folds} folds need as many files of each class, but {label!r} has {fewest}: use fewer folds"
         )
 
 

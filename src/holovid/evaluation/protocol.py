@@ -1,9 +1,9 @@
-"""How an evaluation sees clips: what one has to know to compare its results with others.
+"""The protocol of an evaluation: what must be known to compare its results with others.
 
     Protocol(views=2, crops=3, flips=True, ensemble="probabilities")
     dataclasses.replace(recipe_protocol(get_recipe("xvit-ssv2"), model.config), interventions="shuffle_frames")
 
-Torch is not imported here: options of a command line are checked before it is.
+Torch is not imported here, so that command lines are checked quickly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,16 +26,13 @@ class Protocol:
     Args:
         views: passes over a clip in time.
         crops: 1 or 3 of each.
-        flips: whether each is also seen mirrored, left for right, and averaged with it; not for labels that tell them
-            apart.
-        ensemble: what is averaged over views, crops and flips: "logits" or "probabilities". Default: as the
-            paper of the model does.
+        flips: whether each is also mirrored, left for right, and averaged; not for labels that tell them apart.
+        ensemble: averaged over views, crops and flips: "logits" or "probabilities". Default: as in the model's paper.
         autocast: "bfloat16" or "float16", precision of the matrix products.
-        interventions: what is taken away, one or several names of `holovid.evaluation.interventions.INTERVENTIONS`.
-        processor_options: of the video processor, where they differ from its own, such as `num_frames`.
+        interventions: one or several names of `holovid.evaluation.interventions.INTERVENTIONS`.
+        processor_options: of the video processor, if different from its own, such as `num_frames`.
 
-    Raises `ValueError` for another ensemble or precision. The rest is checked with a model and its processor, when
-    something is evaluated.
+    Raises `ValueError` for another ensemble or precision. The rest is checked with a model and its processor.
     """
 
     views: int = 1
@@ -54,25 +51,23 @@ class Protocol:
         check_one_of("autocast", self.autocast, PRECISIONS)
         for name, ours in (("num_views", "views"), ("num_crops", "crops")):
             if name in self.processor_options:
-                raise ValueError(f"{name} is no processor option of a protocol; give {ours}")
+                raise ValueError(f"{name} is not a processor option of a protocol; pass {ours}")
 
     def for_model(self, config: "PreTrainedConfig") -> "Protocol":
-        """The same with an ensemble: where none was chosen, that of the paper of the model."""
+        """The protocol with an ensemble: if none was chosen, that of the model's paper."""
         family = families().get(config.model_type)
         return replace(self, ensemble=self.ensemble or (family.ensemble if family else "logits"))
 
     @property
     def passes(self) -> int:
-        """How often a clip goes through the model."""
+        """Forward passes for each clip."""
         return self.views * self.crops * (1 + self.flips)
 
     def call_options(self) -> dict[str, Any]:
-        """What the video processor is called with."""
         ours = {"num_views": self.views, "num_crops": self.crops, "do_random_sampling": False}
         return {**self.processor_options, **ours}
 
     def check_processor(self, video_processor: Any) -> None:
-        """Raise `ValueError` for options that this processor does not have."""
         known = video_processor.valid_kwargs.__annotations__
         if unknown := sorted(self.call_options().keys() - known):
             raise ValueError(
@@ -80,7 +75,7 @@ class Protocol:
             )
 
     def describe(self, video_processor: Any) -> dict[str, Any]:
-        """The protocol as results.json holds it, with what the processor adds: frames, sampling, resolution."""
+        """The protocol for results.json, with the processor's frames, sampling and resolution."""
         options = self.call_options()
 
         def option(name: str) -> Any:
@@ -98,14 +93,11 @@ class Protocol:
             "resolution": {name: value for name, value in size.items() if value is not None},
             "autocast": self.autocast,
             "intervention": list(self.interventions),
-        } | ({"flips": True} if self.flips else {})  # an evaluation that began before there were any goes on
+        } | ({"flips": True} if self.flips else {})  # evaluations of earlier versions can be resumed
 
 
 def recipe_protocol(recipe: Recipe, config: "PreTrainedConfig") -> Protocol:
-    """How the source of a recipe evaluated, with as many frames as the model has.
-
-    Raises `ValueError` if the recipe is for another family of models.
-    """
+    """A recipe's evaluation protocol, with the model's number of frames. Raises `ValueError` for another family."""
     recipe.check_model(config)
     options = recipe.picking_options()
     return Protocol(
@@ -114,6 +106,5 @@ def recipe_protocol(recipe: Recipe, config: "PreTrainedConfig") -> Protocol:
 
 
 def check_one_of(name: str, value: Any, choices: Sequence[Any]) -> None:
-    """Raise `ValueError` for what is none of the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")

@@ -1,6 +1,6 @@
-"""What is left of an evaluation: results.json, a table of predictions, pictures of it.
+"""The files of an evaluation: results.json, a table of predictions, pictures.
 
-results.json is made to be published: it names models and clips without saying where on a disk they are.
+results.json is made for publication: it names models and clips without local paths.
 """
 
 import datetime
@@ -24,7 +24,7 @@ from holovid.files import write_whole
 from holovid.modeling.tasks import Task
 from holovid.records import EVALUATION, write_record
 
-SCORED_TASKS = "holovid_tasks"  # of the schema of predictions with scores: JSON of [{"name", "kind", "classes"}]
+SCORED_TASKS = "holovid_tasks"  # key in the schema of predictions with scores: JSON of [{"name", "kind", "classes"}]
 LIBRARIES = ("holovid", "torch", "transformers", "accelerate", "datasets", "av")
 
 
@@ -36,13 +36,13 @@ def write_report(
     facts: Mapping[str, Any],
     csv: bool,
 ) -> dict[str, Any]:
-    """Write results.json, predictions.parquet, predictions.csv if wanted, and a picture for each task.
+    """Write results.json, predictions.parquet, predictions.csv on request, and a picture for each task.
 
     Args:
-        folder: where.
-        clips, tasks: what was asked.
-        lines: the log of predictions, number of clip -> what is known of it.
-        facts: what else the results shall hold, such as `model`, `dataset` and `protocol`.
+        folder: of the files.
+        clips, tasks: the evaluated ones.
+        lines: the log, clip number -> entry.
+        facts: further content of the results, such as `model`, `dataset` and `protocol`.
 
     Returns the results. Raises `ValueError` when no clip could be read.
     """
@@ -93,7 +93,7 @@ def write_report(
 
 
 def metrics(tasks: list[Question], answers: Mapping[str, list], rights: Mapping[str, list]) -> dict[str, float | None]:
-    """Of labels `top1` and so on; of verbs and nouns `verb_top1`, `noun_top1`, `action_top1`."""
+    """For labels `top1` and so on; for verbs and nouns `verb_top1`, `noun_top1`, `action_top1`."""
     found = {task.name: ANSWERS[task.task.kind].metrics(task, answers[task.name], rights[task.name]) for task in tasks}
     if len(tasks) == 1:
         return found[tasks[0].name]
@@ -106,14 +106,15 @@ def metrics(tasks: list[Question], answers: Mapping[str, list], rights: Mapping[
 
 
 def are_pairs(tasks: list[Question]) -> bool:
-    """Whether the answers belong together, as a verb and a noun: an action is right when all its classes are."""
+    """Whether the tasks form pairs, such as verb and noun: an action is right if all its classes are."""
     return len(tasks) > 1 and all(task.task.kind == "class" for task in tasks)
 
 
 def prediction_table(clips: Clips, tasks: list[Question], lines: Mapping[int, Line]) -> pyarrow.Table:
-    """A row for each clip: path, start, end, why it is broken; for each task the right answer, whether it is the
-    prediction, and the best predictions with their scores, `prediction_1`, `score_1`, ... (of verbs
-    `verb_prediction_1`, ...); or the one number that was predicted.
+    """A row for each clip: path, start, end, why it is broken; for each task the label and the predictions.
+
+    Columns of a task: whether the label is the prediction, and the best predictions with their scores, `prediction_1`,
+    `score_1`, ... (for verbs `verb_prediction_1`, ...); or the predicted number.
     """
     columns: dict[str, Any] = {
         "path": pyarrow.array(clips.names, pyarrow.string()),
@@ -134,13 +135,13 @@ def prediction_table(clips: Clips, tasks: list[Question], lines: Mapping[int, Li
 
 
 def scores_of(table: pyarrow.Table, tasks: Sequence[Question | Task]) -> dict[str, str]:
-    """Name of each task -> the column with the scores of all its classes; without tasks that have none."""
+    """Task name -> the column with the scores of all its classes, if there is one."""
     columns = {task.name: SCORES if len(tasks) == 1 else f"{task.name}_{SCORES}" for task in tasks}
     return {name: column for name, column in columns.items() if column in table.column_names}
 
 
 def with_classes_of_scores(table: pyarrow.Table, tasks: Sequence[Question]) -> pyarrow.Table:
-    """The table, whose schema says what the scores of all classes are scores of; without such as it is."""
+    """The table, with the tasks and classes of its scores in the schema; unchanged without scores."""
     if not scores_of(table, tasks):
         return table
     named = [{"name": task.name, "kind": task.task.kind, "classes": task.classes} for task in tasks]
@@ -148,5 +149,4 @@ def with_classes_of_scores(table: pyarrow.Table, tasks: Sequence[Question]) -> p
 
 
 def without_place(reason: str, place: str | None, name: str) -> str:
-    """A reason that calls a clip by its public name."""
     return reason if place is None else reason.replace(place, name)

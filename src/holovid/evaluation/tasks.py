@@ -1,6 +1,6 @@
-"""What an evaluation asks: which clips, and of each which questions with which right answers, in a model's numbers.
+"""The clips and tasks of an evaluation, with labels as the model's class numbers.
 
-Everything that does not fit together is found here, before a clip is decoded.
+All mismatches of data and model are found here, before a clip is decoded.
 """
 
 import os
@@ -29,13 +29,9 @@ COUNTED = ("no", "one", "two", "three", "four")
 
 @dataclass(frozen=True)
 class Question:
-    """A task of a model, put to all clips.
+    """A task of a model with the labels of all clips, from a `column` of the data.
 
-    Args:
-        task: of the model.
-        column: of the data, where the answers stand.
-        classes: names of the model's classes; none where the answer is a number.
-        labels: number of the right class of each clip; of clips that have several, a list of them; or the number.
+    `classes` are the model's (none for a number). Labels are class numbers, lists of them, or numbers.
     """
 
     task: Task
@@ -50,7 +46,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Clips:
-    """The clips of a table: `places` (paths, URLs, or None), `names` as the table has them, intervals in seconds."""
+    """The clips of a table: `places` (paths, URLs, or None), `names` as in the table, intervals in seconds."""
 
     places: list[str | None]
     names: list[str]
@@ -61,7 +57,7 @@ class Clips:
         return len(self.names)
 
     def public_names(self) -> list[str]:
-        """Names that say nothing about the disk: absolute ones start from the folder that all have in common."""
+        """Names without local paths: absolute ones start from the folder that all share."""
         private = [os.path.isabs(name) or name.startswith("..") for name in self.names]
         if not any(private):
             return self.names
@@ -74,8 +70,6 @@ class Clips:
 
 
 class LabelledSet(NamedTuple):
-    """Rows of `load_clips`, and what their set and split are called."""
-
     name: str
     split: str
     rows: Dataset
@@ -89,12 +83,12 @@ def load_set(
     split: str | None = None,
     root: str | os.PathLike | None = None,
 ) -> LabelledSet:
-    """Labelled clips to evaluate a model on; of one that says what comes next, what is seen before each action.
+    """Labelled clips for an evaluation; for a model of anticipation, the observations before actions.
 
     Args:
         source, root: as in `load_clips`.
-        target: columns of classes, see `match_tasks`.
-        split: default the only one; or "validation", or else "test".
+        target: columns of labels, see `match_tasks`.
+        split: default: the only one, or "validation", or "test".
 
     Raises `ValueError` when there is no such split, and what `load_clips` raises.
     """
@@ -111,7 +105,7 @@ def load_set(
 
 
 def list_clips(rows: Dataset) -> Clips:
-    """Raises `ValueError` when a clip, or the same part of one, is there twice."""
+    """Raises `ValueError` when a clip, or the same part of one, occurs twice."""
     plain = rows.with_format(None)
     places = [video["path"] for video in plain["video"]]
     column = next((name for name in PATH_COLUMNS if name != "video" and name in rows.features), None)
@@ -119,11 +113,11 @@ def list_clips(rows: Dataset) -> Clips:
     if column == "name" and not all(
         (place or "").endswith(name or "?") for place, name in zip(places, given, strict=True)
     ):
-        given = places  # names of something else
+        given = places  # names that do not belong to these places
     names = [str(name or place or f"row {row}") for row, (name, place) in enumerate(zip(given, places, strict=True))]
     starts: list[float | None] = plain["start"][:] if "start" in rows.features else [None] * len(places)
     ends: list[float | None] = plain["end"][:] if "end" in rows.features else [None] * len(places)
-    # what is seen before two actions that start together is the same clip with two answers
+    # two actions that start together have the same observation with two labels
     actions = [plain[name][:] for name in ("action_start", "action_end") if name in rows.features]
     counts = Counter(zip(places, starts, ends, *actions, strict=True))
     if twice := [clip[0] for clip, count in counts.items() if count > 1 and clip[0] is not None]:
@@ -132,17 +126,15 @@ def list_clips(rows: Dataset) -> Clips:
 
 
 def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[str] | None = None) -> list[Question]:
-    """What this model can be asked about these clips.
+    """The model's tasks for which these clips have labels.
 
     Args:
         model: one with `tasks`, or a video classifier of transformers.
         rows: of `load_clips`.
-        target: columns with the answers; default: those that are called as the model's tasks are.
+        target: columns of labels; default: the names of the model's tasks.
 
-    Classes are matched by name with those of the model (`config.id2label`). Where the model has no names, or the
-    classes of the data are numbers, they are matched by number.
-
-    Raises `ValueError` when there are no such columns, or the model does not know a class.
+    Classes are matched by name with `config.id2label`; if the model has no names, or the data's classes are numbers,
+    by number. Raises `ValueError` when there are no such columns, or the model does not have a class.
     """
     questions, config = [], model.config
     for task, column in task_columns(model, target).items():
@@ -151,12 +143,14 @@ def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[st
             others = [other for other, feature in rows.features.items() if answer_kind(feature) == wanted]
             there = f"there are {', '.join(others)}" if others else "there are none"
             raise ValueError(
-                f"the data has no {WORDS[wanted]} in a column {column!r} ({there}); load_clips makes them"
+                f"the data has no {WORDS[wanted]} in a column {column!r} ({there}); load_clips converts labels"
             )
         values = rows.with_format(None)[column][:]
         if wanted == "score":
             if task.count(config) != 1:
-                raise ValueError(f"the model gives {task.count(config)} numbers a clip, and one is evaluated")
+                raise ValueError(
+                    f"the model predicts {task.count(config)} numbers a clip, but only one can be evaluated"
+                )
             questions.append(Question(task, column, [], values))
             continue
         flat = values if wanted == "class" else [number for numbers in values for number in numbers]
@@ -171,42 +165,42 @@ def match_tasks(model: PreTrainedModel, rows: Dataset, target: str | Sequence[st
 
 
 def task_columns(model: PreTrainedModel, target: str | Sequence[str] | None = None) -> dict[Task, str]:
-    """Each task of a model -> the column of data that holds its answers."""
     tasks = tasks_of(model, model.config)
     if not tasks:
-        raise ValueError(f"a {type(model).__name__} has no classifier, so there is nothing to ask it: train one first")
+        raise ValueError(
+            f"a {type(model).__name__} has no classifier, so there is nothing to evaluate: train one first"
+        )
     columns = [task.name for task in tasks] if target is None else [target] if isinstance(target, str) else [*target]
     if len(columns) != len(tasks):
         words = " and ".join(f"a {task.name}" for task in tasks)
         answers = (
             f"one {tasks[0].name}, in one column" if len(tasks) == 1 else f"{words}, in {COUNTED[len(tasks)]} columns"
         )
-        raise ValueError(f"the model gives {answers}; got the target {', '.join(columns)}")
+        raise ValueError(f"the model predicts {answers}; got the target {', '.join(columns)}")
     return dict(zip(tasks, columns, strict=True))
 
 
 def names_of_classes(config: PreTrainedConfig, task: Task) -> list[str] | None:
-    """Names of the classes that a model was trained with, if it knows them."""
     names = task.names(config)
     return None if names is None else [*map(plain_name, names)]
 
 
 def check_kind(config: PreTrainedConfig, kinds: Mapping[str, Kind]) -> None:
-    """Raise `ValueError` unless answers of these kinds, by column, are those that a classifier's loss takes."""
-    if len(kinds) > 1 or config.problem_type is None:  # in which case transformers guesses it from the first labels
+    """Raise `ValueError` unless labels of these kinds, by column, fit the classifier's loss."""
+    if len(kinds) > 1 or config.problem_type is None:  # transformers then guesses it from the first labels
         return
     ((column, kind),) = kinds.items()
     if kind != KINDS[config.problem_type]:
         raise ValueError(
-            f"the data has {WORDS[kind]} in {column!r}, and the model takes {WORDS[KINDS[config.problem_type]]}: its "
+            f"the data has {WORDS[kind]} in {column!r}, but the model takes {WORDS[KINDS[config.problem_type]]}: its "
             f"problem_type is {config.problem_type}"
         )
 
 
 def check_class_names(config: PreTrainedConfig, names: Mapping[str, Sequence[str]]) -> None:
-    """Raise `ValueError` unless labels of data, whose classes are `names` by column, are a model's numbers.
+    """Raise `ValueError` unless the data's classes, `names` by column, have the model's numbers.
 
-    Of a model whose classes have no names, and of data whose classes are numbers, only the count is known.
+    If the model has no class names, or the data's classes are numbers, only their count is compared.
     """
     asked = {LABEL.name: LABEL} | {task.name: task for head in heads_of(config) for task in tasks_of(head, config)}
     for column, given in names.items():
@@ -215,7 +209,7 @@ def check_class_names(config: PreTrainedConfig, names: Mapping[str, Sequence[str
             continue
         known, count = names_of_classes(config, task), task.count(config)
         if len(given) > count:
-            raise ValueError(f"{column!r} of the data has {len(given)} classes, and the model has {count}")
+            raise ValueError(f"{column!r} of the data has {len(given)} classes, but the model has {count}")
         if known is None or list(given) == list(map(str, range(len(given)))):
             continue
         differing = [pair for pair in zip(range(count), given, known, strict=False) if pair[1] != pair[2]]
@@ -223,7 +217,7 @@ def check_class_names(config: PreTrainedConfig, names: Mapping[str, Sequence[str
             number, theirs, ours = differing[0]
             raise ValueError(
                 f"class {number} of {column!r} is {theirs!r} in the data and {ours!r} in the model: "
-                f"load_clips(..., names={{{column!r}: list(model.config.{task.names_field}.values())}}) takes the "
+                f"load_clips(..., names={{{column!r}: list(model.config.{task.names_field}.values())}}) uses the "
                 "model's order"
             )
 
@@ -231,7 +225,7 @@ def check_class_names(config: PreTrainedConfig, names: Mapping[str, Sequence[str
 def match_classes(
     column: str, names: list[str], numbers: list[int], known: list[str] | None, count: int
 ) -> tuple[list[str], list[int]]:
-    """Names of the model's classes, and the labels of clips in the model's numbers."""
+    """Names of the model's classes, and the clips' labels as the model's class numbers."""
     if -1 in numbers or None in numbers:
         raise ValueError(f"some clips have no class in the column {column!r}")
     used = sorted(set(numbers))
@@ -241,17 +235,17 @@ def match_classes(
         return known, [places[names[number]] for number in numbers]
     if names == [str(number) for number in range(len(names))]:
         if used and used[-1] >= count:
-            raise ValueError(f"the model has {count} classes, and {column!r} of the data has number {used[-1]}")
+            raise ValueError(f"the model has {count} classes, but {column!r} of the data has number {used[-1]}")
         return known or [str(number) for number in range(count)], numbers
     if known is not None:
         near = nearest(foreign[0], known)
         hint = f"is {foreign[0]!r} its {near!r}?" if near is not None else f"it has {first_of(known, 'class')}"
         raise ValueError(
-            f"{column!r} of the data has {first_of(foreign, 'class')} that the model does not know; {hint}"
+            f"{column!r} of the data has {first_of(foreign, 'class')} that the model does not have; {hint}"
         )
     if len(names) != count:
         raise ValueError(
-            f"the model has {count} classes without names, and {column!r} of the data has {len(names)} others; "
-            "load_clips(names=...) puts the names of data into the order of a model"
+            f"the model has {count} classes without names, but {column!r} of the data has {len(names)} classes; "
+            "load_clips(names=...) sets the order of the data's classes"
         )
     return names, numbers

@@ -1,4 +1,4 @@
-"""Why a model gave its answer: where it looked, when, and whether it listened; and whether that is true."""
+"""Explanations of predictions: where and when the evidence is, in picture and sound; and tests of explanations."""
 
 import lazy_loader
 

@@ -1,9 +1,8 @@
-"""Whether two explanations say the same: of a method and of occlusion, or of a model and of one that forgot all.
+"""Agreement of two explanations: of a method and occlusion, or of a model and its randomised copy.
 
 Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 3.1: a map that stays the same while the weights are
 randomised, layer after layer from the top, says nothing about the model.
-
-Alphabet: B clips, T frames, h, w cells of a frame, N entries of a map.
+B clips, T frames, h, w cells of a frame, N entries of a map.
 """
 
 import copy
@@ -27,7 +26,7 @@ Explain = Callable[..., Explanation]
 def rank_correlation(one: Tensor, other: Tensor) -> Tensor:
     """Spearman's correlation of two maps of each clip, (B, ...) of one shape -> float64 (B,) on the CPU.
 
-    Equal values share their mean rank. NaN for a clip of which a map is equal everywhere, which has no order.
+    Equal values share their mean rank. NaN for a clip with a constant map.
 
     >>> rank_correlation(torch.tensor([[1.0, 2, 3, 9], [1, 1, 1, 1]]), torch.tensor([[1.0, 5, 7, 8], [1, 2, 3, 4]]))
     tensor([1., nan], dtype=torch.float64)
@@ -43,12 +42,11 @@ def rank_correlation(one: Tensor, other: Tensor) -> Tensor:
 
 
 def agreement_of(one: Explanation, other: Explanation) -> dict[str, Tensor | None]:
-    """Spearman's correlation of the maps of two explanations of the same clips, such as of a method and of occlusion.
+    """Spearman's correlation of two explanations of the same clips, such as of a method and of occlusion.
 
-    Returns for "where", "when_visual" and "when_audio" what [`rank_correlation`] gives, (B,), or `None` where an
-    explanation has no such map. Of `where` in other cells the means over those that both can tell apart are compared.
-
-    Raises `ValueError` for maps of other clips, frames or steps of sound.
+    Returns for "where", "when_visual" and "when_audio" the result of [`rank_correlation`], (B,), or `None` if a map is
+    missing. `where` maps with different cells are averaged over cells that both can resolve. Raises `ValueError` for
+    maps of other clips, frames or audio steps.
     """
     found: dict[str, Tensor | None] = dict.fromkeys(MAPS)
     for name in MAPS:
@@ -63,10 +61,10 @@ def agreement_of(one: Explanation, other: Explanation) -> dict[str, Tensor | Non
 
 
 def layers_from_top(model: nn.Module) -> list[tuple[str, list[tuple[nn.Module, bool]]]]:
-    """The layers of a model, the head first: name -> its modules, each with whether what is inside of it counts too.
+    """The layers of a model, the head first: name -> its modules, each with whether its contents count too.
 
-    A layer is an element of a `ModuleList`, or anything with weights beside such lists; what is registered last is on
-    top, as models register their modules in the order in which they run them. Together the layers hold all weights.
+    A layer is an element of a `ModuleList`, or any other module with weights; the last registered is on top, because
+    models register modules in the order of execution. Together the layers hold all weights.
 
     >>> model = nn.Sequential(nn.Linear(4, 4), nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)]), nn.Linear(4, 2))
     >>> [name for name, _ in layers_from_top(model)]
@@ -81,7 +79,7 @@ def layers_from_top(model: nn.Module) -> list[tuple[str, list[tuple[nn.Module, b
             layers.append((name, [(module, True)]))
             return
         if any(True for _ in module.parameters(recurse=False)):
-            layers.append((name or "itself", [(module, False)]))  # of embeddings, mostly: at the bottom
+            layers.append((name or "itself", [(module, False)]))  # mostly embeddings, at the bottom
         for child_name, child in module.named_children():
             look(f"{name}.{child_name}".lstrip("."), child)
 
@@ -90,22 +88,22 @@ def layers_from_top(model: nn.Module) -> list[tuple[str, list[tuple[nn.Module, b
 
 
 def randomised(model: PreTrainedModel, seed: int = 0) -> Iterator[tuple[str, PreTrainedModel]]:
-    """A copy of a model that forgets what it learned, layer by layer from the top; what is random stays so.
+    """A copy of a model whose layers are re-initialised one by one from the top, cumulatively.
 
-    Yields the name of a layer, and the copy in which it and all above it have the weights that the model's class gives
-    new models. It is the same copy all the time; `model` itself stays as it is.
-
-    Args:
-        seed: of the new weights; torch's own chance is not touched.
+    Yields the name of a layer, and the copy in which it and all above it have new weights. It is always the same copy;
+    `model` does not change.
 
         for layer, forgetful in randomised(model):
             why = explain(forgetful, inputs, target=first.target)
 
-    Raises `ValueError` for a model that is not of transformers, as it does not say how its weights begin.
+    Args:
+        seed: of the new weights; torch's global generator is not used.
+
+    Raises `ValueError` for a model that is not of transformers, because its initialisation is unknown.
     """
     if not isinstance(model, PreTrainedModel):
         raise ValueError(
-            f"a model of transformers knows what its weights are like when new; {type(model).__name__} is none"
+            f"new weights need a model of transformers, which can initialise itself; got a {type(model).__name__}"
         )
     forgetful = copy.deepcopy(model)
     owners: dict[nn.Module, PreTrainedModel] = {}
@@ -130,16 +128,16 @@ def randomised(model: PreTrainedModel, seed: int = 0) -> Iterator[tuple[str, Pre
 def sanity_check(
     model: PreTrainedModel, inputs: Inputs, explain: Explain, target: Tensor | None = None, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """How alike the maps of a model and of its [`randomised`] copies are, at each depth.
+    """Similarity of the maps of a model and of its [`randomised`] copies, at each depth.
 
     Args:
         explain: `explain(model, inputs, target=...)`, an `Explanation`.
-        target: int64 (B,), what is explained at all depths; by default what the model answers.
+        target: int64 (B,), explained at all depths; by default the prediction.
         seed: of the new weights.
 
     Returns rows of `layer`, down to which weights are random, and of "where", "when_visual" and "when_audio": the mean
-    over clips of Spearman's correlation with the model's own map; `None` for maps that there are not, and where they
-    have no order. An explanation that depends on what was learned gives numbers that go to 0.
+    over clips of Spearman's correlation with the model's own map; `None` for missing or constant maps. For an
+    explanation that depends on what was learned, the numbers go to 0.
     """
     inputs = without_labels(inputs)
     first = explain(model, inputs, target=target)
@@ -150,7 +148,7 @@ def sanity_check(
 
 
 def means_of(correlations: Mapping[str, Tensor | None]) -> dict[str, float | None]:
-    """The mean of each over the clips that have one, `None` without any.
+    """Mean of each over the clips that have a value, `None` without any.
 
     >>> means_of({"where": torch.tensor([0.5, torch.nan, 1.0]), "when_audio": None})
     {'where': 0.75, 'when_audio': None}

@@ -1,7 +1,4 @@
-"""One step back of relevance: through an attention, along the axis along which its tokens read.
-
-Alphabet: B clips, T moments, S tokens of a moment.
-"""
+"""One backward step of relevance through an attention, along its axis. B clips, T moments, S tokens of a moment."""
 
 from typing import Protocol
 
@@ -12,19 +9,19 @@ from holovid.explanation.recorded import Attended
 
 
 class Axis(Protocol):
-    """Along which tokens read one another."""
+    """The axis along which tokens attend."""
 
     @staticmethod
     def rows(call: Attended, readers: Tensor) -> Tensor:
-        """The support of all that each reader has read, of the readers' shape."""
+        """Support of everything that each reader has read, in the readers' shape."""
 
     @staticmethod
     def read(call: Attended, weights: Tensor) -> Tensor:
-        """What readers have read, each with its weight: of the shape of sources."""
+        """What readers have read, weighted: in the sources' shape."""
 
 
 class AlongSpace:
-    """Tokens (B, T, S) read those of their moment, (B, T, S')."""
+    """Tokens (B, T, S) attend within their moment, (B, T, S')."""
 
     @staticmethod
     def rows(call: Attended, readers: Tensor) -> Tensor:
@@ -37,7 +34,7 @@ class AlongSpace:
 
 
 class AlongTime:
-    """Tokens (B, T, S) read those of their place. Heads of all places stand side by side."""
+    """Tokens (B, T, S) attend along time at their place. The heads of all places are side by side."""
 
     @staticmethod
     def rows(call: Attended, readers: Tensor) -> Tensor:
@@ -51,7 +48,7 @@ class AlongTime:
 
 
 class OfAll:
-    """Tokens (B, ...) read all of a clip: sources (B, S') come in one row."""
+    """Tokens (B, ...) attend to the whole clip: sources (B, S') are in one row."""
 
     @staticmethod
     def rows(call: Attended, readers: Tensor) -> Tensor:
@@ -63,26 +60,22 @@ class OfAll:
 
 
 def support_of(before: Tensor, gradient: Tensor) -> Tensor:
-    """How much the answer owes to what tokens had before they read, (..., D) -> (...): gradient x state, if > 0."""
+    """How much tokens' states before attention support the prediction, (..., D) -> (...): gradient x state, if > 0."""
     return (before * gradient).float().sum(dim=-1).clamp(min=0).detach()
 
 
 def step_back(
     axis: type[Axis], call: Attended, found: Tensor, kept: Tensor, special: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Relevance of tokens after a layer's attention -> what of it stays with them, and what goes to what they read.
+    """Split tokens' relevance after a layer's attention into what stays with them and what goes to their sources.
 
-    A token's relevance is dealt out to what it had and to what it read, as these support the answer. So what has
-    wandered from place to place goes back to where it came from: with the paper's rule, R + A+ R, it would also stay.
-    The first `special` tokens, which the answer is read from, are asked anew in each layer, as in the paper: what they
-    read is a part of the answer as it is.
+    A token's relevance is divided between its own state and what it read, as these support the prediction. So
+    information that moved between places returns to its origin; the paper's rule, R + A+ R, would also leave it in
+    place. The first `special` tokens, from which the prediction is made, are evaluated anew in each layer, as in the
+    paper.
 
-    Args:
-        axis: along which the attention reads.
-        found: relevance of the readers.
-        kept: what they had before supports this much, of the same shape.
-
-    Returns relevance of the readers, and of the sources in the shape that `axis` reads.
+    `found` is the readers' relevance, `kept` the support of their own states, of the same shape. Returns relevance of
+    the readers, and of the sources in the shape that `axis` reads.
     """
     total = (kept + axis.rows(call, found)).clamp(min=torch.finfo(torch.float32).tiny)
     weights = found / total

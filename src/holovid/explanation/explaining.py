@@ -1,6 +1,6 @@
-"""`explain`: why a model gave its answer, by the method that its architecture allows.
+"""`explain`: explains a prediction by the best method for the model's architecture.
 
-Alphabet: B clips, T moments, h, w cells of a frame, A steps of sound.
+B clips, T moments, h, w cells of a frame, A audio steps.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Target = Tensor | int | str | Sequence[int | str] | None
 
 
 def methods_of(model: Any) -> list[str]:
-    """The methods that explain a model, the best one first. Of functions, and of models of others, it is occlusion."""
+    """The methods that can explain a model, best first; for functions and other libraries' models, occlusion."""
     family = families().get(getattr(getattr(model, "config", None), "model_type", ""))
     return [*(family.explanations if family else ()), "occlusion"]
 
@@ -35,27 +35,24 @@ def explain(
     task: str | None = None,
     **options: Any,
 ) -> Explanation:
-    """Why a model gave a class its score: where in the frames, in which moments, and when in the sound.
+    """Explain the score of a class: where in the frames, at which moments, and when in the sound.
 
     Args:
         model: a classifier of holovid on any device; for occlusion any model whose outputs have `logits`, or a
             function of `inputs` that returns them.
-        inputs: of the model, as its processor returns them: one view of each clip. `frame_times` (B, T) may be among
-            them although the model does not read it: the explanation then has the seconds of frames.
-        target: the class that is explained: its number or label, for all clips or one for each; by default what the
-            model answers.
-        method: "auto", the first of [`methods_of`]: "intrinsic" of models whose answer is a sum over what they show;
-            "relevance", attention carried back from the answer (`holovid.explanation.relevance`); "gradients",
-            gradient x activation on a feature map; "occlusion", what is lost when something is hidden, slow, of any
+        inputs: of the model, from its processor: one view of each clip. They may have `frame_times` (B, T) even if the
+            model does not use them: the explanation then has the times of frames.
+        target: the explained class: its number or label, for all clips or one for each; default: the prediction.
+        method: "auto", the first of [`methods_of`]: "intrinsic", for models whose logits are a sum of evidence;
+            "relevance", attention carried back from the prediction (`holovid.explanation.relevance`); "gradients",
+            gradient x activation on a feature map; "occlusion", the loss when something is hidden: slow, for any
             model.
-        task: which question, of a model that answers several: "verb", "noun".
-        options: of [`holovid.explanation.occlude`], if that is the method.
+        task: of a model with several: "verb", "noun".
+        options: of [`holovid.explanation.occlude`], for that method.
 
-    Returns an [`Explanation`] of all clips, on the device of the model. A method that cannot see sound has no
-    `when_audio`.
-
-    Raises `ValueError` for a method that cannot explain the model, for classes that it does not have, for inputs of
-    several views, and for an answer that is not finite.
+    Returns an [`Explanation`] of all clips, on the model's device. A method that cannot explain sound gives no
+    `when_audio`. Raises `ValueError` for a method that cannot explain the model, for classes that it does not have,
+    for inputs of several views, and for a prediction that is not finite.
 
     >>> from holovid import XViTConfig, XViTForVideoClassification
     >>> config = XViTConfig(
@@ -77,10 +74,10 @@ def explain(
         clips = len(next(value for value in asked.values() if isinstance(value, Tensor)))
         return occlude(model, asked, class_numbers(target, clips, getattr(model, "config", None)), **options)
     if options:
-        raise ValueError(f"options are of occlusion, and method={method!r} takes none; got {', '.join(options)}")
+        raise ValueError(f"options are for occlusion, method={method!r} takes none; got {', '.join(options)}")
     network: Any = model
     asked_task = task_called(network, task)
-    # the number that a quality model answers is read from its scores of levels
+    # a quality model decodes its number from scores of levels
     field = "logits" if asked_task.kind == "score" else asked_task.scores
     device = network.device
     asked = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in asked.items()}
@@ -92,7 +89,7 @@ def explain(
     else:
         why = named(reference)(network, given, to_device(number, device), field)
     if not why.score.isfinite().all():
-        raise ValueError("the model's answer is not finite, so there is nothing to explain")
+        raise ValueError("the model's logits are not finite, so there is nothing to explain")
     return with_times(why, asked)
 
 
@@ -101,7 +98,7 @@ def to_device(target: Tensor | None, device: torch.device) -> Tensor | None:
 
 
 def task_called(model: Any, name: str | None) -> Task:
-    """The question of a classifier that is meant. Raises `ValueError` if there is none, or which one is not said."""
+    """The classifier's task of this name. Raises `ValueError` if there is none, or a name is needed."""
     tasks = {task.name: task for task in tasks_of(model, model.config)}
     if name is None and len(tasks) == 1:
         return next(iter(tasks.values()))
@@ -111,16 +108,13 @@ def task_called(model: Any, name: str | None) -> Task:
 
 
 def class_numbers(target: Target, clips: int, config: Any = None, task: Task | None = None) -> Tensor | None:
-    """Numbers of classes, int64 (B,), of what a user calls them; `None` stays that.
-
-    Raises `ValueError` for classes that there are not, and for another number of them than clips.
-    """
+    """Class numbers, int64 (B,), of numbers or labels. Raises `ValueError` for unknown ones, or too many or few."""
     if target is None:
         return None
     each = target.tolist() if isinstance(target, Tensor) else target
     each = [each] * clips if isinstance(each, int | str) else list(each)
     if len(each) != clips:
-        raise ValueError(f"target is a class, or one for each of {clips} clips, got {len(each)}")
+        raise ValueError(f"target must be a class, or one for each of {clips} clips, got {len(each)}")
     labels = getattr(config, "label2id", None) or {}
     if task is not None:
         labels = {name: number for number, name in enumerate(task.names(config) or [])} or labels
@@ -138,12 +132,11 @@ def class_numbers(target: Target, clips: int, config: Any = None, task: Task | N
 
 
 def with_times(why: Explanation, inputs: Mapping[str, Any]) -> Explanation:
-    """The same with seconds of moments and of steps of sound, as far as the inputs tell them."""
     times: dict[str, Any] = times_of(inputs, None if why.when_audio is None else why.when_audio.shape[1])
     if why.frame_times is not None or why.when_visual is None:
         times.pop("frame_times", None)
     elif "frame_times" in times:
-        # a moment of several frames is in their middle
+        # a moment of several frames is at their middle
         times["frame_times"] = nn.functional.adaptive_avg_pool1d(
             times["frame_times"].to(torch.float32)[:, None], why.when_visual.shape[1]
         )[:, 0]

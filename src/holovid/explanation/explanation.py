@@ -1,7 +1,7 @@
-"""What all methods of explaining return: maps over the picture, over time and over sound.
+"""The result of all methods: maps over picture, time and sound.
 
-Alphabet: B clips, T frames, h, w cells of a frame, A steps of sound. A step of sound is one of A equal parts of the
-spectrogram (B, L, F): step a covers its frames L * a / A to L * (a + 1) / A.
+B clips, T frames, h, w cells of a frame, A audio steps: equal parts of the spectrogram (B, L, F), of which step a
+covers rows L * a / A to L * (a + 1) / A.
 """
 
 from collections.abc import Callable
@@ -16,21 +16,21 @@ METHODS = ("intrinsic", "relevance", "gradients", "occlusion")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Explanation:
-    """Why a model gave `target` its score. Maps are 0 or more; what a method cannot see is `None` and never zeros.
+    """Why a model gave `target` its score. Maps are 0 or more; what a method cannot explain is `None`, not zeros.
 
     Args:
-        target: (B,) int64, the class that is explained.
-        score: (B,) floats, the probability that the model gives it.
-        where: (B, T, h, w), what each cell of each frame has to do with it; sums to 1 over all frames of a clip.
-        when_visual: (B, T), the same for each frame; sums to 1.
-        when_audio: (B, A), the same for each step of sound; sums to 1. `None`: the method cannot see sound, or the
-            model does not hear.
-        heard: (B,), the share of sound in all that is relevant, 0 to 1.
-        frame_times: (B, T), the seconds at which frames are shown.
-        audio_times: (B, A), the seconds of the middle of each step of sound.
+        target: (B,) int64, the explained class.
+        score: (B,) floats, its probability.
+        where: (B, T, h, w), relevance of each cell of each frame; sums to 1 over all frames of a clip.
+        when_visual: (B, T), relevance of each frame; sums to 1.
+        when_audio: (B, A), relevance of each audio step; sums to 1. `None`: the method cannot explain sound, or the
+            model does not use audio.
+        heard: (B,), share of sound in all relevance, 0 to 1.
+        frame_times: (B, T), times of frames in seconds.
+        audio_times: (B, A), times of the middles of audio steps in seconds.
         method: one of `METHODS`.
 
-    Raises `ValueError` for shapes that do not fit each other.
+    Raises `ValueError` for shapes that do not fit together.
 
     >>> why = Explanation(
     ...     target=torch.tensor([3, 0]), score=torch.tensor([0.9, 0.6]), method="occlusion",
@@ -54,9 +54,7 @@ class Explanation:
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
         if self.target.ndim != 1 or self.target.dtype != torch.int64:
-            raise ValueError(
-                f"target must be int64 (clips,), got {self.target.dtype} {tuple(self.target.shape)} of explanations"
-            )
+            raise ValueError(f"target must be int64 (clips,), got {self.target.dtype} {tuple(self.target.shape)}")
         clips = len(self.target)
         frames = self._size("frame", ("where", "when_visual", "frame_times"))
         steps = self._size("sound step", ("when_audio", "audio_times"))
@@ -73,12 +71,12 @@ class Explanation:
             )
 
     def _size(self, what: str, names: tuple[str, ...]) -> int:
-        """How long the second axis of these is. Raises `ValueError` for maps without one, or of other lengths."""
+        """The common length of these maps' second axis. Raises `ValueError` if they differ."""
         shapes = {name: tuple(getattr(self, name).shape) for name in names if getattr(self, name) is not None}
         sizes = {shape[1:2] for shape in shapes.values()}
         if len(sizes) > 1 or () in sizes:
             found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise ValueError(f"the second axis of each of these is one entry a {what}, all alike; got {found}")
+            raise ValueError(f"the second axis must have one entry a {what} in all maps, got {found}")
         return next(iter(sizes), (0,))[0]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Explanation":
@@ -92,14 +90,12 @@ class Explanation:
     def __getitem__(self, clips: int | slice) -> "Explanation":
         """The explanation of one clip, with B = 1, or of several."""
         if not isinstance(clips, slice):
-            number = range(len(self))[clips]  # raises IndexError, which also ends a loop over all
+            number = range(len(self))[clips]  # raises IndexError, which also ends a loop
             clips = slice(number, number + 1)
         return self._each(lambda value: value[clips])
 
     def to(self, device: torch.device | str) -> "Explanation":
-        """The same with its tensors on `device`."""
         return self._each(lambda value: value.to(device))
 
     def cpu(self) -> "Explanation":
-        """The same in main memory, where files and pictures are made from."""
         return self.to("cpu")

@@ -1,7 +1,7 @@
-"""Gradients: gradient x activation on a model's last feature map, where there is no attention to carry back.
+"""Gradients: gradient x activation on a model's last feature map, for models without usable attention.
 
-Selvaraju et al. 2017, "Grad-CAM" (arXiv:1610.02391), with the gradient at each place in place of its mean over all, as
-the pooled feature is the mean of the map (their section 3.1: both are then the same but for a factor).
+Selvaraju et al. 2017, "Grad-CAM" (arXiv:1610.02391), with the gradient at each place instead of its mean, because the
+pooled feature is the mean of the map (their section 3.1: both then differ only by a factor).
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ from holovid.explanation.scoring import evaluating, probabilities_of, score_of
 
 
 def feature_gradients(model: Any, inputs: dict[str, Any], target: Tensor | None, field: str) -> Explanation:
-    """Explain by the feature map (B, T', h, w, D) that the base model returns as `last_hidden_state`.
+    """Explain by the feature map (B, T', h, w, D) in the base model's `last_hidden_state`.
 
-    Such a map has seen more of the clip than its cell, so it is coarse.
+    A cell of such a map depends on more of the clip than its place, so the explanation is coarse.
     """
     kept: list[Tensor] = []
     hook = model.base_model.register_forward_hook(lambda _, __, outputs: kept.append(outputs.last_hidden_state))

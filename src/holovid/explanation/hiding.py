@@ -1,7 +1,7 @@
-"""Parts of clips hidden from a model: the picture blurred, the sound silent.
+"""Hides parts of clips from a model: blurs the picture, silences the sound.
 
-Alphabet: B clips, N clips with something hidden, T frames, C channels, H, W pixels, h, w cells of a frame, L rows and
-F columns of a spectrogram, A steps of sound.
+B clips, N clips with something hidden, T frames, C channels, H, W pixels, h, w cells of a frame, L rows and F columns
+of a spectrogram, A audio steps.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from holovid.explanation.scoring import SOUND, VIDEO, Inputs, Probabilities, score_of, scoring, without_labels
 
-BLUR = 0.1  # standard deviation as a share of the shorter side: shapes are gone, colours and light stay
+BLUR = 0.1  # standard deviation as a share of the shorter side: removes shapes, keeps colours and light
 KERNEL_REACH = 2.5  # standard deviations
 
 
 def blurred(videos: Tensor, blur: float = BLUR) -> Tensor:
-    """What a picture looks like of which nothing is recognised: (..., H, W) -> the same shape.
+    """Blur pictures (..., H, W) until nothing is recognisable.
 
-    A Gaussian whose standard deviation is `blur` times the shorter side: 22 pixels of 224. (The 5 pixels within 11 of
-    RISE, Petsiuk et al. 2018, leave things of that size as recognisable as they were.)
+    The Gaussian's standard deviation is `blur` times the shorter side: 22 pixels of 224. (The 5 pixels of RISE,
+    Petsiuk et al. 2018, leave large things recognisable.)
     """
     side = min(videos.shape[-2:])
     sigma = max(blur * side, 0.1)
@@ -30,17 +30,17 @@ def blurred(videos: Tensor, blur: float = BLUR) -> Tensor:
 
 
 def silence_of(spectrograms: Tensor) -> Tensor:
-    """The spectrogram of silence for each clip: (B, L, F) -> (B, 1, 1), the least that the clip itself has anywhere.
+    """The spectrogram value of silence for each clip, (B, L, F) -> (B, 1, 1): its own minimum.
 
-    Spectrograms are logarithms, then normalised: 0 is not silence but the mean loudness of a training set, which is
-    what a processor gives for rows after the end of the sound. The logarithm of nothing is a floor of the processor;
-    the least value of a clip is at it or above, as what was recorded hisses.
+    Spectrograms are normalised logarithms: 0 is not silence but the mean loudness of a training set, and the value of
+    rows after the end of the sound. The logarithm of zero is the processor's floor; a recording's minimum is at it or
+    above.
     """
     return spectrograms.amin(dim=(1, 2), keepdim=True)
 
 
 def step_of_rows(rows: int, steps: int, device: torch.device | None = None) -> Tensor:
-    """The step of sound that each row of a spectrogram is in, int64 (L,).
+    """The audio step of each row of a spectrogram, int64 (L,).
 
     >>> step_of_rows(7, 3)
     tensor([0, 0, 0, 1, 1, 2, 2])
@@ -49,11 +49,11 @@ def step_of_rows(rows: int, steps: int, device: torch.device | None = None) -> T
 
 
 class Hider:
-    """A batch of clips, of which any cells, frames and steps of sound can be hidden.
+    """A batch of clips in which any cells, frames and audio steps can be hidden.
 
     Args:
-        inputs: `pixel_values_videos` (B, T, C, H, W), `input_values` (B, L, F), or both, and what else the model
-            takes; tensors with an entry a clip go along with it.
+        inputs: `pixel_values_videos` (B, T, C, H, W), `input_values` (B, L, F), or both, and other inputs of the
+            model; those with an entry a clip are selected with it.
         blur: see [`blurred`].
     """
 
@@ -76,12 +76,9 @@ class Hider:
         return 0 if self.videos is None else self.videos.shape[1]
 
     def hide(self, clips: Tensor, cells: Tensor | None = None, steps: Tensor | None = None) -> dict[str, Any]:
-        """Inputs of some clips with something hidden of each.
+        """Inputs of clips (int64 (N,), repeated as needed) with something hidden in each.
 
-        Args:
-            clips: int64 (N,), numbers of clips, any number of times each.
-            cells: bool (N, T, h, w), what is hidden of the picture; (N, T, 1, 1) hides whole frames.
-            steps: bool (N, A), what is hidden of the sound.
+        `cells`, bool (N, T, h, w), or (N, T, 1, 1) for whole frames, and `steps` of audio, bool (N, A), are hidden.
         """
         count = len(self)
         shown = {
@@ -106,14 +103,14 @@ class Hider:
         cells: Tensor | None = None,
         steps: Tensor | None = None,
     ) -> Tensor:
-        """How probable the targets (B,) are to the model with something hidden, as in `hide`: (N,)."""
+        """Probabilities (N,) of the targets (B,) with something hidden, as in `hide`."""
         return score_of(probabilities(self.hide(clips, cells, steps)), target[clips])
 
 
 def falls_without(model: Any, inputs: Inputs, target: Tensor, field: str = "logits") -> Tensor:
-    """How much less probable the target is without all of the picture, and without all of the sound, (B, 2).
+    """How much less probable the target is without the whole picture, and without the whole sound, (B, 2).
 
-    What relevance cannot tell, as experts that read one another carry what was heard in the picture's name too. Takes
+    Relevance cannot tell this for experts that read each other, because the picture's tokens carry audio too. Takes
     three forward passes.
 
     Args:
@@ -141,10 +138,7 @@ def falls_without(model: Any, inputs: Inputs, target: Tensor, field: str = "logi
 
 
 def chunks(states: int, clips: int, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """All pairs of a state and a clip, as numbers of both, int64 (N,) with N at most `batch_size`.
-
-    Raises `ValueError` for a `batch_size` below 1.
-    """
+    """All pairs of a state and a clip, as numbers of both, int64 (N,), in chunks of at most `batch_size`."""
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     for pairs in torch.arange(states * clips, device=device).split(batch_size):

@@ -1,4 +1,4 @@
-"""What a model says of itself: where and when are what its answer is made of, not what is found out about it."""
+"""Explanations of models that return their own: the terms of which their logits are the sum."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from holovid.explanation.scoring import evaluating, probabilities_of, score_of
 
 @torch.no_grad()
 def intrinsic(model: Any, inputs: dict[str, Any], target: Tensor | None, field: str) -> Explanation:
-    """The maps of a model with `output_maps`. `heard` is the part of sound in the evidence for the target, above the
-    mean of all classes; where neither speaks for it, it is a half.
+    """The maps of a model with `output_maps`.
 
-    A silent clip among others has a `when_audio` of zeros, and `heard` is 0.
+    `heard` is the share of sound in the evidence for the target, above the mean of all classes; one half if there is
+    no evidence. A clip without sound among others has a `when_audio` of zeros, and `heard` is 0.
     """
     with evaluating(model):
         outputs = model(**inputs, output_maps=True)

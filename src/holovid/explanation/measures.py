@@ -1,7 +1,4 @@
-"""Is an explanation true? All measures of it in one row.
-
-Alphabet: B clips.
-"""
+"""Measures whether an explanation is true: all measures in one row. B clips."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -34,37 +31,37 @@ def evaluate(
     """Measure the explanations of a model: a row of a table.
 
     Args:
-        model: whose outputs have `logits`, or a function of inputs that returns them.
-        batches: inputs of the model, in the order of `truth`. The classes in `labels` (B,), where there are some, are
-            what is explained; otherwise it is what the model answers. `frame_times` (B, T), when each frame
-            is shown, may be there for a model that does not take them too: the truth is looked up by them.
+        model: one whose outputs have `logits`, or a function of inputs that returns them.
+        batches: inputs of the model, in the order of `truth`. The classes in `labels` (B,), if present, are explained,
+            else the predictions. `frame_times` (B, T) may be present even if the model does not use them: they are
+            needed to look up the truth.
         explain: `explain(model, inputs, target=...)`, which returns an `Explanation`, such as
             `holovid.explanation.explain` with a method.
-        truth: where and when the clips show and sound their labels, of `holovid.data.read_events`.
-        parts: what is deleted and inserted, of "patches", "frames" and "sound".
-        yardstick: options of [`holovid.explanation.occlude`], to measure agreement with it; slow. By default not
+        truth: where and when the clips show and sound their labels, from `holovid.data.read_events`.
+        parts: deleted and inserted, of "patches", "frames" and "sound".
+        yardstick: options of [`holovid.explanation.occlude`], to measure agreement with it; slow. Default: not
             measured.
         sanity: compare with maps of randomised weights, on the first batch.
         tolerance, size: of the pointing game, see `pointing_in_space`.
-        seed: of random orders, other ones in each batch.
-        curves: further options of the curves, see `perturbation_curve`: `steps`, `batch_size`, `alone`, `blur`.
+        seed: of random orders, different in each batch.
+        curves: further options of `perturbation_curve`: `steps`, `batch_size`, `alone`, `blur`.
 
     Returns
+
         `method`, `clips`;
         `pointing_space`, `pointing_time`, `pointing_sound`: how often the maps point at the truth, in 0..1, with
         `pointing_space_count` and so on; frames with a box, clips, clips;
         `deletion_patches`, `deletion_patches_random`, `deletion_patches_least` and so on for `insertion`, `frames` and
         `sound`: means over clips of areas under curves, the most relevant first, at random, and the least first. Lower
-        is better of deletions, and higher of insertions;
+        is better for deletions, higher for insertions;
         `agreement_where`, `agreement_when_visual`, `agreement_when_audio`: with occlusion;
-        `sanity_where`, ...: likewise with the maps of a model whose weights are all random; near 0 is sane.
-        What a method cannot see, and what was not asked for, is `None`.
+        `sanity_where`, ...: with the maps of a model whose weights are all random; near 0 is sane.
 
-    Raises `ValueError` for no batches, for a truth of another number of clips, and for one of times where neither the
-    explanation nor the inputs have any.
+        `None` for what the method cannot explain, or what was not asked for. Raises `ValueError` for no batches, a
+        truth of another number of clips, and pointing in time without any times.
     """
     if unknown := [part for part in parts if part not in MAP_OF_PART]:
-        raise ValueError(f"parts are of {', '.join(MAP_OF_PART)}, got {', '.join(unknown)}")
+        raise ValueError(f"parts must be of {', '.join(MAP_OF_PART)}, got {', '.join(unknown)}")
     hits = {name: Hits(0, 0) for name in ("space", "time", "sound")}
     areas: dict[str, list[Tensor]] = {}
     alike: dict[str, list[Tensor]] = {name: [] for name in MAPS}
@@ -76,7 +73,7 @@ def evaluate(
         why = explain(model, inputs, target=labels)
         if truth is not None:
             if clips + len(why) > len(truth):
-                raise ValueError(f"the truth is of {len(truth)} clips, and there are more in the batches")
+                raise ValueError(f"the truth has {len(truth)} clips, but the batches have more")
             found = pointing_of(why, known, truth[clips : clips + len(why)], tolerance, size)
             hits = {name: hits[name] + found[name] for name in hits}
         for part in parts:
@@ -97,7 +94,7 @@ def evaluate(
     if not clips:
         raise ValueError("there are no batches to measure explanations of")
     if truth is not None and clips != len(truth):
-        raise ValueError(f"the truth is of {len(truth)} clips, and the batches of {clips}")
+        raise ValueError(f"the truth has {len(truth)} clips, but the batches have {clips}")
     row: dict[str, Any] = {"method": method, "clips": clips}
     for name, found_hits in hits.items():
         row |= {f"pointing_{name}": found_hits.rate, f"pointing_{name}_count": found_hits.count}
@@ -115,11 +112,11 @@ def evaluate(
 def pointing_of(
     why: Explanation, inputs: Inputs, truth: Events, tolerance: float | None, size: int | tuple[int, int]
 ) -> dict[str, Hits]:
-    """Hits of the maps that there are, in "space", "time" and "sound". Raises `ValueError` for maps without times."""
+    """Hits of the available maps, in "space", "time" and "sound". Raises `ValueError` for maps without times."""
     found = {name: Hits(0, 0) for name in ("space", "time", "sound")}
     frame_times = inputs.get("frame_times") if why.frame_times is None else why.frame_times
     if frame_times is None and (why.where is not None or why.when_visual is not None):
-        raise ValueError("neither the explanation nor the inputs have frame_times, which say when a frame is shown")
+        raise ValueError("pointing in time needs frame_times in the explanation or the inputs")
     if why.where is not None and frame_times is not None:
         boxes = truth.boxes_at(frame_times)
         found["space"] = pointing_in_space(why.where, boxes, tolerance, size)
@@ -127,6 +124,6 @@ def pointing_of(
         found["time"] = pointing_in_time(why.when_visual, frame_times, truth.seen)
     if why.when_audio is not None:
         if why.audio_times is None:
-            raise ValueError("the explanation has no audio_times, which say when a step of sound is heard")
+            raise ValueError("pointing in sound needs audio_times in the explanation")
         found["sound"] = pointing_in_time(why.when_audio, why.audio_times, truth.heard)
     return found

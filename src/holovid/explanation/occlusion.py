@@ -1,8 +1,7 @@
-"""Occlusion: what a model loses when something is hidden from it. Slow, and of any model; the yardstick of the others.
+"""Occlusion: the loss when something is hidden. Slow, for any model; the reference for other methods.
 
 Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 4.2, in space, time and sound.
-
-Alphabet: B clips, T frames, h, w cells of a frame, A steps of sound.
+B clips, T frames, h, w cells of a frame, A audio steps.
 """
 
 from collections.abc import Callable
@@ -27,27 +26,26 @@ def occlude(
     blur: float = BLUR,
     progress: bool = True,
 ) -> Explanation:
-    """How much less probable the target is when a cell, a frame or a step of sound is hidden.
+    """How much less probable the target is when a cell, a frame or an audio step is hidden.
 
-    A fall below zero, where hiding something helps, counts as none. Maps are shares of all falls of a clip; where
-    nothing makes a difference they are equal everywhere. `heard` compares what is lost without all of the sound with
-    what is lost without all of the picture.
+    A negative fall counts as 0. Maps are shares of all falls of a clip; without any they are constant. `heard`
+    compares the fall without the whole sound with the fall without the whole picture.
 
     Args:
-        model: whose outputs have `logits` (B, classes), or a function of inputs that returns them; on any device.
-        inputs: `pixel_values_videos` (B, T, C, H, W), `input_values` (B, L, F), or both, and what else the model
-            takes. `frame_times` and `audio_span` say the times of the explanation.
-        target: int64 (B,), the class that is explained; by default the most probable.
-        cells: rows and columns that each frame is divided into; a clip takes T / `frames_each` times as many looks.
-        frames_each: frames in a row of which the same cell is hidden at once, to which its share is dealt evenly.
+        model: one whose outputs have `logits` (B, classes), or a function of inputs that returns them; on any device.
+        inputs: `pixel_values_videos` (B, T, C, H, W), `input_values` (B, L, F), or both, and other inputs of the
+            model. `frame_times` and `audio_span` give the times of the explanation.
+        target: int64 (B,), the explained class; default: the most probable.
+        cells: rows and columns of each frame; a clip takes T / `frames_each` times as many forward passes.
+        frames_each: consecutive frames whose same cell is hidden at once; its share is divided evenly.
         sound_steps: equal parts of the spectrogram.
-        batch_size: clips that the model is given at a time.
-        blur: how much a hidden picture is blurred, see `holovid.explanation.hiding`.
+        batch_size: clips in one forward pass.
+        blur: of hidden pictures, see `holovid.explanation.hiding`.
         progress: show a progress bar.
 
     Raises `ValueError` for inputs of several views, and numbers below 1.
 
-    >>> def corner(inputs):  # answers by the brightness of the upper left quarter of the second frame
+    >>> def corner(inputs):  # predicts from the brightness of the upper left quarter of the second frame
     ...     seen = inputs["pixel_values_videos"][:, 1, :, :8, :8].mean(dim=(1, 2, 3))
     ...     return torch.stack([10 * seen, torch.zeros_like(seen)], dim=1)
     >>> videos = torch.zeros(1, 3, 3, 16, 16)
@@ -67,7 +65,7 @@ def occlude(
         score = score_of(certain, target)
 
         def falls(states: int, hidden: Callable[[Tensor], dict[str, Tensor]], what: str) -> Tensor:
-            """(B, states): what is lost when each of them hides something."""
+            """Falls (B, states) of the target's probability."""
             parts = list(chunks(states, count, batch_size, device))
             scores = [
                 hider.scores(probabilities, target, clips, **hidden(state))
@@ -76,7 +74,7 @@ def occlude(
             return (score - torch.cat(scores).view(states, count)).T.clamp(min=0)
 
         found: dict[str, Tensor] = {}
-        lost = torch.zeros(2, count, device=device)  # without all of the picture, and of the sound
+        lost = torch.zeros(2, count, device=device)  # without the whole picture, and without the whole sound
         if VIDEO in hider.inputs:
             groups = -(-frames // frames_each)
             group = torch.arange(frames, device=device) // frames_each
@@ -113,7 +111,7 @@ def occlude(
 
 
 def as_shares(values: Tensor) -> Tensor:
-    """What is 0 or more, (B, ...), so that each clip sums to 1; equal everywhere for one that is 0 everywhere.
+    """Values of 0 or more, (B, ...), normalised to sum 1 in each clip; constant for a clip of zeros.
 
     >>> as_shares(torch.tensor([[1.0, 3.0], [0.0, 0.0]]))
     tensor([[0.2500, 0.7500],
@@ -127,10 +125,10 @@ def as_shares(values: Tensor) -> Tensor:
 
 
 def times_of(inputs: Inputs, sound_steps: int | None) -> dict[str, Tensor]:
-    """`frame_times` (B, T) and `audio_times` (B, A), the middles of steps, in seconds, as far as inputs tell them.
+    """`frame_times` (B, T) and `audio_times` (B, A), the middles of steps, in seconds, as far as the inputs have them.
 
     Args:
-        inputs: of which `frame_times` (B, T) and `audio_span` (B, 2) are read.
+        inputs: with `frame_times` (B, T) and `audio_span` (B, 2), if known.
         sound_steps: A; `None` for none.
 
     >>> times_of({"input_values": torch.zeros(1, 8, 4), "audio_span": torch.tensor([[1.0, 3.0]])}, 4)["audio_times"]

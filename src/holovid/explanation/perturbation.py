@@ -1,9 +1,8 @@
-"""Deletion and insertion: does a model lose its answer with what an explanation calls relevant, and find it with that?
+"""Deletion and insertion: how the score falls without, and rises with, what an explanation calls relevant.
 
 Petsiuk et al. 2018, "RISE", for pictures; over space-time with the least relevant first and at random as controls, as
 Li et al. 2021, "Towards Visually Explaining Video Understanding Networks with Perturbation", do for video.
-
-Alphabet: B clips, T frames, h, w cells of a frame, A steps of sound, U units: cells, frames or steps.
+B clips, T frames, h, w cells of a frame, A audio steps, U units: cells, frames or steps.
 """
 
 from collections.abc import Callable
@@ -23,10 +22,10 @@ ORDERS = ("most", "least", "random")
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """How probable the target is while more and more units are deleted or inserted.
+    """Probability of the target while more and more units are deleted or inserted.
 
     Args:
-        shares: (n,), of the units that are by then deleted or inserted, from 0 to 1.
+        shares: (n,), of the units deleted or inserted so far, from 0 to 1.
         scores: (B, n), probabilities of the target.
     """
 
@@ -35,7 +34,7 @@ class Curve:
 
     @property
     def area(self) -> Tensor:
-        """The area under each curve, (B,): (sum - first / 2 - last / 2) / (n - 1).
+        """Area under each curve, (B,): (sum - first / 2 - last / 2) / (n - 1).
 
         >>> Curve(torch.tensor([0.0, 0.5, 1.0]), torch.tensor([[1.0, 0.5, 0.0], [1.0, 0.0, 0.0]])).area
         tensor([0.5000, 0.2500])
@@ -44,11 +43,11 @@ class Curve:
 
 
 def ranks_in_order(relevance: Tensor, order: str = "most", seed: int = 0) -> Tensor:
-    """Which of the units of each clip is the how manieth in an order, from 0: (B, U) -> int64 (B, U).
+    """The rank of each unit in an order, from 0: (B, U) -> int64 (B, U).
 
     Args:
         order: "most" relevant first, "least" first, or "random".
-        seed: of all chance; it also puts units of equal relevance in an order.
+        seed: of all randomness; it also orders units of equal relevance.
 
     >>> ranks_in_order(torch.tensor([[0.1, 0.6, 0.3]]))
     tensor([[2, 0, 1]])
@@ -67,10 +66,10 @@ def ranks_in_order(relevance: Tensor, order: str = "most", seed: int = 0) -> Ten
 def deletion(
     model: nn.Module | Callable[[Inputs], Tensor], inputs: Inputs, explanation: Explanation, part: str, **options: Any
 ) -> Curve:
-    """Hide more and more of the clips, in the order of an explanation; a true one lets the score fall at once.
+    """Hide more and more of the clips, in the order of an explanation; with a true one the score falls at once.
 
-    What is hidden is blurred, or silent. Arguments and errors are those of [`perturbation_curve`]; `alone` is false by
-    default: a model goes on hearing what it does not see.
+    Hidden parts are blurred, or silent. Arguments and errors as in [`perturbation_curve`]; `alone` is false by
+    default: the other modality stays.
     """
     return perturbation_curve(model, inputs, explanation, part, inserts=False, **options)
 
@@ -78,10 +77,9 @@ def deletion(
 def insertion(
     model: nn.Module | Callable[[Inputs], Tensor], inputs: Inputs, explanation: Explanation, part: str, **options: Any
 ) -> Curve:
-    """Show more and more of the clips, which begin blurred and silent; a true explanation lets the score rise at once.
+    """Reveal more and more of blurred and silent clips; with a true explanation the score rises at once.
 
-    Arguments and errors are those of [`perturbation_curve`]; `alone` is true by default: while the picture comes back,
-    the sound stays silent, and the other way round.
+    Arguments and errors as in [`perturbation_curve`]; `alone` is true by default: the other modality stays hidden.
     """
     return perturbation_curve(model, inputs, explanation, part, inserts=True, **options)
 
@@ -99,24 +97,23 @@ def perturbation_curve(
     alone: bool | None = None,
     blur: float = BLUR,
 ) -> Curve:
-    """[`deletion`], or [`insertion`] if something `inserts`.
+    """[`deletion`], or [`insertion`] if it `inserts`.
 
     Args:
-        model: whose outputs have `logits` (B, classes), or a function of inputs that returns them; on any device.
-        inputs: of the clips that are explained.
-        explanation: whose target is scored, and whose map gives the order.
-        part: what is hidden or shown: "patches", cells of `where`; "frames" of `when_visual`; "sound", steps of
+        model: one whose outputs have `logits` (B, classes), or a function of inputs that returns them; on any device.
+        inputs: of the explained clips.
+        explanation: gives the target and the order.
+        part: hidden or revealed: "patches", cells of `where`; "frames" of `when_visual`; "sound", steps of
             `when_audio`.
         order: "most" relevant first, "least" first, or "random", the control.
         steps: between nothing and all; at most one a unit.
-        batch_size: clips that the model is given at a time.
+        batch_size: clips in one forward pass.
         seed: of "random", and of the order of units of equal relevance.
-        alone: whether the other sense is hidden all the time; by default while inserting.
-        blur: how much a hidden picture is blurred, see `holovid.explanation.hiding`.
+        alone: whether the other modality stays hidden; by default while inserting.
+        blur: of hidden pictures, see `holovid.explanation.hiding`.
 
-    A moment of an explanation that has fewer of them than the clip has frames is hidden in all its frames.
-
-    Raises `ValueError` for a part that the explanation has no map of, and for shapes that do not fit.
+    If an explanation has fewer moments than the clip has frames, each is hidden in all of its frames. Raises
+    `ValueError` for a part that the explanation has no map of, and for shapes that do not fit.
     """
     if part not in MAP_OF_PART:
         raise ValueError(f"part must be one of {', '.join(MAP_OF_PART)}, got {part!r}")
@@ -128,8 +125,8 @@ def perturbation_curve(
     hider = Hider(inputs, blur)
     if len(hider) != len(explanation) or (part != "sound" and hider.frames < relevance.shape[1]):
         raise ValueError(
-            f"the explanation is of {len(explanation)} clips, {MAP_OF_PART[part]} {tuple(relevance.shape)}; the "
-            f"inputs are {len(hider)} clips of {hider.frames} frames"
+            f"the explanation has {len(explanation)} clips, {MAP_OF_PART[part]} {tuple(relevance.shape)}, but the "
+            f"inputs have {len(hider)} clips of {hider.frames} frames"
         )
     relevance, target = relevance.to(hider.device), explanation.target.to(hider.device)
     moments = torch.arange(hider.frames, device=hider.device) * relevance.shape[1] // hider.frames  # of each frame

@@ -1,8 +1,7 @@
-"""The pointing game: is what a map points at the thing, and is the moment the moment?
+"""The pointing game: whether the peak of a map hits the object, or the moment.
 
-Zhang et al. 2018, "Top-down Neural Attention by Excitation Backprop", for pictures; here a frame, and likewise a time.
-
-Alphabet: B clips, T frames, h, w cells of a frame, N moments: frames, or steps of sound.
+Zhang et al. 2018, "Top-down Neural Attention by Excitation Backprop", for pictures; here for frames and for time.
+B clips, T frames, h, w cells of a frame, N moments: frames, or audio steps.
 """
 
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-TOLERANCE = 15 / 224  # of the frame's sides: 15 pixels of 224
+TOLERANCE = 15 / 224  # share of the frame's sides: 15 pixels of 224
 
 
 @dataclass(frozen=True)
 class Hits:
-    """How many of `count` attempts hit. `rate` is `None` without any; two are added with `+`.
+    """Hits among `count` attempts. `rate` is `None` without any; `+` adds two.
 
     >>> (Hits(3, 4) + Hits(1, 4)).rate
     0.5
@@ -33,10 +32,7 @@ class Hits:
 
 
 def peaks_of(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each map is highest, and whether it points anywhere: (..., N) -> int64 (...,), bool (...,).
-
-    A map that is equal everywhere, or is not of numbers, points nowhere.
-    """
+    """Index of each map's maximum, and whether there is one, (..., N) -> (...,) twice; not if constant or with NaN."""
     points = maps.isfinite().all(dim=-1) & (maps.amax(dim=-1) > maps.amin(dim=-1))
     return maps.argmax(dim=-1), points
 
@@ -47,20 +43,18 @@ def pointing_in_space(
     tolerance: float | None = None,
     size: int | tuple[int, int] = 224,
 ) -> Hits:
-    """How often the highest point of a frame's map is inside of the frame's box.
+    """How often the maximum of a frame's map is inside the frame's box.
 
-    A map that is scaled up bilinearly is highest in the middle of its highest cell, so that is the point, at any size
-    of the frame. x is the column and y the row.
+    The point is the middle of the highest cell, as after bilinear enlargement. x is the column and y the row.
 
     Args:
         where: (B, T, h, w), a map of each frame.
         boxes: (B, T, 4), x0, y0, x1, y1 in per cent of the frame's width (x) and height (y); NaN for a frame without
-            one, which does not count.
-        tolerance: how far outside of the box still hits, in pixels of `size`; by default 15 of 224, of other sizes in
-            proportion. 0 for none.
+            a box, which does not count.
+        tolerance: distance from the box that still hits, in pixels of `size`; default: 15 of 224, in proportion.
         size: of the frame in pixels, a side or (height, width).
 
-    Frames whose map is equal everywhere miss. Raises `ValueError` for shapes that do not fit.
+    Frames with a constant map miss. Raises `ValueError` for shapes that do not fit.
 
     >>> where = torch.zeros(1, 2, 4, 4)
     >>> where[0, :, 0, 3] = 1  # the upper right corner: its middle is x = 87.5 %, y = 12.5 %
@@ -88,16 +82,16 @@ def pointing_in_space(
 
 
 def pointing_in_time(when: Tensor, times: Tensor, intervals: Tensor, tolerance: float = 0.0) -> Hits:
-    """How often the highest moment of a clip is inside of one of its intervals.
+    """How often a clip's highest moment is inside one of its intervals.
 
     Args:
-        when: (B, N), of frames or of steps of sound.
-        times: (B, N), their seconds: when a frame is shown, the middle of a step.
-        intervals: (B, 2), from when to when in seconds, or (B, K, 2) for up to K of them, the others NaN. Clips
-            without any do not count.
-        tolerance: how many seconds outside of an interval still hit.
+        when: (B, N), of frames or of audio steps.
+        times: (B, N), their seconds: the time of a frame, the middle of a step.
+        intervals: (B, 2), start and end in seconds, or (B, K, 2) for up to K of them, the others NaN. Clips without
+            any do not count.
+        tolerance: seconds outside of an interval that still hit.
 
-    Clips whose map is equal everywhere miss. Raises `ValueError` for shapes that do not fit.
+    Clips with a constant map miss. Raises `ValueError` for shapes that do not fit.
 
     >>> when, times = torch.tensor([[0.1, 0.7, 0.2], [0.8, 0.1, 0.1]]), torch.tensor([[0.5, 1.5, 2.5]]).expand(2, 3)
     >>> pointing_in_time(when, times, torch.tensor([[1.0, 2.0], [1.0, 2.0]]))

@@ -1,9 +1,8 @@
-"""What a model computed on its way to an answer, and the gradients of the answer there: attention, values, states.
+"""Records a model's attention, values and states during a forward pass, and the prediction's gradients there.
 
-Attention of every model of transformers, and of ours, goes through one table of functions. While something is
-recorded, it goes through a function that keeps its weights; afterwards models compute as they did before.
-
-Alphabet: B clips, T frames, S tokens, N heads, d width of a head.
+Attention of all models of transformers, and of ours, goes through one table of functions. During recording it goes
+through a function that keeps its weights; afterwards models compute as before.
+B clips, T frames, S tokens, N heads, d width of a head.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,17 +34,17 @@ class Attended:
 
     @property
     def support(self) -> Tensor:
-        """How much each reader's reading of each source speaks for the answer, (batch, N, S, S').
+        """How much each reader's attention to each source supports the prediction, (batch, N, S, S').
 
-        The gradient times the weight, where that is positive (Chefer et al. 2021, arXiv:2103.15679, equation 5). As
-        what is read is a sum over sources and heads, these are parts of the answer.
+        Gradient times weight, where positive (Chefer et al. 2021, arXiv:2103.15679, equation 5). Because attention is
+        a sum over sources and heads, these are parts of the prediction.
         """
         assert self.weight_gradients is not None
         return (self.weight_gradients * self.weights).clamp(min=0).detach()
 
     @property
     def value_parts(self) -> Tensor:
-        """|gradient x value|, (batch, S', N * d): which channels of what was read the answer depends on."""
+        """|gradient x value|, (batch, S', N * d): on which channels of the values the prediction depends."""
         assert self.value_gradients is not None
         return (self.value_gradients * self.values).abs().detach().transpose(1, 2).flatten(2)
 
@@ -55,8 +54,9 @@ class Recorded:
     """
     Args:
         attention: module -> its call. Each is called once in a forward pass.
-        states: module that was watched -> what it was given, and `gradients` after `differentiate` the answer's there.
-        results, result_gradients: the same of what it returned.
+        states: watched module -> its input, and in `gradients`, after `differentiate`, the prediction's gradient
+            there.
+        results, result_gradients: the same for its output.
     """
 
     attention: dict[nn.Module, Attended] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Recorded:
     result_gradients: dict[nn.Module, Tensor] = field(default_factory=dict)
 
     def differentiate(self, objective: Tensor) -> None:
-        """Add the gradients of a number at everything that was recorded; zeros where it does not depend on it."""
+        """Add the gradients of a number at everything recorded; zeros where it has no influence."""
         calls = list(self.attention.values())
         parts = [
             [call.weights for call in calls],
@@ -98,10 +98,7 @@ def recorded_attention_forward(
     dropout: float = 0.0,
     **kwargs: object,
 ) -> tuple[Tensor, Tensor]:
-    """softmax(Q K^T * scaling) V, whose weights and values are kept where something is recorded.
-
-    Nothing is dropped: explanations are those of models in evaluation mode.
-    """
+    """softmax(Q K^T * scaling) V, without dropout, which keeps weights and values during recording."""
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     output, weights = eager_attention_forward(module, query, key, value, attention_mask, scaling)
     recorded = RECORDING.get()
@@ -116,11 +113,9 @@ ALL_MASK_ATTENTION_FUNCTIONS.register(IMPLEMENTATION, ALL_MASK_ATTENTION_FUNCTIO
 
 @contextmanager
 def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()) -> Iterator[Recorded]:
-    """Record what a model computes inside of the block, in evaluation mode and with gradients.
+    """Record a model and its inner models inside the block, in evaluation mode and with gradients.
 
-    Args:
-        model: its attention, and that of the models in it, is recorded.
-        watched: modules whose first argument and result, tensors, are kept.
+    The first argument and the result of `watched` modules, tensors, are kept.
     """
     inside = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
     before = [(module, module.config._attn_implementation) for module in inside]
@@ -139,16 +134,16 @@ def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()
         RECORDING.reset(token)
         for hook in hooks:
             hook.remove()
-        for module, implementation in before:  # outside first: each also sets what is in it
+        for module, implementation in before:  # outer modules first: each also sets its inner ones
             module.set_attn_implementation(implementation)
 
 
 def shared_back(context: nn.Module, call: Attended, read: Tensor, tokens: int) -> Tensor:
-    """Where keys and values that `context` mixed come from: relevance (B, T, S') -> (B, T, S), S = `tokens`.
+    """Return relevance of keys and values mixed by `context` to their origin: (B, T, S') -> (B, T, S), S = `tokens`.
 
     `context` moves channels of values among frames, or appends means of tokens; it is linear and has no weights. A
-    token's relevance is shared among its channels by |gradient x value|, and each channel goes back where it came
-    from. Without that, relevance of a frame would be that of its neighbours.
+    token's relevance is divided among its channels by |gradient x value|, and each channel returns to its origin.
+    Without this, a frame would get the relevance of its neighbours.
     """
     parts = call.value_parts.float()
     parts = as_shares(parts.flatten(0, 1)).view_as(parts)

@@ -1,15 +1,14 @@
-"""Relevance: gradient-weighted attention, carried from a model's answer back to what it saw and heard.
+"""Relevance: gradient-weighted attention, carried from a prediction back to picture and sound.
 
 Chefer et al. 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder
-Transformers" (arXiv:2103.15679): in a layer that reads with weights A, the gradient x A, where that is positive, says
-how much each reading speaks for the answer. Only what the answer is read from is asked for; so one row of relevance is
-carried from the last layer to the first, and no matrix of all tokens is ever made. `carrying` has the step through one
-layer, and where it leaves the paper.
+Transformers" (arXiv:2103.15679): in a layer with attention weights A, gradient x A, where positive, says how much each
+weight supports the prediction. Only the tokens that the prediction is read from matter, so one row of relevance is
+carried from the last layer to the first, without a matrix of all tokens. `carrying` has the step through one layer,
+and its difference from the paper.
 
-What else architectures need is in rules: one for frames whose keys and values are mixed, one for attention along axes,
-one for experts that read one another, one for steps that follow one another. A family's record names its rule.
-
-Alphabet: B clips, T moments, h, w patches of a frame, S = h * w, A steps of sound.
+Rules adapt this to architectures: frames with mixed keys and values, attention along axes, experts that read each
+other, causal steps. A family's record names its rule.
+B clips, T moments, h, w patches of a frame, S = h * w, A audio steps.
 """
 
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from holovid.explanation.scoring import SOUND, VIDEO, probabilities_of, score_of
 
 @dataclass(frozen=True)
 class Relevance:
-    """What a rule finds: `patches` (B, T, h, w), or `moments` (B, T) where it cannot tell places; `sound` (B, A)."""
+    """The result of a rule: `patches` (B, T, h, w), or `moments` (B, T) if it cannot tell places; `sound` (B, A)."""
 
     patches: Tensor | None = None
     moments: Tensor | None = None
@@ -34,34 +33,31 @@ class Relevance:
 
 
 class Rule(Protocol):
-    """How relevance is carried through an architecture. It is made for a model, and says which modules to watch."""
+    """Carries relevance through an architecture. It is made for a model, and names the modules to watch."""
 
     watched: list[nn.Module]
 
     def carry(self, recorded: Recorded, inputs: dict[str, Any]) -> Relevance:
-        """Relevance of what `inputs` show."""
+        """Relevance of the `inputs`."""
 
 
 def above_mean(scores: Tensor, target: Tensor) -> Tensor:
-    """How far the target's score is above the mean of all, (B, classes) -> (B,); of a single one, the score itself.
-
-    What all have in common changes no answer.
-    """
+    """The target's score above the mean of all, (B, classes) -> (B,); of a single class, its score."""
     mean = scores.mean(dim=1, keepdim=True) if scores.shape[1] > 1 else 0.0
     return (scores - mean).gather(1, target[:, None])[:, 0]
 
 
 def objective_of(scores: Tensor, target: Tensor) -> Tensor:
-    """The target's logit above the mean of all, in units of itself: a number (B,) that is 1 or -1.
+    """The target's logit above the mean, divided by its own absolute value: a number (B,) that is 1 or -1.
 
-    So what has two steps to go counts as a part of a part.
+    So relevance over two steps is a share of a share.
     """
     chosen = above_mean(scores.float(), target)
     return chosen / chosen.detach().abs().clamp(min=torch.finfo(chosen.dtype).eps)
 
 
 def differentiable(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The same, so that gradients reach everything after frames and sound, also of a model that is frozen."""
+    """Inputs with gradients, so that they reach everything after frames and sound, also in a frozen model."""
     return {
         name: value.detach().clone().requires_grad_() if name in (VIDEO, SOUND) else value
         for name, value in inputs.items()

@@ -1,6 +1,6 @@
-"""Relevance in a clip whose tokens read along time and along space, or all of the clip, or their frame only.
+"""Relevance for attention along time and along space, over the whole clip, or within frames.
 
-Alphabet: B clips, T frames, S patches of a frame. There is a class token in front of them.
+B clips, T frames, S patches of a frame, after a class token.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from holovid.explanation.scoring import VIDEO
 
 
 class DividedAxes:
-    """From the class token to patches. What was read along space was read along time before: space times time.
+    """From the class token to patches. With divided attention, attention along space follows that along time.
 
-    A clip with one class token has it in each frame, whose answers are their mean; gradients tell frames apart.
+    A clip's class token takes part in each frame, and is the mean of the results; gradients tell frames apart.
     """
 
     def __init__(self, model: Any):
@@ -33,7 +33,7 @@ class DividedAxes:
         found: Tensor | None = None
         for layer in reversed(self.base.layers):
             before, after = recorded.states[layer.layernorm_before], recorded.gradients[layer.layernorm_after]
-            if before.ndim == 4 and after.ndim == 3:  # a class token of all frames stands in each of them
+            if before.ndim == 4 and after.ndim == 3:  # one class token takes part in all frames
                 patches = after[:, 1:].unflatten(1, (frames, -1))
                 after = torch.cat((after[:, None, :1].expand(-1, frames, -1, -1), patches), dim=2)
             kept = support_of(before, after)
@@ -41,7 +41,7 @@ class DividedAxes:
             axis = AlongSpace if before.ndim == 4 else OfAll
             stays, read = step_back(axis, recorded.attention[layer.attention], found, kept, special=1)
             found = stays + read
-            if self.divided:  # along time by the paper's rule: a place goes on being itself, whatever it has read
+            if self.divided:  # along time by the paper's rule, where a place keeps its relevance
                 patches = found[:, :, 1:]
                 patches = patches + AlongTime.read(recorded.attention[layer.temporal_attention], patches)
                 found = torch.cat((found[:, :, :1], patches), dim=2)

@@ -1,7 +1,7 @@
-"""Relevance in experts of space, time and sound that read one another.
+"""Relevance for experts of space, time and audio that read each other.
 
-Alphabet: B clips, T moments, S patches of a frame, A patches of the spectrogram. Tokens of experts: space
-(B, T, 1 + S), time (B, T, S), audio (B, 2 + A).
+B clips, T moments, S patches of a frame, A patches of the spectrogram. Tokens of experts: space (B, T, 1 + S), time
+(B, T, S), audio (B, 2 + A).
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from holovid.explanation.carrying import AlongSpace, AlongTime, Axis, OfAll, ste
 from holovid.explanation.recorded import Recorded
 from holovid.explanation.relevance import Relevance
 
-SPECIAL = {"space": 1, "time": 0, "audio": 2}  # tokens in front of an expert's patches
+SPECIAL = {"space": 1, "time": 0, "audio": 2}  # tokens before an expert's patches
 AXES: dict[str, type[Axis]] = {
     "heads_along_space": AlongSpace,
     "heads_along_time": AlongTime,
@@ -22,15 +22,14 @@ AXES: dict[str, type[Axis]] = {
 
 
 def axis_of(attention: Any) -> type[Axis]:
-    """The axis of an `AxisAttention`, by how it views heads."""
     return AXES[attention.heads.__name__]
 
 
 class ReadingExperts:
-    """From each expert's feature to its tokens, through what experts read of themselves and of one another.
+    """From each expert's feature to its tokens, through self-attention and exchanges.
 
-    In an exchange both directions read the same states; special tokens neither read nor are read. What a reader has
-    read of another expert goes to that expert's patches, whatever grid they have.
+    In an exchange both directions read the same states, without special tokens. What a reader took from another expert
+    goes to that expert's patches, whatever their grid.
     """
 
     def __init__(self, model: Any):
@@ -61,8 +60,7 @@ class ReadingExperts:
         return Relevance(patches=patches.unflatten(2, (rows, -1)), sound=sound)
 
     def of_features(self, recorded: Recorded) -> dict[str, Tensor]:
-        """After the last layer. Features are read from special tokens; of a mean of patches, each counts as gradient x
-        state says."""
+        """Relevance after the last layer: of special tokens, or for a mean of patches by gradient x state."""
         found = {}
         for expert, part in self.base.layers[-1].mlps.items():
             state = support_of(recorded.results[part], recorded.result_gradients[part])

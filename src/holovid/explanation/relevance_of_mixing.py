@@ -1,6 +1,6 @@
-"""Relevance in frames that read their own tokens, of which keys and values are mixed with those of other frames.
+"""Relevance for attention within frames, with keys and values mixed over frames.
 
-Alphabet: B clips, T frames, S tokens of a frame, the first one its class token.
+B clips, T frames, S tokens of a frame, the first one its class token.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from holovid.explanation.scoring import VIDEO
 
 
 class MixedFrames:
-    """From class tokens of frames to patches, and from mixed patches to the frames that they come from.
+    """From class tokens of frames to patches, and from mixed patches to their original frames.
 
-    How much each frame counts in the pooled feature, the gradients at its class token say.
+    The gradients at the class tokens give each frame's weight in the pooled feature.
     """
 
     def __init__(self, model: Any):

@@ -1,7 +1,4 @@
-"""Relevance in steps that follow one another, each of which reads those before it, behind a model that sees frames.
-
-Alphabet: B clips, T steps, S tokens of a frame.
-"""
+"""Relevance for a causal decoder over frames, behind an image model. B clips, T steps, S tokens of a frame."""
 
 from typing import Any
 
@@ -16,10 +13,10 @@ from holovid.explanation.scoring import VIDEO
 
 
 class CausalSteps:
-    """From the last step to all of them, and from each frame's class token to its patches.
+    """From the last step to all steps, and from each frame's class token to its patches.
 
-    Places are told of image models that have a class token and patches of one size, as ViT; of others, and of
-    features, only when is told. Within a frame relevance is carried by the paper's rule, R + A+ R.
+    Places need an image model with a class token and square patches, such as ViT; for others, and for features, only
+    times are known. Within a frame the paper's rule applies, R + A+ R.
     """
 
     def __init__(self, model: Any):

@@ -1,6 +1,6 @@
-"""How sure a model is of a class, asked alike of models of transformers and of functions.
+"""Probabilities of classes, from models of transformers and from functions alike.
 
-Alphabet: B clips, T frames, C channels, H, W pixels, L rows and F columns of a spectrogram.
+B clips, T frames, C channels, H, W pixels, L rows and F columns of a spectrogram.
 """
 
 import inspect
@@ -16,12 +16,12 @@ from holovid.modeling.tasks import PROBLEM_TYPES
 Inputs = Mapping[str, Any]
 Probabilities = Callable[[Inputs], Tensor]
 VIDEO, SOUND = "pixel_values_videos", "input_values"
-TIMES = ("frame_times", "audio_span")  # which also say when what is explained happens, to whoever reads it
+TIMES = ("frame_times", "audio_span")  # also the times of an explanation
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """A module and all in it in evaluation mode inside of the block, and each in its own one again afterwards."""
+    """A module in evaluation mode inside the block; all modes are restored afterwards."""
     before = [(inside, inside.training) for inside in module.modules()]
     module.eval()
     try:
@@ -32,7 +32,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def probabilities_of(model: Any, logits: Tensor) -> Tensor:
-    """Logits (B, classes) -> probabilities, float32; of a model of several labels a clip, of each class alone."""
+    """Logits (B, classes) -> probabilities, float32; with several labels a clip, of each class separately."""
     problem_type = getattr(getattr(model, "config", None), "problem_type", None)
     several = problem_type == PROBLEM_TYPES["multi_label"]
     return logits.float().sigmoid() if several else logits.float().softmax(dim=-1)
@@ -40,14 +40,14 @@ def probabilities_of(model: Any, logits: Tensor) -> Tensor:
 
 @contextmanager
 def scoring(model: nn.Module | Callable[[Inputs], Tensor], field: str = "logits") -> Iterator[Probabilities]:
-    """Inside the block, a function that maps inputs to the probabilities of classes, float32 (B, classes).
+    """Inside the block, a function from inputs to probabilities of classes, float32 (B, classes).
 
-    Probabilities of a model whose `config.problem_type` has several labels a clip are of each class alone.
+    If `config.problem_type` has several labels a clip, probabilities are of each class separately.
 
     Args:
-        model: a model whose outputs have `logits` (B, classes), which is in evaluation mode inside of the block, or
-            any function of the inputs that returns such logits.
-        field: of the outputs, in place of `logits`: `verb_logits` of a model that answers several questions.
+        model: one whose outputs have `logits` (B, classes), which is in evaluation mode inside the block, or any
+            function of the inputs that returns such logits.
+        field: of the outputs, instead of `logits`: `verb_logits` for a model with several tasks.
 
     >>> def brightness(inputs):
     ...     mean = inputs["pixel_values_videos"].mean(dim=(1, 2, 3, 4))
@@ -62,7 +62,9 @@ def scoring(model: nn.Module | Callable[[Inputs], Tensor], field: str = "logits"
     def probabilities(inputs: Inputs) -> Tensor:
         logits = model(inputs) if module is None else module(**without_foreign_times(module, inputs))[field]
         if not isinstance(logits, Tensor) or logits.ndim != 2:
-            raise ValueError("an explanation is about logits (clips, classes) of one task; give a function of these")
+            raise ValueError(
+                "an explanation needs logits (clips, classes) of one task; pass a function that returns them"
+            )
         return probabilities_of(model, logits)
 
     with nullcontext() if module is None else evaluating(module):
@@ -70,9 +72,9 @@ def scoring(model: nn.Module | Callable[[Inputs], Tensor], field: str = "logits"
 
 
 def without_foreign_times(model: nn.Module | Callable[[Inputs], Tensor], inputs: Inputs) -> dict[str, Any]:
-    """The inputs without those of `TIMES` that the model does not take; functions take everything.
+    """Inputs without those of `TIMES` that the model does not take; functions take everything.
 
-    Of a model of ours its configuration says that, as a head may pass them on unnamed; of others, their `forward`.
+    For our models the configuration decides, because a head may pass them on unnamed; for others, `forward`.
     """
     if not isinstance(model, nn.Module) or getattr(getattr(model, "config", None), "reads_times", False):
         return dict(inputs)
@@ -81,11 +83,11 @@ def without_foreign_times(model: nn.Module | Callable[[Inputs], Tensor], inputs:
 
 
 def without_labels(inputs: Inputs) -> dict[str, Any]:
-    """The inputs as a model is given them to be asked. Raises `ValueError` unless they are one view of each clip."""
+    """Inputs without labels. Raises `ValueError` unless they are one view of each clip."""
     asked = {name: value for name, value in inputs.items() if name != "labels"}
     videos, sound = asked.get(VIDEO), asked.get(SOUND)
     if videos is None and sound is None:
-        raise ValueError(f"inputs have {VIDEO} or {SOUND}, got {', '.join(asked) or 'nothing'}")
+        raise ValueError(f"inputs must have {VIDEO} or {SOUND}, got {', '.join(asked) or 'nothing'}")
     for name, value, axes in (
         (VIDEO, videos, ("clips", "frames", "channels", "height", "width")),
         (SOUND, sound, ("clips", "rows", "bins")),
@@ -96,7 +98,7 @@ def without_labels(inputs: Inputs) -> dict[str, Any]:
 
 
 def score_of(probabilities: Tensor, target: Tensor) -> Tensor:
-    """(B, classes) and int64 (B,) -> the probabilities of the targets, (B,). Raises `ValueError` for other classes."""
+    """(B, classes) and int64 (B,) -> probabilities of the targets, (B,). Raises `ValueError` for other classes."""
     if not ((target >= 0) & (target < probabilities.shape[1])).all():
         raise ValueError(f"targets must be classes, 0 to {probabilities.shape[1] - 1}, got {target.tolist()}")
     return probabilities.gather(1, target[:, None])[:, 0]

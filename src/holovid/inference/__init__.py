@@ -1,4 +1,4 @@
-"""Models at work: the pipeline, streams, long films, exported files, and pictures of what a model saw."""
+"""Inference: the pipeline, streams, long films, exported files, and pictures of what a model saw."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Writing the frames of a video with what a model says of them as an mp4."""
+"""Writes a video's frames with the model's predictions as an mp4."""
 
 import math
 import os
@@ -28,19 +28,19 @@ def annotated_video(
     sound: KeptSound | None = None,
     encoder: Mapping[str, str] | None = None,
 ) -> Iterator["AnnotatedVideo"]:
-    """An mp4 that appears under its name when the block ends well, and not at all otherwise.
+    """An mp4 that appears under its name if the block succeeds, and not at all otherwise.
 
     Args:
-        path: where; ends in .mp4.
-        frame_rate: of the frames that will be written, as far as known. When each is shown is said with it.
-        sound: what is heard meanwhile; its second 0 is that of the frames.
+        path: ends in .mp4.
+        frame_rate: of the frames, if known; each frame is written with its time.
+        sound: the audio; its second 0 is that of the frames.
         encoder: options of FFmpeg's libx264, such as `{"crf": "20"}`.
 
-    Raises `ValueError` for another ending, and when the block has written nothing.
+    Raises `ValueError` for another suffix, and when the block has written nothing.
     """
     path = Path(path)
     if path.suffix.lower() != ".mp4":
-        raise ValueError(f"annotated videos end in .mp4, got {path}")
+        raise ValueError(f"annotated videos must end in .mp4, got {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as unfinished, av.open(str(unfinished), "w") as container:
         video = AnnotatedVideo(container, frame_rate, sound, encoder)
@@ -49,8 +49,6 @@ def annotated_video(
 
 
 class AnnotatedVideo:
-    """What `annotated_video` yields."""
-
     def __init__(
         self,
         container: Any,
@@ -69,10 +67,7 @@ class AnnotatedVideo:
         self._last, self._shift = -1, 0
 
     def write(self, pixels: Tensor, seconds: float, answers: Sequence[Mapping[str, Any]]) -> None:
-        """Add a frame, uint8 (C, H, W), that is shown at `seconds`; where these go back, the video goes on.
-
-        Frames of another size than the first are scaled to it.
-        """
+        """Add a frame, uint8 (C, H, W), at `seconds`, scaled to the first one's size. Time may go back in a source."""
         picture = Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
         if self._stream is None:
             self._open(picture)
@@ -97,7 +92,6 @@ class AnnotatedVideo:
             self._container.mux(self._track.encode(None))
 
     def _write_sound(self, until: float) -> None:
-        """What is heard before that second, so that picture and sound lie beside each other in the file."""
         while (piece := self._waiting or next(self._pieces, None)) is not None and piece[0] < until:
             self._waiting = None
             self._container.mux(self._track.encode(piece[1]))
@@ -105,7 +99,7 @@ class AnnotatedVideo:
 
     def _open(self, picture: Image.Image) -> None:
         self._stream = self._container.add_stream("libx264", rate=self.frame_rate, options=self._encoder)
-        # the encoder wants even sides
+        # the encoder needs even sides
         self._stream.width, self._stream.height = (side + side % 2 for side in picture.size)
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, TICKS)

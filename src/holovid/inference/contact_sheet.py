@@ -1,4 +1,4 @@
-"""A picture of what a model saw and said: the frames of a clip, its labels and their scores."""
+"""A picture of the frames that a model saw, with its predictions and their scores."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ def contact_sheet(
     title: str = "",
     is_share: bool = True,
 ) -> Image.Image:
-    """Draw what `processor` shows the model of a video, and below it what the model answered.
+    """Draw the frames that `processor` samples from a video, and below them the predictions.
 
     Args:
-        processor: the model's video processor; it must give the same frames each time it is asked.
-        video: whatever the processor reads.
-        answers: `{"label": str, "score": float}`, best first, as pipelines give them.
+        processor: the model's video processor; it must sample the same frames each time.
+        video: anything that the processor reads.
+        answers: `{"label": str, "score": float}`, best first, as pipelines return them.
         title: a line above the frames.
         is_share: whether scores are from 0 to 1, and drawn as bars.
 
@@ -38,7 +38,7 @@ def contact_sheet(
 
 
 def seen_frames(processor: BaseVideoProcessor, video: Any) -> tuple[Tensor, list[float] | None]:
-    """The frames (T, C, H, W) in 0..1 that the model is shown, of the first view; their times in seconds, if known."""
+    """The model's input frames (T, C, H, W) of the first view, in 0..1; their times in seconds, if known."""
     inputs = processor(video, return_tensors="pt", return_metadata=True)
     frames, metadata = inputs["pixel_values_videos"][0], inputs["video_metadata"][0]
     if frames.ndim == 5:
@@ -47,7 +47,7 @@ def seen_frames(processor: BaseVideoProcessor, video: Any) -> tuple[Tensor, list
 
 
 def colours_of(processor: BaseVideoProcessor, frames: Tensor) -> Tensor:
-    """Frames (T, C, H, W) as a processor gives them -> red, green and blue in 0..1."""
+    """Frames (T, C, H, W) from a processor -> red, green and blue in 0..1."""
     frames = with_channel_order(frames, getattr(processor, "channel_order", "rgb"))
     if processor.do_normalize:
         mean, std = torch.tensor(processor.image_mean), torch.tensor(processor.image_std)
@@ -68,11 +68,10 @@ def draw_sheet(
     Args:
         frames: (T, C, H, W) in 0..1, one or three colour channels.
         times: seconds from the start of the clip, written below each frame.
-        answers, title: as in `contact_sheet`.
+        answers, title, is_share: as in `contact_sheet`.
         columns: frames in a row, by default all, up to eight.
-        is_share: whether scores are from 0 to 1, and drawn as bars.
 
-    Raises `ValueError` when there is nothing to draw, or `times` are not as many as the frames.
+    Raises `ValueError` for no frames, or another number of `times` than frames.
     """
     if frames.ndim != 4 or frames.shape[0] == 0 or frames.shape[1] not in (1, 3):
         raise ValueError(f"frames must be (frames, 1 or 3, height, width), got {tuple(frames.shape)}")
@@ -95,7 +94,7 @@ def draw_sheet(
     for index, frame in enumerate(frames):
         x = MARGIN + index % columns * (width + GAP)
         y = MARGIN + title_height + index // columns * row_height
-        # small frames are enlarged with their pixels left visible: that is what the model sees
+        # small frames are enlarged without smoothing, to show what the model sees
         picture = to_pil_image(frame.float().clamp(0, 1)).convert("RGB")
         enlarged = picture.width < width
         sheet.paste(
@@ -120,7 +119,6 @@ def draw_sheet(
 
 
 def shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """Cut the middle out of `text` until it is at most `width` pixels wide."""
     kept, shown = len(text), text
     while kept and font.getlength(shown) > width:
         kept -= 1
@@ -129,7 +127,6 @@ def shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
 
 
 def stack(sheets: Sequence[Image.Image]) -> Image.Image:
-    """One picture out of several, top to bottom."""
     picture = Image.new("RGB", (max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)), PAPER)
     top = 0
     for sheet in sheets:

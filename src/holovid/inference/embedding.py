@@ -1,9 +1,9 @@
-"""Vectors of clips, and of windows of films, in a Parquet file: clips that look alike to a model have near vectors.
+"""Embeddings of clips, and of windows of films, in a Parquet file: similar clips have near vectors.
 
     model, processor = load("my-model")
     embed_clips(model, processor, named_clips(["videos/"]), "vectors.parquet")
 
-Alphabet: N rows, D width of a vector.
+N rows, D width of a vector.
 """
 
 import base64
@@ -33,7 +33,7 @@ from holovid.processing.options import check_number, check_whole_number
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
 MOST_SHARDS = 2**20
-NUMBER = np.dtype("<f4")  # of vectors while a run is unfinished
+NUMBER = np.dtype("<f4")  # of vectors in an unfinished run
 
 
 def embed_clips(
@@ -50,33 +50,31 @@ def embed_clips(
     on_broken: str = "raise",
     advance: Callable[[int], Any] = lambda done: None,
 ) -> pyarrow.Table:
-    """Write the vectors of clips, and return the table that is written.
+    """Write the embeddings of clips to a Parquet file, and return the table.
 
     A row has the `path` of a file, `start` and `end` of a part of it in seconds, `vector` (D,) float32, and `error`,
-    the reason why a clip that could not be read has no vector. The vector is what `clip_features` of the model gives;
-    of a model of transformers, the `pooler_output` of its base model, or where it has none, the mean of its last
-    hidden state over tokens. Of several views it is the mean. Where that is several things side by side, such as what
-    each expert has pooled, each of them is a column too, called as `clip_feature_parts` of the model calls it.
-
-    Until all are there, they stand in `target`.partial; the same call then goes on with the next clip or film.
+    the reason if a clip could not be read. The vector comes from the model's `clip_features`; for a model of
+    transformers, from the `pooler_output` of its base model, else the mean of its last hidden state over tokens.
+    Several views are averaged. If the vector has several parts, such as one for each expert, each is also a column,
+    named as in `clip_feature_parts`. Unfinished results are in `target`.partial; the same call resumes from them.
 
     Args:
-        model: in eval mode, with a head or without; it computes where it is.
+        model: in eval mode, with or without a head; it computes where it is.
         processor: of the model, or its video processor.
         target: a file that ends in .parquet.
-        window: seconds of windows that whole files are cut into, a row each; by default a file is one clip. Pictures
-            of a film are decoded once, and only those that a window still needs are in memory.
+        window: seconds of windows that whole files are cut into, a row each; by default a file is one clip. Frames of
+            a film are decoded once, and only those that a window still needs are in memory.
         stride: seconds from the start of one window to that of the next, by default `window`.
-        shard: (i, n) is the i-th of n parts of the clips, from 1 on, so that n processes can have one each, and a file
-            each; `read_vectors` takes the folder of their files for one.
-        batch_size: clips, or windows of a film, that go through the model at once.
-        num_workers: processes that decode clips ahead; films in windows are decoded by this one.
-        on_broken: at a clip that cannot be read, "raise", or "skip", which notes why.
-        advance: told how many clips or films are done.
+        shard: (i, n) is the i-th of n parts of the clips, from 1 on, so that n processes write a file each;
+            `read_vectors` reads the folder of these files as one.
+        batch_size: clips, or windows of a film, in one forward pass.
+        num_workers: processes that decode clips; films in windows are decoded by this process.
+        on_broken: for a clip that cannot be read, "raise", or "skip", which records the reason.
+        advance: called with the number of finished clips or films.
 
     Raises `ValueError` for a model in training mode, numbers out of range, windows of a part of a file, vectors that
     are not finite, a run in which no clip could be read, and unfinished vectors of another model or other clips; and,
-    unless they are skipped, `ValueError` or `OSError` for clips that cannot be read.
+    unless skipped, `ValueError` or `OSError` for clips that cannot be read.
     """
     target = Path(target)
     check_vectors_file(target)
@@ -87,7 +85,7 @@ def embed_clips(
     check_windows(clips, embed.video_processor, window, stride, num_workers)
     parts: tuple[str, ...] = getattr(model, "clip_feature_parts", ())
     if odd := {WHOLE, *NO_VECTORS} & set(parts):
-        raise ValueError(f"parts of vectors cannot be called {', '.join(sorted(odd))}, as other columns are")
+        raise ValueError(f"parts of vectors cannot have the names of other columns: {', '.join(sorted(odd))}")
     all_clips = fingerprint(clips)
     clips = clips if shard is None else part_of_clips(clips, *shard)
 
@@ -117,7 +115,7 @@ def embed_clips(
 
 
 class ClipEmbeddingPipeline(VideoClassificationPipeline):
-    """Gives, for each video, its vector (D,) float32 in place of labels."""
+    """Returns, for each video, its vector (D,) float32 instead of labels."""
 
     outputs_are = "vectors"
 
@@ -128,7 +126,7 @@ class ClipEmbeddingPipeline(VideoClassificationPipeline):
         model: Any = self.model
         if isinstance(model, HolovidPreTrainedModel):
             return model.clip_features(**model_inputs).float()
-        # what the pipeline calls pixel_values_videos, some models of transformers call pixel_values
+        # some transformers models name pixel_values_videos pixel_values
         named = {"pixel_values_videos": model.main_input_name}
         outputs = model.base_model(**{named.get(name, name): values for name, values in model_inputs.items()})
         pooled = getattr(outputs, "pooler_output", None)
@@ -139,13 +137,13 @@ class ClipEmbeddingPipeline(VideoClassificationPipeline):
 
 
 def embed_clip(model: PreTrainedModel, processor: BaseVideoProcessor, video: Any, column: str = WHOLE) -> np.ndarray:
-    """The vector (D,) of one video, which is what a pipeline takes: a path, URL, bytes, frames.
+    """The vector (D,) of one video: a path, URL, bytes or frames, as a pipeline takes it.
 
     Args:
-        column: "vector", or the part of it that is wanted.
+        column: "vector", or the name of a part.
 
-    Raises `ValueError` for a model in training mode, a part that its vectors do not have, a vector that is not finite,
-    and a video that cannot be read.
+    Raises `ValueError` for a model in training mode, an unknown part, a vector that is not finite, and a video that
+    cannot be read.
     """
     parts: tuple[str, ...] = getattr(model, "clip_feature_parts", ())
     if column not in (WHOLE, *parts):
@@ -156,7 +154,7 @@ def embed_clip(model: PreTrainedModel, processor: BaseVideoProcessor, video: Any
 
 
 def part_of_clips(clips: Sequence[NamedClip], number: int, count: int) -> Sequence[NamedClip]:
-    """Those of a shard: neighbours, so that shards one after the other are all clips in their order.
+    """The clips of a shard, which are neighbours, so that shards in order are all clips in order.
 
     >>> [clip.path for clip in part_of_clips([NamedClip(name) for name in "abcde"], 2, 2)]
     ['c', 'd', 'e']
@@ -164,20 +162,20 @@ def part_of_clips(clips: Sequence[NamedClip], number: int, count: int) -> Sequen
     check_whole_number("the number of shards", count, 1, MOST_SHARDS)
     check_whole_number("the shard", number, 1, count)
     if len(clips) < count:
-        raise ValueError(f"{len(clips)} clips make no {count} shards")
+        raise ValueError(f"{len(clips)} clips cannot make {count} shards")
     return clips[len(clips) * (number - 1) // count : len(clips) * number // count]
 
 
 def pipeline_of(model: PreTrainedModel, processor: Any) -> ClipEmbeddingPipeline:
     if model.training:
-        raise ValueError("the model is in training mode, where chance has a part in its vectors; call model.eval()")
+        raise ValueError("the model is in training mode, where dropout makes its vectors random; call model.eval()")
     return ClipEmbeddingPipeline(
         model=model, video_processor=getattr(processor, "video_processor", processor), device=model.device
     )
 
 
 class UnreadFilmError(Exception):
-    """Its cause is why a film cannot be read, and not a fault of the model, which computes in between."""
+    """Its cause says why a film cannot be read; it is not an error of the model, which computes in between."""
 
 
 def line_of_film(
@@ -204,7 +202,6 @@ def reading(clip: NamedClip, processor: Any, window: float, stride: float) -> Fi
 
 
 def readable_inputs(embed: ClipEmbeddingPipeline, film: Film) -> Iterator[dict[str, torch.Tensor]]:
-    """What the model takes of each window."""
     try:
         for part in film.windows():
             yield embed.preprocess(part, do_random_sampling=False)
@@ -215,24 +212,23 @@ def readable_inputs(embed: ClipEmbeddingPipeline, film: Film) -> Iterator[dict[s
 def check_windows(
     clips: Iterable[NamedClip], processor: Any, window: float | None, stride: float | None, num_workers: int
 ) -> None:
-    """Raise `ValueError` for what films cannot be cut into."""
     if window is None:
         if stride is not None:
-            raise ValueError("stride is the step from one window to the next: give window as well")
+            raise ValueError("stride is the step from one window to the next: pass window as well")
         return
     check_number("window", window, SHORTEST)
     check_number("stride", window if stride is None else stride, SHORTEST)
     if num_workers:
-        raise ValueError("windows of a film are decoded in their order by one process: leave out workers, or window")
+        raise ValueError("windows of a film are decoded in order by one process: leave out workers, or window")
     if not isinstance(processor, HolovidVideoProcessor):
-        raise ValueError(f"windows are read by a HolovidVideoProcessor, got a {type(processor).__name__}")
+        raise ValueError(f"windows need a HolovidVideoProcessor, got a {type(processor).__name__}")
     for clip in clips:
         if clip.start is not None or clip.end is not None:
-            raise ValueError(f"windows are cut out of whole files, and {clip.name} is a part: leave out window")
+            raise ValueError(f"windows are cut from whole files, but {clip.name} is a part of one: leave out window")
 
 
 def line_of_vectors(vectors: np.ndarray, spans: Sequence[tuple[float | None, float | None]]) -> Line:
-    """Vectors (N, D) and their seconds, as they stand in a file of lines: numbers would take four times the room."""
+    """Vectors (N, D) and their seconds as a JSON line; as numbers they would take four times the space."""
     check_finite(torch.from_numpy(vectors), "vectors")
     return {"spans": spans, "vectors": base64.b64encode(vectors.astype(NUMBER).tobytes()).decode()}
 
@@ -247,7 +243,7 @@ def table_of_vectors(
     """A row for each vector, and one for each clip without. Raises `ValueError` if there is no vector at all."""
     width = next((vectors_in(line).shape[1] for line in lines if "spans" in line), None)
     if width is None:
-        why = f", the first one because: {lines[0]['broken']}" if lines else ""
+        why = f"; the first: {lines[0]['broken']}" if lines else ""
         raise ValueError(f"none of {len(lines)} clips could be read{why}")
     widths = {WHOLE: width} | dict.fromkeys(parts, width // max(len(parts), 1))
     columns = {

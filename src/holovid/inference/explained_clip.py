@@ -1,6 +1,6 @@
-"""A clip with the reasons for what a model says of it: all that pictures, videos and pages of them are made from.
+"""A clip with the explanation of its prediction, for pictures, videos and pages.
 
-Alphabet: T frames that the model saw, T' moments of the explanation, C channels, H, W pixels, h, w cells of a frame.
+T frames that the model saw, T' moments of the explanation, C channels, H, W pixels, h, w cells of a frame.
 """
 
 import os
@@ -33,21 +33,21 @@ READ_AT_ONCE = 2**20  # samples
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainedClip:
-    """What [`explain_clip`] returns.
+    """The result of [`explain_clip`].
 
     Args:
-        source: the clip, as it is read.
-        name: what it is called.
-        why: the explanation, of one clip, on the CPU, with times.
-        label: what the class that is explained is called.
-        frames: (T, C, H, W) in 0..1, those that the model saw, as it saw them.
-        frame_seconds: (T,), when they are shown.
-        seconds: how long the clip lasts.
-        reason: of the answer, in words.
-        falls: how much less probable the answer is without the picture, and without the sound; `None` if one of them
-            is not there.
-        hears: whether the model does.
-        loudness: (bins,) in 0..1, the highest sample in each of as many equal parts of the clip; `None` without sound.
+        source: the clip.
+        name: its name.
+        why: its explanation, on the CPU, with times.
+        label: name of the explained class.
+        frames: (T, C, H, W) in 0..1, the model's input frames.
+        frame_seconds: (T,), their times.
+        seconds: length of the clip.
+        reason: of the prediction, in words.
+        falls: how much less probable the prediction is without the picture, and without the sound; `None` if there is
+            only one of them.
+        hears: whether the model uses audio.
+        loudness: (bins,) in 0..1, the peak in each of as many equal parts of the clip; `None` without sound.
         processor: of the model's videos.
     """
 
@@ -77,14 +77,13 @@ class ExplainedClip:
         return where / where.max().clamp(min=torch.finfo(where.dtype).tiny)
 
     def painted(self) -> Tensor:
-        """The frames that the model saw with their maps over them, (T, 3, H, W) in 0..1."""
+        """The model's input frames with their maps over them, (T, 3, H, W) in 0..1."""
         if self.heat is None:
             return self.frames.expand(-1, 3, -1, -1)
         moments = torch.arange(len(self.frames)) * len(self.heat) // len(self.frames)
         return heated(self.frames, self.heat[moments])
 
     def record(self) -> dict[str, Any]:
-        """All of it as numbers and lists, for JSON."""
         why = self.why
 
         def listed(values: Tensor | None) -> list | None:
@@ -117,7 +116,7 @@ def explain_clip(
     task: str | None = None,
     progress: bool = True,
 ) -> ExplainedClip:
-    """Why a model says what it says of a video, with all that it takes to show that.
+    """Explain a model's prediction for a video, with everything needed to show it.
 
     Args:
         model: a classifier.
@@ -132,7 +131,7 @@ def explain_clip(
     name = os.fspath(clip) if isinstance(clip, str | os.PathLike) else describe_source(clip)
     ours = isinstance(processor, HolovidVideoProcessor)
     one_view = {"num_views": 1, "num_crops": 1} if ours else {}
-    # a URL is downloaded once
+    # download a URL only once
     source = download(clip) if ours and isinstance(clip, str) and clip.startswith(("http://", "https://")) else clip
     features = processor(source, return_tensors="pt", return_metadata=True, **one_view)
     (metadata,) = features.pop("video_metadata")
@@ -179,11 +178,9 @@ def explained_sheet(
     is_share: bool = True,
     progress: bool = True,
 ) -> Image.Image:
-    """[`contact_sheet`] with maps over the frames, of the best answer if that is a class, and why in words.
+    """[`contact_sheet`] with heat maps for the best prediction, if that is a class, and the reason in words.
 
-    Args:
-        model, processor, clip, progress: as in [`explain_clip`].
-        answers, is_share: as in [`contact_sheet`].
+    Arguments as in [`explain_clip`] and [`contact_sheet`].
     """
     target = str(answers[0]["label"]) if is_share else None
     explained = explain_clip(model, processor, clip, target, progress=progress)
@@ -199,7 +196,7 @@ def explain_answer(
     task: str | None,
     progress: bool,
 ) -> tuple[Explanation, str]:
-    """The explanation of one clip, on the CPU, and the name of the class that it is about."""
+    """The explanation of one clip, on the CPU, and the name of the explained class."""
     asked = task_called(model, task)
     is_occlusion = (methods_of(model)[0] if method == "auto" else method) == "occlusion"
     options: dict[str, Any] = {"progress": progress} if is_occlusion else {}
@@ -212,17 +209,14 @@ def explain_answer(
     else:
         why = explain(model, inputs, target, method, task, **options)
     number = int(why.target[0])
-    if asked.kind == "score" and not asked.has_fields:  # of which levels are what has a probability
+    if asked.kind == "score" and not asked.has_fields:  # its levels have probabilities
         return why.cpu(), f"{asked.name}, level {number}"
     names = getattr(model.config, asked.names_field, None) or {}
     return why.cpu(), str(names.get(number, f"{asked.name} {number}"))
 
 
 def loudness_of(sound: Sound, seconds: float, bins: int = LOUDNESS_BINS) -> Tensor | None:
-    """The highest sample in each of `bins` equal parts of so many seconds, as a share of the highest one.
-
-    `None` for a track without samples. One of zeros alone stays that.
-    """
+    """The peak in each of `bins` parts, as a share of the highest; `None` for a track without samples."""
     if sound.num_samples == 0:
         return None
     each = max(1, round(seconds * sound.rate / bins))

@@ -1,4 +1,4 @@
-"""A page of an explanation: one file of HTML with the picture, the video and the words, which asks no network."""
+"""A page of an explanation: one HTML file with picture, video and text, which needs no network."""
 
 import base64
 import tempfile
@@ -35,7 +35,6 @@ p.note {{ color: #6a737d; }}
 
 
 def explained_page(explained: ExplainedClip) -> str:
-    """The HTML of a page with everything in it."""
     picture = BytesIO()
     draw_explanation(explained).savefig(picture, format="png", dpi=DOTS_PER_INCH)
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +45,7 @@ def explained_page(explained: ExplainedClip) -> str:
         label=escape(explained.label),
         score=explained.score,
         sentence=escape(explained.reason.sentence),
-        alternative=escape(f"Frames with heat maps, and when they counted: {explained.reason.sentence}"),
+        alternative=escape(f"Frames with heat maps, and their weights over time: {explained.reason.sentence}"),
         video=base64.b64encode(video).decode(),
         picture=base64.b64encode(picture.getvalue()).decode(),
         note=escape(f"{explained.name}, explained by {explained.why.method}"),

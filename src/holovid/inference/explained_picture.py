@@ -1,4 +1,4 @@
-"""A picture of an explanation: frames with heat maps, and on one axis of time when it was seen and heard."""
+"""A picture of an explanation: frames with heat maps, and their weights and the sound on one time axis."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ with needed("matplotlib", "a picture of an explanation"):
 
 INK, FAINT, SEEN, HEARD, SPAN = "#1b1f24", "#6a737d", "#2f6fde", "#d9730d", "#ffe08a"
 WIDTH, AXIS_HEIGHT, TITLE_HEIGHT, WORDS_HEIGHT = 10.0, 0.8, 0.45, 0.6  # inches
-FEW, COLUMNS, MANY_COLUMNS = 32, 8, 16  # frames, and how many of few or many stand in a row
+FEW, COLUMNS, MANY_COLUMNS = 32, 8, 16  # frames; columns for few and for many
 DOTS_PER_INCH = 100
 
 
 def draw_explanation(explained: ExplainedClip) -> Figure:
-    """Frames that a model saw with their maps, when it saw and heard what counted, and the answer in words."""
+    """Input frames with heat maps, when the model's evidence is seen and heard, and the prediction in words."""
     frames = explained.painted()
     columns = min(len(frames), COLUMNS if len(frames) <= FEW else MANY_COLUMNS)
     rows = -(-len(frames) // columns)
-    each = WIDTH / max(columns, 4)  # one frame alone is not as wide as the page
+    each = WIDTH / max(columns, 4)  # a single frame does not fill the width
     frames_height = rows * (each * frames.shape[2] / frames.shape[3] + 0.25) + TITLE_HEIGHT
     values = time_axes(explained)
     time_height = AXIS_HEIGHT * len(values) + WORDS_HEIGHT
@@ -41,14 +41,12 @@ def draw_explanation(explained: ExplainedClip) -> Figure:
 
 
 def time_axes(explained: ExplainedClip) -> dict[str, Tensor]:
-    """What is drawn over time, from top to bottom, as far as it is known."""
     why = explained.why
     there = {"video": why.when_visual, "waveform": explained.loudness, "audio": why.when_audio}
     return {name: values for name, values in there.items() if values is not None}
 
 
 def draw_time(figure: Any, explained: ExplainedClip, values: dict[str, Tensor]) -> None:
-    """Panels of one axis of time: moments of the picture, the sound, and moments of the sound."""
     why, reason = explained.why, explained.reason
     times = {"video": why.frame_times, "audio": why.audio_times}
     panels = figure.subplots(len(values), 1, sharex=True, squeeze=False)[:, 0]

@@ -1,4 +1,4 @@
-"""A video of an explanation: all frames and the sound of a clip, each frame below the map of the nearest moment."""
+"""A video of an explanation: all frames and the sound of a clip, each frame with the nearest moment's heat map."""
 
 import os
 from contextlib import ExitStack
@@ -11,18 +11,15 @@ from holovid.inference.kept_sound import kept_sound
 from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import open_video
 
-READ_AT_ONCE = 2**28  # bytes of frames that are in memory
-LEGIBLE = 240  # pixels: clips whose shorter side has fewer are enlarged
+READ_AT_ONCE = 2**28  # bytes of frames in memory
+LEGIBLE = 240  # pixels; clips with a smaller short side are enlarged
 
 
 def write_explained_video(explained: ExplainedClip, path: str | os.PathLike) -> None:
-    """Write an mp4 of a clip, as long as it is, with the maps over it and the label below.
+    """Write an mp4 of a clip with heat maps over it and the label below.
 
-    It is as large as the clip, but for those on which no label could be read: they become so many times larger.
-
-    What the model did not see, as it was cropped away, is darker.
-
-    Raises `ValueError` for another ending of the name.
+    It has the clip's size; clips too small for a readable label are enlarged by a whole number. Parts that were
+    cropped away from the model's view are darker. Raises `ValueError` for another suffix.
     """
     answers = [{"label": explained.label, "score": explained.score}]
     heat = explained.heat

@@ -1,4 +1,4 @@
-"""Explanations of clips as files: the suffix says whether it is a picture, a video or a page."""
+"""Writes explanations to files: the suffix decides between picture, video and page."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from holovid.inference.explained_video import write_explained_video
 
 
 def write_explanation(explained: ExplainedClip, path: str | os.PathLike) -> None:
-    """Write a picture (.png), a video (.mp4) or a page (.html), which is whole or not there.
+    """Write a picture (.png), a video (.mp4) or a page (.html), complete or not at all.
 
     Raises `ValueError` for another suffix.
 

@@ -1,10 +1,10 @@
-"""Trained classifiers as files that run without holovid: `model.onnx` for ONNX runtimes, `model.pt2` for torch alone.
+"""Exports trained classifiers to files that run without holovid: `model.onnx` for ONNX, `model.pt2` for torch alone.
 
     exported = export("demo-output/model", "xvit-onnx")
     exported.inputs, exported.outputs, exported.differences
 
-The file stands in a folder with the settings, the labels and the processor, as ONNX users of transformers know it.
-What it computes is compared with the model before the folder appears.
+The folder also has the settings, the labels and the processor, as ONNX users of transformers expect. The file's
+outputs are compared with the model's before the folder appears.
 """
 
 import json
@@ -30,9 +30,9 @@ from holovid.loading import classifier_of, load, read_config
 
 TOLERANCE = 1e-4  # largest difference of a logit, in float32
 RECORD = "export.json"
-BATCH = "batch"  # what the size of a dynamic batch is called in files
-TRACED = 2  # clips that a dynamic batch is traced with; sizes 0 and 1 would be taken for constants
-CHECKED = (1, 3)  # clips it is checked with: other numbers than that
+BATCH = "batch"  # name of a dynamic batch size in files
+TRACED = 2  # batch size of the trace; 0 and 1 would become constants
+CHECKED = (1, 3)  # other batch sizes, for the check
 
 Run = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
@@ -43,10 +43,10 @@ class Export:
     Args:
         file: path of the exported file, in a folder with `config.json`, the processor and this as `export.json`.
         format: "onnx" or "torch".
-        model: folder name or Hub id of what was exported, and `model_class` as transformers calls it.
-        inputs: name -> shape, whose first size is "batch" where that is dynamic. All are float32 but `audio_mask`.
+        model: folder name or Hub id of the exported model, and `model_class`, its class in transformers.
+        inputs: name -> shape, whose first size is "batch" if that is dynamic. All are float32 except `audio_mask`.
         outputs: names of the logits.
-        differences: clips in a batch -> largest difference from the model's own logits.
+        differences: batch size -> largest difference from the model's own logits.
         versions: of the packages that made the file.
     """
 
@@ -60,18 +60,17 @@ class Export:
     versions: dict[str, str]
 
     def lines(self) -> list[str]:
-        """For people."""
         sizes = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in self.inputs.items())
         checked = " and ".join(f"{difference:.1e} ({clips})" for clips, difference in self.differences.items())
         return [
             f"{self.file}: {Path(self.file).stat().st_size:,} bytes",
             f"takes {sizes}",
-            f"gives {', '.join(self.outputs)}; largest difference from the model's, by clips at once: {checked}",
+            f"returns {', '.join(self.outputs)}; largest difference from the model's, by batch size: {checked}",
         ]
 
 
 class Logits(nn.Module):
-    """What is exported of a classifier: inputs by name -> its logits by name."""
+    """The exported part of a classifier: inputs by name -> logits by name."""
 
     def __init__(self, model: PreTrainedModel):
         super().__init__()
@@ -106,18 +105,18 @@ def export(
 ) -> Export:
     """Write a model as one file, with its settings and processor, to the new folder `target`.
 
-    It computes in float32 on frames as the processor gives them: their number and size are fixed.
+    It computes in float32; number and size of frames are fixed to those of the processor.
 
     Args:
-        source: folder or Hub id of a classifier of holovid, with its processor.
-        target: appears when all is written and checked, or not at all.
+        source: folder or Hub id of a holovid classifier with its processor.
+        target: appears when everything is written and checked, or not at all.
         format: "onnx", or "torch" for `torch.export`.
-        batch: clips that it takes at once; any number by default.
-        inputs: which inputs it takes. Default: all that the model reads; for those left out, such as `audio_mask`,
-            the model's defaults hold.
+        batch: fixed batch size; default: dynamic.
+        inputs: the inputs of the file. Default: all that the model reads; those left out, such as `audio_mask`, take
+            the model's defaults.
 
-    Raises `ValueError` when `source` is no classifier of holovid with its processor, is quantised, `target` is taken,
-    or the file computes something else than the model does; and `ImportError` when a package is missing.
+    Raises `ValueError` when `source` is not a holovid classifier with its processor, is quantised, `target` exists, or
+    the file's outputs differ from the model's; `ImportError` when a package is missing.
     """
     check_request(format, batch)
     model, processor = load_for_export(source)
@@ -127,7 +126,7 @@ def export(
     with new_folder(target) as folder:
         file = folder / kind.file
         program = trace(network, shapes, batch)
-        outputs = list(program.call_spec.out_spec.context)  # the keys of the dictionary
+        outputs = list(program.call_spec.out_spec.context)  # keys of the dictionary
         kind.write(program, list(shapes), outputs, batch is None, file)
         run = kind.run(file)
         differences = {
@@ -158,33 +157,29 @@ def export(
 
 def check_request(format: str, batch: int | None) -> None:
     if format not in FORMATS:
-        raise ValueError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
+        raise ValueError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
     if batch is not None and batch < 1:
-        raise ValueError(f"batch must be a number of clips from 1 on, got {batch}")
+        raise ValueError(f"batch must be at least 1 clip, got {batch}")
     missing = [name for name in FORMATS[format].packages if not find_spec(name)]
     if missing:
         raise ImportError(f"format {format} needs {', '.join(missing)}: pip install 'holovid[{format}]'")
 
 
 def load_for_export(source: str | os.PathLike) -> tuple[PreTrainedModel, Any]:
-    """A classifier in float32, and its processor."""
     check_model_name(source)
     config = read_config(source)
     family_of(config, str(source))
     classifier_of(config, str(source))
     if getattr(config, "quantization_config", None):
-        raise ValueError(f"{source} is quantised; export the model that it was made of")
-    # what flash attention and others compute cannot be written down
+        raise ValueError(f"{source} is quantised; export the model before quantisation")
+    # flash attention and others cannot be exported
     return load(source, dtype=torch.float32, attn_implementation="sdpa")
 
 
 def input_shapes(
     config: PreTrainedConfig, processor: Any, inputs: Iterable[str] | None = None
 ) -> dict[str, tuple[int, ...]]:
-    """Name -> shape behind the batch, of those inputs of a model that a file is to take.
-
-    Raises `ValueError` for inputs that it does not read, and when one is left out that it cannot do without.
-    """
+    """Name -> shape of the file's inputs, without the batch. Raises `ValueError` for unknown and missing inputs."""
     frames = getattr(processor, "video_processor", processor).num_frames or config.num_frames
     shapes: dict[str, tuple[int, ...]] = {"pixel_values_videos": (frames, config.num_channels, *config.frame_size)}
     needed = ["pixel_values_videos"]
@@ -205,12 +200,12 @@ def input_shapes(
 
 
 def example(shapes: dict[str, tuple[int, ...]], clips: int) -> dict[str, Tensor]:
-    """Noise of these shapes, always the same; of several clips the second is silent."""
+    """Fixed noise of these shapes; with several clips the second has no sound."""
     generator = torch.Generator().manual_seed(clips)
     tensors = {name: torch.randn(clips, *shape, generator=generator) for name, shape in shapes.items()}
     if "audio_mask" in tensors:
         tensors["audio_mask"] = torch.arange(clips) != 1
-    for name in {"frame_times", "audio_span"} & set(tensors):  # seconds, which go up
+    for name in {"frame_times", "audio_span"} & set(tensors):  # ascending seconds
         tensors[name] = tensors[name].abs().cumsum(dim=1)
     return tensors
 
@@ -230,13 +225,13 @@ def largest_difference(network: Logits, run: Run, inputs: dict[str, Tensor]) -> 
 
 
 def write_onnx(program: ExportedProgram, inputs: list[str], outputs: list[str], dynamic: bool, file: Path) -> None:
-    # the program knows its sizes; this only names one of them, and a name that is given twice is a warning
+    # this only names a size that the program knows; a repeated name is a warning
     first, *others = inputs
     names = {first: {0: BATCH}} | {name: {0: Dim.DYNAMIC} for name in others} if dynamic else None
     torch.onnx.export(
         program,
         f=file,
-        external_data=False,  # up to 2 GB; larger models have their weights in model.onnx.data
+        external_data=False,  # up to 2 GB; larger models need model.onnx.data
         dynamo=True,
         verbose=False,
         input_names=inputs,
@@ -259,7 +254,7 @@ def run_onnx(file: Path) -> Run:
 
 
 def write_torch(program: ExportedProgram, inputs: list[str], outputs: list[str], dynamic: bool, file: Path) -> None:
-    content = BytesIO()  # torch's own writer ends the process when there is no space
+    content = BytesIO()  # torch's own writer aborts the process if the disk is full
     torch.export.save(program, content)
     write_whole(file, content.getbuffer())
 
@@ -271,7 +266,7 @@ def run_torch(file: Path) -> Run:
 
 @dataclass(frozen=True)
 class Format:
-    """How a kind of file is called, written, and run again; `packages` beyond holovid's own that this needs."""
+    """A format's file name, writer and runner; `packages` that it needs besides holovid's own."""
 
     file: str
     packages: tuple[str, ...]

@@ -1,10 +1,10 @@
-"""A film window by window: each of its frames is decoded once, and kept for as long as a window needs it.
+"""A film window by window: each frame is decoded once, and kept for as long as a window needs it.
 
     with Film("film.mp4", processor, window=2.0, stride=0.5) as film:
         for clip in film.windows():
-            processor(clip)  # what it gives for {"path": "film.mp4", "bytes": None, "start": ..., "end": ...}
+            processor(clip)  # as for {"path": "film.mp4", "bytes": None, "start": ..., "end": ...}
 
-Alphabet: T frames, C channels, H, W pixels.
+T frames, C channels, H, W pixels.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,28 +19,28 @@ from holovid.processing.video_decoding import VideoFile, open_video
 from holovid.processing.video_parts import VideoPart
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
-SHORTEST = 1e-3  # seconds of a window, and from one to the next
-ROUNDING = 1e-6  # of seconds and of counts of windows
-LATE_STAMP = 1e-3  # seconds by which files round when a frame is shown
-LATE = 0.5  # frames that the last window may reach beyond the end of the film
+SHORTEST = 1e-3  # seconds of window and stride
+ROUNDING = 1e-6  # error of seconds and of counts of windows
+LATE_STAMP = 1e-3  # seconds; error of rounded frame times
+LATE = 0.5  # frames by which the last window may exceed the film
 
 
 class Film:
-    """A film that is read once, from its beginning to its end; meant for a `with` statement.
+    """A film that is read once, from beginning to end; a context manager.
 
     Args:
         source: path, URL, bytes or binary file object of a video.
-        processor: of a model; its own options say which frames of a window are seen, and whether it is heard.
+        processor: of a model; its options decide the frames of a window, and whether sound is used.
         window: seconds of a window.
         stride: seconds from the start of one window to the start of the next.
 
     Attributes:
-        starts: (windows,) when each starts, in seconds from the first frame. All windows that fit into the film are
-            there; of a film shorter than one there is one, which is shorter too.
-        seconds: how long the film lasts.
+        starts: (windows,) start of each, in seconds from the first frame. These are all windows that fit into the
+            film; a film shorter than one window has one shorter window.
+        seconds: length of the film.
         frame_rate: frames a second, if known.
 
-    Raises `ValueError` for what is not a video, a processor of others than holovid, and numbers out of range.
+    Raises `ValueError` for what is not a video, a processor that is not holovid's, and numbers out of range.
     """
 
     def __init__(
@@ -49,17 +49,15 @@ class Film:
         check_number("window", window, SHORTEST)
         check_number("stride", stride, SHORTEST)
         if not isinstance(processor, HolovidVideoProcessor):
-            raise ValueError(
-                f"windows of a film are read by a HolovidVideoProcessor, got a {type(processor).__name__}"
-            )
+            raise ValueError(f"windows of a film need a HolovidVideoProcessor, got a {type(processor).__name__}")
         if isinstance(source, dict):
-            raise ValueError("a film is a path, URL, bytes or binary file, and windows are cut out of all of it")
+            raise ValueError("a film must be a path, URL, bytes or binary file, without 'start' and 'end'")
         self.processor, self.window = processor, float(window)
         hears = processor.feature_extractor is not None and processor.load_audio_from_video
         opened = open_video(source, with_sound=hears)
         if not isinstance(opened, VideoFile):
             opened.close()
-            raise ValueError(f"{describe_source(source)} is a picture; a film is a video")
+            raise ValueError(f"{describe_source(source)} is a picture; a film must be a video")
         self._video = opened
         self.frame_rate = opened.metadata.fps
         frame = 1 / (self.frame_rate or 25)
@@ -67,7 +65,7 @@ class Film:
         self.seconds = opened.seconds if is_told else float(opened.times[-1]) - opened.start + frame
         room = max(0.0, self.seconds + LATE * frame - self.window)
         starts = np.arange(int(room / stride + ROUNDING) + 1) * float(stride)
-        self.starts = starts[starts < max(self.seconds - ROUNDING, ROUNDING)]  # of windows shorter than a frame, too
+        self.starts = starts[starts < max(self.seconds - ROUNDING, ROUNDING)]  # also for windows shorter than a frame
         self.frames_kept = 0
 
     def __enter__(self) -> "Film":
@@ -77,10 +75,7 @@ class Film:
         self._video.close()
 
     def windows(self) -> Iterator[VideoPart]:
-        """Each window as a part of the film, to be read before the next one is asked for.
-
-        `frames_kept` is how many frames were in memory together at most, so far.
-        """
+        """Each window as a part of the film; read it before the next. `frames_kept`: most frames in memory so far."""
         seen = [self._frames_of(self._part(start)) for start in self.starts]
         passing = PassingFrames(self._video, np.unique(np.concatenate(seen)))
         for start, frames in zip(self.starts, seen, strict=True):
@@ -89,13 +84,13 @@ class Film:
             self.frames_kept = max(self.frames_kept, passing.most_kept)
 
     def frame_seconds(self) -> Iterator[np.ndarray]:
-        """Of each window when its frames are shown, in seconds from its start, (T,)."""
+        """For each window the times of its frames, in seconds from its start, (T,)."""
         for start in self.starts:
             shown = self._video.times[self._frames_of(self._part(start))] - self._video.start
             yield shown - start
 
     def frames_at(self, seconds: np.ndarray) -> Iterator[Tensor]:
-        """The frame on the screen at each of these seconds, which ascend: uint8 (C, H, W), each decoded once."""
+        """The frame shown at each of these ascending seconds: uint8 (C, H, W), each decoded once."""
         shown = self._video.times - self._video.start
         numbers = np.searchsorted(shown, seconds + LATE_STAMP, side="right") - 1
         coming = self._video.in_order(np.unique(numbers))
@@ -109,21 +104,16 @@ class Film:
         return self._video.part(float(start), float(start) + self.window, read)
 
     def _frames_of(self, part: VideoPart) -> np.ndarray:
-        """The numbers, in the film, of the frames that the processor takes of a window."""
+        """Numbers, in the film, of the frames that the processor samples from a window."""
         if not self.processor.do_sample_frames:
             return part.first + np.arange(len(part))
         return part.first + self.processor.sample_frames(part.metadata, do_random_sampling=False)
 
 
 class PassingFrames:
-    """The wanted frames of a video as they come, of which earlier ones are forgotten.
+    """The `wanted` frames of a video (ascending numbers), decoded in order; earlier ones are forgotten.
 
-    Args:
-        video: an open one, of which nothing else is decoded meanwhile.
-        wanted: numbers of frames, ascending, none twice.
-
-    Attributes:
-        most_kept: how many frames were in memory together at most.
+    `most_kept` is the largest number of frames in memory.
     """
 
     def __init__(self, video: VideoFile, wanted: np.ndarray):
@@ -133,12 +123,11 @@ class PassingFrames:
         self.most_kept = 0
 
     def forget_before(self, number: int) -> None:
-        """Frames of smaller numbers are not asked for again."""
         for old in [other for other in self._kept if other < number]:
             del self._kept[old]
 
     def read(self, indices: np.ndarray, each: Callable[[Tensor], Tensor] | None) -> Tensor:
-        """Frames by their numbers, (T, C, H, W), as `VideoFile.frames` gives them. `each` is always the same."""
+        """Frames by number, (T, C, H, W), as from `VideoFile.frames`. `each` must always be the same."""
         while self._latest < indices.max():
             self._latest, pixels = next(self._coming)
             self._kept[self._latest] = pixels if each is None else each(pixels[None])[0]
@@ -147,7 +136,7 @@ class PassingFrames:
 
 
 def stack_frames(frames: list[Tensor], as_decoded: bool) -> Tensor:
-    """Frames (C, H, W) -> (T, C, H, W); in memory as (T, H, W, C) if they are still `as_decoded`."""
+    """Frames (C, H, W) -> (T, C, H, W); in memory as (T, H, W, C) if still `as_decoded`."""
     if not as_decoded:
         return torch.stack(frames)
     return torch.stack([frame.permute(1, 2, 0) for frame in frames]).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Work on many clips that ends in one file, so that a run that was stopped goes on where it was."""
+"""Resumable work on many clips that ends in one file."""
 
 import hashlib
 import json
@@ -17,8 +17,6 @@ from holovid.evaluation.prediction_log import Line, PredictionLog
 
 
 class Videos(Dataset):
-    """What a pipeline reads of clips, one after the other, in workers if it has some."""
-
     def __init__(self, clips: Sequence[NamedClip]):
         self.clips = clips
 
@@ -30,7 +28,6 @@ class Videos(Dataset):
 
 
 def unfinished_answers(target: Path) -> Path:
-    """The folder beside `target` in which answers stand until all are there."""
     return target.with_name(f"{target.name}.partial")
 
 
@@ -42,17 +39,16 @@ def go_through(
     write: Callable[[list[Line]], None],
     advance: Callable[[int], Any] = lambda done: None,
 ) -> list[Line]:
-    """Ask for a line of each clip, write `target` of all of them, and return them in the order of the clips.
+    """Compute a JSON line for each clip, write `target` from all, and return them in the order of the clips.
 
-    Until all are there, they stand in `target`.partial; the same call then goes on. Clips that could not be read are
-    tried again.
+    Unfinished lines are in `target`.partial; the same call resumes from them. Clips that could not be read are tried
+    again.
 
     Args:
-        lines_of: what is known of so many clips, in their order, as JSON has it: {"broken": why} of one that could not
-            be read.
-        facts: what lines depend on, such as the model: another run does not go on with these lines.
-        write: makes `target` of all lines.
-        advance: told how many clips are done.
+        lines_of: lines for some clips, in order; {"broken": why} for one that could not be read.
+        facts: what lines depend on, such as the model; a run with other facts does not resume.
+        write: writes `target` from all lines.
+        advance: called with the number of finished clips.
 
     Raises `ValueError` when there are unfinished lines of another run, or another process is writing them.
     """
@@ -77,7 +73,7 @@ def go_through(
 
 
 def made_by(model: PreTrainedModel, video_processor: Any) -> dict[str, str]:
-    """The facts of a model, whatever its folder is called: one that was trained on in between is another."""
+    """Facts about a model, whatever its folder's name: after more training it is another model."""
     return {"model": fingerprint_model(model), "processor": fingerprint_processor(video_processor, {})}
 
 

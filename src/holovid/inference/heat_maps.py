@@ -1,6 +1,6 @@
-"""Heat maps over frames: what counted is bright and covers what is below it, the rest stays as it was.
+"""Heat maps over frames: high values are bright and opaque, low ones leave the frame unchanged.
 
-Alphabet: T frames, C colour channels, H, W pixels, h, w cells of a frame. x counts columns, y rows.
+T frames, C colour channels, H, W pixels, h, w cells of a frame. x counts columns, y rows.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from torch.nn.functional import interpolate
 from holovid.extras import needed
 from holovid.processing.cropping import CROP_ORDERS, crop
 
-MOST_OPAQUE = 0.75  # something of the picture is seen through the highest cell too
-UNSEEN = 0.4  # how bright is what a model did not see
+MOST_OPAQUE = 0.75  # opacity of the highest cell
+UNSEEN = 0.4  # brightness of parts that the model did not see
 
 
 @dataclass(frozen=True)
 class SeenPart:
-    """Which part of a frame a model sees, when its processor has resized and cropped it.
+    """The part of a frame that a model sees after resizing and cropping.
 
     Args:
-        top, left, bottom, right: of the frame, in pixels from its upper left corner, as fractions of its sides.
-        cut: the same of the model's own picture, which has a black margin where frames are smaller than it.
+        top, left, bottom, right: in the frame, as fractions of its sides from the upper left corner.
+        cut: the same in the model's picture, which has a black margin if the frame is smaller.
     """
 
     top: float
@@ -35,13 +35,12 @@ class SeenPart:
     cut: tuple[float, float, float, float]
 
     def box(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """(top, left, bottom, right) in whole pixels of a frame of that size."""
         return whole_pixels((self.top, self.left, self.bottom, self.right), height, width)
 
 
 @cache
 def colours() -> Tensor:
-    """(256, 3), in 0..1: as bright as a colour is, as much is what it shows."""
+    """Colour map (256, 3), in 0..1, whose brightness shows the value."""
     with needed("matplotlib", "a picture of an explanation"):
         from matplotlib import colormaps
 
@@ -49,13 +48,13 @@ def colours() -> Tensor:
 
 
 def whole_pixels(sides: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
-    """Fractions of the sides -> whole pixels, one at least in each direction."""
+    """Fractions of the sides -> whole pixels, at least one in each direction."""
     top, left = min(height - 1, round(sides[0] * height)), min(width - 1, round(sides[1] * width))
     return top, left, max(top + 1, round(sides[2] * height)), max(left + 1, round(sides[3] * width))
 
 
 def seen_part(processor: Any, height: int, width: int) -> SeenPart:
-    """What of upright frames (height, width) a video processor shows a model: it asks its own resizing and cropping.
+    """The part of upright frames (height, width) that a video processor's resizing and cropping leave.
 
     >>> from holovid import HolovidVideoProcessor
     >>> seen_part(HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16), 48, 72).box(48, 72)
@@ -65,7 +64,7 @@ def seen_part(processor: Any, height: int, width: int) -> SeenPart:
     if processor.do_resize:
         resized = processor.resize(torch.empty((1, 1, height, width), device="meta"), size=processor.size)
         rows, columns = resized.shape[-2:]
-    numbers = torch.arange(1, rows * columns + 1).view(1, 1, rows, columns)  # of its pixels; 0 is the margin
+    numbers = torch.arange(1, rows * columns + 1).view(1, 1, rows, columns)  # pixel numbers; 0 is the margin
     if processor.do_center_crop:
         order = getattr(processor, "crop_order", CROP_ORDERS[0])
         numbers = crop(numbers, processor.crop_size, 1, order)[0]
@@ -93,7 +92,7 @@ def heated(frames: Tensor, heat: Tensor) -> Tensor:
 
     Args:
         frames: (T, C, H, W) in 0..1, one or three colour channels.
-        heat: (T, h, w) in 0..1, or of any size that is brought to that of the frames.
+        heat: (T, h, w) in 0..1, of any size; it is resized to the frames.
 
     Returns float32 (T, 3, H, W) in 0..1.
 
@@ -108,19 +107,11 @@ def heated(frames: Tensor, heat: Tensor) -> Tensor:
 
 
 def heated_part(frame: Tensor, heat: Tensor, part: SeenPart) -> Tensor:
-    """A whole frame with the map over the part that the model saw; the rest is darker.
-
-    Args:
-        frame: uint8 (3, H, W), upright.
-        heat: (h, w) in 0..1, over all of the model's own picture.
-        part: which part of the frame that is.
-
-    Returns uint8 (3, H, W).
-    """
+    """A whole frame, uint8 (3, H, W), with a map (h, w) in 0..1 over the `part` that a model saw, the rest darker."""
     top, left, bottom, right = part.box(*frame.shape[1:])
     picture = frame / 255 * UNSEEN
     visible = heat
-    if part.cut != (0, 0, 1, 1):  # the margin is cut off from a map that is fine enough for that
+    if part.cut != (0, 0, 1, 1):  # cut off the margin after enlarging the map
         rows, columns = (max(256, side) for side in heat.shape)
         fine = interpolate(heat[None, None].float(), size=(rows, columns), mode="bilinear", align_corners=False)[0, 0]
         first_row, first_column, last_row, last_column = whole_pixels(part.cut, rows, columns)

@@ -1,4 +1,4 @@
-"""The sound of a file in pieces that follow one another without gaps, for a video that is made of its frames."""
+"""The sound of a file in consecutive pieces without gaps, for a video made from its frames."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ from holovid.processing.media_source import MediaSource, OpenedSource
 
 AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 OTHER_RATE = 48_000
-JITTER = 0.02  # seconds that a piece may lie beside the end of the one before it: containers round
+JITTER = 0.02  # seconds between neighbouring pieces that are only rounding
 SILENCE_AT_ONCE = 1024  # samples
 
 
 class KeptSound:
-    """What [`kept_sound`] yields: `rate` in Hz and `layout` of its pieces."""
+    """The sound from [`kept_sound`]: `rate` in Hz and `layout` of its pieces."""
 
     def __init__(self, container: Any, stream: Any, start: float, seconds: float | None = None):
         self.rate = stream.codec_context.sample_rate
@@ -31,17 +31,14 @@ class KeptSound:
         self._end = None if seconds is None else round(seconds * self.rate)  # in samples
 
     def pieces(self) -> Iterator[tuple[float, Any]]:
-        """(seconds, `av.AudioFrame`) of all of the sound from second 0 on; in gaps there is silence.
-
-        What is damaged, and what is heard before second 0, is left out.
-        """
+        """(seconds, `av.AudioFrame`) of all undamaged sound from second 0 on; gaps become silence."""
         position = 0
         for frame in self._decoded():
             if frame.pts is None or frame.time_base is None:
                 first = position
             else:
                 first = round((float(frame.pts * frame.time_base) - self._start) * self.rate)
-            # anew for each, as a damaged track may change its kind midway
+            # a new resampler for each, because a damaged track may change its format midway
             resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=self.rate)
             samples = np.concatenate(
                 [piece.to_ndarray() for piece in (*resampler.resample(frame), *resampler.resample(None))], axis=1
@@ -69,7 +66,7 @@ class KeptSound:
         return piece
 
     def _decoded(self) -> Iterator[Any]:
-        for packet in chain(read_packets(self._container, [self._stream]), [None]):  # None: hand out what is held back
+        for packet in chain(read_packets(self._container, [self._stream]), [None]):  # None: flush the decoder
             try:
                 yield from self._stream.codec_context.decode(packet)
             except av.FFmpegError:
@@ -78,13 +75,7 @@ class KeptSound:
 
 @contextmanager
 def kept_sound(source: MediaSource, start: float, seconds: float | None = None) -> Iterator[KeptSound | None]:
-    """The sound of a file that can be decoded; `None` where there is none.
-
-    Args:
-        source: path, URL, bytes or binary file object of a video.
-        start: what is second 0, on the clock of the file.
-        seconds: how much of it; `None` is all.
-    """
+    """A file's sound track for `seconds` (`None`: all) from `start`, its second 0; `None` without a decodable one."""
     opened = OpenedSource(source)
     try:
         with open_container(opened.rewound(), opened.name) as container:

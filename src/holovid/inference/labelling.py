@@ -1,4 +1,4 @@
-"""Many clips labelled into a file, so that a run that was stopped goes on where it was."""
+"""Resumable labelling of many clips into one file."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from holovid.data.named_clips import NamedClip
 from holovid.files import new_file
 from holovid.inference.going_on import Videos, go_through
 
-Answer = list[dict[str, Any]] | dict[str, str]  # labels and scores, best first, or {"error": why there are none}
+Answer = list[dict[str, Any]] | dict[str, str]  # labels and scores, best first, or {"error": reason}
 COLUMNS = pyarrow.schema(
     [
         ("path", pyarrow.string()),
@@ -35,10 +35,10 @@ def label_into(
     facts: Mapping[str, Any],
     advance: Callable[[int], Any] = lambda done: None,
 ) -> list[Answer]:
-    """Label clips into a table (.csv, .parquet) or .json, and return the answers.
+    """Label clips into a table (.csv, .parquet) or .json, and return the predictions.
 
-    A run that was stopped goes on, as [`go_through`] does, which also says what `facts` and `advance` are and what is
-    raised. `answers_of` gives answers of so many videos, in their order, as a pipeline does.
+    Resumes as [`go_through`], with its `facts`, `advance` and errors. `answers_of` returns predictions for videos in
+    order, as a pipeline does.
     """
 
     def lines_of(left: list[NamedClip]) -> Iterator[dict[str, Any]]:
@@ -56,7 +56,7 @@ def answer_in(line: Mapping[str, Any]) -> Answer:
 
 
 def write_answers(target: Path, clips: Sequence[NamedClip], answers: Sequence[Answer]) -> None:
-    """A row for each answer of each clip, or one with the `error`; in .json an entry for each clip."""
+    """A row for each prediction of each clip, or one with the `error`; in .json an entry for each clip."""
     with new_file(target) as unfinished:
         if target.suffix.lower() == ".json":
             records = [

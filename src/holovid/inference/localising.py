@@ -1,4 +1,4 @@
-"""Does a model find what happens in long films? Its segments beside those of a table `path,start,end,label`."""
+"""Temporal localisation in long films: predicted segments against a table `path,start,end,label`."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,7 @@ COLUMNS = ("start", "end", "label")
 
 @dataclass(frozen=True)
 class Localised:
-    """What was found in films.
-
-    Args:
-        timelines: path of each film -> its scores.
-        segments: path -> what was found.
-        metrics: of `holovid.metrics.localisation`.
-    """
+    """`timelines` and predicted `segments` by film, and the `metrics` of `holovid.metrics.localisation`."""
 
     timelines: dict[str, Timeline]
     segments: dict[str, list[Segment]]
@@ -33,13 +27,13 @@ class Localised:
 
 
 def read_truth(table: str | os.PathLike, root: str | os.PathLike | None = None) -> dict[str, list[Segment]]:
-    """Path of each film -> what happens in it, with a score of 1.
+    """Path of each film -> its true segments, with a score of 1.
 
     Args:
         table: .csv or .parquet with a column of paths, `start` and `end` in seconds, and `label`.
-        root: folder that relative paths start from; by default that of the table.
+        root: folder of relative paths; by default that of the table.
 
-    Raises `ValueError` for a table that lacks a column or a cell, or whose segments do not end after they start.
+    Raises `ValueError` for a table without a column or a cell, or whose segments do not end after they start.
     """
     rows = read_table(Path(table), root, ["label"])
     for column in COLUMNS:
@@ -53,16 +47,17 @@ def read_truth(table: str | os.PathLike, root: str | os.PathLike | None = None) 
         if not 0 <= start < end:
             raise ValueError(f"row {number} of {table} goes from {start:g} s to {end:g} s; it must end later")
         if video["path"] is None:
-            raise ValueError(f"row {number} of {table} holds a video, and not its path")
+            raise ValueError(f"row {number} of {table} holds a video, not its path")
         truth.setdefault(video["path"], []).append(Segment(float(start), float(end), str(label), 1.0))
     return truth
 
 
 def check_truth(truth: Mapping[str, Sequence[Segment]], labels: Sequence[str]) -> None:
-    """Raise `ValueError` for what happens in films and is no class of a model."""
     there = {segment.label for segments in truth.values() for segment in segments}
     if unknown := sorted(there - set(labels)):
-        raise ValueError(f"the table has the label {unknown[0]!r}, which is no class; classes are {', '.join(labels)}")
+        raise ValueError(
+            f"the table has the label {unknown[0]!r}, which is not a class; classes are {', '.join(labels)}"
+        )
 
 
 def localise(
@@ -77,12 +72,11 @@ def localise(
 
     Args:
         model, processor: as in `timeline`.
-        truth: path of each film -> what happens in it, as `read_truth` gives it. What stands for nothing in `rules`
-            is not looked for.
+        truth: of `read_truth`. Background labels of `rules` are left out.
         progress: show a progress bar of films.
         options: of `timeline`: window, stride, batch_size, stream.
 
-    Raises `ValueError` for labels that are no classes of the model, and what `timeline` raises.
+    Raises `ValueError` for labels that are not classes of the model, and what `timeline` raises.
     """
     rules = rules or SegmentRules()
     labels = labels_of(model, task_over_time(model))
@@ -98,5 +92,4 @@ def localise(
 
 
 def named_segments(segments: Mapping[str, Sequence[Segment]]) -> list[dict[str, Any]]:
-    """Those of all films, each with the film that it is of, as the metric takes them."""
     return [vars(one) | {"film": film} for film, some in segments.items() for one in some]

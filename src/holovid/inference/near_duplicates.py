@@ -1,6 +1,6 @@
-"""Clips of a set that are nearly the same, by their vectors: what was encoded anew, cut, or scaled has other bytes.
+"""Near duplicates in a set of clips, found by their embeddings: re-encoded, cut or scaled files have other bytes.
 
-Alphabet: N vectors, D width.
+N vectors, D width.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,34 +14,34 @@ from holovid.inference.nearest import of_length_one
 from holovid.inference.vectors import Vectors
 from holovid.processing.options import check_number
 
-AT_ONCE = 2**25  # pairs that are compared at a time
-SAME = 1e-10  # squared distance up to which all vectors are the same, but for rounding
-NOBODY = -1  # a vector of a clip that is not in the set
+AT_ONCE = 2**25  # pairs compared at a time
+SAME = 1e-10  # squared distance that is only rounding
+NOBODY = -1  # vector of a clip outside of the set
 FAULTS = {
-    "near in two splits": "so what is validated looks like what was trained on",
+    "near in two splits": "so validation clips look like training clips",
     "near": "within a split",
-    "near another set": "whose vectors are there too",
-    "no vector": "so they are compared with none",
+    "near another set": "whose vectors are in the file",
+    "no vector": "so they were not compared",
 }
 
 
 def add_near_duplicates(report: ClipReport, vectors: Vectors, near: float = 0.02) -> ClipReport:
-    """The report, in which each clip has its nearest other one, and faults are added for those that are too near.
+    """Add each clip's nearest other clip to the report, and faults for those that are too near.
 
-    Copies of a file, which the report knows by their content, and parts of one file are not compared. Of a film in
-    windows the nearest two count.
+    Copies of a file, which the report finds by content, and parts of one file are not compared. Of a film in windows
+    the nearest two count.
 
     Args:
-        vectors: of the clips, whole or in windows. Those of other clips are taken for another set.
-        near: clips are near whose vectors have at most this distance, from 0 to 1: 1 - the cosine of their angle, over
-            what that is on average. So it is the same for models whose vectors all point one way and for others.
+        vectors: of the clips, whole or in windows. Vectors of other clips count as another set.
+        near: largest distance of near duplicates, from 0 to 1: 1 - the cosine of the angle, divided by its average.
+            This makes it comparable between models, even if all vectors of one point the same way.
 
     Raises `ValueError` for a distance out of range, and when no clip of the report has a vector.
     """
     check_number("near", near, 0.0, 1.0)
     owners = owners_of(report.clips, vectors)
     if (owners == NOBODY).all():
-        raise ValueError("no clip of the set has a vector: paths of both must lead to the same files")
+        raise ValueError("no clip of the set has a vector: the paths of clips and vectors must be the same files")
     found = nearest_of_all(report.clips, vectors, owners)
     names = [NamedClip(clip.path, clip.start, clip.end).name for clip in report.clips]
     pairs: dict[str, dict[frozenset, tuple[float, str]]] = {kind: {} for kind in FAULTS}
@@ -63,7 +63,7 @@ def add_near_duplicates(report: ClipReport, vectors: Vectors, near: float = 0.02
 
 
 def owners_of(clips: Sequence[ClipFacts], vectors: Vectors) -> np.ndarray:
-    """(N,) the clip that each vector belongs to: the same part of the same file, or of a window the whole file."""
+    """(N,) the clip of each vector: the same part of the same file, or for a window the whole file."""
     numbers: Mapping[ClipKey, int] = {
         NamedClip(clip.path, clip.start, clip.end).key: number for number, clip in reversed([*enumerate(clips)])
     }
@@ -76,9 +76,9 @@ def nearest_of_all(
 ) -> dict[int, dict[str, tuple[float, int, str]]]:
     """Clip -> kind of fault -> the nearest clip of that kind: distance, number, name."""
     values = of_length_one(vectors.values)
-    values = values - values.mean(axis=0)  # differences of numbers that are nearly equal would be lost in rounding
+    values = values - values.mean(axis=0)  # else small differences are lost in rounding
     squares = np.square(values).sum(axis=1)
-    usual = 2 * float(squares.mean()) * len(values) / max(len(values) - 1, 1)  # squared distance of two vectors
+    usual = 2 * float(squares.mean()) * len(values) / max(len(values) - 1, 1)  # mean squared distance of two vectors
     scale = 1 / usual if usual > SAME else 0.0
     files = [
         clip.key[0] if owner == NOBODY else clips[owner].digest
@@ -114,7 +114,6 @@ def name_of(clips: Sequence[ClipFacts], vectors: Vectors, owners: np.ndarray, pl
 
 
 def unlike(clips: Sequence[ClipFacts], number: int, other: int) -> str:
-    """What two clips are labelled as, where that differs."""
     if other == NOBODY or clips[number].label == clips[other].label:
         return ""
     return f", {clips[number].label} and {clips[other].label}"

@@ -1,6 +1,6 @@
-"""What is near a vector, in a file of them: by numpy, or of more than a million, by FAISS.
+"""Nearest neighbours of a vector in a file of embeddings: by NumPy, or for more than a million by FAISS.
 
-Alphabet: N vectors, D width.
+N vectors, D width.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from holovid.inference.vectors import Vectors
 from holovid.processing.options import check_whole_number
 
 MOST_FOUND = 2**31
-EXACT_UP_TO = 1_000_000  # vectors that numpy goes through
-SMALLEST = np.finfo(np.float32).tiny  # a length that is divided by
-INDEX = "vectors"  # what the index is called
+EXACT_UP_TO = 1_000_000  # vectors searched by NumPy
+SMALLEST = np.finfo(np.float32).tiny  # least length to divide by
+INDEX = "vectors"  # name of the index
 
 
 @dataclass(frozen=True)
 class Found:
-    """A clip, its row in the file, and the cosine of the angle between its vector and the query's, from -1 to 1."""
+    """A clip, its row in the file, and the cosine similarity of its vector and the query, from -1 to 1."""
 
     clip: NamedClip
     row: int
@@ -32,10 +32,10 @@ class Found:
 def nearest_clips(
     vectors: Vectors, query: np.ndarray, top_k: int = 5, *, numpy_up_to: int = EXACT_UP_TO
 ) -> list[Found]:
-    """The `top_k` clips whose vectors have the smallest angles with `query` (D,), the nearest one first.
+    """The `top_k` clips whose vectors have the smallest angles with `query` (D,), the nearest first.
 
     Args:
-        numpy_up_to: of more vectors than this, FAISS finds them, through `datasets`. The answers are the same.
+        numpy_up_to: FAISS, through `datasets`, searches more vectors than this. The results are the same.
 
     Raises `ValueError` for a query of another width, or one that is not finite; `ImportError` for more vectors than
     `numpy_up_to` without FAISS.
@@ -45,10 +45,11 @@ def nearest_clips(
     count, width = vectors.values.shape
     if query.shape != (width,):
         raise ValueError(
-            f"the vectors have {width} numbers each, and the query has the shape {query.shape}: it is of another model"
+            f"the vectors have {width} numbers each, but the query has shape {query.shape}: it comes from another "
+            "model"
         )
     if not np.isfinite(query).all():
-        raise ValueError("the query has numbers that are not finite")
+        raise ValueError("the query has values that are NaN or infinite")
     search = by_numpy if count <= numpy_up_to else by_faiss
     places, similarities = search(of_length_one(vectors.values), of_length_one(query[None])[0], min(top_k, count))
     return [
@@ -58,7 +59,6 @@ def nearest_clips(
 
 
 def of_length_one(values: np.ndarray) -> np.ndarray:
-    """(N, D) float32; what is zero stays zero."""
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     return np.asarray(values / np.maximum(lengths, SMALLEST), np.float32)
 

@@ -1,12 +1,12 @@
-"""Labels for videos: transformers' video-classification pipeline, in batches and with the processor's own sampling.
+"""transformers' video-classification pipeline with batches, views, and the processor's own sampling.
 
-The stock class labels a video with our models as well. It takes videos one at a time, always samples
-`config.num_frames` frames, knows no views, and forgets the processor when saved; this one does not:
+The stock class works with our models as well, but takes videos one at a time, always samples `config.num_frames`
+frames, has no views, and does not save the processor. This one does all of that:
 
     classify = pipeline("video-classification", model=folder, pipeline_class=holovid.VideoClassificationPipeline)
     classify(["left.mp4", "right.mp4"], batch_size=2, top_k=3)
 
-Alphabet: B clips, V views and crops of a clip, T frames, C channels, H, W pixels.
+B clips, V views and crops of a clip, T frames, C channels, H, W pixels.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ ON_BROKEN = ("raise", "skip")
 
 @dataclass
 class Unread:
-    """In the place of a video that cannot be read, what was raised."""
+    """Stands for a video that cannot be read, with its error."""
 
     error: Exception
 
@@ -39,47 +39,46 @@ class Unread:
 class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     """[`~transformers.VideoClassificationPipeline`] for models with a video processor, of holovid or of transformers.
 
-    A video is whatever the video processor reads; with holovid's: a path, URL, bytes, open binary file, or an array or
-    tensor of frames. A model that hears is given the sound of the file, unless `audio` comes beside the videos or the
-    video as `{"video": ..., "audio": ..., "sampling_rate": ...}`, the last one for waveforms. A list holds several
-    videos, which are answered in a list; a generator or a `torch.utils.data.Dataset` is answered by an iterator, which
-    reads a batch ahead and with workers a few.
+    A video is anything that the video processor reads; for holovid's: a path, URL, bytes, open binary file, or an
+    array or tensor of frames. A model that uses audio gets the file's sound, unless `audio` is passed, or the video is
+    `{"video": ..., "audio": ..., "sampling_rate": ...}` (the last for waveforms). A list of videos returns a list; a
+    generator or a `torch.utils.data.Dataset` returns an iterator, which reads one batch ahead, or a few with workers.
 
     Args (of a call):
-        audio: the sound of the video, or a list with that of each of a list of videos, `None` for a video's own.
+        audio: the sound of the video, or a list for a list of videos, with `None` for a video's own.
         sampling_rate (`int`): of waveforms in `audio`, in Hz.
 
     Args (here, as defaults, or in each call):
         top_k (`int`): labels to return, the best first; at most all of them. Default 5.
-        function_to_apply ("softmax", "sigmoid" or "none"): makes scores of logits. Default: as `problem_type` asks.
-        batch_size (`int`): videos that go through the model at once. Default 1.
+        function_to_apply ("softmax", "sigmoid" or "none"): converts logits to scores. Default: by `problem_type`.
+        batch_size (`int`): videos in one forward pass. Default 1.
         num_workers (`int`): processes that decode ahead, at most one of them for a generator. Default 0.
-        on_broken ("raise" or "skip"): what happens to a video that cannot be read: an error, or the reason stands in
-            the place of its answer, `{"error": str}`. Default "raise".
-        **processor_options: go to the video processor, `num_frames=16` or `num_views=4, num_crops=3` for instance; by
-            default it does what it was saved to do. The logits of several views are averaged, as the papers do.
+        on_broken ("raise" or "skip"): for a video that cannot be read: raise, or return `{"error": str}`. Default
+            "raise".
+        **processor_options: of the video processor, such as `num_frames=16` or `num_views=4, num_crops=3`; default: as
+            saved. The logits of several views are averaged, as in the papers.
 
-    Returns, for each video, a list of `{"score": float, "label": str}`; or, of one that is skipped, `{"error": str}`.
-    Of a model whose answer is a number, such as quality, the list has that one alone, on the model's own scale
-    (`config.score_range`); it is the mean over views.
+    Returns, for each video, a list of `{"score": float, "label": str}`; or `{"error": str}` for a skipped one. For a
+    model that predicts a number, such as quality, the list has only that, on the model's scale (`config.score_range`),
+    averaged over views.
 
-    Raises `ValueError` when a model of holovid was loaded from a checkpoint that lacks weights, when a model gives no
+    Raises `ValueError` when a holovid model was loaded from a checkpoint that lacks weights, when a model returns no
     logits or some that are not finite, when clips of one batch differ in size, and what the video processor raises.
     """
 
-    outputs_are = "logits"  # as errors call them
-    _load_image_processor = False  # `preprocess` leaves decoding and sampling to a video processor
+    outputs_are = "logits"  # for errors
+    _load_image_processor = False  # `preprocess` uses a video processor
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        if hasattr(self.model, "check_loaded"):  # a model of holovid, which transformers may just have loaded
+        if hasattr(self.model, "check_loaded"):  # a holovid model, possibly just loaded by transformers
             self.model.check_loaded()
 
     def _sanitize_parameters(self, top_k=None, function_to_apply=None, on_broken=None, **processor_options):
         if on_broken not in (None, *ON_BROKEN):
             raise ValueError(f"on_broken must be one of {', '.join(ON_BROKEN)}, got {on_broken!r}")
         if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-            raise ValueError(f"top_k must be a number of labels from 1 on, got {top_k!r}")
+            raise ValueError(f"top_k must be at least 1 label, got {top_k!r}")
         _, _, postprocess = super()._sanitize_parameters(top_k=top_k, function_to_apply=function_to_apply)
         return processor_options, {}, postprocess | ({} if on_broken is None else {"on_broken": on_broken})
 
@@ -101,10 +100,10 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         return self.video_processor(video, return_tensors="pt", **processor_options).to(self.dtype)
 
     def decoded(self, video: Any, processor_options: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Frames (T, C, H, W) of a file and options of the call for a video processor of transformers.
+        """Frames (T, C, H, W) of a file and call options, for a video processor of transformers.
 
-        By itself that decodes with torchcodec, or not at all. Where neither it nor the call says how many frames there
-        are, it is as many as the model takes.
+        Such a processor decodes with torchcodec, or not at all. If neither it nor the call says how many frames to
+        sample, it is the model's number.
         """
         own = {name: getattr(self.video_processor, name, None) for name in ("num_frames", "fps")}
         asked = {name: processor_options.get(name) for name in own}
@@ -117,7 +116,7 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         return frames, others | {"do_sample_frames": False}
 
     def read(self, video: Any, **processor_options: Any) -> dict[str, torch.Tensor] | Unread:
-        """What the model takes of a video, or why it cannot be read: a worker's error would come as a traceback."""
+        """Model inputs of a video, or its error: an error in a worker would come as a traceback."""
         try:
             return {**self.preprocess(video, **processor_options)}
         except (ValueError, OSError) as error:
@@ -128,7 +127,7 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         return self.postprocess(*self.forward(clip, **forward_params), **postprocess_params)
 
     def _forward(self, model_inputs):
-        videos = model_inputs.get("pixel_values_videos")  # some models of transformers call it otherwise
+        videos = model_inputs.get("pixel_values_videos")  # some transformers models use another name
         if videos is None or videos.ndim == 5:
             return ImageClassifierOutput(logits=self.answers_of(model_inputs))
         # every input is (B, V, ...)
@@ -136,24 +135,22 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         return ImageClassifierOutput(logits=answers.unflatten(0, videos.shape[:2]).mean(1))
 
     def answers_of(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """What a model says of clips, (B, classes), or a number (B, 1)."""
+        """Predictions for clips, (B, classes), or a number (B, 1)."""
         outputs = super()._forward(model_inputs)
         number = self.number
         name = "logits" if number is None else number.scores
         if name not in outputs:
-            raise ValueError(
-                f"the pipeline labels videos by {name}, and this model gives {', '.join(outputs)} instead"
-            )
+            raise ValueError(f"the pipeline needs {name}, but this model returns {', '.join(outputs)}")
         return outputs[name] if number is None else outputs[name][:, None]
 
     @property
     def number(self) -> Task | None:
-        """The task of a model whose answer is a number that it makes of its logits itself."""
+        """The task of a model that decodes a number from its logits itself."""
         tasks = tasks_of(self.model, self.model.config)
         return tasks[0] if len(tasks) == 1 and not tasks[0].has_fields else None
 
     def forward(self, model_inputs, **forward_params):
-        """Of a batch of `join_readable`, the output of the model for each video, or why there is none."""
+        """For a batch of `join_readable`, the model's output for each video, or its error."""
         readable, unread = model_inputs
         logits = iter(() if readable is None else super().forward(readable, **forward_params).logits[:, None])
         return [ImageClassifierOutput(logits=next(logits)) if reason is None else reason for reason in unread]
@@ -167,7 +164,6 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         return self.told(model_outputs, **options)
 
     def told(self, model_outputs: ImageClassifierOutput, **options: Any) -> Any:
-        """What is returned of a clip."""
         if (number := self.number) is not None:
             return [{"label": number.name, "score": model_outputs.logits.item()}]
         return super().postprocess(model_outputs, **options)
@@ -175,12 +171,12 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     def get_iterator(
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ):
-        # Stock batching pads what a tokenizer or feature extractor made, and refuses to work without either.
+        # Stock batching pads outputs of a tokenizer or feature extractor, and refuses to work without either.
         if hasattr(inputs, "__len__"):
             videos = PipelineDataset(inputs, self.read, preprocess_params)
         else:
             videos = PipelineIterator(inputs, self.read, preprocess_params)
-            num_workers = min(num_workers, 1)  # every worker would run through the whole generator
+            num_workers = min(num_workers, 1)  # every worker would iterate over the whole generator
         batches = DataLoader(videos, num_workers=num_workers, batch_size=batch_size, collate_fn=join_readable)
         outputs = Flattened(PipelineIterator(batches, self.forward, forward_params), inputs)
         return PipelineIterator(outputs, self.postprocess, postprocess_params)
@@ -192,7 +188,7 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
 
 
 class Flattened:
-    """The outputs of batches one by one; as many as there are `inputs`, if they have a length."""
+    """The outputs of batches one by one; as long as `inputs`, if these have a length."""
 
     def __init__(self, batches: Iterable[list], inputs: Any):
         self.batches = batches
@@ -206,15 +202,11 @@ class Flattened:
 
 
 def check_finite(logits: torch.Tensor, what: str = "logits") -> None:
-    """Raise `ValueError` for logits that are no numbers: there is no answer in them."""
     if not logits.isfinite().all():
-        raise ValueError(
-            f"the model's {what} are not finite: its weights are damaged, or it runs in a precision it is not made for"
-        )
+        raise ValueError(f"the model's {what} are not finite: its weights are damaged, or its precision is too low")
 
 
 def pair(inputs: Any, audio: Any, sampling_rate: int | None) -> Any:
-    """Videos with the sound that is given beside them."""
     if not isinstance(inputs, list):
         return {"video": inputs, "audio": audio, "sampling_rate": sampling_rate}
     if not isinstance(audio, (list, tuple)) or len(audio) != len(inputs):
@@ -226,7 +218,7 @@ def pair(inputs: Any, audio: Any, sampling_rate: int | None) -> Any:
 def join_readable(
     clips: list[dict[str, torch.Tensor] | Unread],
 ) -> tuple[dict[str, torch.Tensor] | None, list[Unread | None]]:
-    """Inputs of the batch, of those that could be read (`None` without any); for each clip, why it could not be."""
+    """Batch inputs of the readable clips (`None` without any); for each clip its error, if any."""
     unread = [clip if isinstance(clip, Unread) else None for clip in clips]
     readable = [clip for clip in clips if not isinstance(clip, Unread)]
     return join_batch(readable) if readable else None, unread
@@ -240,8 +232,8 @@ def join_batch(clips: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         shapes = sorted({tuple(tensor.shape[1:]) for tensor in tensors})
         if len(shapes) > 1:
             raise ValueError(
-                f"clips of one batch must have the same size, got {name} of {' and '.join(map(str, shapes))}; let the "
-                "video processor make them equal (num_frames, do_center_crop), or use batch_size=1"
+                f"clips of one batch must have the same size, got {name} of {' and '.join(map(str, shapes))}; set "
+                "num_frames and do_center_crop of the video processor, or use batch_size=1"
             )
         batch[name] = torch.cat(tensors)
     return batch

@@ -1,7 +1,7 @@
-"""Scores over time -> segments: from when to when something happens.
+"""Scores over time -> segments: when each class occurs.
 
 The scores of each class are smoothed, cut at a threshold or around peaks, joined over short gaps, and short segments
-are left out. Alphabet: N moments.
+are left out. N moments.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from scipy.signal import find_peaks
 from holovid.inference.timelines import Timeline
 from holovid.processing.options import check_number
 
-HALF = 0.5  # of a peak's score: how far it reaches to both sides
+HALF = 0.5  # share of a peak's score that bounds its segment
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentRules:
-    """How segments are made of scores.
+    """Rules that turn scores into segments.
 
     Args:
-        threshold: the score from which on something happens.
-        smooth: seconds over which scores are averaged, as many before a moment as after it. 0: not at all.
-        peaks: a segment is where a score rises and falls, for as long as it is half as high as at its highest place,
-            which reaches the threshold. Otherwise it is where the score reaches the threshold. Peaks part what
-            happens several times without a pause; a threshold keeps what lasts in one piece.
-        gap: seconds between two segments of a class up to which they are one.
-        shortest: seconds that a segment lasts at least; shorter ones are left out, after gaps are closed.
-        background: labels that stand for nothing, of which there are no segments.
+        threshold: least score of a segment.
+        smooth: seconds of a centred moving average. 0: none.
+        peaks: a segment surrounds a peak of at least the threshold, down to half its height. Otherwise it is where
+            scores reach the threshold. Peaks separate repetitions without a pause; a threshold keeps long events
+            whole.
+        gap: longest gap in seconds over which segments of a class are joined.
+        shortest: least seconds of a segment, after gaps are closed.
+        background: labels without segments.
 
-    Raises `ValueError` for seconds that are negative and numbers that are not finite.
+    Raises `ValueError` for negative seconds and numbers that are not finite.
     """
 
     threshold: float = 0.5
@@ -57,10 +57,7 @@ class SegmentRules:
 
 
 def find_segments(timeline: Timeline, rules: SegmentRules | None = None) -> list[Segment]:
-    """The segments of all classes of a film in the order of their starts.
-
-    Raises `ValueError` for a background that is no class.
-    """
+    """The segments of all classes in the order of their starts. Raises `ValueError` for unknown background."""
     rules = rules or SegmentRules()
     check_background(rules, timeline.labels)
     edges, found = timeline.edges, []
@@ -77,19 +74,17 @@ def find_segments(timeline: Timeline, rules: SegmentRules | None = None) -> list
 
 
 def check_background(rules: SegmentRules, labels: Sequence[str]) -> None:
-    """Raise `ValueError` unless what stands for nothing is one of the classes."""
     if unknown := [name for name in rules.background if name not in labels]:
-        raise ValueError(f"background {unknown[0]!r} is no class; classes are {', '.join(labels)}")
+        raise ValueError(f"background {unknown[0]!r} is not a class; classes are {', '.join(labels)}")
 
 
 def count_smoothed(edges: np.ndarray, seconds: float) -> int:
-    """How many moments are averaged, an odd number: those whose steps fill so many seconds."""
     step = np.median(np.diff(edges[1:-1])) if len(edges) > 3 else edges[-1]
     return 1 + 2 * int(seconds / step / 2 + 1e-9)
 
 
 def smooth(scores: np.ndarray, count: int) -> np.ndarray:
-    """The mean of `count` scores around each, of those that there are; (N,) -> (N,).
+    """Centred moving average of `count` scores, fewer at the ends; (N,) -> (N,).
 
     >>> smooth(np.array([0.0, 0.0, 3.0, 0.0, 0.0, 6.0]), 3).tolist()
     [0.0, 1.0, 1.0, 1.0, 2.0, 3.0]
@@ -115,14 +110,14 @@ def above(scores: np.ndarray, threshold: float) -> list[tuple[int, int]]:
 
 
 def around_peaks(scores: np.ndarray, threshold: float) -> list[tuple[int, int]]:
-    """(first, last) around each highest place that reaches the threshold, for as long as it is half as high.
+    """(first, last) around each peak that reaches the threshold, down to half its height.
 
-    Between two peaks the lowest place belongs to neither, if they would meet there.
+    If two would meet, the lowest moment between them belongs to neither.
 
     >>> around_peaks(np.array([0.1, 0.5, 0.9, 0.6, 0.8, 0.2]), 0.7)
     [(1, 2), (4, 4)]
     """
-    padded = np.concatenate([[-np.inf], scores, [-np.inf]])  # so that the ends can be highest places
+    padded = np.concatenate([[-np.inf], scores, [-np.inf]])  # so that the ends can be peaks
     peaks = [int(peak) - 1 for peak in find_peaks(padded, height=threshold)[0]]
     found = []
     for place, peak in enumerate(peaks):
@@ -140,7 +135,7 @@ def around_peaks(scores: np.ndarray, threshold: float) -> list[tuple[int, int]]:
 
 
 def joined(cells: list[tuple[int, int]], edges: np.ndarray, gap: float) -> list[tuple[int, int]]:
-    """The same runs of moments, of which those are one that at most `gap` seconds lie between; 0 joins none.
+    """Join runs with gaps of at most `gap` seconds; 0 joins none.
 
     >>> joined([(0, 0), (2, 3), (6, 6)], np.arange(8.0), gap=1.0)
     [(0, 3), (6, 6)]

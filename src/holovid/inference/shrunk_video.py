@@ -1,7 +1,7 @@
-"""Clips written anew for training: smaller, with frames that can be read anywhere quickly, and with their sound.
+"""Re-encodes clips for training: smaller, quickly readable at any frame, with their sound.
 
-A phone's film has two million pixels a frame and a frame in 250 that can be read without those before it. Training
-wants 224 pixels, at any moment.
+A phone's film has two million pixels a frame, and only one frame in 250 is readable without earlier ones. Training
+needs 224 pixels, at any moment.
 """
 
 import json
@@ -26,20 +26,20 @@ from holovid.inference.kept_sound import kept_sound
 from holovid.processing.picture_decoding import PictureFile
 from holovid.processing.video_decoding import open_video
 
-READ_AT_ONCE = 2**27  # bytes of frames that are in memory, of each process
+READ_AT_ONCE = 2**27  # bytes of frames in memory, in each process
 SETTINGS = ".shrunk.json"
 MOST_PROCESSES = 61  # more are refused on Windows
-ENCODER = {"crf": "20", "preset": "veryfast", "g": "12", "sc_threshold": "0"}  # every twelfth frame stands by itself
+ENCODER = {"crf": "20", "preset": "veryfast", "g": "12", "sc_threshold": "0"}  # every twelfth frame is a key frame
 
 
 @dataclass(frozen=True)
 class Shrinking:
-    """How clips are written.
+    """How clips are re-encoded.
 
     Args:
-        short_side: pixels; clips that are smaller stay as large as they are.
-        frame_rate: frames a second at most; `None` keeps all.
-        seconds: how much of each clip, from its start; `None` keeps all.
+        short_side: pixels; smaller clips keep their size.
+        frame_rate: highest frame rate; `None` keeps all frames.
+        seconds: length from the start; `None` keeps all.
 
     Raises `ValueError` for numbers that are not above 0.
     """
@@ -55,10 +55,7 @@ class Shrinking:
 
 
 def shrink_video(source: str | os.PathLike, target: str | os.PathLike, how: Shrinking) -> None:
-    """Write a clip as mp4, with its sound. It appears when it is whole.
-
-    Raises what reading it raises: `ValueError`, `FileNotFoundError`.
-    """
+    """Write a clip as mp4 with its sound, whole or not at all. Raises what reading raises."""
     with ExitStack() as stack:
         clip: Any = stack.enter_context(open_video(os.fspath(source)))
         still = isinstance(clip, PictureFile)
@@ -78,7 +75,7 @@ def shrink_video(source: str | os.PathLike, target: str | os.PathLike, how: Shri
 
 
 def kept_frames(times: Any, how: Shrinking) -> list[int]:
-    """Which frames, of their seconds: the first one in each step of the frame rate.
+    """Frames to keep, from their times: the first in each step of the frame rate.
 
     >>> import numpy as np
     >>> kept_frames(np.arange(10) / 10, Shrinking(frame_rate=5, seconds=0.7))
@@ -97,17 +94,14 @@ def kept_frames(times: Any, how: Shrinking) -> list[int]:
 
 
 def targets_of(clips: Iterable[str], source: Path, target: Path) -> dict[Path, Path]:
-    """Clip of those below `source` -> where it goes below `target`, as .mp4.
-
-    Raises `ValueError` when there are none, or two would be one file.
-    """
+    """Clip below `source` -> its .mp4 below `target`. Raises `ValueError` for none, and for equal targets."""
     found: dict[Path, Path] = {}
     taken: dict[str, Path] = {}
     for path in map(Path, clips):
         place = (target / path.relative_to(source)).with_suffix(".mp4")
         known = taken.setdefault(str(place).casefold() if ignores_case() else str(place), path)
         if known != path:
-            raise ValueError(f"{known} and {path} would both be {place}; rename one of them")
+            raise ValueError(f"{known} and {path} would both become {place}; rename one of them")
         found[path] = place
     if not found:
         raise ValueError(f"there are no clips in {source}")
@@ -117,16 +111,14 @@ def targets_of(clips: Iterable[str], source: Path, target: Path) -> dict[Path, P
 def shrink_folder(
     source: Path, target: Path, how: Shrinking, workers: int | None = None, advance: Callable[[], Any] = lambda: None
 ) -> dict[Path, str]:
-    """Shrink all clips below a folder into another one, several at a time. Returns clip -> why it could not be read.
+    """Shrink all clips below a folder into another one, several at a time. Returns clip -> error for unreadable clips.
 
-    What is there already is kept, so a run that was stopped goes on. Tables and notes beside the clips are copied.
-    `advance` is called after each clip.
-
-    Raises `ValueError` for folders that lie in each other, for one without clips, and for a target of which the clips
-    were written otherwise.
+    Existing results are kept, so a stopped run can be resumed. Tables and notes beside the clips are copied. `advance`
+    is called after each clip. Raises `ValueError` if one folder is inside the other, for one without clips, and for a
+    target whose clips were written with other settings.
     """
     if target.absolute().is_relative_to(source.absolute()) or source.absolute().is_relative_to(target.absolute()):
-        raise ValueError(f"{target} must not lie in {source}, nor the other way round")
+        raise ValueError(f"{target} must not be inside {source}, nor the other way round")
     below = find_clips(source)
     places = targets_of(below.clips, source, target)
     agree_on(target / SETTINGS, how)
@@ -154,16 +146,15 @@ def shrink_folder(
 
 
 def agree_on(path: Path, how: Shrinking) -> None:
-    """Note in the target how its clips are written, or check that it was so before."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(asdict(how)) + "\n")
     elif (before := json.loads(path.read_text(encoding="utf-8"))) != asdict(how):
-        raise ValueError(f"{path.parent} holds clips of {before}, not of {asdict(how)}; name another folder")
+        raise ValueError(f"{path.parent} has clips written with {before}, not with {asdict(how)}; name another folder")
 
 
 def shrink_alone(source: Path, target: Path, how: Shrinking) -> None:
-    torch.set_num_threads(1)  # the other cores have clips of their own
+    torch.set_num_threads(1)  # the other cores work on other clips
     target.parent.mkdir(parents=True, exist_ok=True)
     shrink_video(source, target, how)
 

@@ -1,15 +1,15 @@
-"""Segments as subtitles that a player shows: WebVTT (.vtt) and SubRip (.srt)."""
+"""Segments as subtitles: WebVTT (.vtt) and SubRip (.srt)."""
 
 from collections.abc import Sequence
 
 from holovid.inference.segments import Segment
 
 WEBVTT_LETTERS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-SUBRIP_LETTERS = str.maketrans({"<": "\u2039", ">": "\u203a"})  # where players look for tags, and nothing escapes them
+SUBRIP_LETTERS = str.maketrans({"<": "\u2039", ">": "\u203a"})  # players see tags here, and there is no escape
 
 
 def webvtt(segments: Sequence[Segment]) -> str:
-    """WebVTT, as the track of a video in a page takes it.
+    """WebVTT, for a video's track in a web page.
 
     >>> print(webvtt([Segment(1.5, 3.25, "cut & stir", 0.875)]))
     WEBVTT
@@ -25,7 +25,7 @@ def webvtt(segments: Sequence[Segment]) -> str:
 
 
 def subrip(segments: Sequence[Segment]) -> str:
-    """SubRip, as players of films take it.
+    """SubRip, for film players.
 
     >>> print(subrip([Segment(3600.0, 3661.5, "jump", 1.0)]))
     1
@@ -40,7 +40,7 @@ def subrip(segments: Sequence[Segment]) -> str:
 
 
 def lines_of(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
-    """(start, end, words) in milliseconds; every one is shown for one at least, and its words are one line."""
+    """(start, end, text) in milliseconds, each at least one long, with text of one line."""
     lines = []
     for segment in segments:
         start, end = round(1000 * segment.start), round(1000 * segment.end)

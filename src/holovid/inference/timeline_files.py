@@ -1,4 +1,4 @@
-"""Timelines as files: the suffix says whether it is a table, JSON, subtitles, a picture or the film with labels."""
+"""Writes timelines to files: the suffix decides between table, JSON, subtitles, picture and labelled film."""
 
 import csv
 import io
@@ -29,20 +29,21 @@ def write_timeline(
     film: MediaSource | None = None,
     top_k: int = 3,
 ) -> None:
-    """Write a file that is whole or not there.
+    """Write a file, complete or not at all.
 
     Args:
-        path: its suffix says what it is:
-            - `.csv`: the segments, a row each, with the columns path, start, end, label and score, as tables of clips
-              have them;
+        path: its suffix decides the content:
+
+            - `.csv`: the segments, with the columns path, start, end, label and score, as in tables of clips;
             - `.json`: the segments, and the scores of all windows;
             - `.vtt`, `.srt`: the segments as subtitles;
             - `.png`: scores and segments over time;
-            - `.mp4`: the film with its sound, and below each frame the best answers of the nearest window.
-        film: of the timeline, needed for `.mp4`.
-        top_k: answers in `.mp4`.
+            - `.mp4`: the film with its sound, and below each frame the best predictions of the nearest window.
 
-    Raises `ValueError` for another suffix, or no film where one is needed.
+        film: needed for `.mp4`.
+        top_k: predictions in `.mp4`.
+
+    Raises `ValueError` for another suffix, or a missing film.
     """
     path = Path(path)
     check_timeline_file(path)
@@ -62,20 +63,18 @@ def write_timeline(
         with new_file(path) as unfinished:
             draw_timeline(timeline, segments).savefig(unfinished, format="png", dpi=DOTS_PER_INCH)
     elif film is None:
-        raise ValueError("a film with its labels is made of the film: give it beside the timeline")
+        raise ValueError("an .mp4 needs the film: pass film as well")
     else:
         write_labelled_film(timeline, film, path, top_k)
 
 
 def write_records(path: str | os.PathLike, record: Any, table: str) -> None:
-    """What is known of several films, as `.json`, or their segments from `table_of`, as `.csv`."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, table if path.suffix.lower() == ".csv" else json.dumps(record, allow_nan=False))
 
 
 def table_of(found: Mapping[str, Sequence[Segment]]) -> str:
-    """CSV of the segments of each film, by its path."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -86,7 +85,6 @@ def table_of(found: Mapping[str, Sequence[Segment]]) -> str:
 
 
 def timeline_record(timeline: Timeline, segments: Sequence[Segment]) -> dict[str, Any]:
-    """All of it as numbers and lists, for JSON."""
     ends = (timeline.starts + timeline.window).clip(max=timeline.seconds)
     return {
         "film": timeline.name,
@@ -108,7 +106,7 @@ def timeline_record(timeline: Timeline, segments: Sequence[Segment]) -> dict[str
 
 
 def reasons_of_window(timeline: Timeline, number: int) -> dict[str, Any]:
-    """Seconds in the film, and shares, of the moments that a window's best answer comes from, as far as is known."""
+    """Seconds in the film, and shares, of the moments behind a window's best prediction, as far as known."""
     told = {"seen": timeline.seen, "heard": timeline.heard}
     return {
         sense: {"seconds": moments.seconds[number].tolist(), "shares": moments.shares[number].tolist()}
@@ -118,11 +116,11 @@ def reasons_of_window(timeline: Timeline, number: int) -> dict[str, Any]:
 
 
 def write_labelled_film(timeline: Timeline, film: MediaSource, path: Path, top_k: int) -> None:
-    """All frames and the sound of a film, each frame with the answers of the nearest window."""
+    """All frames and the sound of a film, each frame with the predictions of the nearest window."""
     with ExitStack() as stack:
         video: Any = stack.enter_context(open_video(film))
         if not isinstance(video, VideoFile):
-            raise ValueError(f"{video.name} is a picture; a film is a video")
+            raise ValueError(f"{video.name} is a picture; a film must be a video")
         sound = stack.enter_context(kept_sound(film, video.start))
         written = stack.enter_context(annotated_video(path, video.metadata.fps, sound))
         for number, pixels in video.in_order(range(len(video))):

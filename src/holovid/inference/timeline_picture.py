@@ -1,4 +1,4 @@
-"""A picture of a film over time: a row for each class, its scores as a hill and its segments as bars."""
+"""A picture of a film over time: for each class its scores as a curve and its segments as bars."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,14 +18,14 @@ INK, FAINT, HILL, BAR = "#1b1f24", "#6a737d", "#9dbdf5", "#2f6fde"
 SENSES = {"seen": "#7a8794", "heard": "#d9730d"}
 WIDTH, ROW_HEIGHT, AXIS_HEIGHT = 12.0, 0.6, 0.9  # inches
 MOST_ROWS = 20
-BAR_TOP = -0.12  # of a row's height, below its hill
+BAR_TOP = -0.12  # share of a row's height, below its curve
 DOTS_PER_INCH = 100
 
 
 def draw_timeline(timeline: Timeline, segments: Sequence[Segment]) -> Figure:
-    """The classes with segments and those with the highest scores, at most `MOST_ROWS`, in the order of the model.
+    """Draw classes with segments and those with the highest scores, at most `MOST_ROWS`, in the model's order.
 
-    Below them, of a timeline with reasons, when what counts is seen and heard.
+    Below them, for a timeline with explanations, when the evidence is seen and heard.
     """
     rows = rows_of(timeline, segments)
     reasons = {"seen": timeline.seen, "heard": timeline.heard}
@@ -62,7 +62,6 @@ def draw_timeline(timeline: Timeline, segments: Sequence[Segment]) -> Figure:
 
 
 def rows_of(timeline: Timeline, segments: Sequence[Segment]) -> list[int]:
-    """The numbers of the classes that are drawn."""
     named = {segment.label for segment in segments}
     highest = timeline.scores.max(axis=0)
     order = sorted(range(len(highest)), key=lambda number: (timeline.labels[number] not in named, -highest[number]))

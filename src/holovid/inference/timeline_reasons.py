@@ -1,6 +1,6 @@
-"""Why a film gets its scores: the moments of each window that its best answer comes from, seen and heard.
+"""Explanations over a film: the seen and heard moments behind each window's best prediction.
 
-Alphabet: N windows, B windows of a batch, M moments or steps of sound of a window.
+N windows, B windows of a batch, M moments or audio steps of a window.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ from holovid.processing.video_parts import VideoPart
 
 @dataclass(frozen=True)
 class Moments:
-    """How much moments count for the best answers of windows.
+    """Weights of moments for the best predictions of windows.
 
     Args:
-        seconds: (N, M) when they are in the film.
-        shares: (N, M) float32, each window's sum to 1; zeros where a window has no sound.
+        seconds: (N, M) their times in the film.
+        shares: (N, M) float32, which sum to 1 in each window; zeros for a window without sound.
     """
 
     seconds: np.ndarray
     shares: np.ndarray
 
     def over_film(self, seconds: float) -> tuple[np.ndarray, np.ndarray]:
-        """Edges (K + 1,) and heights (K,) of steps as long as moments are: 1 is as much as all moments have alike.
+        """Edges (K + 1,) and heights (K,) of steps as long as moments; height 1 means that all moments count alike.
 
         >>> moments = Moments(np.array([[0.5, 1.5], [1.5, 2.5]]), np.array([[0.2, 0.8], [0.6, 0.4]]))
         >>> moments.over_film(3.0)[1].round(2).tolist()
@@ -51,15 +51,9 @@ class Moments:
 def explained_windows(
     read: VideoClassificationPipeline, film: Film, batch_size: int
 ) -> Iterator[tuple[Tensor, Explanation]]:
-    """Logits (B, classes) of some windows after others, and the explanations of their best answers.
-
-    Args:
-        read: pipeline of the model. Its processor is asked for one view.
-        film: to be read.
-        batch_size: windows that go through the model at once.
-    """
+    """Logits (B, classes) of batches of windows, and the explanations of their best predictions, with one view."""
     windows = zip(film.windows(), film.frame_seconds(), strict=True)
-    clips = (inputs_of_window(read, part, seconds) for part, seconds in windows)  # read before the next one comes
+    clips = (inputs_of_window(read, part, seconds) for part, seconds in windows)  # read each before the next
     while batch := list(islice(clips, batch_size)):
         inputs = join_batch(batch)
         why = explain(read.model, inputs)
@@ -68,19 +62,14 @@ def explained_windows(
 
 
 def inputs_of_window(read: VideoClassificationPipeline, part: VideoPart, seconds: np.ndarray) -> dict[str, Tensor]:
-    """One view of a window, with the seconds (T,) at which its frames are shown."""
+    """One view of a window, with the times (T,) of its frames."""
     clip = dict(read.preprocess(part, do_random_sampling=False, num_views=1, num_crops=1))
     clip.setdefault("frame_times", torch.from_numpy(seconds).float()[None])
     return clip
 
 
 def moments_of(found: list[Explanation], starts: np.ndarray) -> tuple[Moments | None, Moments | None]:
-    """What is seen and what is heard of all windows; `None` for what the explanations do not tell.
-
-    Args:
-        found: explanations of windows, in their order.
-        starts: (N,) seconds.
-    """
+    """Seen and heard moments of all windows, which begin at `starts` (N,); `None` for what the explanations lack."""
 
     def joined(shares: str, times: str) -> Moments | None:
         if any(getattr(why, shares) is None or getattr(why, times) is None for why in found):

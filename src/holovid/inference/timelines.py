@@ -1,9 +1,9 @@
-"""What a model says of each moment of a long film: scores over time.
+"""Predictions for each moment of a long film: scores over time.
 
     scores = timeline(model, processor, "film.mp4", window=2.0, stride=0.5)
     find_segments(scores, SegmentRules(threshold=0.6, shortest=1.0))
 
-Windows overlap, each frame is decoded once, and memory does not grow with the film. Alphabet: N windows.
+Windows overlap, each frame is decoded once, and memory does not grow with the film. N windows.
 """
 
 import os
@@ -36,17 +36,16 @@ class Timeline:
 
     Args:
         name: of the film.
-        labels: of the classes, or what a number is called.
-        kind: "class" or "future", where the scores of a moment sum to 1; "multi_label", where each is from 0 to 1 by
-            itself; or "score", a number on the model's own scale.
-        starts: (N,) when each window starts, in seconds from the first frame of the film.
+        labels: names of the classes, or of a number.
+        kind: "class" or "future", where the scores of a moment sum to 1; "multi_label", where each is from 0 to 1;
+            or "score", a number on the model's scale.
+        starts: (N,) start of each window, in seconds from the first frame of the film.
         window: seconds of a window.
-        seconds: how long the film lasts.
+        seconds: length of the film.
         scores: (N, classes) float32.
-        ahead: of a model that says what comes next, seconds from the end of a window to what its scores are about;
-            else `None`, as they are about the window.
-        seen, heard: how much the moments of each window count for its best answer; `None` if that was not asked for,
-            and `heard` also of a model that does not hear.
+        ahead: for a model of anticipation, seconds from the end of a window to the time that it predicts; else `None`.
+        seen, heard: weights of each window's moments for its best prediction; `None` unless asked for, and `heard`
+            also for a model that does not use audio.
     """
 
     name: str
@@ -62,19 +61,16 @@ class Timeline:
 
     @property
     def middles(self) -> np.ndarray:
-        """(N,) seconds that scores are about: the middle of each window, which may be shorter at the end of the film.
-
-        Of what comes next, `ahead` of its end.
-        """
+        """(N,) seconds that scores describe: the middle of each window; for anticipation, `ahead` of its end."""
         ends = np.minimum(self.starts + self.window, self.seconds)
         return (self.starts + ends) / 2 if self.ahead is None else ends + self.ahead
 
     @property
     def edges(self) -> np.ndarray:
-        """(N + 1,) seconds: the scores of window n are the nearest from edge n to edge n + 1.
+        """(N + 1,) seconds: from edge n to edge n + 1 the scores of window n are the nearest.
 
-        These span all of the film. Of what comes next it is what is known: from half a step before the first moment to
-        half a step after the last one, which may lie beyond the end of the film.
+        They cover the whole film. For anticipation they reach from half a step before the first predicted time to half
+        a step after the last, which may be beyond the end of the film.
         """
         middles = self.middles
         between = (middles[:-1] + middles[1:]) / 2
@@ -84,12 +80,12 @@ class Timeline:
         return np.concatenate([[middles[0] - half], between, [middles[-1] + half]])
 
     def at(self, seconds: float) -> np.ndarray:
-        """(classes,) scores of the window whose middle is nearest to a moment."""
+        """(classes,) scores of the window whose middle is nearest."""
         number = int(np.searchsorted(self.edges, seconds, side="right")) - 1
         return self.scores[min(max(number, 0), len(self.scores) - 1)]
 
     def best(self, seconds: float, top_k: int) -> list[dict[str, Any]]:
-        """The answers at a moment, `{"label": str, "score": float}`, best first; none where nothing is known yet."""
+        """The predictions at a moment, `{"label": str, "score": float}`, best first; empty before the first."""
         if self.ahead is not None and not self.edges[0] <= seconds <= self.edges[-1]:
             return []
         scores = self.at(seconds)
@@ -110,35 +106,34 @@ def timeline(
     progress: bool = True,
     name: str | None = None,
 ) -> Timeline:
-    """Score windows of a film, those that start every `stride` seconds.
+    """Score windows of a film that start every `stride` seconds.
 
-    A window is what the processor makes of the clip from its start to its end: its frames by the processor's own
-    recipe, and for a model that hears the sound of that time. Pictures are decoded once, in order, and what is kept of
-    them does not grow with the film; so it is with sound, but for its packets, which stay in memory as they are coded.
+    A window is processed like a clip from its start to its end, with the processor's own sampling, and for a model
+    that uses audio with the sound of that time. Frames are decoded once, in order, and memory does not grow with the
+    film, except for coded audio packets.
 
     Args:
-        model: a classifier of holovid in eval mode, or one whose answer is a number.
+        model: a classifier of holovid in eval mode, or one that predicts a number.
         processor: of the model, or its video processor.
         film: path, URL, bytes or binary file object.
         window, stride: in seconds.
-        batch_size: windows that go through the model at once.
-        stream: let frames go through the model's stream one by one, `window` / T seconds apart, T being those of a
-            window, so that none is computed twice however windows overlap. What is exact then, `streaming_xvit.py`
-            says of each model: frames that see others in groups give the scores of windows by themselves, if the
-            processor takes frames at even steps ("uniform") and windows start with a frame; those that see earlier
-            ones have seen the film from its beginning.
-        why: also explain the best answer of each window (`holovid.explanation.explain`): when in the film what counts
-            is seen and heard. Takes about three times as long.
+        batch_size: windows in one forward pass.
+        stream: run frames through the model's stream, `window` / T seconds apart, where T is a window's number of
+            frames, so none is computed twice. Models that mix frames in groups give the scores of separate windows, if
+            the processor samples at even steps ("uniform") and windows start with a frame; models that mix only past
+            frames have seen the film from its beginning (`streaming_xvit.py`).
+        why: also explain the best prediction of each window (`holovid.explanation.explain`): when its evidence is seen
+            and heard. Takes about three times as long.
         progress: show a progress bar.
-        name: what the film is called, by default its path.
+        name: of the film, by default its path.
 
     Raises `ValueError` for a film that cannot be read, numbers out of range, a model in training mode or without
-    logits, and scores that are not finite; and for a stream, where reasons are asked for, the model has none, a stride
-    is no multiple of the steps in which it answers, and a film is shorter than a window.
+    logits, and scores that are not finite; for a stream also with `why`, for a model without one, a stride that is not
+    a multiple of its steps, and a film shorter than a window.
     """
     check_whole_number("batch_size", batch_size, 1, MOST_AT_ONCE)
     if why and stream:
-        raise ValueError("a stream computes no window as a whole, so none can be explained; leave out stream or why")
+        raise ValueError("a stream does not compute whole windows, so it cannot explain them; leave out stream or why")
     task = task_over_time(model)
     processor = getattr(processor, "video_processor", processor)
     if name is None:
@@ -178,7 +173,6 @@ def timeline(
 def logits_of_windows(
     read: VideoClassificationPipeline, clips: Iterable[dict[str, Tensor]], batch_size: int
 ) -> Iterator[Tensor]:
-    """What a pipeline computes of the inputs of windows, (batch, classes) for each batch of them."""
     for batch in in_batches(clips, batch_size):
         logits: list[Tensor] = []
         for _, same in groupby(batch, lambda clip: [value.shape for value in clip.values()]):
@@ -188,24 +182,23 @@ def logits_of_windows(
 
 
 def logits_of_explained(windows: Iterable[tuple[Tensor, Explanation]], reasons: list[Explanation]) -> Iterator[Tensor]:
-    """The logits of windows, whose explanations are added to `reasons`."""
     for logits, why in windows:
         reasons.append(why)
         yield logits
 
 
 def task_over_time(model: PreTrainedModel) -> Task:
-    """What is asked of each window. Raises `ValueError` for a model in training mode, or that answers nothing."""
+    """The task of each window. Raises `ValueError` for a model in training mode or without a task."""
     if model.training:
-        raise ValueError("the model is in training mode, where chance has a part in its answers; call model.eval()")
+        raise ValueError("the model is in training mode, where dropout makes its answers random; call model.eval()")
     tasks = tasks_of(model, model.config)
     if not tasks:
-        raise ValueError(f"a timeline is that of a classifier, got a {type(model).__name__}, which has no classes")
+        raise ValueError(f"a timeline needs a classifier, got a {type(model).__name__}, which has no classes")
     return next((task for task in tasks if task.scores == LABEL.scores), tasks[0])
 
 
 def labels_of(model: PreTrainedModel, task: Task) -> tuple[str, ...]:
-    """The names of the scores in their order; where classes have none, what transformers calls them."""
+    """Names of the scores in order; transformers' default names if classes have none."""
     names = task.names(model.config)
     if names is None:
         names = [str(model.config.id2label.get(number, number)) for number in range(task.count(model.config))]
@@ -213,7 +206,7 @@ def labels_of(model: PreTrainedModel, task: Task) -> tuple[str, ...]:
 
 
 def scores_over_time(logits: Tensor, task: Task) -> Tensor:
-    """Logits (N, classes), or numbers (N, 1) -> scores float32 on the CPU, as `Timeline.kind` says."""
+    """Logits (N, classes), or numbers (N, 1) -> scores float32 on the CPU, of `Timeline.kind`."""
     check_finite(logits)
     logits = logits.float().cpu()
     if task.kind == "score":

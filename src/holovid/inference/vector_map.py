@@ -1,7 +1,4 @@
-"""A picture of vectors: clips that are near one another for a model lie together.
-
-Alphabet: N vectors, D width.
-"""
+"""A map of embeddings: similar clips are near each other. N vectors, D width."""
 
 from collections.abc import Sequence
 
@@ -17,36 +14,35 @@ with needed("matplotlib", "a map of vectors"):
     from matplotlib.colors import to_hex
     from matplotlib.figure import Figure
 
-FEWEST = 4  # vectors that a map is made of
-DIRECTIONS = 50  # that principal components leave of a vector
-NEIGHBOURS = 30  # that each clip is kept near to, t-SNE's perplexity
-MOST_NAMES = 20  # classes in the legend; the others share a colour
-FEW = 300  # dots that are drawn large
+FEWEST = 4  # vectors of a map
+DIRECTIONS = 50  # principal components
+NEIGHBOURS = 30  # t-SNE's perplexity
+MOST_NAMES = 20  # classes in the legend; others share a colour
+FEW = 300  # dots drawn large
 OTHERS = "#b6bcc4"
 
 
 def draw_map(
     vectors: Vectors, labels: Sequence[str | None] | None = None, *, most: int = 5000, seed: int = 0, title: str = ""
 ) -> Figure:
-    """Draw a dot for each vector, near to those whose vectors have small angles with it, by t-SNE.
+    """Draw a dot for each vector by t-SNE, near to others with a small angle to it.
 
-    What lies together is alike; how far groups are from one another says little.
+    Neighbouring dots are similar; distances between groups mean little.
 
     Args:
-        labels: (N,) names of classes, a colour each, `None` where there is none; the twenty most frequent ones have a
-            colour of their own.
-        most: vectors that are drawn; of more, so many are chosen by chance.
-        seed: of chance; the same picture comes of the same one.
+        labels: (N,) names of classes, or `None`; the twenty most frequent have their own colours.
+        most: largest number of vectors; more are sampled at random.
+        seed: of the random choices; the same seed gives the same picture.
         title: a line above the picture.
 
-    Raises `ValueError` for fewer than four vectors, and labels of others; `ImportError` without scikit-learn.
+    Raises `ValueError` for fewer than four vectors, and another number of labels; `ImportError` without scikit-learn.
     """
     check_whole_number("most", most, FEWEST, 10**6)
     count = len(vectors.values)
     if count < FEWEST:
-        raise ValueError(f"a map takes {FEWEST} vectors at least, and there are {count}")
+        raise ValueError(f"a map needs at least {FEWEST} vectors, but there are {count}")
     if labels is not None and len(labels) != count:
-        raise ValueError(f"labels are those of {count} vectors, got {len(labels)}")
+        raise ValueError(f"labels must be as many as the {count} vectors, got {len(labels)}")
     chosen = np.sort(np.random.default_rng(seed).permutation(count)[:most])
     places = places_on_a_map(vectors.values[chosen], seed)
     names = np.array([(labels[place] if labels is not None else None) or "" for place in chosen])
@@ -88,7 +84,7 @@ def places_on_a_map(values: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def groups_to_draw(names: np.ndarray) -> dict[str | None, str]:
-    """Name -> colour, most frequent last, so that rare ones are seen; `None` stands for all that have no colour."""
+    """Name -> colour, most frequent last, so that rare ones are visible; `None` stands for all others."""
     found, counts = np.unique(names[names != ""], return_counts=True)
     frequent = found[np.argsort(-counts, kind="stable")][:MOST_NAMES]
     palette = [*color_sequences["tab10" if len(frequent) <= 10 else "tab20"]]

@@ -1,6 +1,6 @@
-"""Files of vectors that `embed_clips` wrote, one or a folder of them.
+"""Reads files of embeddings from `embed_clips`, one or a folder of them.
 
-Alphabet: N rows with a vector, D width of a vector.
+N rows with a vector, D width of a vector.
 """
 
 import json
@@ -19,10 +19,10 @@ from holovid.configuration.suggestions import did_you_mean
 from holovid.data.named_clips import NamedClip
 from holovid.files import is_unfinished
 
-MADE_BY = b"holovid"  # the key, in the file's metadata, of what made the vectors
-WHOLE = "vector"  # the column of what a model makes of a clip; its parts, if it has some, have columns beside it
-SAME_MODEL = ("weights", "processor")  # fingerprints; folders may be called differently on two machines
-NO_VECTORS = ("path", "start", "end", "error")  # columns of a file that are something else
+MADE_BY = b"holovid"  # key in the file's metadata: the model and settings
+WHOLE = "vector"  # column of a clip's whole vector; parts have their own columns
+SAME_MODEL = ("weights", "processor")  # fingerprints, because folders' names may differ between machines
+NO_VECTORS = ("path", "start", "end", "error")  # other columns
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Vectors:
     Args:
         clips: (N,) files or parts of them.
         values: (N, D) float32.
-        rows: (N,) where each stands in the file, or in those of a folder one after the other, from 0 on; those of
-            clips that could not be read are left out.
-        model: folder or Hub id of the model that made them.
-        column: "vector", or the part of it that the values are.
+        rows: (N,) row of each in the file, or in a folder's files in order, from 0 on; rows of unreadable clips are
+            left out.
+        model: folder or Hub id of the model.
+        column: "vector", or the name of a part.
     """
 
     clips: Sequence[NamedClip]
@@ -44,7 +44,6 @@ class Vectors:
     column: str = WHOLE
 
     def of_row(self, row: int) -> np.ndarray:
-        """(D,) in a row of the file. Raises `ValueError` where there is none."""
         (places,) = np.nonzero(self.rows == row)
         if not len(places):
             raise ValueError(
@@ -54,13 +53,13 @@ class Vectors:
 
 
 def read_vectors(path: str | os.PathLike, column: str = WHOLE) -> Vectors:
-    """Read a file, or all files of a folder, such as the shards of a run: those in their order, others by name.
+    """Read a file, or all files of a folder: the shards of a run in order, or others by name.
 
     Args:
-        column: "vector", or a part of it: of a model of experts, the name of one.
+        column: "vector", or a part of it, such as the name of an expert.
 
-    Raises `ValueError` for files that `embed_clips` did not write, columns that they do not have, files of different
-    models, and shards that do not make a whole; `OSError` for none.
+    Raises `ValueError` for other files, columns that they do not have, files of different models, and incomplete
+    shards; `OSError` if there are none.
     """
     place = Path(path)
     if not place.exists():
@@ -86,24 +85,23 @@ def read_vectors(path: str | os.PathLike, column: str = WHOLE) -> Vectors:
 
 
 def read_file(path: Path) -> tuple[pyarrow.Table, dict[str, Any]]:
-    """The rows of one file, and what it says of how they were made."""
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
     except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is no file of vectors: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{path} is not a file of vectors: {' '.join(str(error).split())}") from error
     told: dict[bytes, Any] = table.schema.metadata or {}
     if MADE_BY not in told or WHOLE not in table.schema.names:
-        raise ValueError(f"{path} is no file of vectors: write one by holovid embed")
+        raise ValueError(f"{path} is not a file of vectors: holovid embed writes them")
     return table.replace_schema_metadata(None), json.loads(told[MADE_BY])
 
 
 def check_made_alike(files: Sequence[tuple[Path, dict[str, Any]]]) -> None:
-    """Raise `ValueError` for vectors that cannot be compared, and for shards that are not all there once."""
+    """Raise `ValueError` for vectors that are not comparable, and for shards that are missing or repeated."""
     first, known = files[0]
     for path, told in files[1:]:
         if any(told.get(name) != known.get(name) for name in SAME_MODEL):
             raise ValueError(
-                f"{first} and {path} have vectors of different models, or of other frames: put them into two folders"
+                f"{first} and {path} have vectors of different models or settings: put them into two folders"
             )
     shards = [told["shard"] for _, told in files if told.get("shard")]
     if not shards:
@@ -115,7 +113,7 @@ def check_made_alike(files: Sequence[tuple[Path, dict[str, Any]]]) -> None:
     numbers = sorted(number for number, _ in shards)
     if len(files) > 1 and numbers != [*range(1, count + 1)]:
         found = ", ".join(map(str, numbers))
-        raise ValueError(f"of {count} shards {first.parent} has {found}: it takes each once")
+        raise ValueError(f"of {count} shards {first.parent} has {found}: each is needed once")
 
 
 __all__ = ["Vectors", "read_vectors"]

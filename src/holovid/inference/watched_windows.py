@@ -1,6 +1,6 @@
-"""What a model makes of a source that comes in: frame by frame through its stream, or window by window.
+"""Predictions for a live source: frame by frame through a model's stream, or window by window.
 
-Alphabet: T frames, C channels, H, W pixels.
+T frames, C channels, H, W pixels.
 """
 
 from collections import deque
@@ -20,13 +20,11 @@ from holovid.processing.options import check_number
 from holovid.processing.video_parts import VideoPart, shown_part
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
-ROUNDING = 1e-3  # seconds by which times of frames may be rounded
-USUAL_RATE = 25  # frames a second of a source that does not say, FFmpeg's own last resort
+ROUNDING = 1e-3  # seconds; error of frame times
+USUAL_RATE = 25  # frames a second of a source without a rate, as FFmpeg assumes
 
 
 class Source(Protocol):
-    """What is asked of a source here; see `LiveSource`."""
-
     name: str
     start: float
     frame_rate: float | None
@@ -38,25 +36,17 @@ class Source(Protocol):
 
 
 class FrameByFrame:
-    """A source through the stream of a model, which is given the frames that are taken.
-
-    Args:
-        stream: of the model, see `stream_class`.
-        pipeline: with the model and its processor.
-        source: of the frames.
-    """
+    """Runs a model's stream on a source's chosen frames."""
 
     def __init__(self, stream: Any, pipeline: VideoClassificationPipeline, source: Source):
         self._stream, self._pipeline, self._source = stream, pipeline, source
         self._waiting: list[Tensor] = []
 
     def begin_anew(self, runs_on: bool) -> None:
-        """Forget what was seen."""
         self._stream.reset()
         self._waiting = []
 
     def see(self, seconds: float, picture: Any, is_taken: bool) -> ImageClassifierOutput | None:
-        """What the model says with this frame, if it says something new."""
         if is_taken:
             self._waiting.append(self._source.pixels(picture))
         if len(self._waiting) < self._stream.step:
@@ -68,26 +58,17 @@ class FrameByFrame:
 
 
 class WindowByWindow:
-    """A source in windows, which start with the frames that are taken; each is what a processor makes of such a clip.
+    """Predicts for windows, in seconds, that start with chosen frames; each is processed like a clip.
 
-    Only what windows that have started may need is kept: their pictures as they were decoded, and of those that a
-    processor took, their pixels.
-
-    Args:
-        pipeline: with the model and its processor.
-        source: of the frames; if the model hears, also of their sound.
-        window: seconds.
-
-    Raises `ValueError` for a window that is no time, a processor of others, and a model in training mode.
+    Only frames that open windows may need are kept: decoded pictures, or pixels if a processor took them. Raises
+    `ValueError` for an impossible window, a processor that is not holovid's, and a model in training mode.
     """
 
     def __init__(self, pipeline: VideoClassificationPipeline, source: Source, window: float):
         check_number("window", window, SHORTEST)
         processor = pipeline.video_processor
         if not isinstance(processor, HolovidVideoProcessor):
-            raise ValueError(
-                f"windows of a source are read by a HolovidVideoProcessor, got a {type(processor).__name__}"
-            )
+            raise ValueError(f"windows of a source need a HolovidVideoProcessor, got a {type(processor).__name__}")
         self._pipeline, self._source, self._window = pipeline, source, float(window)
         self._frame = 1 / (source.frame_rate or USUAL_RATE)
         self._hears = processor.feature_extractor is not None and processor.load_audio_from_video
@@ -96,19 +77,19 @@ class WindowByWindow:
         self._forget_frames()
 
     def _forget_frames(self) -> None:
-        self._starts: deque[float] = deque()  # of the windows that are not over
+        self._starts: deque[float] = deque()  # of open windows
         self._seen: deque[tuple[int, float, Any]] = deque()  # (number, seconds, picture)
-        self._read: dict[int, Tensor] = {}  # what was made of pictures, by number
+        self._read: dict[int, Tensor] = {}  # pixels by frame number
         self._count = 0
 
     def begin_anew(self, runs_on: bool) -> None:
-        """Forget what was seen; and what was heard, unless the clock of the source `runs_on`."""
+        """Forget earlier frames, and earlier sound unless the source's clock `runs_on`."""
         self._forget_frames()
         if self._hears and not runs_on:
             self._source.forget_sound()
 
     def see(self, seconds: float, picture: Any, is_taken: bool) -> ImageClassifierOutput | None:
-        """What the model says of the window that is over with this frame; of several, of the last one."""
+        """The model's output for the last window that ends with this frame."""
         if is_taken:
             self._starts.append(seconds)
         if self._starts:
@@ -148,7 +129,7 @@ class WindowByWindow:
 
 
 def processed(processor: BaseVideoProcessor, frames: list[Tensor], device: torch.device) -> Tensor:
-    """Frames (C, H, W) -> what the model is given of them, (1, T, C, H', W')."""
+    """Frames (C, H, W) -> the model's input, (1, T, C, H', W')."""
     return processor(
         torch.stack(frames),
         do_sample_frames=False,

@@ -1,12 +1,11 @@
-"""Labels for a video while it comes in: a file, a camera or a URL, read in order and shown to a model.
+"""Labels for a live video: a file, a camera or a URL, read in order.
 
     with LiveSource("/dev/video0") as source:
         for moment in watch(model, processor, source):
             moment.seconds, moment.answers
 
-A model of a family that has a stream is given single frames, as far apart as its processor takes them, and answers as
-soon as it can: streams say when. All others answer for windows that overlap; those that hear are given the sound of
-each window.
+Models with a stream get single frames, spaced as their processor samples them, and predict as soon as they can. All
+others predict for overlapping windows; those that use audio get the sound of each window.
 """
 
 import dataclasses
@@ -37,13 +36,13 @@ from holovid.processing.frame_sampling import WITH_STRIDE
 from holovid.processing.media_containers import CONTAINERS, limit_pictures, open_container, pick_pictures
 from holovid.processing.video_decoding import quarter_turns_and_flips, upright
 
-WINDOW, EVERY = 2.0, 0.5  # seconds of a window, and from one to the next, where nothing else is asked for
-LONGEST_GAP = 3.5  # steps between frames; where more is missing the stream begins anew
-TIMEOUT = 15.0  # seconds that a source may take to open, and between two pieces of it
-SOUND_LATE = 1.0  # seconds of pictures that wait for their sound, which files and networks send later
-DECODED_AHEAD = 1.0  # seconds of sound that are kept before a window: codecs lean on what came before
-CAMERAS = "/dev/video"  # how Linux calls them
-# What FFmpeg may open, by the beginning of a URL. A server may send on from http to https, never to a file.
+WINDOW, EVERY = 2.0, 0.5  # default seconds of window and stride
+LONGEST_GAP = 3.5  # steps between frames; after a longer gap the stream restarts
+TIMEOUT = 15.0  # seconds for opening a source, and between two pieces of it
+SOUND_LATE = 1.0  # seconds of pictures that wait for late sound
+DECODED_AHEAD = 1.0  # seconds of sound kept before a window, which codecs need
+CAMERAS = "/dev/video"  # on Linux
+# Protocols that FFmpeg may open, by URL scheme. A server may redirect from http to https, never to a file.
 WEB = ("http", "https", "httpproxy", "tcp", "tls")
 PROTOCOLS: dict[str, tuple[str, ...]] = {
     "file": ("file",),
@@ -58,20 +57,20 @@ PROTOCOLS: dict[str, tuple[str, ...]] = {
     "tcp": ("tcp",),
     "srt": ("srt",),
 }
-LIVE_CONTAINERS = frozenset({"rtsp", "rtp", "mpjpeg"})  # how cameras in a network send
+LIVE_CONTAINERS = frozenset({"rtsp", "rtp", "mpjpeg"})  # of network cameras
 PLAYLISTS = frozenset({"hls", "dash", "concat"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """A frame of the source and what is known when it is shown.
+    """A frame of the source and the predictions at that time.
 
     Args:
-        seconds: when it is shown; the first frame is at 0.
-        picture: the frame, whose pixels `LiveSource.pixels` gives.
+        seconds: its time; the first frame is at 0.
+        picture: the frame; `LiveSource.pixels` returns its pixels.
         answers: `{"label": str, "score": float}`, best first; empty until there are any.
-        is_new: whether the answers came with this frame.
-        interruption: why what was seen before was forgotten at this frame, if it was.
+        is_new: whether the predictions came with this frame.
+        interruption: why earlier frames were forgotten at this one, if they were.
     """
 
     seconds: float
@@ -82,15 +81,16 @@ class Moment:
 
 
 class LiveSource:
-    """Frames in the order in which they come, and if asked for their sound, with PyAV; for a `with` statement.
+    """Frames in the order in which they arrive, and on request their sound, with PyAV; a context manager.
 
     Args:
         name: path of a file or of a camera (`/dev/video0`), or a URL that FFmpeg reads.
-        container_format: FFmpeg's name of what it is, where it cannot tell: "avfoundation" or "dshow" for cameras
-            elsewhere than on Linux.
-        allow_playlists: whether a playlist (HLS, DASH) is followed to the files and addresses that it names.
+        container_format: FFmpeg's name of the format, if it cannot tell: "avfoundation" or "dshow" for cameras on
+            other systems than Linux.
+        allow_playlists: whether to follow a playlist (HLS, DASH) to the files and addresses that it names.
 
-    Raises `ValueError` for what cannot be opened or has no pictures, `FileNotFoundError` for a path of nothing.
+    Raises `ValueError` for what cannot be opened or has no pictures, `FileNotFoundError` for a path that does not
+    exist.
     """
 
     def __init__(self, name: str, container_format: str | None = None, allow_playlists: bool = False):
@@ -100,13 +100,13 @@ class LiveSource:
         if name.startswith(CAMERAS) and container_format is None:
             container_format = "v4l2"
         if is_file:
-            name, scheme = os.path.abspath(name), "file"  # FFmpeg takes what stands before a colon for a protocol
+            name, scheme = os.path.abspath(name), "file"  # FFmpeg would read a prefix with a colon as a protocol
         elif scheme is None and container_format is None:
             raise FileNotFoundError(f"there is no video at {self.name!r}")
         elif scheme is not None and scheme not in PROTOCOLS:
             raise ValueError(f"{self.name!r} cannot be watched: a URL starts with one of {', '.join(PROTOCOLS)}")
         if container_format in PLAYLISTS and not allow_playlists:
-            raise ValueError(f"{container_format!r} is a playlist, which is followed only with --allow-playlists")
+            raise ValueError(f"{container_format!r} is a playlist; pass --allow-playlists to follow it")
         containers, protocols = CONTAINERS | LIVE_CONTAINERS, PROTOCOLS[scheme or "file"]
         if container_format is not None:
             containers |= {container_format}
@@ -127,13 +127,13 @@ class LiveSource:
         except ValueError:
             self._container.close()
             raise
-        # decoding several frames at a time is quicker, and each comes out some frames late
+        # decoding frames in parallel is faster, but delays each by some frames
         stream.thread_type = "AUTO" if is_file else "SLICE"
         self._stream = stream
         self._sound_stream: Any = None
-        self._heard: deque[tuple[float, av.Packet]] = deque()  # with when each begins
-        self._heard_until = math.inf  # on the clock of the source; nothing is waited for if it is not heard
-        self.start = 0.0  # when the first frame is shown, on the same clock
+        self._heard: deque[tuple[float, av.Packet]] = deque()  # with start times
+        self._heard_until = math.inf  # on the source's clock; infinite without sound, so nothing waits
+        self.start = 0.0  # time of the first frame, on the same clock
         rate = stream.average_rate or stream.guessed_rate
         self.frame_rate = float(rate) if rate else None
         self._to_rgb = VideoReformatter()
@@ -147,8 +147,8 @@ class LiveSource:
     def frames(self) -> Iterator[tuple[float, "av.VideoFrame"]]:
         """(seconds since the first, frame), until the source ends or breaks off. Damaged frames are left out.
 
-        Seconds are counted at the frame rate where the source does not say any. After `listen`, frames wait for their
-        sound, at most a second.
+        Without times in the source, the frame rate counts. After `listen`, frames wait for their sound, at most a
+        second.
         """
         frame, waiting = 1 / (self.frame_rate or 25), deque[tuple[float, av.VideoFrame]]()
         for seconds, picture in self._timed_pictures():
@@ -160,19 +160,19 @@ class LiveSource:
         yield from waiting
 
     def listen(self) -> None:
-        """Keep the sound too, from now on: before `frames` are read. A source without a track is silent."""
+        """Keep the sound from now on; call it before reading `frames`. A source without a track is silent."""
         self._sound_stream = pick_sound(self._container)
         if self._sound_stream is not None:
             self._heard_until = -math.inf
 
     def track(self) -> SoundTrack | None:
-        """The sound that was kept, whose second 0 is the first frame; `None` if there is none."""
+        """The sound so far, whose second 0 is the first frame; `None` if there is none."""
         if self._sound_stream is None:
             return None
         return SoundTrack(repr(self.name), [packet for _, packet in self._heard], self._sound_stream, self.start)
 
     def forget_sound(self, before: float | None = None) -> None:
-        """Let go of the sound that no window needs which starts `before` then, in seconds; by default of all of it."""
+        """Drop sound that no window starting at `before` seconds or later needs; by default all."""
         kept_from = math.inf if before is None else self.start + before - DECODED_AHEAD
         while self._heard and self._heard[0][0] < kept_from:
             self._heard.popleft()
@@ -180,7 +180,7 @@ class LiveSource:
     def _timed_pictures(self) -> Iterator[tuple[float, "av.VideoFrame"]]:
         start: float | None = None
         for index, picture in enumerate(self._pictures()):
-            # not `picture.time`, which is unknown for what was held back
+            # not `picture.time`, which is unknown for delayed frames
             if picture.pts is None or self._stream.time_base is None:
                 time = index / (self.frame_rate or 25)
             else:
@@ -191,7 +191,7 @@ class LiveSource:
 
     def _pictures(self) -> Iterator["av.VideoFrame"]:
         streams = [self._stream] if self._sound_stream is None else [self._stream, self._sound_stream]
-        for packet in chain(read_packets(self._container, streams), [None]):  # None: hand out what is held back
+        for packet in chain(read_packets(self._container, streams), [None]):  # None: flush the decoder
             if packet is not None and packet.stream is not self._stream:
                 self._hear(packet)
                 continue
@@ -212,7 +212,7 @@ class LiveSource:
 
 
 class FramePicker:
-    """Which frames of a source a model is shown: every `stride`-th, or one every so many `seconds`."""
+    """Chooses a source's frames for the model: every `stride`-th, or one every so many `seconds`."""
 
     def __init__(self, stride: int | None, seconds: float | None, frame_rate: float | None):
         self.stride, self.seconds = stride, seconds or 0.0
@@ -222,21 +222,20 @@ class FramePicker:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """The next frame is taken, and not compared with those before it."""
         self.count = 0
         self.last: float | None = None
         self.due: float | None = None
 
     def gap(self, seconds: float) -> str | None:
-        """What is missing before a frame that is shown then; `None` if nothing is."""
+        """What is missing before a frame at this time; `None` if nothing."""
         if self.last is None or 0 <= seconds - self.last <= self.longest:
             return None
         if seconds < self.last:
             return f"time goes back from {self.last:.2f} s to {seconds:.2f} s"
-        return f"nothing was seen from {self.last:.2f} s to {seconds:.2f} s"
+        return f"there are no frames from {self.last:.2f} s to {seconds:.2f} s"
 
     def takes(self, seconds: float) -> bool:
-        """Whether the next frame is shown to the model; asked once for each."""
+        """Whether the model gets the next frame; call once for each."""
         if self.stride is not None:
             taken = self.count % self.stride == 0
             self.count += 1
@@ -245,7 +244,7 @@ class FramePicker:
             taken = seconds >= due - ROUNDING
             if taken:
                 due += self.seconds
-            # where frames come late, nothing is made up for
+            # late frames are not made up for
             self.due = due if due > seconds or not taken else seconds + self.seconds
         if taken:
             self.last = seconds
@@ -253,9 +252,9 @@ class FramePicker:
 
 
 def frame_step(processor: BaseVideoProcessor) -> tuple[int | None, float | None]:
-    """How far apart a model is used to see frames: (in frames of the source, in seconds), one of them `None`.
+    """The model's usual spacing of frames: (in source frames, in seconds), one of them `None`.
 
-    Raises `ValueError` for a processor that spreads its frames over a whole video, however long that is.
+    Raises `ValueError` for a processor that spreads its frames over a whole video of any length.
     """
     sampling, fps = getattr(processor, "sampling", "uniform"), processor.fps
     if sampling in WITH_STRIDE:
@@ -263,24 +262,23 @@ def frame_step(processor: BaseVideoProcessor) -> tuple[int | None, float | None]
     if sampling == "uniform" and fps is not None:
         return None, 1 / fps
     raise ValueError(
-        "the model's processor spreads its frames over a whole video, so it does not tell how far apart those of a "
-        "stream are: say it with --stride (in frames) or --every (in seconds)"
+        "the model's processor spreads its frames over a whole video, so the spacing for a stream is unknown: set it "
+        "with --stride (in frames) or --every (in seconds)"
     )
 
 
 def has_stream(model: PreTrainedModel) -> bool:
-    """Whether models of this family can be run frame by frame."""
     family = families().get(model.config.model_type)
     return family is not None and family.stream is not None
 
 
 def stream_class(model: PreTrainedModel) -> Any:
-    """What runs a model frame by frame. Raises `ValueError` for a family whose models need the whole clip."""
+    """The class that runs a model frame by frame. Raises `ValueError` for a family that needs the whole clip."""
     own = families().get(model.config.model_type)
     if own is None or own.stream is None:
         heads = [name for family in families().values() if family.stream for name in family.model_names]
         known = " or ".join(name for name in heads if "For" in name)
-        raise ValueError(f"a stream is watched by {known}, got {type(model).__name__}, which needs the whole clip")
+        raise ValueError(f"a stream needs {known}, got {type(model).__name__}, which needs the whole clip")
     return named(own.stream)
 
 
@@ -294,35 +292,35 @@ def watch(
     window: float | None = None,
     top_k: int = 5,
 ) -> Iterator[Moment]:
-    """Yield all frames of a source as they come, with what the model makes of those that it is shown.
+    """Yield all frames of a source as they arrive, with the model's predictions.
 
-    A model of a family that has a stream is shown single frames, the centre of each, as far apart as its processor
-    takes them. Of others, and where a `window` is asked for, each answer is that for a window of the source, of which
-    the processor makes what it makes of such a clip: `timeline` says the same of a file. A window starts with a frame,
-    and its answer comes with its last one. Of a model that hears, the processor takes the sound of the window, too.
+    A model with a stream gets single centre-cropped frames, spaced as its processor samples them. Other models, and
+    any model if `window` is given, predict for windows that are processed like clips, as `timeline` does for files. A
+    window starts with a frame, and its prediction comes with its last one. A model that uses audio also gets the
+    window's sound.
 
     Args:
-        model: a classifier of holovid in eval mode, or one whose answer is a number.
+        model: a classifier of holovid in eval mode, or one that predicts a number.
         processor: its video processor.
-        stride, every: how far apart the frames are that a stream is shown, or with which windows start, in frames of
-            the source or in seconds; by default as the processor samples, and for windows 0.5 s.
+        stride, every: spacing of the stream's frames or of the windows' starts, in source frames or in seconds;
+            default: as the processor samples, and for windows 0.5 s.
         window: seconds of a window; by default 2 for a model without a stream.
-        top_k: answers, at most one for each label.
+        top_k: predictions, at most one for each label.
 
-    What was seen is forgotten, and the moment says why, when more than three steps between frames are missing, time
-    goes back, or the source changes the size of its pictures.
-
-    Raises `ValueError` for arguments out of range, a processor that does not tell how far apart the frames of a stream
-    are, and what the stream raises.
+    Earlier frames are forgotten, and the moment says why, after a gap of more than three steps, when time goes back,
+    or when the picture size changes. Raises `ValueError` for arguments out of range, a processor without a known
+    spacing, and what the stream raises.
     """
     if stride is not None and every is not None:
         raise ValueError(
-            f"frames are either so many frames or so many seconds apart, got stride={stride}, every={every}"
+            f"pass stride (in frames) or every (in seconds), not both, got stride={stride}, every={every}"
         )
     if (stride is not None and stride < 1) or (every is not None and not 0 < every < math.inf):
-        raise ValueError(f"frames are at least 1 frame or some seconds apart, got stride={stride}, every={every}")
+        raise ValueError(
+            f"stride must be at least 1 frame and every above 0 seconds, got stride={stride}, every={every}"
+        )
     if model.training:
-        raise ValueError("the model is in training mode, where chance has a part in its answers; call model.eval()")
+        raise ValueError("the model is in training mode, where dropout makes its answers random; call model.eval()")
     by_windows = window is not None or not has_stream(model)
     if stride is None and every is None:
         stride, every = (None, EVERY) if by_windows else frame_step(processor)
@@ -354,7 +352,7 @@ def watch(
 
 @contextmanager
 def until_stopped() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether Ctrl-C was pressed, or the process asked to end. Pressed again, it ends."""
+    """Yield a function that says whether Ctrl-C was pressed, or the process asked to end; a second time ends it."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     stopped = False
 
@@ -374,10 +372,9 @@ def until_stopped() -> Iterator[Callable[[], bool]]:
 
 
 class LabelLine:
-    """Tells what is seen: in a terminal as a line that keeps up, elsewhere a line whenever the first label changes.
+    """Prints predictions: in a terminal as one updated line, elsewhere a line whenever the first label changes.
 
-    Args:
-        as_json: instead a JSON object a line, for all new answers and all interruptions.
+    With `as_json`, a JSON object a line instead, for all new predictions and interruptions.
     """
 
     def __init__(self, console: Console, as_json: bool = False):
@@ -403,7 +400,7 @@ class LabelLine:
                 self._print(json.dumps(told | {"answers": moment.answers}, allow_nan=False))
             return
         if moment.interruption:
-            self._print(f"{moment.seconds:8.2f} s  begins anew: {moment.interruption}")
+            self._print(f"{moment.seconds:8.2f} s  starts anew: {moment.interruption}")
             self._label = None
         line = f"{moment.seconds:8.2f} s  " + ", ".join(
             f"{answer['label']} {answer['score']:.3f}" for answer in moment.answers

@@ -1,7 +1,7 @@
 """Accuracy of verbs, of nouns and of actions, which are pairs of both, as a metric of `evaluate`.
 
 As in the papers, an action is among the top k when its verb is among the top k verbs and its noun among the top k
-nouns. This file stands alone, so that `evaluate.load` can load it by its path, without a network.
+nouns. This file needs no others, so `evaluate.load` loads it by its path, without a network.
 """
 
 import datasets
@@ -13,20 +13,19 @@ CITATION = ""
 INPUTS = """
 Args:
     verb_predictions, noun_predictions: scores, (clips, verbs) and (clips, nouns).
-    verb_references, noun_references: class numbers, (clips,); clips where one of them is -100, which could not be
-        read, are left out and counted.
-    k: numbers of classes among which a label may be; one that is more than there are classes means all of them.
-        Default 1 and 5.
+    verb_references, noun_references: class numbers, (clips,); clips with -100, which could not be read, are left
+        out and counted.
+    k: how many of the highest scores count; more than there are classes means all. Default 1 and 5.
 Returns:
     `verb_top1`, `noun_top1`, `action_top1`, and the same with `top5` (for k of 1 and 5): floats in 0..1.
-    `clips`: how many these are about. `left_out`: how many not.
-    Of equal scores that of the lower class is the higher, as in argmax.
+    `clips`: number of clips measured. `left_out`: of others.
+    Of equal scores the lower class wins, as in argmax.
 Raises ValueError for scores that are not numbers, for labels that are not classes, and when no clip is left.
 """
 
 
 def action_accuracy(verb_predictions, noun_predictions, verb_references, noun_references, k=(1, 5)):
-    """What [`ActionAccuracy`] computes, as a function: scores (clips, verbs), (clips, nouns) and labels (clips,).
+    """[`ActionAccuracy`] as a function: scores (clips, verbs), (clips, nouns) and labels (clips,).
 
     >>> action_accuracy([[0.9, 0.1]], [[0.2, 0.8]], [0], [0], k=1)["verb_top1"]
     1.0
@@ -77,8 +76,8 @@ class ActionAccuracy(evaluate.Metric):
 
 
 def ranks_of_task(task: str, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes come before the label of each clip: scores (clips, classes), labels (clips,) -> (clips,)."""
-    # the same as in top_k_accuracy.py: a metric is one file, which others copy
+    """How many classes rank above each clip's label: scores (clips, classes), labels (clips,) -> (clips,)."""
+    # as in top_k_accuracy.py: a metric must be one file
     if unknown := sorted(set(labels[(labels < 0) | (labels >= scores.shape[1])].tolist())):
         raise ValueError(f"{task}_references must be in 0..{scores.shape[1] - 1}, got {unknown}")
     if np.isnan(scores).any():

@@ -1,8 +1,8 @@
-"""The ten F-scores of audio-visual video parsing, as a metric of `evaluate`: what is heard and seen when.
+"""The ten F-scores of audio-visual video parsing (events heard and seen, and when), as a metric of `evaluate`.
 
-This is how LLP is measured (Tian et al. 2020, "Unified Multisensory Perception: Weakly-Supervised Audio-Visual Video
-Parsing", section 5.1, with the rules of the code that it came with). This file stands alone, so that `evaluate.load`
-can load it by its path, without a network.
+This is the metric of LLP (Tian et al. 2020, "Unified Multisensory Perception: Weakly-Supervised Audio-Visual Video
+Parsing", section 5.1, with the rules of its code). This file needs no others, so `evaluate.load` loads it by its path,
+without a network.
 """
 
 import datasets
@@ -13,31 +13,31 @@ DESCRIPTION = "F-scores of events that are heard, seen, and both, by segment and
 CITATION = ""
 INPUTS = """
 Args:
-    audio_predictions, visual_predictions: 1 where a class is heard (seen) in a segment and 0 elsewhere,
-        (clips, classes, segments); `parsed` makes them of probabilities.
+    audio_predictions, visual_predictions: 1 where a class is heard (seen) in a segment, else 0,
+        (clips, classes, segments); `parsed` makes them from probabilities.
     audio_references, visual_references: the truth, likewise. Clips with -100 are left out and counted.
-    overlap: the least intersection over union of two events that are the same. Default 0.5.
+    overlap: least intersection over union of matching events. Default 0.5.
 Returns:
     `segment_audio`, `segment_visual`, `segment_audio_visual`: F-scores by segment, of what is heard, of what is seen,
         and of what is both in the same segment; 0..1, where papers give per cent.
     `segment_type`: the mean of these three, which papers call Type@AV.
     `segment_event`: of what is heard and what is seen counted together, which papers call Event@AV.
     `event_audio`, ..., `event_event`: the same by event, which is all segments of a class that follow each other.
-    `clips`: how many these are about. `left_out`: how many not.
-    A score of a clip is the mean over the classes that are in the truth or in the prediction, and 1 where no class is;
-    that of all clips is the mean over clips.
+    `clips`: number of clips measured. `left_out`: of others.
+    A clip's score is the mean over the classes in the truth or the prediction, and 1 without any; the score of all
+    clips is the mean over clips.
 Raises ValueError for anything but 0 and 1, for arrays of different shapes, and when no clip is left.
 """
 NAMES = ("audio_predictions", "visual_predictions", "audio_references", "visual_references")
 
 
 def parsed(segments: np.ndarray, clips: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """What a weakly supervised model finds: where a segment has a class, in clips that have it.
+    """Segments with a class, for a weakly supervised model: both segment and clip must reach the threshold.
 
     Args:
         segments: probabilities of classes in each segment, (clips, classes, segments).
         clips: probabilities of classes in each clip, (clips, classes).
-        threshold: that both have to reach.
+        threshold: for both.
 
     >>> parsed(np.array([[[0.9, 0.2], [0.8, 0.7]]]), np.array([[0.6, 0.4]]))
     array([[[1, 0],
@@ -47,7 +47,7 @@ def parsed(segments: np.ndarray, clips: np.ndarray, threshold: float = 0.5) -> n
 
 
 def runs(row: np.ndarray) -> list[tuple[int, int]]:
-    """The first segment of each event, and the one after its last: bool (segments,).
+    """First segment of each event, and the one after its last: bool (segments,).
 
     >>> runs(np.array([True, True, False, True]))
     [(0, 2), (3, 4)]
@@ -57,13 +57,13 @@ def runs(row: np.ndarray) -> list[tuple[int, int]]:
 
 
 def segment_counts(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Segments rightly found, wrongly found and missed: bool (clips, classes, segments) -> (3, clips, classes)."""
+    """Hits, false alarms and misses of segments: bool (clips, classes, segments) -> (3, clips, classes)."""
     pairs = ((predicted, truth), (predicted, ~truth), (~predicted, truth))
     return np.stack([(one & other).sum(axis=2) for one, other in pairs])
 
 
 def event_counts(predicted: np.ndarray, truth: np.ndarray, overlap: float) -> np.ndarray:
-    """The same of events. No event has two partners: of one that is cut in two, only one part can be the larger."""
+    """The same for events. No event matches two: if one is cut in two, only one part can be large enough."""
     counts = np.zeros((3, *truth.shape[:2]), dtype=int)
     for clip, number in np.argwhere((predicted | truth).any(axis=2)):
         found, real = runs(predicted[clip, number]), runs(truth[clip, number])
@@ -89,13 +89,13 @@ def mean_f_score(counts: np.ndarray) -> float:
 
 
 def audio_visual_parsing(audio_predictions, visual_predictions, audio_references, visual_references, overlap=0.5):
-    """What [`AudioVisualParsing`] computes, as a function: four arrays of 0 and 1, (clips, classes, segments).
+    """[`AudioVisualParsing`] as a function: four arrays of 0 and 1, (clips, classes, segments).
 
     >>> audio_visual_parsing([[[1, 0]]], [[[1, 1]]], [[[1, 0]]], [[[1, 0]]])["segment_audio"]
     1.0
     """
     if not 0.5 <= overlap <= 1:
-        raise ValueError(f"overlap must be between 0.5 and 1, where no event has two partners, got {overlap}")
+        raise ValueError(f"overlap must be between 0.5 and 1, so that no event matches two, got {overlap}")
     given = (audio_predictions, visual_predictions, audio_references, visual_references)
     arrays = {name: np.asarray(values) for name, values in zip(NAMES, given, strict=True)}
     shapes = {values.shape for values in arrays.values()}
@@ -108,7 +108,7 @@ def audio_visual_parsing(audio_predictions, visual_predictions, audio_references
     for name, values in arrays.items():
         if not np.isin(values[kept], (0, 1)).all():
             wrong = values[kept][~np.isin(values[kept], (0, 1))][0]
-            raise ValueError(f"{name} are 1 for a class in a segment and 0 elsewhere, got {wrong}")
+            raise ValueError(f"{name} must be 1 for a class in a segment and 0 elsewhere, got {wrong}")
     heard, seen, is_heard, is_seen = (arrays[name][kept] == 1 for name in NAMES)
     pairs = {
         "audio": (heard, is_heard),

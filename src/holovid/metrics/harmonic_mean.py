@@ -1,7 +1,7 @@
 """The harmonic mean of accuracies on several data sets, as a metric of `evaluate`.
 
-It is low as soon as one of them is: a model that is good everywhere is preferred to one that is very good somewhere.
-This file stands alone, so that `evaluate.load` can load it by its path, without a network.
+It is low if one of them is, so it favours models that are good on all sets. This file needs no others, so
+`evaluate.load` loads it by its path, without a network.
 """
 
 import datasets

@@ -1,12 +1,12 @@
-"""Temporal localisation, as a metric of `evaluate`: what happens in long films, and from when to when.
+"""Temporal localisation of actions in long films, as a metric of `evaluate`.
 
-This is how ActivityNet is measured (Caba Heilbron et al. 2015, "ActivityNet: A Large-Scale Video Benchmark for Human
+This is the metric of ActivityNet (Caba Heilbron et al. 2015, "ActivityNet: A Large-Scale Video Benchmark for Human
 Activity Understanding"), at the overlaps of THUMOS: mean average precision at temporal intersection over union (tIoU)
-of 0.3 to 0.7. Of each class, predictions of all films are taken in the order of their scores. One is right if it
-overlaps enough with a segment of its class in its film that no better-scored one has been given; of several, with that
-which it overlaps most. The average precision is the area below the curve of precision over recall, where the precision
-at a recall is the highest one at that recall or a higher one. This file stands alone, so that `evaluate.load` can load
-it by its path, without a network.
+of 0.3 to 0.7. For each class, predictions of all films are sorted by score. A prediction is right if it overlaps
+enough with a segment of its class in its film that no better-scored one has matched; it matches the one with the
+largest overlap. The average precision is the area below the curve of precision over recall, with the precision at a
+recall raised to the highest at any higher recall. This file needs no others, so `evaluate.load` loads it by its path,
+without a network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ DESCRIPTION = "Mean average precision of segments in films, at several overlaps 
 CITATION = ""
 INPUTS = """
 Args:
-    predictions: segments that were found, each {"film": str, "start": float, "end": float, "label": str,
+    predictions: predicted segments, each {"film": str, "start": float, "end": float, "label": str,
         "score": float}, in seconds.
-    references: those that there are, the same without "score". As many as there are, in any order.
-    overlaps: tIoU from which on a prediction is right. Default 0.3, 0.4, 0.5, 0.6, 0.7.
+    references: true segments, the same without "score", in any number and order.
+    overlaps: least tIoU of a right prediction. Default 0.3, 0.4, 0.5, 0.6, 0.7.
 Returns:
     `map_at_0.3`, ...: for each overlap, the mean over the classes of `references` of their average precision.
     `mean_average_precision`: the mean of these. `per_class`: label -> its average precision at each overlap.
-    `segments`: how many there are. `found`: how many predictions are of classes that there are.
+    `segments`: number of references. `found`: number of predictions of their classes.
 Raises ValueError when there are no references, for segments that do not end after they start, scores that are not
 numbers, and overlaps outside of 0..1.
 """
@@ -65,11 +65,11 @@ def right_ones(predictions: Sequence[Found], references: Sequence[Found], overla
 
 
 def interpolated_precision(right: np.ndarray, count: int) -> float:
-    """The area below the curve of precision over recall, made to fall.
+    """Area below the curve of precision over recall, made monotonic.
 
     Args:
         right: of predictions, best first.
-        count: how many there are to find.
+        count: number of references.
 
     >>> interpolated_precision(np.array([True, False, True, False]), 2)
     0.8333333333333333
@@ -84,19 +84,19 @@ def interpolated_precision(right: np.ndarray, count: int) -> float:
 def localisation(
     predictions: Sequence[Found], references: Sequence[Found], overlaps: Sequence[float] = OVERLAPS
 ) -> dict[str, Any]:
-    """What [`Localisation`] computes, as a function of two lists of segments."""
+    """[`Localisation`] as a function of two lists of segments."""
     if not references:
         raise ValueError("there are no segments to find: references are empty")
     for segment in (*predictions, *references):
         if not 0 <= segment["start"] < segment["end"] < float("inf"):
             raise ValueError(
-                f"a segment ends after it starts, at 0 s or later; got one of {segment['film']} from "
+                f"a segment must start at 0 s or later and end after its start; got one of {segment['film']} from "
                 f"{segment['start']} s to {segment['end']} s"
             )
     if odd := [segment for segment in predictions if not np.isfinite(segment["score"])]:
-        raise ValueError(f"the score of a segment of {odd[0]['film']} is no number: {odd[0]['score']}")
+        raise ValueError(f"the score of a segment of {odd[0]['film']} is not a number: {odd[0]['score']}")
     if not overlaps or not all(0 < overlap <= 1 for overlap in overlaps):
-        raise ValueError(f"overlaps are more than 0 and at most 1, got {overlaps}")
+        raise ValueError(f"overlaps must be above 0 and at most 1, got {overlaps}")
     best_first = sorted(predictions, key=lambda segment: -segment["score"])
     per_class = {}
     for label in sorted({segment["label"] for segment in references}):
@@ -116,7 +116,7 @@ def localisation(
 
 
 class Localisation(evaluate.Metric):
-    """Segments that were found and those that there are -> `{"map_at_0.5": ..., "mean_average_precision": ...}`.
+    """Predicted and true segments -> `{"map_at_0.5": ..., "mean_average_precision": ...}`.
 
     Localisation().compute(predictions=found, references=truth)
     """
@@ -128,7 +128,7 @@ class Localisation(evaluate.Metric):
             "end": datasets.Value("float64"),
             "label": datasets.Value("string"),
         }
-        # as one list each: there need not be as many of one as of the other
+        # one list each, because their lengths may differ
         return evaluate.MetricInfo(
             description=DESCRIPTION,
             citation=CITATION,

@@ -1,6 +1,6 @@
-"""Mean average precision, as a metric of `evaluate`: of clips that may show several classes at once.
+"""Mean average precision for clips with several classes, as a metric of `evaluate`.
 
-This file stands alone, so that `evaluate.load` can load it by its path, without a network.
+This file needs no others, so `evaluate.load` loads it by its path, without a network.
 """
 
 import datasets
@@ -14,21 +14,21 @@ Args:
     predictions: scores, (clips, classes): logits or anything else that is higher for a more likely class.
     references: 1 for the classes of a clip and 0 for others, (clips, classes); clips with -100, which could not be
         read, are left out and counted.
-    k: numbers of best classes among which one of the clip's has to be. Default 1 and 5.
+    k: how many of the best classes may hold one of the clip's. Default 1 and 5.
 Returns:
     `mean_average_precision`: the mean of `per_class`, the average precision of each class, `None` for classes without
     clips. `top1`, `top5` (for k of 1 and 5): the share of clips with classes of which one is among the k best. All are
-    floats in 0..1; `None` where no clip has a class. `clips`: how many these are about. `left_out`: how many not.
+    floats in 0..1, or `None` if no clip has a class. `clips`: number of clips measured. `left_out`: of others.
 Raises ValueError for scores that are not numbers, for references that are neither 0 nor 1, and when no clip is left.
 """
 
 
 def average_precision(scores: np.ndarray, shown: np.ndarray) -> float | None:
-    """The mean, over the clips that show a class, of the precision among all clips with such a score or a higher one.
+    """Mean, over the clips of a class, of the precision among all clips with this score or a higher one.
 
     Args:
-        scores: of the class, (clips,). Clips with equal scores stand in one place.
-        shown: whether clips show it, (clips,) of bool; `None` is returned if no clip does.
+        scores: of the class, (clips,). Clips with equal scores share a place.
+        shown: whether clips have it, (clips,) of bool; returns `None` if no clip does.
 
     >>> average_precision(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False]))
     0.8333333333333333
@@ -37,20 +37,20 @@ def average_precision(scores: np.ndarray, shown: np.ndarray) -> float | None:
         return None
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
-    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)  # of those with equal scores
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)  # of equal scores
     found = np.cumsum(shown[order])[last]
     return float((np.diff(found, prepend=0) * found / (last + 1)).sum() / found[-1])
 
 
 def average_precisions(scores: np.ndarray, shown: np.ndarray) -> list[float | None]:
-    """Of each class: scores and whether clips show it, both (clips, classes)."""
+    """Of each class: scores and whether clips have it, both (clips, classes)."""
     return [average_precision(scores[:, number], shown[:, number]) for number in range(scores.shape[1])]
 
 
 def best_rank(scores: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """How many classes come before the first right one: (clips, classes) twice -> int64 (clips,).
+    """How many classes rank above the first right one: (clips, classes) twice -> int64 (clips,).
 
-    Of clips that show none of the classes, all come before. Of equal scores that of the lower class is the higher.
+    For clips without classes, all of them. Of equal scores the lower class wins.
 
     >>> best_rank(np.array([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]]), np.array([[True, False, True], [False, True, False]]))
     array([1, 0])
@@ -61,7 +61,7 @@ def best_rank(scores: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 def mean_average_precision(predictions, references, k=(1, 5)):
-    """What [`MeanAveragePrecision`] computes, as a function: scores and labels, both (clips, classes).
+    """[`MeanAveragePrecision`] as a function: scores and labels, both (clips, classes).
 
     >>> mean_average_precision([[0.9, 0.1], [0.8, 0.7]], [[1, 0], [0, 1]], k=1)["per_class"]
     [1.0, 1.0]
@@ -75,7 +75,7 @@ def mean_average_precision(predictions, references, k=(1, 5)):
     scores, labels = scores[kept], labels[kept]
     if not np.isin(labels, (0, 1)).all():
         wrong = labels[~np.isin(labels, (0, 1))][0]
-        raise ValueError(f"labels are 1 for the classes of a clip and 0 for others, got {wrong:g}")
+        raise ValueError(f"labels must be 1 for the classes of a clip and 0 for others, got {wrong:g}")
     if np.isnan(scores).any():
         first = int(np.isnan(scores).any(axis=1).argmax())
         raise ValueError(f"the scores of clip {first} (counted from 0) are not numbers (NaN)")

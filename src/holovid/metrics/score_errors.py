@@ -1,7 +1,7 @@
-"""How far numbers are from the right ones, and whether they rise and fall with them, as a metric of `evaluate`.
+"""Errors and correlations of predicted numbers, as a metric of `evaluate`.
 
-This file stands alone, so that `evaluate.load` can load it by its path, without a network. Papers about the quality of
-videos call Pearson's correlation PLCC, Spearman's SROCC and Kendall's KROCC.
+This file needs no others, so `evaluate.load` loads it by its path, without a network. Papers on video quality call
+Pearson's correlation PLCC, Spearman's SROCC and Kendall's KROCC.
 """
 
 import datasets
@@ -16,18 +16,17 @@ CITATION = ""
 INPUTS = """
 Args:
     predictions: numbers, (clips,).
-    references: the right numbers, (clips,); clips with NaN, which could not be read, are left out and counted.
+    references: the true numbers, (clips,); clips with NaN, which could not be read, are left out and counted.
 Returns:
     `mean_absolute_error` and `root_mean_squared_error` in the unit of the numbers. `pearson`: how near the pairs lie
     to a rising line, -1..1. `spearman`: the same of their ranks, of equal numbers the mean rank. `kendall`: of all
     pairs of clips, how many more are in the right order than in the wrong one, where equal numbers are no order
     (tau-b). `pearson_fitted`: Pearson's after a logistic curve has brought the predictions to the scale of the
-    references, see `fit_logistic`. All of them are `None` where all predictions or all references are equal, and
-    the last one also with less clips than the curve could be told by, or where none is found. `clips`: how many these
-    are about. `left_out`: how many not.
+    references, see `fit_logistic`. All of them are `None` if all predictions or all references are equal, and the
+    last also for too few clips, or if no curve is found. `clips`: number of clips measured. `left_out`: of others.
 Raises ValueError for predictions that are not numbers, and when no clip is left.
 """
-FEWEST = 5  # clips of a fit: four parameters go through any four
+FEWEST = 5  # clips of a fit: four parameters fit any four exactly
 MOST_STEPS = 400
 
 
@@ -38,13 +37,12 @@ def logistic(parameters: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def fit_logistic(predictions: np.ndarray, references: np.ndarray) -> np.ndarray | None:
-    """Predictions (clips,) on the scale of the references, by the logistic curve of four parameters of ITU-T and VQEG.
+    """Predictions (clips,) on the scale of the references, by the four-parameter logistic curve of ITU-T and VQEG.
 
     Least squares by Levenberg and Marquardt, from b1, b2 = the largest and smallest reference, b3 the mean and b4 a
-    quarter of the standard deviation of the predictions. The curve may also fall. Where it approaches a line or an
-    exponential, which are limits of such curves, the parameters grow without end, and step 400 counts. `None` with
-    fewer than 5 clips, where all predictions or all references are equal, and where the fit makes them so, or is worse
-    than what it began with.
+    quarter of the standard deviation of the predictions. The curve may also fall. If it approaches a line or an
+    exponential, its limits, the parameters grow without end, and step 400 counts. `None` with fewer than 5 clips, if
+    all predictions or all references are equal, and if the fit makes them so, or is worse than its start.
     """
     if len(predictions) < FEWEST or is_constant(predictions) or is_constant(references):
         return None
@@ -61,12 +59,12 @@ def fit_logistic(predictions: np.ndarray, references: np.ndarray) -> np.ndarray 
 
 
 def is_constant(values: np.ndarray) -> bool:
-    """Whether no correlation can be told of them, as far as their mean has digits for it."""
+    """Whether all values are equal up to rounding, so that there is no correlation."""
     return bool(np.ptp(values) <= 1e-13 * np.abs(values).max())
 
 
 def correlation(measure, one: np.ndarray, other: np.ndarray) -> float | None:
-    """A correlation of scipy of numbers (clips,); `None` where all of one side are equal.
+    """A correlation of scipy for numbers (clips,); `None` if one side is constant.
 
     >>> correlation(spearmanr, np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 9.0]))
     1.0
@@ -77,7 +75,7 @@ def correlation(measure, one: np.ndarray, other: np.ndarray) -> float | None:
 
 
 def measured_errors(predictions: np.ndarray, references: np.ndarray) -> dict[str, float | None]:
-    """Numbers (clips,) and the right ones, all of them known -> the measures by name."""
+    """Measures by name, of predictions and known references (clips,)."""
     predictions, references = np.asarray(predictions, np.float64), np.asarray(references, np.float64)
     errors = predictions - references
     fitted = fit_logistic(predictions, references)
@@ -92,7 +90,7 @@ def measured_errors(predictions: np.ndarray, references: np.ndarray) -> dict[str
 
 
 def score_errors(predictions, references):
-    """What [`ScoreErrors`] computes, as a function: numbers and the right ones, both (clips,).
+    """[`ScoreErrors`] as a function: predictions and references, both (clips,).
 
     >>> score_errors([1.0, 2.0], [1.0, 4.0])["mean_absolute_error"]
     1.0
@@ -109,7 +107,7 @@ def score_errors(predictions, references):
 
 
 class ScoreErrors(evaluate.Metric):
-    """Numbers and the right ones, both (clips,) -> `{"mean_absolute_error": ..., "pearson": ..., ...}`.
+    """Predicted and true numbers, both (clips,) -> `{"mean_absolute_error": ..., "pearson": ..., ...}`.
 
     ScoreErrors().compute(predictions=model(**inputs).logits[:, 0], references=labels)
     """

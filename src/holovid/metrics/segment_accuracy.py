@@ -1,32 +1,32 @@
-"""Accuracy of segments of clips, as a metric of `evaluate`: what happens in each second, or that nothing does.
+"""Accuracy of segments of clips (the event of each second, or background), as a metric of `evaluate`.
 
-This is how AVE is measured (Tian et al. 2018, "Audio-Visual Event Localization in Unconstrained Videos", section 6.1):
-29 classes, of which the last is the background, over all 10 segments of a second of all clips together. This file
-stands alone, so that `evaluate.load` can load it by its path, without a network.
+This is the metric of AVE (Tian et al. 2018, "Audio-Visual Event Localization in Unconstrained Videos", section 6.1):
+29 classes, the last one the background, over all ten one-second segments of all clips. This file needs no others, so
+`evaluate.load` loads it by its path, without a network.
 """
 
 import datasets
 import evaluate
 import numpy as np
 
-DESCRIPTION = "The share of segments of all clips of which the highest score is that of the right class."
+DESCRIPTION = "The share of segments, over all clips, whose highest score is that of the right class."
 CITATION = ""
 INPUTS = """
 Args:
     predictions: scores, (clips, segments, classes), the background being one of the classes.
-    references: class numbers, (clips, segments); segments of -100, which nobody labelled, are left out and counted.
-    background: the number of its class, for `foreground_accuracy`. Default: the last one.
+    references: class numbers, (clips, segments); segments with -100, without a label, are left out and counted.
+    background: its class number, for `foreground_accuracy`. Default: the last class.
 Returns:
     `segment_accuracy`: the share of segments that are right, 0..1.
-    `foreground_accuracy`: of those in which something happens; `None` without any.
-    `segments`: how many these are about. `left_out`: how many not.
-    Of equal scores that of the lower class is the higher, as in argmax.
+    `foreground_accuracy`: the same for segments that are not background; `None` without any.
+    `segments`: number of segments measured. `left_out`: of others.
+    Of equal scores the lower class wins, as in argmax.
 Raises ValueError for scores that are not numbers, for labels that are not classes, and when no segment is left.
 """
 
 
 def segment_accuracy(predictions, references, background=None):
-    """What [`SegmentAccuracy`] computes, as a function: scores (clips, segments, classes), labels (clips, segments).
+    """[`SegmentAccuracy`] as a function: scores (clips, segments, classes), labels (clips, segments).
 
     >>> segment_accuracy([[[0.9, 0.1], [0.2, 0.8]]], [[0, 0]])["segment_accuracy"]
     0.5

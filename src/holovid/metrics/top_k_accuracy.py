@@ -1,6 +1,6 @@
 """Top-k accuracy, as a metric of `evaluate`: how often the label is among the k highest scores.
 
-This file stands alone, so that `evaluate.load` can load it by its path, without a network.
+This file needs no others, so `evaluate.load` loads it by its path, without a network.
 """
 
 import datasets
@@ -13,20 +13,19 @@ INPUTS = """
 Args:
     predictions: scores, (clips, classes): logits, probabilities or anything else that is higher for a better class.
     references: class numbers, (clips,); clips with -100, which could not be read, are left out and counted.
-    k: numbers of classes among which the label may be; one that is more than there are classes means all of them.
-        Default 1 and 5.
-    per_class: also give the accuracy of each class, `None` for classes without clips, and the mean of the others.
+    k: how many of the highest scores count; more than there are classes means all. Default 1 and 5.
+    per_class: also return the accuracy of each class, `None` for classes without clips, and the mean of the others.
 Returns:
-    `top1`, `top5` (for k of 1 and 5): floats in 0..1. `clips`: how many these are about. `left_out`: how many not.
+    `top1`, `top5` (for k of 1 and 5): floats in 0..1. `clips`: number of clips measured. `left_out`: of others.
     With per_class `per_class` (a list of as many floats or None as there are classes) and `mean_class_accuracy`, both
     for the smallest k.
-    Of equal scores that of the lower class is the higher, as in argmax.
+    Of equal scores the lower class wins, as in argmax.
 Raises ValueError for scores that are not numbers, for labels that are not classes, and when no clip is left.
 """
 
 
 def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes come before the label of each clip: scores (clips, classes), labels (clips,) -> int64 (clips,).
+    """How many classes rank above each clip's label: scores (clips, classes), labels (clips,) -> int64 (clips,).
 
     >>> label_ranks(np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]), np.array([2, 1]))
     array([1, 1])
@@ -45,7 +44,7 @@ def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def class_accuracies(found: np.ndarray, labels: np.ndarray, num_classes: int) -> list:
-    """The share of the clips of each class that were found; `None` for classes without clips.
+    """Accuracy of each class; `None` for classes without clips.
 
     >>> class_accuracies(np.array([True, False, True]), np.array([0, 0, 2]), 3)
     [0.5, None, 1.0]
@@ -56,7 +55,7 @@ def class_accuracies(found: np.ndarray, labels: np.ndarray, num_classes: int) ->
 
 
 def top_k_accuracy(predictions, references, k=(1, 5), per_class=False):
-    """What [`TopKAccuracy`] computes, as a function: scores (clips, classes) and labels (clips,).
+    """[`TopKAccuracy`] as a function: scores (clips, classes) and labels (clips,).
 
     >>> top_k_accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1], k=1)
     {'top1': 0.5, 'clips': 2, 'left_out': 0}
@@ -83,8 +82,8 @@ class TopKAccuracy(evaluate.Metric):
 
         TopKAccuracy().compute(predictions=logits, references=labels, k=(1, 5), per_class=True)
 
-    Batch by batch with `add_batch`, and across processes with `num_process`, `process_id` and `experiment_id`, as all
-    metrics of `evaluate`.
+    As all metrics of `evaluate`, batch by batch with `add_batch`, and across processes with `num_process`,
+    `process_id` and `experiment_id`.
     """
 
     def _info(self):

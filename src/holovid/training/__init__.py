@@ -1,4 +1,4 @@
-"""Fine-tuning: Trainer with a recipe, and what a run needs."""
+"""Fine-tuning: Trainer with recipes."""
 
 import lazy_loader
 

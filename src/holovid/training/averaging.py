@@ -1,4 +1,4 @@
-"""The running average of a model's weights over training (EMA), as a part of a Trainer."""
+"""The running average of a model's weights over training (EMA), as a Trainer callback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,9 @@ AVERAGE_NAME = "average.safetensors"  # its file in a checkpoint
 
 
 class WeightAverage(TrainerCallback):
-    """After each step, average = decay * average + (1 - decay) * weights; it starts as the weights of the first step.
+    """After each step, average = decay * average + (1 - decay) * weights; starts with the weights of the first step.
 
-    It is a copy of the model on the same device. Checkpoints keep it in a file of its own, beside the weights that
-    training goes on with.
-
+    It is a copy of the model on the same device. Checkpoints store it in its own file, beside the trained weights.
     Raises `ValueError` for a decay that is not between 0 and 1.
     """
 
@@ -32,13 +30,12 @@ class WeightAverage(TrainerCallback):
 
     @torch.no_grad()
     def on_train_end(self, args, state, control, **kwargs):
-        if self.average.n_averaged:  # what is saved and used from now on is the average
+        if self.average.n_averaged:  # the model is the average from now on
             for own, averaged in zip(self.model.parameters(), self.average.module.parameters(), strict=True):
                 own.copy_(averaged)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within the block the model has the averaged weights."""
         self.swap()
         try:
             yield
@@ -47,8 +44,7 @@ class WeightAverage(TrainerCallback):
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the model's weights and their average."""
-        if not self.average.n_averaged:  # there has been no step to average
+        if not self.average.n_averaged:  # no step yet
             return
         for own, averaged in zip(self.model.parameters(), self.average.module.parameters(), strict=True):
             kept = own.clone()
@@ -62,8 +58,10 @@ class WeightAverage(TrainerCallback):
         )
 
     def load(self, folder: str | Path) -> None:
-        """Go on with the average of a checkpoint. Raises `ValueError` if it has none."""
+        """Load the average of a checkpoint. Raises `ValueError` if it has none."""
         file = Path(folder, AVERAGE_NAME)
         if not file.is_file():
-            raise ValueError(f"{folder} has no {AVERAGE_NAME}: that run did not average its weights")
+            raise ValueError(
+                f"{folder} has no {AVERAGE_NAME}: that run did not average its weights; leave out --ema_decay"
+            )
         self.average.load_state_dict(load_file(file))

@@ -1,7 +1,7 @@
-"""Checkpoints that are whole: which of those in a folder can be resumed, and what is wrong with the rest.
+"""Finding complete checkpoints in a folder, and what is missing from others.
 
-A process that is killed leaves files cut short, or not there at all. `VideoTrainer` gives a checkpoint its name when
-it is whole; those of a plain Trainer, and old ones that were just being deleted, may lack something.
+A killed process leaves files cut short or missing. `VideoTrainer` names a checkpoint only when it is complete; those
+of plain Trainer, and old ones that were being deleted, may lack files.
 """
 
 import json
@@ -18,7 +18,7 @@ from holovid.modeling.weight_files import shard_names
 
 logger = logging.get_logger(__name__)
 
-# One of each row must be there: of a plain run, of FSDP, of DeepSpeed.
+# One of each row must exist: of a plain run, of FSDP, of DeepSpeed.
 KINDS = {
     "weights": (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, "adapter_model.safetensors", "pytorch_model_fsdp*"),
     "optimizer": (OPTIMIZER_NAME, "optimizer.bin", "optimizer_*", "global_step*"),
@@ -26,39 +26,39 @@ KINDS = {
 
 
 def resume_point(args: TrainingArguments, files: Iterable[str] = ()) -> Path | None:
-    """What `args.resume_from_checkpoint` means: "true" is the newest whole checkpoint in `args.output_dir`.
+    """The checkpoint for `args.resume_from_checkpoint`; "true" is the newest complete one in `args.output_dir`.
 
-    If there is none, training starts anew and a warning says so: a job that may be killed at any time is started each
-    time by the same command. Raises `ValueError` for a checkpoint that is not whole, and where a run that is not to be
-    resumed would write into the checkpoints of another one.
+    If there is none, training starts anew, with a warning, so a job that may be killed can always use the same
+    command. Raises `ValueError` for an incomplete checkpoint, and if a run without this option would write into
+    another run's checkpoints.
     """
     wanted = str(args.resume_from_checkpoint or "false")
     if wanted.lower() == "false":
         if all_checkpoints(args.output_dir):
             raise ValueError(
-                f"{args.output_dir} holds checkpoints of an earlier run: go on with it by --resume_from_checkpoint "
+                f"{args.output_dir} holds checkpoints of an earlier run: continue it with --resume_from_checkpoint "
                 "true, or name another --output"
             )
         return None
     if wanted.lower() == "true":
         checkpoint = newest_checkpoint(args.output_dir, args.world_size, files)
         if checkpoint is None:
-            logger.warning(f"there is no whole checkpoint in {args.output_dir}: training starts from the beginning")
+            logger.warning(f"there is no complete checkpoint in {args.output_dir}: training starts from the beginning")
         return checkpoint
     if not Path(wanted).is_dir():
-        raise ValueError(f"--resume_from_checkpoint is true, false or the folder of a checkpoint, got {wanted}")
+        raise ValueError(f"--resume_from_checkpoint must be true, false or the folder of a checkpoint, got {wanted}")
     if faults := checkpoint_faults(wanted, args.world_size, files):
         raise ValueError(f"{wanted} cannot be resumed: {'; '.join(faults)}")
     return Path(wanted)
 
 
 def newest_checkpoint(folder: str | Path, processes: int = 1, files: Iterable[str] = ()) -> Path | None:
-    """The checkpoint of most steps in `folder` that is whole; what is wrong with newer ones is logged as a warning.
+    """The complete checkpoint of most steps in `folder`; faults of newer ones are logged as warnings.
 
     Args:
         folder: where a Trainer wrote folders `checkpoint-<step>`. It need not exist.
-        processes: how many processes wrote them; each has a random state of its own in a checkpoint.
-        files: names of further files that a checkpoint must hold.
+        processes: how many processes wrote them; each stores its own random state.
+        files: names of further files that a checkpoint must have.
 
     Returns `None` when there is none.
     """
@@ -66,18 +66,17 @@ def newest_checkpoint(folder: str | Path, processes: int = 1, files: Iterable[st
         faults = checkpoint_faults(checkpoint, processes, files)
         if not faults:
             return checkpoint
-        logger.warning(f"{checkpoint} is not whole and passed over: {'; '.join(faults)}")
+        logger.warning(f"{checkpoint} is incomplete and skipped: {'; '.join(faults)}")
     return None
 
 
 def all_checkpoints(folder: str | Path) -> list[Path]:
-    """Folders `checkpoint-<step>`, fewest steps first, whole or not."""
     found = [path for path in Path(folder).glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
     return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def checkpoint_faults(checkpoint: str | Path, processes: int = 1, files: Iterable[str] = ()) -> list[str]:
-    """What keeps a checkpoint from being resumed, in words; nothing when it is whole. Arguments as above."""
+    """Why a checkpoint cannot be resumed; empty if it can. Arguments as above."""
     checkpoint = Path(checkpoint)
     random_states = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
     faults = [
@@ -99,11 +98,11 @@ def checkpoint_faults(checkpoint: str | Path, processes: int = 1, files: Iterabl
 
 
 def is_readable(path: Path) -> bool:
-    """Whether a file is as long as its beginning says, or its end is where it belongs; `True` for unknown formats."""
+    """Whether a file has its full length, by its header or its end; `True` for unknown formats."""
     try:
         if path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
-        elif path.suffix in (".pt", ".pth", ".bin"):  # what torch.save writes has its directory at the end
+        elif path.suffix in (".pt", ".pth", ".bin"):  # torch.save writes the directory at the end
             zipfile.ZipFile(path).close()
         elif path.suffix == ".safetensors":
             with safe_open(path, "pt"):

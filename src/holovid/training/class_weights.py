@@ -1,4 +1,4 @@
-"""Weights of rare classes: what `--class_weights balanced` makes of the clips, and a loss that goes by it."""
+"""Class weights for `--class_weights balanced`, and the weighted loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,18 +13,17 @@ from holovid.modeling.tasks import Task
 
 
 def balanced_weights(dataset: ClipDataset) -> dict[str, Tensor]:
-    """Weights (K,) of the classes of each label, so that all classes count alike, however many clips have them.
+    """Weights (K,) for each label with which all classes count alike, however many clips they have.
 
-    Of one class a clip, a class of n clips weighs N / (K n), K being the classes that have clips. Of several, clips
-    that show a class weigh (N - n) / n, the others 1. A class that no clip shows, or each, weighs 1.
-
-    Raises `ValueError` for answers that are numbers.
+    For one class a clip, a class of n clips weighs N / (K n), where K counts the classes with clips. For several
+    classes, clips with a class weigh (N - n) / n, the others 1. A class of no clip, or of all, weighs 1. Raises
+    `ValueError` for labels that are numbers.
     """
     weights = {}
     for key, column in dataset.label_keys.items():
         kind, names = dataset.kinds[column], dataset.names[column]
         if kind == "score":
-            raise ValueError(f"class_weights are for classes, and {column!r} is a number")
+            raise ValueError(f"class_weights are for classes, but {column!r} is a number")
         values = dataset.rows[column][:]
         flat = values if kind == "class" else [number for numbers in values for number in numbers]
         counts = np.bincount(np.asarray(flat, dtype=int), minlength=len(names))
@@ -40,10 +39,7 @@ def balanced_weights(dataset: ClipDataset) -> dict[str, Tensor]:
 def weighted_loss(
     model: nn.Module, inputs: Mapping[str, Any], tasks: Sequence[Task], weights: Mapping[str, Tensor]
 ) -> tuple[Tensor, Any]:
-    """The loss with these weights of classes, by label, and the model's outputs.
-
-    Of one class a clip, the mean over clips by weight, as torch's cross-entropy takes it.
-    """
+    """The loss with class weights by label (for one class a clip as in torch's cross-entropy), and the outputs."""
     labels = {task.labels for task in tasks}
     outputs = model(**{name: value for name, value in inputs.items() if name not in labels})
     losses = []

@@ -1,4 +1,4 @@
-"""When a run stops before its end, and by what: no evaluation was better for long."""
+"""Early stopping: ends a run without a better evaluation for long."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,7 @@ from holovid.modeling.tasks import Task
 
 
 class EarlyStop(TrainerCallback):
-    """Stops training when the best evaluation is `patience` evaluations ago.
-
-    It counts in the log, which checkpoints hold: a resumed run stops where the whole one would have. transformers'
-    EarlyStoppingCallback counts in itself.
-    """
+    """Stops training `patience` evaluations after the best, by the log, so that resumed runs stop there too."""
 
     def __init__(self, patience: int):
         self.patience = patience
@@ -28,7 +24,7 @@ class EarlyStop(TrainerCallback):
 
 
 def best_metric(tasks: Sequence[Task]) -> tuple[str, bool]:
-    """By which of what `measure` gives a checkpoint is the best: its name, and whether more of it is better."""
+    """The metric of `measure` by which a checkpoint is the best: its name, and whether greater is better."""
     if {task.name for task in tasks} == {"verb", "noun"}:
         return "action_top1", True
     if len(tasks) > 1:

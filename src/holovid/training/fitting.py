@@ -1,7 +1,7 @@
-"""What is best for few clips and for many, and for this model: how the recipe `finetune` fits itself to them.
+"""How the recipe `finetune` adapts to the number of clips and to the model.
 
-All numbers are ours. examples/finetuning.py compares them with other recipes, and the table is in docs/training.md: it
-is of a model 64 channels wide, and what follows from it for wide ones is a guess.
+All numbers are ours. examples/finetuning.py compares them with other recipes (table: docs/training.md), with a model
+64 channels wide; for wide models they are a guess.
 """
 
 import math
@@ -16,13 +16,13 @@ from holovid.data.anticipation import anticipates
 from holovid.recipes import Recipe
 from holovid.training.optimization import layer_places
 
-BATCHES = (4, 32)  # the fewest and the most clips of a step
-STEPS_OF_AN_EPOCH = 10  # at least, if that leaves the smallest batch
+BATCHES = (4, 32)  # fewest and most clips of a step
+STEPS_OF_AN_EPOCH = 10  # at least, unless the batch would be too small
 STEPS = 400  # at least, of a run
 EPOCHS = 10  # at least
-MIX_FROM = 1000  # clips: fewer are learned before a mixture of two is any use
-WIDTH = 768  # channels of the models that the recipe's rate is meant for
-BACKBONE_RATE = 0.1  # of models that have no layers one above another
+MIX_FROM = 1000  # clips: fewer are learned before mixing helps
+WIDTH = 768  # channels for which the recipe's rate is meant
+BACKBONE_RATE = 0.1  # for models without a stack of layers
 DIRECTIONS = re.compile(
     r"(?<![a-z])((left|right|east|west)(wards?|ward)?|(anti|counter)?-?clockwise)(?![a-z])", re.IGNORECASE
 )
@@ -35,11 +35,11 @@ def fitted(
 
     Args:
         recipe: one that `fits_clips`.
-        model: that is trained.
-        num_clips: to train on.
-        names: of the classes, which say whether mirroring a clip changes its label.
+        model: to be trained.
+        num_clips: of training.
+        names: of the classes, which tell whether mirroring changes a label.
 
-    Returns it, and sentences about what was chosen by what.
+    Returns it, and sentences about the choices.
     """
     batch = batch_for(num_clips)
     steps = max(num_clips // batch, 1)
@@ -56,7 +56,7 @@ def fitted(
         changes["mixup_alpha"] = 0.0
     if recipe.flip and (directions := [name for name in names if DIRECTIONS.search(name.replace("_", " "))]):
         changes["flip"] = False
-        remarks.append(f"clips are not mirrored, since a class is called {directions[0]!r}; --flip true mirrors them")
+        remarks.append(f"clips are not mirrored, because of the class {directions[0]!r}; --flip true mirrors them")
     if recipe.layer_decay is not None and not has_layers(model):
         changes |= {"layer_decay": None, "backbone_rate": BACKBONE_RATE}
     return replace(recipe, **changes), tuple(remarks)
@@ -76,9 +76,9 @@ def batch_for(num_clips: int) -> int:
 
 
 def rate_for(recipe: Recipe, batch: int, width: int) -> float:
-    """The peak rate at this batch, of a model with this many channels.
+    """The peak learning rate at this batch size, for a model with this many channels.
 
-    It falls with the square root of the batch, as AdamW's steps do not grow with gradients: falling in proportion, 40
+    It falls with the square root of the batch, because AdamW's steps do not grow with gradients; in proportion, 40
     clips were learned too slowly. It grows with the square root of how narrow the model is.
 
     >>> from holovid.recipes import FINETUNE
@@ -89,7 +89,6 @@ def rate_for(recipe: Recipe, batch: int, width: int) -> float:
 
 
 def has_layers(model: PreTrainedModel) -> bool:
-    """Whether the rates of its layers can decay."""
     try:
         layer_places(model)
     except ValueError:

@@ -1,7 +1,7 @@
-"""What a Trainer measures at an evaluation, of heads of every kind.
+"""Trainer's `compute_metrics` for every kind of head.
 
-Trainer(model, args, compute_metrics=compute_metrics, ...)  # of a classifier: loss, top1, top5, ...
-Trainer(model, args, compute_metrics=partial(compute_metrics, tasks=tasks_of(model, model.config)), ...)  # of any
+Trainer(model, args, compute_metrics=compute_metrics, ...)  # for a classifier: loss, top1, top5, ... Trainer(model,
+args, compute_metrics=partial(compute_metrics, tasks=tasks_of(model, model.config)), ...)  # for any head
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,23 +18,22 @@ from holovid.metrics.top_k_accuracy import top_k_accuracy
 from holovid.modeling.modeling_common import multi_label_loss, score_loss
 from holovid.modeling.tasks import LABEL, Task
 
-LOSSES = {"multi_label": multi_label_loss, "score": score_loss}  # of kinds that are no classes
+LOSSES = {"multi_label": multi_label_loss, "score": score_loss}  # of other kinds than classes
 
 
 def compute_metrics(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)) -> dict[str, float]:
-    """Accuracies, or what else these tasks are measured by, and the loss of exactly the clips that they are of.
+    """Metrics of these tasks, and the loss over exactly the same clips.
 
     Args:
-        prediction: of a Trainer: logits (clips, classes) and labels (clips,) as arrays, or a tuple of each with those
-            of every task.
-        tasks: of the model, those of `holovid.modeling.tasks.tasks_of`. By default one label of each clip.
+        prediction: of a Trainer: logits (clips, classes) and labels (clips,) as arrays, or a tuple of each, one for
+            every task.
+        tasks: of the model, from `holovid.modeling.tasks.tasks_of`. Default: one class a clip.
 
-    Returns, of one label of each clip, `loss`, `top1`, with more than five classes `top5`, `mean_class_accuracy`,
-    `clips` and `left_out`; what others return, `holovid.metrics` says. Clips labelled -100 or NaN, which could not be
-    read, count nowhere. Trainer's own `eval_loss` gives way to this one: with several processes that one counts clips
-    twice that fill up the last batch.
-
-    Raises `ValueError` for scores that are not numbers, for labels that are not classes, and when no clip is left.
+    Returns, for one class a clip, `loss`, `top1`, with more than five classes `top5`, `mean_class_accuracy`, `clips`
+    and `left_out`; for other tasks see `holovid.metrics`. Clips labelled -100 or NaN, which could not be read, do not
+    count. This loss replaces Trainer's `eval_loss`, which with several processes counts the clips that pad the last
+    batch twice. Raises `ValueError` for scores that are not numbers, for labels that are not classes, and when no clip
+    is left.
 
     >>> import numpy as np
     >>> answers = EvalPrediction(np.array([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]]), np.array([0, 1, 1]))
@@ -46,8 +45,8 @@ def compute_metrics(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)
         scores = (scores,)
     if not isinstance(labels, tuple):
         labels = (labels,)
-    scores = scores[: len(tasks)]  # those that nobody is asked about come after
-    if not tasks[0].has_fields:  # a number that is made of logits, whose loss only the model knows
+    scores = scores[: len(tasks)]  # outputs that are not tasks come after
+    if not tasks[0].has_fields:  # a number decoded from logits: only the model knows its loss
         return told(score_errors(scores[0], labels[0]))
     loss = sum(
         LOSSES.get(task.kind, cross_entropy)(torch.from_numpy(some).float(), torch.from_numpy(right)).item()
@@ -73,5 +72,4 @@ def compute_metrics(prediction: EvalPrediction, tasks: Sequence[Task] = (LABEL,)
 
 
 def told(measured: Mapping[str, Any]) -> dict[str, float]:
-    """Of metrics those that are one number, which loggers take."""
     return {name: value for name, value in measured.items() if isinstance(value, (int, float))}

@@ -1,22 +1,20 @@
-"""The table under the progress bar of a notebook, without columns that say the same in each line."""
+"""The table under a notebook's progress bar, without columns that never change."""
 
 from typing import Any
 
 from transformers import Trainer
 from transformers.utils.notebook import NotebookProgressCallback
 
-COUNTS = ("clips", "segments", "left_out")  # the clips of a set stay as many; those left out are news if there are any
+COUNTS = ("clips", "segments", "left_out")  # constant for a set; `left_out` is shown if not 0
 
 
 class NotebookTable(NotebookProgressCallback):
-    """transformers' own, which makes a column of every metric."""
-
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **kwargs: Any):
         super().on_evaluate(args, state, control, metrics=without_counts(metrics or {}), **kwargs)
 
 
 def without_counts(metrics: dict[str, float]) -> dict[str, float]:
-    """The metrics whose columns say something.
+    """The metrics that get a column.
 
     >>> without_counts({"eval_top1": 0.5, "eval_clips": 16, "eval_left_out": 0})
     {'eval_top1': 0.5}
@@ -29,6 +27,5 @@ def is_count(name: str) -> bool:
 
 
 def use_notebook_table(trainer: Trainer) -> None:
-    """Put our table in the place of transformers'."""
     if trainer.pop_callback(NotebookProgressCallback) is not None:
         trainer.add_callback(NotebookTable)

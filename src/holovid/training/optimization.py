@@ -1,10 +1,10 @@
-"""Optimisers and schedules of the recipes: which parameters decay, how fast each layer learns, and when.
+"""Optimisers and schedules of the recipes: weight decay, and learning rates by layer and step.
 
     optimizer = build_optimizer(model, recipe, learning_rate=recipe.scaled_learning_rate(total_batch_size))
     schedule = build_schedule(optimizer, recipe, num_steps, learning_rate)     # one step() after each of the optimiser
 
-A plain Accelerate loop leaves the schedule out of `accelerator.prepare`, which would step it once for every process.
-Alphabet: L layers.
+In a plain Accelerate loop do not pass the schedule to `accelerator.prepare`, which would step it once for every
+process. L layers.
 """
 
 import math
@@ -18,38 +18,38 @@ from transformers import PreTrainedModel
 
 from holovid.recipes import Recipe
 
-# XViT's reference leaves biases out of decay in modules called "head" or "new_fc": these, by our names. What comes
-# after "classifier" is there when peft has wrapped it.
+# XViT's reference does not decay biases in its modules "head" and "new_fc": these, by our names. peft adds what
+# follows "classifier".
 HEAD_BIAS = re.compile(r"(^|\.)(classifier|pooler\.(layernorm|dense))\.(.*\.)?bias$")
-# names by which Video Swin's reference leaves parameters out of decay
+# names of parameters that Video Swin's reference does not decay
 NORM_OR_TABLE = re.compile(r"norm|relative_position_bias_table|position_embeddings")
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe, weight_decay: float | None = None) -> list[dict]:
-    """The parameters that are trained, grouped by how they decay and how fast they learn.
+    """The trained parameters, grouped by weight decay and learning rate.
 
-    - `recipe.no_decay="head_biases"`: all are decayed, norms, positions and biases too, but for the biases of the
-      classification head (in XViT's attention pooling that is its norm and dense layer, and the classifier).
-    - "vectors_and_positions": only the matrices of linear layers and convolutions are. Tokens and tables of positions
-      are not, also those of the exchanges with sound, which the reference's list of names forgets.
+    - `recipe.no_decay="head_biases"`: all are decayed, norms, positions and biases too, except biases of the
+      classification head (in XViT's attention pooling its norm and dense layer, and the classifier).
+    - "vectors_and_positions": only matrices of linear layers and convolutions are decayed, not tokens and tables of
+      positions. That includes tables in the exchanges with audio, which the reference's list of names forgets.
     - "nothing": all are decayed.
-    - "norms_and_tables": all are but what belongs to a norm, and tables of positions.
+    - "norms_and_tables": all are decayed except norms and tables of positions.
     - `recipe.layer_decay` d: the rate is scaled by d ** (L + 1 - l), where l = 0 for embeddings, i + 1 for layer i and
       L + 1 for everything else.
     - `recipe.backbone_rate`: the scale of everything in the base model; that of the classifier is 1.
 
     Args:
         model: one of ours, plain or wrapped (by DistributedDataParallel, `torch.compile`, peft).
-        weight_decay: in place of the recipe's.
+        weight_decay: instead of the recipe's.
 
     Returns groups with "params", "weight_decay", "learning_rate_scale" and "name", from the embeddings upwards. Raises
-    `ValueError` when nothing is trained, for layer decay on a model without embeddings and layers, and for a rate of
-    the backbone on one without a classifier.
+    `ValueError` when nothing is trained, for layer decay on a model without embeddings and layers, and for a backbone
+    rate on one without a classifier.
     """
     decay = recipe.weight_decay if weight_decay is None else weight_decay
     undecayed = UNDECAYED[recipe.no_decay](model)
     places: dict[int, int] = {}
-    ratio = 1.0  # of the rates of two places that follow one another
+    ratio = 1.0  # of the rates of neighbouring places
     if recipe.layer_decay is not None:
         places, ratio = layer_places(model), recipe.layer_decay
     elif recipe.backbone_rate != 1.0:
@@ -76,12 +76,11 @@ def parameter_groups(model: nn.Module, recipe: Recipe, weight_decay: float | Non
 
 
 def head_biases(model: nn.Module) -> set[int]:
-    """Ids of the biases in the classification head."""
     return {id(parameter) for name, parameter in model.named_parameters() if HEAD_BIAS.search(name)}
 
 
 def vectors_and_positions(model: nn.Module) -> set[int]:
-    """Ids of everything but matrices that are the weight of a module: tokens and tables have names of their own."""
+    """Ids of everything but weight matrices of modules; tokens and tables have other names."""
     return {
         id(parameter)
         for name, parameter in model.named_parameters()
@@ -90,7 +89,6 @@ def vectors_and_positions(model: nn.Module) -> set[int]:
 
 
 def norms_and_tables(model: nn.Module) -> set[int]:
-    """Ids of what a name with "norm" in it has, and of learned biases and embeddings of positions."""
     return {id(parameter) for name, parameter in model.named_parameters() if NORM_OR_TABLE.search(name)}
 
 
@@ -103,22 +101,21 @@ UNDECAYED: dict[str, Callable[[nn.Module], set[int]]] = {
 
 
 def backbone_places(model: nn.Module) -> dict[int, int]:
-    """Id of each parameter of the base model, below its classifier -> 0."""
     for module in model.modules():
         base = getattr(module, getattr(module, "base_model_prefix", ""), None)
         if isinstance(module, PreTrainedModel) and isinstance(base, nn.Module):
             return {id(parameter): 0 for parameter in base.parameters()}
-    raise ValueError(f"a rate of the backbone needs a model with a classifier; {type(model).__name__} has none")
+    raise ValueError(f"backbone_rate needs a model with a classifier; {type(model).__name__} has none")
 
 
 def layer_places(model: nn.Module) -> dict[int, int]:
-    """Id of each parameter below the base model's `embeddings` (0) or in its layer i (i + 1) -> that place."""
+    """Id of each parameter in the base model's `embeddings` (0) or its layer i (i + 1) -> that place."""
     for module in model.modules():
         children = dict(module.named_children())
         if {"embeddings", "layers"} <= children.keys():
             break
     else:
-        raise ValueError(f"layer decay needs a model with embeddings and layers; {type(model).__name__} has none")
+        raise ValueError(f"layer_decay needs a model with embeddings and layers; {type(model).__name__} has none")
     stages = [children["embeddings"], *children["layers"].children()]
     return {id(parameter): place for place, stage in enumerate(stages) for parameter in stage.parameters()}
 
@@ -126,7 +123,7 @@ def layer_places(model: nn.Module) -> dict[int, int]:
 def build_optimizer(
     model: nn.Module, recipe: Recipe, learning_rate: float, weight_decay: float | None = None
 ) -> Optimizer:
-    """The recipe's optimiser, its groups at `learning_rate` times their scale.
+    """The recipe's optimiser, with groups at `learning_rate` times their scale.
 
     `learning_rate` is the peak for the batch in use: `recipe.scaled_learning_rate(total_batch_size)`. Raises what
     [`parameter_groups`] raises.
@@ -143,9 +140,9 @@ def build_optimizer(
 def learning_rate_at(
     recipe: Recipe, step: int, num_steps: int, learning_rate: float, warmup_steps: int | None = None
 ) -> float:
-    """The rate of step `step` (from 0) out of `num_steps`, before layers' scales; at the end and after, the last one.
+    """The learning rate at step `step` (from 0) of `num_steps`, before layers' scales; later steps keep the last one.
 
-    The recipe's first and last rates are those at its own rate: they are scaled as `learning_rate`, the peak, is.
+    The recipe's first and last rates belong to its own peak, and are scaled with `learning_rate`, the peak in use.
 
     >>> from holovid.recipes import get_recipe
     >>> [round(learning_rate_at(get_recipe("xvit-k400"), epoch, 30, 0.03), 5) for epoch in (0, 5, 15, 30)]
@@ -181,13 +178,13 @@ def learning_rate_at(
 def build_schedule(
     optimizer: Optimizer, recipe: Recipe, num_steps: int, learning_rate: float, warmup_steps: int | None = None
 ) -> LambdaLR:
-    """The recipe's schedule: every group at its scale times [`learning_rate_at`] the step.
+    """The recipe's schedule: each group's scale times [`learning_rate_at`].
 
     Args:
         optimizer: from [`build_optimizer`], with the same `learning_rate`.
-        num_steps: of the optimiser, in the whole run.
+        num_steps: of the whole run.
         learning_rate: the peak.
-        warmup_steps: in place of the share that warm-up has in the recipe.
+        warmup_steps: instead of the recipe's share of warm-up.
     """
 
     def factor(step: int) -> float:

@@ -1,4 +1,4 @@
-"""A picture of a training run: loss, learning rate and accuracy over the steps, from what Trainer logs."""
+"""A picture of a training run from Trainer's log: loss, learning rate and accuracy over the steps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +11,15 @@ with needed("matplotlib", "training", extra="train"):
     from matplotlib.figure import Figure
 
 INK, FAINT, BLUE, ORANGE = "#1b1f24", "#6a737d", "#2f6fde", "#d9730d"
-# The first of these that was measured is drawn as accuracy.
+# The first of these that is in the log is drawn as accuracy.
 ACCURACIES = ("eval_top1", "eval_action_top1", "eval_accuracy")
 
 
 def draw_training(log: Sequence[dict]) -> Figure:
-    """Draw `state.log_history` of a Trainer: losses, rate and accuracy, one below the other, as far as there are any.
+    """Draw `state.log_history` of a Trainer: panels of losses, learning rate and accuracy, as far as they are logged.
 
-    Entries are dictionaries with "step" and what was measured then: "loss" and "learning_rate", or "eval_loss" and an
-    accuracy in 0..1.
+    Entries are dictionaries with "step" and its values: "loss" and "learning_rate", or "eval_loss" and an accuracy in
+    0..1.
     """
     accuracy = next((name for name in ACCURACIES if any(name in entry for entry in log)), None)
     figure = Figure(figsize=(8, 7.5 if accuracy else 5.5), layout="constrained")
@@ -53,6 +53,5 @@ def curve(panel: Axes, log: Sequence[dict], name: str, label: str, color: str, m
 
 
 def save_training_picture(log: Sequence[dict], path: str | Path) -> None:
-    """[`draw_training`] into a file, which is whole at any time."""
     with new_file(path) as unfinished:
         draw_training(log).savefig(unfinished, format="png", dpi=110)

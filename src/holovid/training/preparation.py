@@ -1,4 +1,4 @@
-"""What a training run is made of: model, processor and clips from what a user asks for, checked before it starts.
+"""Builds a training run from a user's arguments: model, processor and clips, checked before it starts.
 
 run, args = parse_arguments(sys.argv[1:])
 parts = prepare(run, args.seed, args.data_seed)
@@ -37,8 +37,6 @@ from holovid.training.starting_points import (
 
 @dataclass
 class Preparation:
-    """What goes into a `VideoTrainer` or a loop of one's own."""
-
     model: PreTrainedModel
     processor: HolovidProcessor | HolovidVideoProcessor
     recipe: Recipe
@@ -48,7 +46,6 @@ class Preparation:
     remarks: tuple[str, ...] = ()
 
     def summary(self, args: TrainingArguments) -> str:
-        """A few lines for people: what is trained, on what, and how."""
         trained = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
         total = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         counts = {target: len(names) for target, names in self.train.names.items()}
@@ -57,7 +54,8 @@ class Preparation:
         )
         return (
             f"{type(self.model).__name__}: {trained:,} of {self.model.num_parameters():,} parameters are trained\n"
-            f"{len(self.train):,} clips to train on, {len(self.validation or ()):,} to validate; classes: {classes}\n"
+            f"{len(self.train):,} training clips, {len(self.validation or ()):,} validation clips; classes: "
+            f"{classes}\n"
             f"recipe {self.recipe.name}: {args.num_train_epochs:g} epochs, {total} clips a step "
             f"({args.per_device_train_batch_size} x {args.gradient_accumulation_steps} accumulated x "
             f"{args.world_size} processes), {self.recipe.optimizer} with a peak rate of {args.learning_rate:g}"
@@ -69,13 +67,13 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     """Model, processor and data sets of a run.
 
     Args:
-        run: what a user asks for.
-        seed: of new weights. Torch's, NumPy's and Python's generators start from it.
-        data_seed: of all chance in clips; by default `seed`.
-        validate: whether there must be clips to validate on.
+        run: the user's arguments.
+        seed: for new weights, and for torch's, NumPy's and Python's generators.
+        data_seed: for all random choices in clips; default `seed`.
+        validate: whether validation clips are required.
 
-    Raises `ValueError` for whatever is known to be wrong by then: a recipe of another family, a model or data that do
-    not fit what is asked, and what `load_clips` finds; `OSError` for models and data that are not there.
+    Raises `ValueError` for a recipe of another family, a model or data that do not fit the arguments, and what
+    `load_clips` raises; `OSError` for models and data that do not exist.
     """
     recipe = get_recipe(run.recipe)
     columns = run.target
@@ -89,43 +87,39 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
         problem_type = start.config.problem_type
     rows = load_clips(sources, target=target, missing=run.missing, problem_type=problem_type)
     if "train" not in rows:
-        raise ValueError(f"{run.data} has no clips to train on; it has {', '.join(rows)}")
+        raise ValueError(f"{run.data} has no split to train on; it has {', '.join(rows)}")
     if "validation" not in rows and validate:
-        raise ValueError(f"{run.data} has no clips to validate on: give --validation, or --eval_strategy no")
+        raise ValueError(f"{run.data} has no split to validate on: pass --validation, or --eval_strategy no")
     features = rows["train"].features
     kind = answer_kind(features[columns[0]]) or "class"
-    names = {column: classes_of(features[column]) or [column] for column in columns}  # a number has a name too
+    names = {column: classes_of(features[column]) or [column] for column in columns}  # numbers have a name too
     known = known_classes(start.config, tasks)
     if (
         kind != "score"
         and names != known
         and {column: sorted(some) for column, some in names.items()}
         == {column: sorted(some) for column, some in known.items()}
-    ):  # the classes of the model in another order: its own, so that its head stays right
+    ):  # same classes in another order: keep the model's, so that its head stays correct
         rows, names = with_order_of_classes(rows, known), known
 
-    set_seed(seed)  # new weights are the same in each run and each process
+    set_seed(seed)  # the same new weights in each run and process
     mean = fmean(rows["train"][columns[0]][:]) if kind == "score" else 0.0
     model = build_model(start, names, kind, mean)
     if kind == "score":
         tell_scale(model, rows["train"][columns[0]][:], run, is_new=not has_head(start, type(model)))
     elif run.score_range is not None or run.score_decoder is not None:
-        raise ValueError(f"--score_range and --score_decoder are for scores, and {columns[0]!r} has classes")
+        raise ValueError(f"--score_range and --score_decoder are for scores, but {columns[0]!r} has classes")
     if run.freeze_experts or (run.freeze_experts is None and run.experts):
         if not model.config.experts:
-            raise ValueError(
-                f"--freeze_experts is for models that have experts; {variant_of(model.config).title} has none"
-            )
+            raise ValueError(f"--freeze_experts is for models with experts; {variant_of(model.config).title} has none")
         model.freeze_experts()
     before = model.config.adapters_only
     if before if run.adapters_only is None else run.adapters_only:
         if not model.config.experts:
-            raise ValueError(
-                f"--adapters_only is for models that have experts; {variant_of(model.config).title} has none"
-            )
+            raise ValueError(f"--adapters_only is for models with experts; {variant_of(model.config).title} has none")
         if any(weight.requires_grad for module in model.expert_modules() for weight in module.parameters()):
             raise ValueError(
-                "saving adapters only leaves the experts out, so these must not be trained: give --freeze_experts, or "
+                "--adapters_only leaves out the experts, so they must not be trained: pass --freeze_experts, or "
                 "--adapters_only false"
             )
         model.check_experts()
@@ -133,7 +127,9 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     elif before:
         model.merge_experts()
     if run.class_weights is not None and anticipates(model.config):
-        raise ValueError(f"--class_weights is not for {variant_of(model.config).title}, whose loss has several parts")
+        raise ValueError(
+            f"--class_weights does not work for {variant_of(model.config).title}, whose loss has several parts"
+        )
     rows = seen_by(model.config, rows, target)
     remarks: tuple[str, ...] = ()
     if recipe.fits_clips:

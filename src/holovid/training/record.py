@@ -1,4 +1,4 @@
-"""training.json: how a model was trained, for its card. Facts only, and no places on the disk."""
+"""training.json: how a model was trained, for its card. Facts only, no local paths."""
 
 import os
 import platform
@@ -29,7 +29,7 @@ def training_record(
     seconds: float,
     command: list[str],
 ) -> dict[str, Any]:
-    """What training.json holds. `precision` is that of matrix products; `seconds` are those of this run."""
+    """The content of training.json. `precision` is that of matrix products; `seconds` are those of this run."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU"
     trained = [parameter.requires_grad for parameter in parts.model.parameters()]
     start = None if run.model is None or run.model in variants() else run.model
@@ -57,11 +57,10 @@ def training_record(
 
 
 def record_of_trainer(run: RunArguments, parts: Preparation, args: TrainingArguments, result: Any, command: list[str]):
-    """The record of a run of `VideoTrainer`; `result` is what its `train` returned."""
     return training_record(
         run,
         parts,
-        epochs=round(result.metrics["epoch"], 2),  # a run that stops early has fewer than it was given
+        epochs=round(result.metrics["epoch"], 2),  # fewer than planned, if the run stopped early
         steps=result.global_step,
         seed=args.seed,
         total_batch_size=args.train_batch_size * args.gradient_accumulation_steps * args.world_size,

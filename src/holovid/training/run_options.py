@@ -1,4 +1,4 @@
-"""What a training run may be asked for, as a user writes it; and what of that is checked before torch is imported."""
+"""Options of a training run as a user writes them, and the checks that need no torch."""
 
 import ast
 import inspect
@@ -20,42 +20,41 @@ from holovid.recipes import FINETUNE, SMALL, get_recipe
 RUN_FILES = (".yaml", ".yml", ".json")
 SHORT_NAMES = {"output": "output_dir"}
 SHORT = re.compile(rf"^--({'|'.join(SHORT_NAMES)})(=|$)")
-ENTRY = re.compile(r"^    (\w+): (.*)$")  # of "Args:" in a docstring
-LARGEST_FILE = 2**20  # bytes; a page of arguments has a few thousand
+ENTRY = re.compile(r"^    (\w+): (.*)$")  # in "Args:" of a docstring
+LARGEST_FILE = 2**20  # bytes; typical files have a few thousand
 
 
 @dataclass
 class RunArguments:
     """
     Args:
-        data: clips to train on: a folder (train/<label>/*.mp4, val/...), a table or a Hub id. The first word of the
-            command line, where it is no option, is meant too.
-        recipe: what a paper did, such as cast-ssv2; or ours: small, the default for new weights, and finetune, the
-            default for trained ones. It gives the defaults of the other arguments.
-        model: a name for new weights (such as cast), or a folder or Hub id: of a model of holovid, or of
-            an image ViT, from which an XViT starts. Without it and a recipe: new weights, tiny ones, of a model that
-            sees and hears.
+        data: training clips: a folder (train/<label>/*.mp4, val/...), a table or a Hub id. May also be the first word
+            of the command line.
+        recipe: a paper's recipe (such as cast-ssv2), or ours: small, the default for new weights, and finetune, the
+            default for trained ones. It sets the defaults of the other arguments.
+        model: a name for new weights (such as cast), or a folder or Hub id of a holovid model, or of an image ViT from
+            which an XViT starts. Without it and a recipe: a tiny new model that uses frames and audio.
         experts: start from published experts: space=ID time=ID audio=ID, two or all of them.
         freeze_experts: do not train the experts' own weights; default: true with --experts.
-        validation: clips to validate on, if they are not in --data.
-        target: column of labels; or verb noun. Default: label; of scores also quality, score or mos.
-        problem_type: what a label is: a class (single_label_classification), any number of them
-            (multi_label_classification; in tables of text as run|jump) or a number (regression). Default: what the
-            model that training starts from was trained on, or else a class, or several in a column of lists.
-        score_range: the lowest and the highest score there can be, of a model that answers on a scale, such as 0 100;
-            default: the model's, or of a new one the narrowest of usual scales that holds the scores to train on.
-        score_decoder: how such a model makes scores of its outputs: grid, by the nearest of all scores (the default of
-            new models), or support_vectors, as StarVQA's released code does, which needs scikit-learn.
-        class_weights: balanced lets rare classes count as much as frequent ones; default: every clip counts alike.
-        num_frames: frames of a clip, in place of the recipe's.
-        image_size: side of a frame in pixels, in place of the model's.
-        flip: mirror half of the clips, which is not for labels that tell left from right; default: as the recipe does,
-            which finetune asks the labels about.
-        missing: what to do about clips that are not there.
-        on_broken: what to do about clips that cannot be read.
+        validation: validation clips, if they are not in --data.
+        target: column of labels; or verb noun. Default: label; for scores also quality, score or mos.
+        problem_type: a class a clip (single_label_classification), any number of classes
+            (multi_label_classification; in text as run|jump) or a number (regression). Default: as the starting
+            model was trained, else a class, or several in a column of lists.
+        score_range: lowest and highest possible score, for a model with a score range, such as 0 100; default: the
+            model's, or for a new one the narrowest usual range that holds the training scores.
+        score_decoder: how such a model decodes scores: grid, the nearest of all scores (default of new models), or
+            support_vectors, as StarVQA's released code does, which needs scikit-learn.
+        class_weights: balanced makes rare classes count as much as frequent ones; default: every clip counts alike.
+        num_frames: frames of a clip, instead of the recipe's.
+        image_size: side of a frame in pixels, instead of the model's.
+        flip: mirror half of the clips; not for labels that tell left from right. Default: as in the recipe; finetune
+            decides by the names of the classes.
+        missing: for clips whose file does not exist.
+        on_broken: for clips that cannot be read.
         ema_decay: average the weights over the steps with this decay, such as 0.999.
-        adapters_only: save what is trained without the frozen experts, which loading fetches again; default: as the
-            model that training starts from was saved.
+        adapters_only: save without the frozen experts, which loading downloads again; default: as the starting model
+            was saved.
         data_licence: licence of the clips, for the model's card.
     """
 
@@ -85,10 +84,10 @@ class RunArguments:
 
 
 def meanings(described: type) -> dict[str, str]:
-    """What each argument of a class is, from the "Args:" of its docstring.
+    """Name -> description of each argument of a class, from the "Args:" of its docstring.
 
     >>> meanings(RunArguments)["num_frames"]
-    "frames of a clip, in place of the recipe's."
+    "frames of a clip, instead of the recipe's."
     """
     lines = inspect.cleandoc(described.__doc__ or "").partition("Args:\n")[2].splitlines()
     found: dict[str, str] = {}
@@ -102,11 +101,11 @@ def meanings(described: type) -> dict[str, str]:
 
 
 class PlainLoader(yaml.SafeLoader):
-    """YAML of names and values: no aliases, of which a page can stand for gigabytes, and no name twice."""
+    """YAML of names and values: no aliases (which can expand to gigabytes), and no name twice."""
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.events.AliasEvent):
-            raise ValueError(f"line {self.peek_event().start_mark.line + 1} has an alias, and values are written out")
+            raise ValueError(f"line {self.peek_event().start_mark.line + 1} has an alias; write the value out")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
@@ -119,7 +118,7 @@ class PlainLoader(yaml.SafeLoader):
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:
-    """A command line as the parser takes it: a file of arguments read, the clips behind --data.
+    """The command line for the parser: the file of arguments read, the clips behind --data.
 
     >>> spelled_out(["clips", "--model", "xvit", "--output=run"])
     ['--data', 'clips', '--model', 'xvit', '--output_dir=run']
@@ -134,27 +133,26 @@ def spelled_out(arguments: Sequence[str]) -> list[str]:
 
 
 def chosen_start(given: Mapping[str, Any]) -> dict[str, str]:
-    """The model and the recipe of a run that names none, as far as `given` leaves them open."""
     chosen: dict[str, str] = {}
     if given.get("recipe"):
         return chosen
     if not given.get("model") and not given.get("experts"):
-        chosen["model"] = with_all_experts().name  # it sees, follows and hears: no kind of label is beyond it
+        chosen["model"] = with_all_experts().name  # with all experts, for every kind of label
     is_new = (chosen.get("model") or given.get("model")) in variants()
     chosen["recipe"] = (SMALL if is_new else FINETUNE).name
     return chosen
 
 
 def arguments_of(file: Path) -> list[str]:
-    """A YAML or JSON file of arguments as a command line, so that there is one way to read either.
+    """A YAML or JSON file of arguments as a command line, so that both are parsed the same way.
 
-    YAML would take the 1e-3 of people for a word; on a command line everything is one. Raises `ValueError` for files
-    that hold something else, `OSError` for those that cannot be read.
+    (YAML reads 1e-3 as text; on a command line everything is text.) Raises `ValueError` for files with other content,
+    `OSError` for those that cannot be read.
     """
     if file.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"{file} is no file of arguments: it is larger than {LARGEST_FILE:,} bytes")
+        raise ValueError(f"{file} is not a file of arguments: it is larger than {LARGEST_FILE:,} bytes")
     try:
-        entries = yaml.load(file.read_text(encoding="utf-8-sig"), Loader=PlainLoader)  # which JSON is, too
+        entries = yaml.load(file.read_text(encoding="utf-8-sig"), Loader=PlainLoader)  # JSON is YAML, too
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
         raise ValueError(f"{file} cannot be read: {reason}") from error
@@ -170,11 +168,9 @@ def arguments_of(file: Path) -> list[str]:
 
 
 def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> None:
-    """Raise `ValueError` or `OSError` for what is wrong with a command line of a training script and cheap to see.
+    """Raise `ValueError` or `OSError` for errors in a training command line that are cheap to find.
 
-    Args:
-        arguments: of the command line.
-        more: what there is beside `RunArguments`; by default the fields of transformers' `TrainingArguments`.
+    `more` are option names besides `RunArguments`; default: the fields of transformers' `TrainingArguments`.
     """
     arguments = spelled_out(arguments)
     if {"-h", "--help"} & set(arguments):
@@ -186,17 +182,17 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
     for name in ("data", "model", "recipe", "validation"):
         if len(given.get(name, [])) > 1:
             raise ValueError(
-                f"{given[name][1]!r} belongs to no argument: --{name} takes one word, and clips come first, as in "
+                f"{given[name][1]!r} belongs to no argument: --{name} takes one word, and clips come first: "
                 f"holovid train clips --{name} {given[name][0]}"
             )
     if "data" not in given:
-        raise ValueError("the following arguments are required: --data, the clips, which may also be the first word")
+        raise ValueError("the clips are missing: pass --data, or name them as the first word")
     chosen = chosen_start({name: " ".join(words) for name, words in given.items()})
     given |= {name: [value] for name, value in chosen.items()}
     for name in given.get("recipe", []):
         get_recipe(name)
     for name in given.get("model", []):
-        family, _, source = name.partition("=")  # as xvit=ID, or an id alone
+        family, _, source = name.partition("=")  # xvit=ID, or an id alone
         if name not in variants():
             check_model_name(source if family in variants() else name)
     for source in given.get("data", []) + given.get("validation", []):
@@ -207,7 +203,6 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
 
 
 def check_spelling(arguments: Sequence[str], known: Sequence[str]) -> None:
-    """Raise `ValueError` for an option that is none of `known`, nor the beginning of one."""
     for argument in arguments:
         name = argument.partition("=")[0].removeprefix("--").replace("-", "_")
         if argument.startswith("--") and not any(each.startswith((name, name.removeprefix("no_"))) for each in known):
@@ -215,13 +210,12 @@ def check_spelling(arguments: Sequence[str], known: Sequence[str]) -> None:
 
 
 def no_such_argument(argument: str, known: Sequence[str]) -> ValueError:
-    """What to raise for an option that is none of `known`, names without dashes."""
     name = argument.partition("=")[0].removeprefix("--").replace("-", "_")
     return ValueError(f"there is no argument {argument!r}; {did_you_mean(name, known, alike=0, written='--{}')}")
 
 
 def values_of(arguments: Sequence[str]) -> dict[str, list[str]]:
-    """The words behind each option, of which the last one counts if it is given twice."""
+    """The words after each option; the last one counts if it is repeated."""
     values: dict[str, list[str]] = {}
     words: list[str] = []
     for argument in arguments:
@@ -234,7 +228,7 @@ def values_of(arguments: Sequence[str]) -> dict[str, list[str]]:
 
 
 def training_fields() -> list[str]:
-    """The names of TrainingArguments' fields, read from its source: importing it would import torch."""
+    """The names of TrainingArguments' fields, read from its source, because importing it imports torch."""
     package: Any = find_spec("transformers")
     source = Path(package.submodule_search_locations[0], "training_args.py")
     if not source.is_file():

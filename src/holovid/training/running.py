@@ -1,4 +1,4 @@
-"""A whole run of training, from its command line to the model in its folder: what `holovid train` does."""
+"""A whole training run, from its command line to the saved model: the work of `holovid train`."""
 
 import math
 import os
@@ -27,16 +27,14 @@ from holovid.training.trainer import VideoTrainer
 
 logger = logging.get_logger(__name__)
 
-FEW_STEPS = 10  # of an epoch
-# Of a model with fewer parameters one thread computes a step as fast as several, which wait for one another where the
-# processes that read clips, or others, take their cores: a step then takes ten times as long.
+FEW_STEPS = 10  # an epoch
+# With fewer parameters one thread is as fast as several. These wait for one another if other processes, such as those
+# that read clips, take their cores: a step then takes ten times as long.
 WORTH_THREADS = 5_000_000
 
 
 @dataclass
 class Run:
-    """What a command line asks for, ready to be trained by `trainer`."""
-
     run: RunArguments
     args: TrainingArguments
     parts: Preparation
@@ -46,11 +44,11 @@ class Run:
 def build_run(
     arguments: Sequence[str], model_init: Callable[[PreTrainedModel], Callable[[], PreTrainedModel]] | None = None
 ) -> Run:
-    """A run as `holovid train` makes it of its arguments, which `check_run` has looked at.
+    """Build the run that `holovid train` makes of its arguments, after `check_run`.
 
     Args:
         arguments: of the command line.
-        model_init: for `hyperparameter_search`: makes of the model what makes that of each trial.
+        model_init: for `hyperparameter_search`: maps the model to a function that makes each trial's model.
 
     Raises `ValueError` and `OSError` as `parse_arguments`, `prepare` and `VideoTrainer` do.
 
@@ -59,7 +57,7 @@ def build_run(
     """
     run, args = parse_arguments(arguments)
     parts = prepare(run, args.seed, args.data_seed, validate=args.eval_strategy != "no")
-    if parts.recipe.fits_clips:  # whose batch and epochs are known by now
+    if parts.recipe.fits_clips:  # batch and epochs are known only now
         best, more_is_better = best_metric(tasks_of(parts.model, parts.model.config))
         defaults = (
             {"metric_for_best_model": best, "greater_is_better": more_is_better} if args.load_best_model_at_end else {}
@@ -84,15 +82,14 @@ def build_run(
 
 
 def run_training(arguments: Sequence[str]) -> None:
-    """Train, save and evaluate as a command line says, after `check_run` has looked at it.
+    """Train, save and evaluate, as a command line says, after `check_run`.
 
-    In the output folder it leaves the model and its processor, checkpoints, training.png, all_results.json, and
-    training.json for the model's card. The first process says what is trained, and which command tries it.
-
-    Raises `ValueError` and `OSError` as `parse_arguments`, `prepare` and `VideoTrainer` do.
+    The output folder then has the model, its processor, checkpoints, training.png, all_results.json, and training.json
+    for the model's card. The first process prints a summary and a command that tries the model. Raises `ValueError`
+    and `OSError` as `parse_arguments`, `prepare` and `VideoTrainer` do.
     """
-    logging.disable_progress_bar()  # of writing files; that of training stays
-    # looked at before the clips, which take longer
+    logging.disable_progress_bar()  # of writing files, not of training
+    # checked before the clips, which take longer
     run, args = parse_arguments(arguments)
     checkpoint = resume_point(args, files=[] if run.ema_decay is None else [AVERAGE_NAME])
     built = build_run(arguments)
@@ -106,8 +103,8 @@ def run_training(arguments: Sequence[str]) -> None:
         steps = math.ceil(len(parts.train) / batch)
         if steps < FEW_STEPS:
             logger.warning(
-                f"an epoch has {steps} steps, and a run of few steps learns little: a smaller "
-                "--per_device_train_batch_size makes more of them"
+                f"an epoch has only {steps} steps, so the model may learn little: a smaller "
+                "--per_device_train_batch_size gives more steps"
             )
     result = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.save_model()  # weights, configuration and processor
@@ -124,7 +121,6 @@ def run_training(arguments: Sequence[str]) -> None:
 
 
 def remark_on_start(run: RunArguments) -> str:
-    """What to know of new weights; empty for a run that starts from trained ones."""
     if run.model not in variants():
         return ""
     size = ", in a tiny size" if run.recipe == SMALL.name else ""
@@ -135,7 +131,7 @@ def remark_on_start(run: RunArguments) -> str:
 
 
 def next_command(run: RunArguments, args: TrainingArguments, parts: Preparation) -> str:
-    """The command that shows what was learned: on a clip, if clips are files here, else on all of them."""
+    """A command that shows the result: on a clip, if clips are local files, else on all of them."""
     clips = parts.train if parts.validation is None else parts.validation
     path = clips.rows[0]["video"]["path"]
     if path and os.path.isfile(path):

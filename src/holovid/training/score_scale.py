@@ -1,4 +1,4 @@
-"""What a model that answers on a scale is told of the scores of its training set before it is trained."""
+"""Sets the score range of a model before training, from the scores of its training set."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -18,23 +18,17 @@ USUAL_RANGES = ((0.0, 1.0), (0.0, 5.0), (0.0, 10.0), (0.0, 100.0))  # narrow one
 
 
 def tell_scale(model: PreTrainedModel, scores: Sequence[float], run: RunArguments, is_new: bool) -> None:
-    """Set the scale of a model, the mean of its training set, and the support vectors that it decodes by if asked for.
+    """Set a model's score range, the mean score, and the support vectors if asked for.
 
-    Args:
-        model: whose answer is a number.
-        scores: of the training set.
-        run: what a user asks for.
-        is_new: whether its head is, and has no scale of its own yet. It gets what `run` says, or else the narrowest
-            usual range that holds all scores, and a warning says which.
-
-    Raises `ValueError` for scores outside of the range, and where `run` asks for what this model does not have.
+    If its head `is_new`, the range is that of `run`, or else the narrowest usual one that holds all `scores`, with a
+    warning. Raises `ValueError` for scores outside of the range, and for options that this model does not have.
     """
     config: Any = model.config
     if config.score_range is None:
         if run.score_range is not None or run.score_decoder is not None:
             raise ValueError(
-                f"--score_range and --score_decoder are for models with a scale of scores, and a {config.model_type} "
-                "model answers with plain numbers; leave them out"
+                f"--score_range and --score_decoder are for models with a score range, but a {config.model_type} "
+                "model predicts plain numbers; leave them out"
             )
         return
     if run.score_range is not None:
@@ -46,8 +40,8 @@ def tell_scale(model: PreTrainedModel, scores: Sequence[float], run: RunArgument
     low, high = config.score_range
     if outside := sorted(score for score in scores if not low <= score <= high):
         raise ValueError(
-            f"{len(outside)} scores are outside of the model's scale from {low:g} to {high:g}, such as "
-            f"{outside[0]:g}: --score_range gives the lowest and the highest score there can be"
+            f"{len(outside)} scores are outside of the model's range from {low:g} to {high:g}, such as "
+            f"{outside[0]:g}: set the lowest and the highest possible score with --score_range"
         )
     config.score_mean = fmean(scores)
     if run.score_decoder is not None:
@@ -59,10 +53,12 @@ def tell_scale(model: PreTrainedModel, scores: Sequence[float], run: RunArgument
 
 
 def usual_range(scores: Sequence[float]) -> tuple[float, float]:
-    """The narrowest usual range that holds all scores, which a warning names. Raises `ValueError` if there is none."""
+    """The narrowest usual range that holds all scores, with a warning. Raises `ValueError` if there is none."""
     found = next((ends for ends in USUAL_RANGES if ends[0] <= min(scores) and max(scores) <= ends[1]), None)
-    told = f"scores to train on are from {min(scores):g} to {max(scores):g}"
+    told = f"training scores are from {min(scores):g} to {max(scores):g}"
     if found is None:
-        raise ValueError(f"{told}, which is no usual scale: give its ends, as in --score_range -1 1")
-    logger.warning(f"{told}, taken for a scale from {found[0]:g} to {found[1]:g}; --score_range gives another")
+        raise ValueError(f"{told}, which is not in a usual range: set it, as in --score_range -1 1")
+    logger.warning(
+        f"{told}; the score range is assumed to be {found[0]:g} to {found[1]:g}; --score_range sets another"
+    )
     return found

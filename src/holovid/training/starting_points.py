@@ -1,7 +1,7 @@
-"""What training starts from: new weights of a family, a model of holovid, an image ViT, or published experts.
+"""What training starts from: new weights of a family, a holovid model, an image ViT, or published experts.
 
-What a user names is looked up first (`find_start`), which costs nothing but a configuration; when all else is known to
-fit, `build_model` makes the model.
+`find_start` looks up what the user named, which loads only a configuration; `build_model` makes the model when
+everything else fits.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ from holovid.training.arguments import RunArguments
 
 logger = logging.get_logger(__name__)
 
-# Of a recipe's `model`, what may change for weights that have been trained already.
+# Fields of a recipe's `model` that may change for trained weights.
 REGULARISATION = ("drop_path_rate", "classifier_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob")
 HEADS = ("classifier.", "classifiers.")
 
@@ -42,9 +42,9 @@ class StartingPoint:
     """
     Args:
         kind: "new" weights; a "checkpoint" of ours; an "image" ViT; "experts".
-        config: of the model, but for its classes; of an image ViT and of experts only the kind of model is known yet.
-        sources: folders or Hub ids, by expert; of one model under "model".
-        settings: fields of the configuration, which the recipe or the user decides.
+        config: of the model, without classes; for an image ViT and experts so far only the kind of model.
+        sources: folders or Hub ids, by expert; for one model under "model".
+        settings: configuration fields that the recipe or the user sets.
     """
 
     kind: Literal["new", "checkpoint", "image", "experts"]
@@ -54,12 +54,9 @@ class StartingPoint:
 
 
 def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
-    """Where the run starts, with what the recipe and the user want of the model.
-
-    Raises `ValueError` or `OSError` if `run.model` or `run.experts` is not there, or the recipe is for another family.
-    """
+    """A run's starting point. Raises `ValueError` or `OSError` if it does not exist or does not fit the recipe."""
     start = look_up(run, recipe)
-    recipe.check_model(start.config)  # before its settings, which another family would not know
+    recipe.check_model(start.config)  # before its settings, which another family does not have
     if start.kind == "checkpoint":
         for name in ("num_frames", "image_size"):
             if getattr(run, name) not in (None, made_for := getattr(start.config, name)):
@@ -67,14 +64,15 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
         return replace(start, settings={name: recipe.model[name] for name in REGULARISATION if name in recipe.model})
     num_frames = run.num_frames or recipe.num_frames
     settings = {"num_frames": num_frames} | recipe.model
-    if settings.get("mix_group") == recipe.num_frames:  # the whole clip, however long it is
+    if settings.get("mix_group") == recipe.num_frames:  # the whole clip, whatever its length
         settings["mix_group"] = num_frames
     if run.image_size is not None:
         settings["image_size"] = run.image_size
     if start.kind == "new" and recipe.fits_clips:
         raise ValueError(
-            f"recipe {recipe.name} starts from trained weights, and {run.model} has none: give --model a folder or a "
-            "Hub id, or take another --recipe, such as small"
+            f"recipe {recipe.name} needs trained weights, but {run.model} has none: pass a folder or Hub id as "
+            "--model, "
+            "or another --recipe, such as small"
         )
     if start.kind == "new":
         variant = variants()[run.model or ""].settings
@@ -86,9 +84,9 @@ def find_start(run: RunArguments, recipe: Recipe) -> StartingPoint:
 
 
 def look_up(run: RunArguments, recipe: Recipe) -> StartingPoint:
-    """What `run.model` or `run.experts` names; which family starts from an image model, the recipe says or NAME=ID."""
+    """The start that `run.model` or `run.experts` names; of image models the recipe, or NAME=ID, says the family."""
     if (run.model is None) == (run.experts is None):
-        raise ValueError("give either --model or --experts: what training starts from")
+        raise ValueError("pass either --model or --experts to start from")
     if run.experts is not None:
         family = joins_experts()
         sources = expert_sources(run.experts, list(family.parts))
@@ -107,28 +105,25 @@ def look_up(run: RunArguments, recipe: Recipe) -> StartingPoint:
         if family in starting:
             return StartingPoint("image", family.config_class(), {"model": source if wanted else model})
     if wanted:
-        raise ValueError(f"--model {name}=ID starts from an image model, and {source} is a {config.model_type} model")
+        raise ValueError(f"--model {name}=ID starts from an image model, but {source} is a {config.model_type} model")
     if config.model_type not in families():
         raise ValueError(
-            f"--model is {', '.join(variants())}, or a model of these or an image ViT; {model} is a "
-            f"{config.model_type} model. Its experts go to --experts space=ID time=ID audio=ID."
+            f"--model must be {', '.join(variants())}, or a model of these or an image ViT; {model} is a "
+            f"{config.model_type} model. Pass experts with --experts space=ID time=ID audio=ID."
         )
     return StartingPoint("checkpoint", config, {"model": model})
 
 
 def choose_family(starting: Sequence[Family], recipe: Recipe, model: str) -> Family:
-    """Which of the families that can start from this image model does: that of the recipe.
-
-    Raises `ValueError` if the recipe is for any, and there are several.
-    """
+    """The recipe's family. Raises `ValueError` if the recipe fits any, and several can start from this image model."""
     fitting = [family for family in starting if recipe.family == family.model_type]
-    if fitting or len(starting) == 1 or recipe.family != "any":  # a recipe for none of them is refused as such
+    if fitting or len(starting) == 1 or recipe.family != "any":  # another recipe is refused later
         return (fitting or starting)[0]
     names = [family.variants[0].name for family in starting]
     recipes = [family.recipes[0].name for family in starting if family.recipes]
     raise ValueError(
-        f"{' and '.join(names)} can start from {model}: write --model {names[0]}={model}, or give a --recipe of one, "
-        f"as {', '.join(recipes)}"
+        f"{' and '.join(names)} can start from {model}: write --model {names[0]}={model}, or pass a --recipe of one, "
+        f"such as {', '.join(recipes)}"
     )
 
 
@@ -144,26 +139,24 @@ def expert_sources(given: Sequence[str], known: Sequence[str]) -> dict[str, str]
 def match_columns(
     model_class: type[PreTrainedModel], config: PreTrainedConfig, columns: Iterable[str]
 ) -> dict[str, Task]:
-    """Column of data -> the task of the model that it answers: the one of its name, or the only one there is."""
+    """Column of data -> the model's task of that name, or its only one."""
     tasks = tasks_of(model_class, config)
     by_name = {task.name: task for task in tasks}
     return {column: tasks[0] if len(tasks) == 1 else by_name[column] for column in columns}
 
 
 def known_classes(config: PreTrainedConfig, tasks: Mapping[str, Task]) -> dict[str, list[str]]:
-    """The names of a model's classes for each target, `tasks` by target; none where it has no names."""
     return {column: task.names(config) or [] for column, task in tasks.items()}
 
 
 def build_model(
     start: StartingPoint, names: Mapping[str, Sequence[str]], kind: Kind = "class", mean: float = 0.0
 ) -> PreTrainedModel:
-    """The model with these classes, `names` by target; of a number, it has a name of its own.
+    """The model with these classes, `names` by target; a number has one name.
 
-    A new head for numbers answers `mean` to begin with: half of a short training would be spent on finding it.
-
-    A checkpoint keeps its head if its classes are the same in the same order, or both are for a number. What is new is
-    logged as a warning.
+    A new head for numbers predicts `mean` at first, because a short training would spend half its time on finding it.
+    A checkpoint keeps its head if its classes are the same in the same order, or both predict a number. A warning
+    lists new modules.
     """
     model_class = model_class_for(start.config, names)
     tasks = match_columns(model_class, start.config, names)
@@ -183,12 +176,10 @@ def build_model(
 
 
 def has_head(start: StartingPoint, model_class: type[PreTrainedModel]) -> bool:
-    """Whether it is a checkpoint with the head of this class."""
     return start.kind == "checkpoint" and class_of(start.config, start.sources["model"]) is model_class
 
 
 def new_model(model_class: type[Any], start: StartingPoint, settings: dict[str, Any]) -> PreTrainedModel:
-    """With the weights of an image model or of experts, where these are what it starts from."""
     if start.kind == "image":
         image = read_config(start.sources["model"]).model_type
         make = getattr(model_class, family_of(start.config).starts_from[image])
@@ -202,7 +193,7 @@ def new_model(model_class: type[Any], start: StartingPoint, settings: dict[str, 
 
 
 def model_class_for(config: PreTrainedConfig, columns: Collection[str]) -> type[PreTrainedModel]:
-    """The head of a family that answers these columns. Raises `ValueError` if there is none."""
+    """The family's head for these columns. Raises `ValueError` if there is none."""
     if len(columns) == 1:
         return AutoModelForVideoClassification._model_mapping[type(config)]
     for head in heads_of(config):
@@ -210,29 +201,31 @@ def model_class_for(config: PreTrainedConfig, columns: Collection[str]) -> type[
             return head
     several = [tasks_of(head, config) for head in heads_of(config) if len(tasks_of(head, config)) > 1]
     if not several:
-        raise ValueError(f"--target {' '.join(columns)}: {variant_of(config).title} has one --target")
+        raise ValueError(f"--target {' '.join(columns)}: {variant_of(config).title} takes one --target")
     known = ", or ".join(" ".join(task.name for task in tasks) for tasks in several)
-    raise ValueError(f"--target is one column of labels, or {known}; got {' '.join(columns)}")
+    raise ValueError(f"--target must be one column of labels, or {known}; got {' '.join(columns)}")
 
 
 @torch.no_grad()
 def load_fitting(model: PreTrainedModel, source: str, keep_head: bool) -> None:
-    """Copy the tensors of a checkpoint into `model`, but for a head of other classes; say which of them stay new.
+    """Copy a checkpoint's tensors into `model`, without a head of other classes; a warning lists what stays new.
 
-    Raises `ValueError` when it lacks tensors of the model in front of the head, or has others, naming them.
+    Raises `ValueError`, naming them, for missing tensors below the head, and for others.
     """
     theirs = load_whole(type(model), source, new=() if keep_head else HEADS).state_dict()
     kept = {name for name in theirs if keep_head or not name.startswith(HEADS)}
     model.load_state_dict({name: theirs[name] for name in kept}, strict=False)
     if new := [name for name, _ in model.named_parameters() if name not in kept]:
-        logger.warning(f"{len(kept)} tensors come from {source}. New, and to be trained: {', '.join(new)}")
+        logger.warning(f"{len(kept)} tensors come from {source}. New, to be trained: {', '.join(new)}")
 
 
 def build_processor(
     start: StartingPoint, config: PreTrainedConfig, recipe: Recipe
 ) -> HolovidProcessor | HolovidVideoProcessor:
-    """The processor for a model: a checkpoint's own, or one that prepares frames as its source does; picking frames as
-    the recipe does. Of a model that anticipates the configuration says which frames it is shown."""
+    """The processor for a model: a checkpoint's own, or its source's preprocessing with the recipe's sampling.
+
+    For a model of anticipation the configuration says which frames it sees.
+    """
     picking = recipe.picking_options() | (config.frame_options if anticipates(config) else {})
     if start.kind != "checkpoint":
         source: Any = {"new": None, "image": start.sources.get("model"), "experts": start.sources}[start.kind]

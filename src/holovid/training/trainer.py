@@ -3,11 +3,10 @@
     trainer = VideoTrainer(model, args, recipe="xvit-ssv2", train_dataset=clips, eval_dataset=others)
     trainer.train(resume_from_checkpoint=newest_checkpoint(args.output_dir))
 
-What differs from Trainer, each for a reason that stands where it is done: the optimiser and its schedule, the order of
-clips, checkpoints that are whole or not there, an error for a loss that is not a number, how fast clips are and how
-long they were waited for, a word on what is waited for where nothing moves, and `training.png`. Distributed training,
-precision, compilation, logging and the rest are Trainer's. `prepare` in preparation.py makes model, arguments and data
-sets from what a user asks for.
+It differs from Trainer in: optimiser and schedule, order of clips, complete checkpoints, an error for a loss that is
+not a number, speed of clips and time spent waiting for them, messages about long waits, and `training.png`.
+Distributed training, precision, compilation, logging and the rest are Trainer's. `prepare` in preparation.py makes
+model, arguments and data sets from a user's arguments.
 """
 
 import math
@@ -43,7 +42,7 @@ from holovid.training.picture import save_training_picture
 from holovid.training.waiting import said_if_long, waiting_for_clips, waiting_for_the_first_step
 
 PICTURE_NAME = "training.png"
-# What a recipe decides: a value of one's own would not be looked at, so it is refused.
+# Arguments that a recipe decides: a user's value would be ignored, so it is refused.
 OF_THE_RECIPE = (
     "optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon", "lr_scheduler_type", "lr_scheduler_kwargs",
     "label_smoothing_factor", "train_sampling_strategy",
@@ -52,7 +51,7 @@ OF_THE_RECIPE = (
 
 @dataclass
 class Stopwatch:
-    """Seconds and clips of training alone, without evaluation and saving, since it was last read."""
+    """Seconds and clips of training alone, without evaluation and saving, since the last `read`."""
 
     clips: int = 0
     seconds: float = 0.0
@@ -63,14 +62,13 @@ class Stopwatch:
         self.started = time.perf_counter()
 
     def stop(self) -> float:
-        """Count the seconds since `start`, and return them."""
         passed = 0.0 if self.started is None else time.perf_counter() - self.started
         self.started = None
         self.seconds += passed
         return passed
 
     def read(self) -> dict[str, float]:
-        """`clips_per_second`, and the share of time in which there was nothing to do but wait for clips."""
+        """`clips_per_second`, and the share of time spent waiting for clips."""
         seconds = max(self.seconds, 1e-9)
         measured = {"clips_per_second": self.clips / seconds, "data_wait_share": self.waited / seconds}
         self.clips, self.seconds, self.waited = 0, 0.0, 0.0
@@ -78,15 +76,15 @@ class Stopwatch:
 
 
 class Housekeeping(TrainerCallback):
-    """Between steps the clock stands still; the picture of the run is drawn; each epoch has its own order of clips."""
+    """Stops the clock between steps, draws the picture of the run, and sets each epoch's order of clips."""
 
     def __init__(self, trainer: "VideoTrainer"):
         self.trainer = trainer
         self.next_drawing = 0.0  # on the monotonic clock
 
     def on_epoch_begin(self, args, state, control, **kwargs):
-        # Where a run is resumed the batches are wrapped once more, and behind that accelerate does not find the
-        # sampler of several processes.
+        # In a resumed run the batches are wrapped once more, and accelerate does not find the sampler of several
+        # processes behind that.
         if self.trainer.sampler is not None:
             self.trainer.sampler.set_epoch(int(state.epoch))
 
@@ -94,10 +92,10 @@ class Housekeeping(TrainerCallback):
         self.trainer.stopwatch.stop()
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        control.should_log = True  # also where an epoch has fewer steps than there are between two logs
+        control.should_log = True  # also if an epoch has fewer steps than `logging_steps`
 
     def on_evaluate(self, args, state, control, **kwargs):
-        # Of a tiny run, drawing took longer than training: it may take a twentieth of the time.
+        # In tiny runs drawing took longer than training; limit it to a twentieth of the time.
         if (started := time.monotonic()) >= self.next_drawing:
             self.draw(args, state)
             self.next_drawing = time.monotonic() + 20 * (time.monotonic() - started)
@@ -114,13 +112,12 @@ class VideoTrainer(Trainer):
     """
     Args:
         model, args, and all else: as for Trainer. For `hyperparameter_search` the model is `None`, and `model_init`
-            makes that of each trial. `args.learning_rate` is the peak for the total batch in use, see
+            makes each trial's. `args.learning_rate` is the peak for the total batch in use, see
             `Recipe.scaled_learning_rate`; `args.weight_decay` is used as it is; `args.warmup_steps` of 0 means the
-            share that warm-up has in the recipe.
+            recipe's share of warm-up.
         recipe: a [`Recipe`] or the name of one.
-        class_weights: weights of classes in the loss of training, by label: those of `balanced_weights`.
-        ema_decay: average the weights with this decay; evaluation and what is left at the end of training then have
-            the averaged ones.
+        class_weights: weights of classes in the training loss, by label, as from `balanced_weights`.
+        ema_decay: average the weights with this decay; evaluation and the final model use the average.
 
     Raises `ValueError` for a recipe of another family, for arguments that a recipe decides (`optim`,
     `lr_scheduler_type`, ...), for a `ClipDataset` whose classes are not the model's, for more processes than clips and
@@ -128,7 +125,7 @@ class VideoTrainer(Trainer):
     training when the loss is not a finite number.
     """
 
-    optimizer: Any  # which accelerate wraps
+    optimizer: Any  # accelerate wraps it
     lr_scheduler: Any
 
     def __init__(
@@ -148,25 +145,27 @@ class VideoTrainer(Trainer):
         if model is not None:
             self.look_at(model, args)
         elif ema_decay is not None:
-            raise ValueError("ema_decay averages the weights of one model, and model_init makes several")
+            raise ValueError("ema_decay averages the weights of one model, but model_init makes several")
         if args.ddp_find_unused_parameters is None:
-            # Every parameter that is trained gets a gradient in every step (of zeros, if it cannot change anything),
-            # so there are none to find, and looking for them takes time.
+            # Every trained parameter gets a gradient in every step (zeros, if it has no effect), so searching for
+            # unused ones only takes time.
             args.ddp_find_unused_parameters = False
         options.setdefault("compute_metrics", lambda prediction: compute_metrics(prediction, self.tasks))
         super().__init__(model, args, **options)
         if args.fsdp and not self.is_fsdp_enabled:
-            raise ValueError("FSDP needs GPUs: on CPUs accelerate would copy the model instead; leave --fsdp out")
+            raise ValueError("FSDP needs GPUs: on CPUs accelerate would copy the model instead; leave out --fsdp")
         self.average: WeightAverage | None = None
         if ema_decay is not None:
             if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-                raise ValueError("ema_decay needs all weights on each device; it does not go with FSDP and DeepSpeed")
+                raise ValueError(
+                    "ema_decay needs all weights on each device, so it does not work with FSDP and DeepSpeed"
+                )
             self.average = WeightAverage(self.model, ema_decay)
             self.add_callback(self.average)
         self.stopwatch = Stopwatch()
         self.add_callback(Housekeeping(self))
         if is_in_notebook():
-            from holovid.training.notebook_table import use_notebook_table  # which needs IPython
+            from holovid.training.notebook_table import use_notebook_table  # needs IPython
 
             use_notebook_table(self)
         self.sampler: EpochSampler | None = None
@@ -174,28 +173,28 @@ class VideoTrainer(Trainer):
         self.saving_below: Path | None = None
 
     def look_at(self, model: PreTrainedModel, args: TrainingArguments) -> None:
-        """Note what a model is asked. Raises `ValueError` if it does not fit the recipe or the data."""
+        """Set the model's tasks. Raises `ValueError` if it does not fit the recipe or the data."""
         self.recipe.check_model(model.config)
         for dataset in self.given_sets:
             check_dataset(model.config, dataset)
         self.tasks = tasks_of(model, model.config)
-        if args.label_names is None:  # the answers; other labels, as those of a film's past, only teach
+        if args.label_names is None:  # labels to evaluate; others, such as past labels, are only for the loss
             args.label_names = [task.labels for task in self.tasks]
 
     def call_model_init(self, trial: Any = None) -> PreTrainedModel:
-        """As Trainer does. Raises `ValueError` for a model that does not fit."""
+        """As in Trainer. Raises `ValueError` for a model that does not fit."""
         model = super().call_model_init(trial)
         self.look_at(model, self.args)
         return model
 
     def train(self, *args: Any, **options: Any) -> Any:
-        """As Trainer does. Raises `ValueError` when another run is writing to the same output folder."""
+        """As in Trainer. Raises `ValueError` when another run is writing to the same output folder."""
         with only_writer(self.args.output_dir) if self.is_world_process_zero() else nullcontext():
             return super().train(*args, **options)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            check_arguments(self.args, self.train_dataset)  # which a search may have changed
+            check_arguments(self.args, self.train_dataset)  # a search may have changed them
             model = self.model if model is None else model
             self.optimizer = build_optimizer(model, self.recipe, self.args.learning_rate, self.args.weight_decay)
         return self.optimizer
@@ -218,7 +217,7 @@ class VideoTrainer(Trainer):
     def _get_learning_rate(self) -> float:
         return float(
             max(self.lr_scheduler.get_last_lr())
-        )  # of the head; with layer decay the first group learns slowest
+        )  # the head's; with layer decay the first group learns slowest
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list, Any]:
         self.stopwatch.start()
@@ -232,7 +231,6 @@ class VideoTrainer(Trainer):
         return batches, num_items
 
     def said_if_long(self, sentence: str) -> AbstractContextManager:
-        """`said_if_long` on the first of several processes."""
         return said_if_long(sentence) if self.is_world_process_zero() else nullcontext()
 
     def compute_loss(
@@ -249,11 +247,12 @@ class VideoTrainer(Trainer):
             loss = super().training_step(model, inputs, num_items_in_batch)
         value = loss.item() * self.current_gradient_accumulation_steps
         if not math.isfinite(value):
-            before = "there was none before" if self.last_finite_loss is None else f"before: {self.last_finite_loss:g}"
+            before = "no step before it" if self.last_finite_loss is None else f"before: {self.last_finite_loss:g}"
             raise ValueError(
                 f"the loss became {value} at step {self.state.global_step + 1}, learning rate "
-                f"{self._get_learning_rate():g} ({before}). The weights are still those of the step before; a lower "
-                "--learning_rate, --max_grad_norm 1 or --bf16 in place of --fp16 often cure it."
+                f"{self._get_learning_rate():g} ({before}). The weights are still those of the step before; try a "
+                "lower "
+                "--learning_rate, --max_grad_norm 1, or --bf16 instead of --fp16."
             )
         self.last_finite_loss = value
         return loss
@@ -262,8 +261,8 @@ class VideoTrainer(Trainer):
         super().log(logs | self.stopwatch.read() if "loss" in logs else logs, start_time)
 
     def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:
-        # Loaders draw from torch's generator: without the fork, whether a resumed run evaluates once more or less
-        # would change the dropout of all later steps.
+        # Loaders draw from torch's generator: without the fork, one evaluation more or less in a resumed run would
+        # change the dropout of all later steps.
         with torch.random.fork_rng(devices=[]):
             if self.average is None or not self.is_in_train:
                 return super().evaluate(*args, **options)
@@ -277,14 +276,14 @@ class VideoTrainer(Trainer):
         license: Licence | str | None = None,
         **options: Any,
     ) -> Any:
-        """With a `license`, publish the output folder as `holovid push` does: the card of facts, one checked commit.
+        """With a `license`, publish the output folder as `holovid push` does: a card of facts, one checked commit.
 
         Args:
-            license: one that the Hub knows, by its id such as "apache-2.0", or a `Licence`. Without one,
-                Trainer's own upload of the whole folder.
-            args, options: as for Trainer; with a `license` those of `publish`, `private` and `token` for two.
+            license: the Hub's id of a licence, such as "apache-2.0", or a `Licence`. Without one, Trainer's own upload
+                of the whole folder.
+            args, options: as for Trainer; with a `license` those of `publish`, such as `private` and `token`.
 
-        Returns a `Publication`, on the first process, or what Trainer does. Raises what `publish` raises.
+        Returns a `Publication` on the first process, or Trainer's result. Raises what `publish` raises.
         """
         if license is None:
             return super().push_to_hub(commit_message, *args, **options)
@@ -313,11 +312,11 @@ class VideoTrainer(Trainer):
         return super()._get_output_dir(trial) if self.saving_below is None else str(self.saving_below)
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
-        if self.saving_below is None:  # else it is about to be renamed, and the upload takes its time
+        if self.saving_below is None:  # else it will be renamed during the upload
             super()._push_from_checkpoint(checkpoint_folder)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        """As Trainer does, but model and processor appear together, or the folder stays as it was."""
+        """As in Trainer, but model and processor appear together, or the folder stays as it was."""
         output_dir = output_dir or self.args.output_dir
         if not self.args.should_save:
             super()._save(output_dir, state_dict)
@@ -326,12 +325,12 @@ class VideoTrainer(Trainer):
             super()._save(str(folder), state_dict)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """As Trainer does, but in a folder of another name until all of it is written."""
+        """As in Trainer, but under another name until all of it is written."""
         run, name = Path(self._get_output_dir(trial)), f"checkpoint-{self.state.global_step}"
         writes = self.args.should_save
-        below = run / "_unfinished"  # names like this are not uploaded to the Hub
+        below = run / "_unfinished"  # such names are not uploaded to the Hub
         if writes:
-            shutil.rmtree(below, ignore_errors=True)  # left by a process that was killed
+            shutil.rmtree(below, ignore_errors=True)  # left by a killed process
         self.accelerator.wait_for_everyone()
         self.saving_below = below
         try:
@@ -345,7 +344,7 @@ class VideoTrainer(Trainer):
             self.state.save_to_json(str(below / name / TRAINER_STATE_NAME))
         self.accelerator.wait_for_everyone()
         if writes:
-            shutil.rmtree(run / name, ignore_errors=True)  # of a run that was resumed from an earlier step
+            shutil.rmtree(run / name, ignore_errors=True)  # from a run resumed at an earlier step
             (below / name).rename(run / name)
             below.rmdir()
             rotate_checkpoints(str(run), self.args.save_total_limit, self.state.best_model_checkpoint, use_mtime=True)
@@ -355,16 +354,16 @@ class VideoTrainer(Trainer):
 
 
 def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
-    """What can be known to be wrong before anything starts; see [`VideoTrainer`]."""
+    """Errors that can be found before anything starts; see [`VideoTrainer`]."""
     defaults = {field.name: field.default for field in fields(TrainingArguments)}
     if given := [name for name in OF_THE_RECIPE if getattr(args, name) != defaults[name]]:
         raise ValueError(
-            f"{', '.join(given)}: the recipe decides; take another one, or a changed one with dataclasses.replace"
+            f"{', '.join(given)}: the recipe decides this; use another recipe, or change one with dataclasses.replace"
         )
     started = int(os.environ.get("WORLD_SIZE", args.world_size))
     if started != args.world_size:
         raise ValueError(
-            f"{started} processes were started, and this one knows of {args.world_size}; on CPUs give --use_cpu true"
+            f"{started} processes were started, but this one knows of {args.world_size}; on CPUs pass --use_cpu true"
         )
     if train_dataset is not None:
         devices, clips = args.world_size * max(1, args.n_gpu), args.per_device_train_batch_size
@@ -372,7 +371,7 @@ def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
 
 
 def check_dataset(config: PreTrainedConfig, dataset: Any) -> None:
-    """Raise `ValueError` if the labels of a `ClipDataset`, or of those in a wrapper of torch, are not the model's."""
+    """Raise `ValueError` if the labels of a `ClipDataset`, or of one inside a torch wrapper, are not the model's."""
     if isinstance(dataset, ClipDataset):
         dataset.check_model(config)
     elif isinstance(dataset, dict):
@@ -386,12 +385,11 @@ def check_dataset(config: PreTrainedConfig, dataset: Any) -> None:
 
 
 def check_batch(clips: int, devices: int, per_device: int, accumulated: int) -> None:
-    """Raise `ValueError` if there are not enough clips for one step."""
     if devices > clips:
-        raise ValueError(f"{devices} processes cannot share {clips} clips; start at most {clips}")
+        raise ValueError(f"{devices} processes cannot share {clips} clips; start at most {clips} processes")
     batch = devices * per_device * accumulated
     if batch > clips:
         raise ValueError(
             f"a batch of {batch} clips ({per_device} on each of {devices} devices, accumulated {accumulated} times) "
-            f"is larger than the {clips} clips to train on; take fewer at once, or accumulate fewer"
+            f"is larger than the {clips} training clips; use smaller batches, or accumulate fewer"
         )
