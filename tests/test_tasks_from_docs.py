@@ -34,8 +34,9 @@ def section(page: str, heading: str | None = None) -> str:
 
 def commands(text: str, language: str = "sh") -> list[str]:
     """The command lines of the fenced blocks of this language."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    code = "".join(block for kind, block in blocks if kind == language).replace("\\\n", " ")
+    return [line for line in code.splitlines() if line]
 
 
 class Shell:
