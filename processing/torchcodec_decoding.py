@@ -27,7 +27,7 @@ def open_decoder(file: Any, count: int) -> Any:
     except RuntimeError as error:
         raise ValueError(str(error).splitlines()[0]) from error
     if len(decoder) != count:
-        raise ValueError(f"it finds {len(decoder)} of {count} frames")
+        raise ValueError(f"it finds {len(decoder)} frames, not {count}")
     return decoder
 
 

@@ -39,7 +39,7 @@ def test_averaged_as_by_hand(model, rows, tmp_path, ensemble, crops):
         model, processor, rows, protocol=protocol, batch_size=4, output=tmp_path, scores=True, progress=False
     )
     assert results["protocol"]["flips"] is True and protocol.passes == 2 * crops
-    assert views(results["protocol"]) == f"1 x {crops} x 2 flips views"
+    assert views(results["protocol"]) == f"1 x {crops} x 2 flips"
     found = pyarrow.parquet.read_table(tmp_path / "predictions.parquet").to_pylist()
     for row, line in zip(rows, found, strict=True):
         clip = processor(row["video"], return_tensors="pt", num_crops=crops)["pixel_values_videos"].flatten(0, -5)

@@ -58,7 +58,7 @@ def test_clips_without_labels_are_left_out():
 @pytest.mark.parametrize(
     ("scores", "labels", "message"),
     [
-        (SCORES, LABELS * 2, "labels are 1 for the classes of a clip and 0 for others, got 2"),
+        (SCORES, LABELS * 2, "labels must be 1 for the classes of a clip and 0 for others, got 2"),
         (SCORES * np.nan, LABELS, r"scores of clip 0 \(counted from 0\) are not numbers"),
         (SCORES, LABELS * 0 - 100, "all 4 are labelled -100"),
         (SCORES, LABELS[:, :2], r"must be \(clips, classes\), got \(4, 3\) and \(4, 2\)"),

@@ -104,7 +104,7 @@ def test_clips_without_any_event_are_right_and_clips_have_equal_weight():
 @pytest.mark.parametrize(
     ("heard", "is_heard", "options", "message"),
     [
-        ([[2, 0]], [[0, 0]], {}, "audio_predictions are 1 .* got 2"),
+        ([[2, 0]], [[0, 0]], {}, "audio_predictions must be 1 .* got 2"),
         ([[1, 0]], [[-100, 0]], {}, "no clip is left"),
         ([[1, 0, 1]], [[0, 0]], {}, "of one shape"),
         ([[1, 0]], [[0, 0]], {"overlap": 0.3}, "overlap must be between 0.5 and 1"),

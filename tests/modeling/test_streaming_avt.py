@@ -61,7 +61,7 @@ def test_two_hundred_frames_one_by_one():
 
 def test_what_is_refused():
     model = tiny()
-    with pytest.raises(ValueError, match="read by an AVTForActionAnticipation, got XViTForVideoClassification"):
+    with pytest.raises(ValueError, match="AVTStream takes an AVTForActionAnticipation, got XViTForVideoClassification"):
         AVTStream(tiny_xvit())
     with pytest.raises(ValueError, match="this model takes features"):
         AVTStream(tiny(feature_size=20))
@@ -72,7 +72,7 @@ def test_what_is_refused():
             AVTStream(model, wrong)
     stream = AVTStream(model)
     stream(clips(model.config))
-    with pytest.raises(ValueError, match=r"are \(2, 3, 16, 24\), got \(1, 3, 16, 24\); reset"):
+    with pytest.raises(ValueError, match=r"are \(2, 3, 16, 24\), got \(1, 3, 16, 24\); call reset"):
         stream(clips(model.config, batch=1))
     stream.reset()
     assert stream(clips(model.config, batch=1, frames=1)).frames_seen == [1]

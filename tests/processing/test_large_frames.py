@@ -134,7 +134,7 @@ def test_limits_are_set_in_one_place(tmp_path, monkeypatch):
 )
 def test_frames_that_resizing_would_make_huge(shape):
     processor = HolovidVideoProcessor(num_frames=2)
-    with pytest.raises(ValueError, match=r"would be resized to .*at most 8,388,608 pixels are made of one"):
+    with pytest.raises(ValueError, match=r"would be resized to .*at most 8,388,608 pixels are allowed"):
         processor(np.zeros(shape, dtype=np.uint8), input_data_format="channels_first", return_tensors="pt")
     with pytest.raises(ValueError, match="would be resized to 16384 x 16384"):
         processor(np.zeros((2, 3, 8, 8), dtype=np.uint8), size={"height": 16_384, "width": 16_384})

@@ -123,9 +123,9 @@ def test_damaged_files_are_a_sentence(tmp_path, text):
 
 
 def test_wrong_sources():
-    with pytest.raises(ValueError, match="source is a folder, a Hub id, a model or an image processor, got int"):
+    with pytest.raises(ValueError, match="source must be a folder, a Hub id, a model or an image processor, got int"):
         made(XVIT, 3)
-    with pytest.raises(ValueError, match="for_model takes a model of holovid or its configuration, got ViTConfig"):
+    with pytest.raises(ValueError, match="for_model takes a holovid model or its configuration, got ViTConfig"):
         HolovidProcessor.for_model(ViTConfig())
 
 
