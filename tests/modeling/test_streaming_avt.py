@@ -61,9 +61,7 @@ def test_two_hundred_frames_one_by_one():
 
 def test_what_is_refused():
     model = tiny()
-    with pytest.raises(
-        ValueError, match="AVTStream takes an AVTForActionAnticipation, got XViTForVideoClassification"
-    ):
+    with pytest.raises(ValueError, match="takes an AVTForActionAnticipation, got XViTForVideoClassification"):
         AVTStream(tiny_xvit())
     with pytest.raises(ValueError, match="this model takes features"):
         AVTStream(tiny(feature_size=20))
