@@ -329,7 +329,7 @@ except ValueError as error:
         "train": [["a", sizes["train/a/1.mp4"]], ["b", sizes["train/b/1.mp4"]]],
         "validation": [["a", sizes["validation/a/1.mp4"]]],
     }
-    assert "there is no folder or table 'me/nothing' here" in said and "doesn't exist on the Hub" in said
+    assert "there is no folder or table 'me/nothing'" in said and "doesn't exist on the Hub" in said
 
 
 def test_messages_by_hand():

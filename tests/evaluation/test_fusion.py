@@ -133,6 +133,6 @@ def test_the_command(tmp_path):
     assert "top1" in holovid("--fuse", *files, "--output", tmp_path / "fused").output
     assert (tmp_path / "fused" / "results.json").is_file()
     refused = holovid("--fuse", tmp_path / "model0", files[0])
-    assert refused.exit_code == 2 and "in the place of MODEL and DATA" in refused.stderr
+    assert refused.exit_code == 2 and "in place of MODEL and DATA" in refused.stderr
     refused = holovid("--fuse", *files, "--views", 2)
     assert refused.exit_code == 2 and "the only other options are --output, --csv and --json" in refused.stderr
