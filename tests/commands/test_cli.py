@@ -256,7 +256,7 @@ def test_convert_writes_what_the_function_writes(holovid, checkpoint):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--family", "vit"], "unknown family 'vit'; known are avt, starvqa, timesformer, xvit"),
+        (["--family", "vit"], "unknown family 'vit'; choose from avt, starvqa, timesformer, xvit"),
         (["--family", "xvit", "--mix-layers", "0,x"], "--mix-layers takes whole numbers as in 0,1,2, got '0,x'"),
         (["--family", "xvit", "--num-attention-heads", "5"], "must be a multiple of num_attention_heads 5"),
         (["--family", "xvit", "--audio-frames", "5"], "xvit has no setting audio_frames; it takes image_size"),

@@ -114,7 +114,7 @@ CHEAP = [  # and said without torch
     ("convert {odd} --family xvit --output {new} --labels {gap}", "line 2 is empty"),
     ("convert {odd} --family xvit --output {new} --labels {new}.txt", "No such file"),
     ("export {new} {new}", "there is no folder"),
-    ("export {model} {new} --format tflite", "unknown format 'tflite'; known are onnx, torch"),
+    ("export {model} {new} --format tflite", "unknown format 'tflite'; choose from onnx, torch"),
     ("info {new}/model", "there is no folder"),
     ("info {empty}", "it has no config.json"),
     ("card {new} --licence mit", "give the folder of a saved model"),

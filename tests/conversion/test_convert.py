@@ -167,7 +167,7 @@ def test_bad_input_is_one_error_and_writes_nothing(kind, case, reference, tmp_pa
 
 
 def test_unknown_family(reference):
-    with pytest.raises(ValueError, match=r"unknown family 'xvitt'; known are .*xvit"):
+    with pytest.raises(ValueError, match=r"unknown family 'xvitt'; choose from .*xvit"):
         from_reference(reference, "xvitt")
 
 

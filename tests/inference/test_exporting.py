@@ -208,7 +208,7 @@ def test_command_speaks_to_people(xvit, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["{model}", "{new}", "--format", "tflite"], "unknown format 'tflite'; known are onnx, torch"),
+        (["{model}", "{new}", "--format", "tflite"], "unknown format 'tflite'; choose from onnx, torch"),
         (["{model}", "{new}", "--batch", "0"], "batch must be at least 1 clip, got 0"),
         (["{model}", "{model}"], "exists already; give a new or an empty folder"),
         (["{new}", "{other}"], "there is no folder"),

@@ -33,7 +33,7 @@ def export(
     """
     check_model_name(model)
     if format not in FORMATS:
-        raise ValueError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
+        raise ValueError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
     be_quiet()
 
     from holovid.inference.export import export as export_model

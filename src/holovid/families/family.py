@@ -222,7 +222,7 @@ def converters() -> dict[str, str]:
 def converter_of(name: str) -> str:
     """The "module:function" of a variant's converter. Raises `ValueError` if there is none."""
     if name not in converters():
-        raise ValueError(f"unknown family {name!r}; known are {', '.join(converters())}")
+        raise ValueError(f"unknown family {name!r}; choose from {', '.join(converters())}")
     return converters()[name]
 
 
