@@ -57,7 +57,9 @@ def test_reasons_over_time(variant, film):
         if model.config.hears:
             assert told["heard"]["seconds"] == pytest.approx((start + why.audio_times[0]).tolist(), abs=1e-3)
             assert told["heard"]["shares"] == pytest.approx(why.when_audio[0].tolist(), abs=1e-4)
-    assert draw_timeline(scores, []).axes[-1].get_ylabel() == f"relevance of {'audio' if model.config.hears else 'video'}"
+    assert (
+        draw_timeline(scores, []).axes[-1].get_ylabel() == f"relevance of {'audio' if model.config.hears else 'video'}"
+    )
 
 
 def test_answers_while_it_comes_in(variant, film):
