@@ -101,9 +101,10 @@ def activated(layer: nn.Module, activation: Any, inputs: Tensor) -> Tensor:
     """`activation(layer(inputs))`, fused for an exact GELU without gradients and hooks: same numbers, less memory."""
     if (
         isinstance(layer, Linear)
+        and type(layer) in (Linear, PackedLinear)  # a class made of these may compute something else
+        and not is_watched(layer)
         and is_gelu(activation)
         and not torch.is_grad_enabled()
-        and not (layer._forward_hooks or layer._forward_pre_hooks)
         and takes_onednn(inputs, layer.weight)
     ):
         return layer.with_gelu(inputs)
@@ -111,12 +112,15 @@ def activated(layer: nn.Module, activation: Any, inputs: Tensor) -> Tensor:
 
 
 def is_gelu(activation: Any) -> bool:
-    """Whether it is GELU by the error function, and no hook waits at it."""
+    """Whether it is GELU by the error function, and nothing but that would run."""
     if isinstance(activation, GELUActivation):
-        return activation.act is nn.functional.gelu and not (
-            activation._forward_hooks or activation._forward_pre_hooks
-        )
+        return activation.act is nn.functional.gelu and not is_watched(activation)
     return activation is nn.functional.gelu
+
+
+def is_watched(module: nn.Module) -> bool:
+    """Whether it has forward hooks, or a `forward` of its own, as accelerate gives to modules that it moves."""
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 def product(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -137,8 +137,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
     With `audio_config` it also reads audio, on a clock that starts with the first frame of the video:
 
     - audio before the first frame or after the last one is left out; before a track that starts late, and in gaps,
-    there is
-      silence; after a track that ends early there are rows of zeros, as after all short audio;
+      there is silence; after a track that ends early there are rows of zeros, as after all short audio;
     - audio longer than the spectrogram is cropped: around the middle, or around the frames that `sampling="dense"`,
       `"strided"`, `"spread"` and `"last"` choose; `audio_span` says where;
     - a clip without a track, with an empty one, or with only zeros in the crop is silent: its `audio_mask` is False

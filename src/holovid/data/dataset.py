@@ -148,7 +148,7 @@ class ClipDataset(torch.utils.data.Dataset):
         self.on_broken = on_broken
         self.processor_options = (LEFT_TO_AUGMENTATION if augmentation else {}) | processor_options
         self._reader = reader_of(processor, return_tensors="pt", **self.processor_options)
-        self._videos = WorkersVideos(processor)
+        self._videos = WorkersVideos(processor, self.processor_options.get("decoder"))
         self._report = Path(report) if report is not None else self._temporary_report()
 
     def check_model(self, config: PreTrainedConfig) -> None:

@@ -38,13 +38,15 @@ class OpenVideos:
     """The videos that a worker keeps open, the last used ones first to stay.
 
     Args:
-        processor: says which decoder reads, and whether audio is read.
+        processor: of a model that does not use audio. Decoders of AAC add noise that depends on what they decoded
+            before, so audio is read from a file that is opened for it, and a clip does not depend on others.
+        decoder: which one reads, by default the processor's.
     """
 
-    def __init__(self, processor: HolovidProcessor | HolovidVideoProcessor):
+    def __init__(self, processor: HolovidProcessor | HolovidVideoProcessor, decoder: str | None = None):
         own = processor.video_processor if isinstance(processor, HolovidProcessor) else processor
-        self._decoder = own.decoder
-        self._with_sound = own.feature_extractor is not None and own.load_audio_from_video
+        self._decoder = decoder or own.decoder
+        self._uses_audio = own.feature_extractor is not None
         self._videos: OrderedDict[str, tuple[tuple[int, int], VideoFile]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -59,7 +61,7 @@ class OpenVideos:
         Raises `ValueError` and `FileNotFoundError` as `open_video` does.
         """
         path, (start, end) = split_interval(video)
-        if not isinstance(path, str) or not os.path.isfile(path):
+        if self._uses_audio or not isinstance(path, str) or not os.path.isfile(path):
             return video
         file = self._open(path)
         return video if file is None else file.part(start or 0.0, math.inf if end is None else end)
@@ -75,7 +77,7 @@ class OpenVideos:
         if path in self._videos and self._videos[path][0] != version:
             self._videos.pop(path)[1].close()
         if path not in self._videos:
-            file = open_video(path, self._decoder, self._with_sound)
+            file = open_video(path, self._decoder)
             if not isinstance(file, VideoFile):  # a picture
                 file.close()
                 return None
@@ -94,8 +96,8 @@ class OpenVideos:
 class WorkersVideos:
     """`OpenVideos` in the workers of a `DataLoader`, which must not share this process's files and decoder threads."""
 
-    def __init__(self, processor: Callable[..., Any]):
-        self._processor = processor
+    def __init__(self, processor: Callable[..., Any], decoder: str | None = None):
+        self._processor, self._decoder = processor, decoder
         self._videos: OpenVideos | None = None
 
     def part(self, video: dict[str, Any]) -> Any:
@@ -103,7 +105,7 @@ class WorkersVideos:
         if get_worker_info() is None or type(self._processor) not in (HolovidProcessor, HolovidVideoProcessor):
             return video
         if self._videos is None:
-            self._videos = OpenVideos(self._processor)  # type: ignore[arg-type]
+            self._videos = OpenVideos(self._processor, self._decoder)  # type: ignore[arg-type]
         return self._videos.part(video)
 
     def drop(self, video: dict[str, Any]) -> None:
