@@ -132,7 +132,7 @@ def test_trained_evaluated_and_asked(trained, table, tmp_path):
     assert record["answers"] == [classify(clip)[0] | {"score": pytest.approx(classify(clip)[0]["score"], abs=1e-4)}]
     run = CliRunner().invoke(app, ["classify", str(trained), clip, "--picture", str(tmp_path / "sheet.png")])
     assert "Scores go from 0 to 5; the mean of the training set is 2.875." in " ".join(run.stdout.split())
-    assert "its quality is a number" in CliRunner().invoke(app, ["info", str(trained)]).stdout
+    assert "it predicts a number (quality)" in CliRunner().invoke(app, ["info", str(trained)]).stdout
 
 
 @pytest.mark.slow
