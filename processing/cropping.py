@@ -2,13 +2,23 @@
 """Cropping of frames, and the order of their colours. T frames, C channels."""
 
 import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
+import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tvF
 from transformers.image_utils import SizeDict
 
 MOST_RESIZED_PIXELS = 2**23  # of a frame, 4096 x 2048
 CROP_ORDERS = ("along", "ends_first")
+
+
+@lru_cache(maxsize=256)
+def resized_size(resize: Callable[..., Tensor], size: Sequence[int], new_size: SizeDict) -> tuple[int, int]:
+    """(height, width) that a processor's `resize` gives frames of this size; no pixel is computed."""
+    height, width = resize(torch.empty((1, 1, *size), device="meta"), size=new_size).shape[-2:]
+    return height, width
 
 
 def check_resized(frames: Tensor, new_size: tuple[int, int]) -> None:
@@ -53,4 +63,4 @@ def with_channel_order(frames: Tensor, channel_order: str) -> Tensor:
     return frames.flip(-3) if channel_order == "bgr" else frames
 
 
-__all__ = ["CROP_ORDERS", "check_resized", "crop", "with_channel_order"]
+__all__ = ["CROP_ORDERS", "check_resized", "crop", "resized_size", "with_channel_order"]

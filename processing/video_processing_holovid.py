@@ -29,7 +29,7 @@ from holovid.processing.audio_decoding import checked_rate
 from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.clip_reading import LargeFrames, read_clips, read_frames, split_audio
 from holovid.processing.clip_sound import Listening
-from holovid.processing.cropping import CROP_ORDERS, check_resized, crop, with_channel_order
+from holovid.processing.cropping import CROP_ORDERS, check_resized, crop, resized_size, with_channel_order
 from holovid.processing.feature_extraction_holovid import HolovidFeatureExtractor
 from holovid.processing.frame_sampling import SAMPLINGS, WITH_STRIDE, sample_frame_indices
 from holovid.processing.given_frames import flatten_videos
@@ -382,8 +382,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         """Frames (T, C, H, W) before cropping; frames of the target size stay unchanged."""
         # float before resizing: the reference does not round resized pixels
         if do_resize:
-            shape = torch.empty((1, 1, *frames.shape[-2:]), device="meta")
-            check_resized(frames, tuple(self.resize(shape, size=size).shape[-2:]))
+            check_resized(frames, resized_size(self.resize, frames.shape[-2:], size))
         frames = frames.to(torch.float32) if to_float else frames
         return self.resize(frames, size=size, resample=resample, antialias=antialias) if do_resize else frames
 
@@ -472,8 +471,11 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             frames = self.rescale_and_normalize(
                 frames, do_rescale, rescale_factor, do_normalize, image_mean, image_std
             )
-            processed.append(with_channel_order(frames, channel_order).contiguous())
-        return ClipFeatures(data={"pixel_values_videos": processed}, tensor_type=return_tensors)
+            frames = with_channel_order(frames, channel_order)
+            # frames that stay as decoded also stay in memory as (T, H, W, C), which is resized in half the time
+            processed.append(frames.contiguous() if to_float or do_resize else frames)
+        batch = processed[0].contiguous()[None] if return_tensors == "pt" and len(processed) == 1 else processed
+        return ClipFeatures(data={"pixel_values_videos": batch}, tensor_type=return_tensors)
 
 
 __all__ = ["CHOICES", "HolovidVideoProcessor", "HolovidVideoProcessorKwargs"]

@@ -136,8 +136,11 @@ def test_a_clip_that_breaks_is_named_by_a_worker(tmp_path):
 def test_options_are_checked_once_and_mean_the_same(tmp_path):
     path = write_clip(tmp_path / "clip.mp4")
     processor = processor_of(False)
-    read = reader_of(processor, return_tensors="pt", num_views=2, num_crops=3)
-    assert_alike(read(path), processor(path, return_tensors="pt", num_views=2, num_crops=3))
+    one, batch = (
+        reader_of(processor, num_views=2, num_crops=3)(path),
+        processor(path, return_tensors="pt", num_views=2, num_crops=3),
+    )
+    assert_alike({name: value[0] for name, value in one.items()}, {name: value[0] for name, value in batch.items()})
     with pytest.raises(ValueError, match="num_crops must be one of"):
         reader_of(processor, num_crops=2)
 
@@ -146,5 +149,5 @@ def test_options_are_checked_once_and_mean_the_same(tmp_path):
             return {"pixel_values_videos": [videos, kwargs]}
 
     assert reader_of(Own(processor.video_processor), num_views=3)("clip")["pixel_values_videos"] == [
-        "clip", {"num_views": 3}
+        "clip", {"return_tensors": "pt", "num_views": 3}
     ]  # fmt: skip

@@ -148,7 +148,6 @@ def test_fixed_batch_and_narrow_weights(tmp_path):
         module(pixel_values_videos=torch.randn(3, 6, 3, 16, 16))
 
 
-@pytest.mark.integration
 @pytest.mark.slow
 def test_command_and_what_stands_beside(xvit, tmp_path):
     """A stranger labels a clip with onnxruntime and the processor's own source, as the pipeline here does."""

@@ -57,6 +57,7 @@ def test_odd_sizes_and_turned_films(tmp_path):
         assert (video.metadata.height, video.metadata.width) == (44, 80)
 
 
+@pytest.mark.slow  # processes of its own
 def test_a_folder(films, tmp_path):
     source = tmp_path / "films"
     shutil.copytree(films, source)

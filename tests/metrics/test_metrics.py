@@ -181,7 +181,6 @@ def test_loaded_by_path_in_two_processes(tmp_path):
     assert [json.loads(stdout) for stdout, _ in outputs] == [whole, None]
 
 
-@pytest.mark.integration
 @pytest.mark.slow
 def test_every_metric_loads_by_path(tmp_path):
     paths = [str(path) for path in sorted(FOLDER.glob("*.py")) if path.name != "__init__.py"]

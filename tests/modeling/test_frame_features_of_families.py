@@ -104,9 +104,7 @@ def test_what_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "family", [pytest.param("xvit", marks=pytest.mark.integration), *(name for name in FAMILIES if name != "xvit")]
-)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_loads_without_holovid(family, tmp_path):
     """The source of the family inside comes along, also when it is saved once more where holovid is absent."""
     loads_without_holovid(with_backbone(family), ["AVTConfig", "AVTModel", "AVTForActionAnticipation"], tmp_path)

@@ -242,6 +242,19 @@ class TestPixels:
         assert torch.equal(crop[:, :, 3:13, 1:14], video)
         assert crop.sum() == video.sum()
 
+    def test_frames_as_decoded_are_not_copied(self, tmp_path):
+        path = write_clip(tmp_path / "clip.mp4")
+        left = dict.fromkeys(("do_resize", "do_center_crop", "do_rescale", "do_normalize"), False)
+        processor = HolovidVideoProcessor(num_frames=4, **left)
+        (frames,) = processor(path)["pixel_values_videos"]
+        assert frames.dtype == torch.uint8 and frames.is_contiguous(memory_format=torch.channels_last)
+        batch = pixels(processor, path)
+        assert batch.is_contiguous() and torch.equal(batch[0], frames)
+        assert torch.equal(pixels(processor, [path, path])[1], frames)
+        made = HolovidVideoProcessor(**SMALL, do_sample_frames=False)
+        assert torch.equal(pixels(made, frames), pixels(made, frames.contiguous()))  # resized to the same bits
+        assert pixels(made, frames).is_contiguous()
+
     def test_views_and_crops(self):
         video, processor = random_video(40), HolovidVideoProcessor(**SMALL, sampling="dense", frame_stride=2)
         got = pixels(processor, [video, video.flip(0)], num_views=2, num_crops=3)

@@ -251,7 +251,7 @@ class AsInEvaluation(nn.Module):
         silent = copy.copy(processor)
         silent.feature_extractor = None  # frames only
         options: dict[str, Any] = {"do_sample_frames": False, "num_crops": 1, "input_data_format": "channels_first"}
-        self.reader = reader_of(silent, return_tensors="pt", **options)
+        self.reader = reader_of(silent, **options)
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.reader(frames)["pixel_values_videos"][0]

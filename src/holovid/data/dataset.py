@@ -147,7 +147,7 @@ class ClipDataset(torch.utils.data.Dataset):
         self.seed = seed
         self.on_broken = on_broken
         self.processor_options = (LEFT_TO_AUGMENTATION if augmentation else {}) | processor_options
-        self._reader = reader_of(processor, return_tensors="pt", **self.processor_options)
+        self._reader = reader_of(processor, **self.processor_options)
         self._videos = WorkersVideos(processor, self.processor_options.get("decoder"))
         self._report = Path(report) if report is not None else self._temporary_report()
 
@@ -159,14 +159,16 @@ class ClipDataset(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, key: Key) -> Row:
-        row = self._read_or_replace(key)
-        if row is None:  # a single clip cannot be skipped
-            return self.read(*reversed(key)) if isinstance(key, tuple) else self.read(key)
-        return row
+        epoch, index = parts_of(key)
+        row = self._read_or_replace(self.rows[index], index, epoch)
+        return self.read(index, epoch) if row is None else row  # a single clip cannot be skipped
 
     def __getitems__(self, keys: list[Key]) -> list[Row]:
         """The rows of a batch, mixed; a `DataLoader` calls this."""
-        rows = [row for row in map(self._read_or_replace, keys) if row is not None]
+        places = [parts_of(key) for key in keys]
+        clips = self.rows.__getitems__([index for _, index in places])  # at once, which takes a quarter of the time
+        found = (self._read_or_replace(clip, index, epoch) for clip, (epoch, index) in zip(clips, places, strict=True))
+        rows = [row for row in found if row is not None]
         if not rows:
             raise ValueError(
                 f"none of the {len(keys)} clips of a batch can be read: {'; '.join(map(describe, self.broken()[-3:]))}"
@@ -179,9 +181,11 @@ class ClipDataset(torch.utils.data.Dataset):
 
     def read(self, index: int, epoch: int | None = None) -> Row:
         """One row; `epoch` as in the class. Raises `BrokenClipError` whatever `on_broken` says."""
-        clip = self.rows[int(index)]
+        return self._read(self.rows[int(index)], int(index), epoch)
+
+    def _read(self, clip: dict[str, Any], index: int, epoch: int | None) -> Row:
         video = clip["video"] | {name: clip[name] for name in ("start", "end") if name in clip}
-        with nullcontext() if epoch is None else seeded(self.seed, int(epoch), int(index)):
+        with nullcontext() if epoch is None else seeded(self.seed, int(epoch), index):
             try:
                 inputs = self._reader(self._videos.part(video))
             except (ValueError, OSError) as error:
@@ -215,10 +219,9 @@ class ClipDataset(torch.utils.data.Dataset):
             row["input_values"] = spectrogram(row["input_values"])
         return row
 
-    def _read_or_replace(self, key: Key) -> Row | None:
-        epoch, index = key if isinstance(key, tuple) else (None, key)
+    def _read_or_replace(self, clip: dict[str, Any], index: int, epoch: int | None) -> Row | None:
         try:
-            return self.read(index, epoch)
+            return self._read(clip, index, epoch)
         except BrokenClipError as error:
             if self.on_broken == "raise":
                 raise
@@ -278,10 +281,16 @@ class EpochSampler(Sampler):
         self.epoch = int(epoch)
 
 
+def parts_of(key: Key) -> tuple[int | None, int]:
+    """The epoch, if there is one, and the clip."""
+    epoch, index = key if isinstance(key, tuple) else (None, key)
+    return epoch, int(index)
+
+
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
     """Seed torch's CPU generator with `numbers` inside the block; restore its state afterwards."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[], device_type="cpu"):
         # not torch.manual_seed, which would also reseed the GPU, from which a model draws its dropout
         torch.random.default_generator.manual_seed(seed_of(*numbers))
         yield

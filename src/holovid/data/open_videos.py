@@ -26,12 +26,15 @@ BYTES_OF_A_PACKET = 400  # of its facts
 
 
 def reader_of(processor: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """`processor` with these options; of a processor of ours they are checked once, rather than in each call."""
+    """`processor` with these options, for one clip a call: each of its outputs has a tensor at place 0.
+
+    Of a processor of ours options are checked once, rather than in each call, and no tensor is copied into a batch.
+    """
     if type(processor) is HolovidProcessor:
         return processor.video_processor.with_options(**options)
     if type(processor) is HolovidVideoProcessor:
         return processor.with_options(**options)
-    return partial(processor, **options)
+    return partial(processor, return_tensors="pt", **options)
 
 
 class OpenVideos:
