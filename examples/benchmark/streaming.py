@@ -3,7 +3,8 @@
 Seconds of `XViTStream` for a frame, times T, over those of the model for a clip of T frames: 1.00 where a frame of a
 stream costs what one of a clip does, T where the whole clip is computed anew after each frame. Both of one batch row,
 in turns, so that each ratio is of neighbours in time. A model that mixes from the past is fed single frames; one with
-groups a group at a time, as it computes nothing before that is complete, and the seconds are shared out.
+groups a group at a time, as it computes nothing before that is complete, and the seconds are shared out. On the CPU
+also with weights packed once (`pack_weights`), in the stream and in the model for a clip.
 
 The same of `AVTStream`, for one stream and for several at once: while a window of T frames fills, each takes one step
 of the decoder with a cache; once it is full, the decoder reads all T features anew. A step of one stream reads all
@@ -22,6 +23,7 @@ from subjects import SUBJECTS, make_inputs, make_model, xvit
 
 from holovid import AVTForActionAnticipation, XViTConfig, XViTForVideoClassification, XViTStream
 from holovid.allocator import keep_memory
+from holovid.modeling.linear import pack_weights
 from holovid.modeling.streaming_avt import AVTStream
 
 # name, T, fields of the configuration
@@ -32,6 +34,7 @@ STREAMS: tuple[tuple[str, int, dict[str, Any]], ...] = (
 )
 AVT_FILLING, AVT_FULL, AVT_LEAST = "while its window fills", "its window full", "the least while it fills"
 AVT_STREAMS = (1, 4)  # at once
+PACKED = "weights packed"
 Seconds = dict[str, list[float]]
 AT_ONCE = 4  # frames, or groups, whose median is compared with a clip
 
@@ -45,6 +48,10 @@ def rows(device: str, quick: bool = False, repeat: int = 3) -> Iterator[dict[str
             model = XViTForVideoClassification(config).eval()
             clip = make_inputs(subject.model_class, config)["pixel_values_videos"]
         yield {"device": device, "mixing": name, "frames": frames, **measure(model, clip, device, repeat)}
+        if device == "cpu":
+            pack_weights(model)
+            row = {"device": device, "mixing": f"{name}, {PACKED}", "frames": frames}
+            yield row | measure(model, clip, device, repeat)
     subject = SUBJECTS["avt"]
     config = subject.make_config(quick)
     with torch.device(device):

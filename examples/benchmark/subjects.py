@@ -1,4 +1,4 @@
-"""The models that are compared, at their own settings: ours, and those of transformers.
+"""The models that are compared, at their own settings: ours, and those of transformers and torchvision.
 
 Weights are random, which costs as much as trained ones. Operations are counted on tensors without memory, with eager
 attention, of which torch's FlopCounterMode sees every product; so attention counts alike whatever computes it, and
@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.video.swin_transformer import SwinTransformer3d
 from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
@@ -28,6 +29,7 @@ from transformers import (
     VJEPA2ForVideoClassification,
 )
 from transformers.initialization import no_init_weights
+from transformers.modeling_outputs import ImageClassifierOutput
 
 from holovid import (
     AVTConfig,
@@ -36,6 +38,8 @@ from holovid import (
     CA2STForVideoClassification,
     TimeSformerConfig,
     TimeSformerForVideoClassification,
+    VideoSwinConfig,
+    VideoSwinForVideoClassification,
     XViTConfig,
     XViTForVideoClassification,
 )
@@ -48,12 +52,31 @@ SMALL_VJEPA2 = {
 }  # fmt: skip
 
 
+class TorchvisionVideoSwin(nn.Module):
+    """torchvision's Video Swin with the inputs and outputs of ours."""
+
+    main_input_name = "pixel_values_videos"
+
+    def __init__(self, config: VideoSwinConfig):
+        super().__init__()
+        self.config = config
+        self.swin = SwinTransformer3d(
+            list(config.patch_size), config.embed_dim, list(config.depths), list(config.num_heads),
+            list(config.window_size), config.mlp_ratio, stochastic_depth_prob=0.0, num_classes=config.num_labels,
+        )  # fmt: skip
+
+    def forward(self, pixel_values_videos: Tensor, labels: Tensor | None = None) -> ImageClassifierOutput:
+        logits = self.swin(pixel_values_videos.transpose(1, 2))
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return ImageClassifierOutput(loss=loss, logits=logits)
+
+
 @dataclass(frozen=True)
 class Subject:
     """A model: `config(**settings)` is its own setting, `config(**tiny)` one that runs in a moment."""
 
     name: str
-    model_class: type[PreTrainedModel]
+    model_class: type[PreTrainedModel] | type[TorchvisionVideoSwin]
     config: Callable[..., PreTrainedConfig]
     settings: dict[str, Any] = field(default_factory=dict)
     tiny: dict[str, Any] = field(default_factory=lambda: SMALL)
@@ -71,6 +94,11 @@ def xvit(frames: int) -> Subject:
     settings = {"num_frames": frames, "temporal_embedding_length": 8, "num_labels": 400}
     small = {name: value for name, value in families()["xvit"].toy.items() if name != "temporal_embedding_length"}
     return Subject("XViT-B/16", XViTForVideoClassification, XViTConfig, settings, small)
+
+
+def video_swin(name: str, model_class: type) -> Subject:
+    settings = {"num_labels": 400, "drop_path_rate": 0.0}
+    return Subject(name, model_class, VideoSwinConfig, settings, dict(families()["video_swin"].toy))
 
 
 def ca2st(name: str, config: Callable[..., PreTrainedConfig], labels: int) -> Subject:
@@ -92,6 +120,8 @@ SUBJECTS = {
     "timesformer-transformers": Subject(
         "TimeSformer-B/16 of transformers", TimesformerForVideoClassification, TimesformerConfig, {"num_labels": 400}
     ),
+    "video-swin-t": video_swin("Video Swin-T", VideoSwinForVideoClassification),
+    "video-swin-t-torchvision": video_swin("Video Swin-T of torchvision", TorchvisionVideoSwin),
     "avt": Subject("AVT-b", AVTForActionAnticipation, AVTConfig, {"num_labels": 3806}, dict(families()["avt"].toy)),
     "videomae": Subject("VideoMAE-B/16", VideoMAEForVideoClassification, VideoMAEConfig),
     "vivit": Subject("ViViT-B/16x2", VivitForVideoClassification, VivitConfig),
@@ -99,7 +129,8 @@ SUBJECTS = {
 }
 # whose rate stands beside that of which: of the same model where there is one, else of one like it
 PEERS = dict.fromkeys(("xvit-8", "xvit-16", "cast", "cava", "ca2st", "avt"), "videomae") | {
-    "timesformer": "timesformer-transformers"
+    "timesformer": "timesformer-transformers",
+    "video-swin-t": "video-swin-t-torchvision",
 }
 
 

@@ -203,14 +203,14 @@ def test_best_batch_is_found_before_memory_ends(script):
 
 @pytest.mark.parametrize("question", ["forward", "training_step"])
 def test_models_answer(answer, question):
-    found = answer(question, "--models", "xvit-8", "ca2st", "timesformer", "--dtypes", "fp32")
+    found = answer(question, "--models", "xvit-8", "ca2st", "timesformer", "video-swin-t", "--dtypes", "fp32")
     rows = [row for row in found["rows"] if row["device"] == "cpu"]
-    assert {row["model"] for row in rows} == {"XViT-B/16", "CA²ST-B/16", "TimeSformer-B/16"}
-    assert [row["batch"] for row in rows] == ([1, 4, 1, 1] if question == "forward" else [1, 1, 1])
+    assert {row["model"] for row in rows} == {"XViT-B/16", "CA²ST-B/16", "TimeSformer-B/16", "Video Swin-T"}
+    assert [row["batch"] for row in rows] == ([1, 4, 1, 1, 1] if question == "forward" else [1, 1, 1, 1])
     for row in rows:
         assert len(row["ratios"]) >= 2 and row["gflop"] == row["gflop_a_clip"] * row["batch"]
         assert row["attention"] == "sdpa"
-        peers = {"TimeSformer-B/16": "TimeSformer-B/16 of transformers"}
+        peers = {"TimeSformer-B/16": "TimeSformer-B/16 of transformers", "Video Swin-T": "Video Swin-T of torchvision"}
         assert question == "training_step" or row["peer"] == peers.get(row["model"], "VideoMAE-B/16")
         assert len(row.get("over_peer", row["ratios"])) == len(row["ratios"])
 
