@@ -472,9 +472,12 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
                 frames, do_rescale, rescale_factor, do_normalize, image_mean, image_std
             )
             frames = with_channel_order(frames, channel_order)
-            # frames that stay as decoded also stay in memory as (T, H, W, C), which is resized in half the time
-            processed.append(frames.contiguous() if to_float or do_resize else frames)
-        batch = processed[0].contiguous()[None] if return_tensors == "pt" and len(processed) == 1 else processed
+            # Frames as decoded stay in memory as (T, H, W, C), which a transform resizes in half the time.
+            stays = return_tensors is None and not (to_float or do_resize)
+            processed.append(frames if stays else frames.contiguous())
+        # one clip need not be copied into a batch, unless it may be the memory of what was given
+        is_new = to_float and len(processed) == 1 and return_tensors == "pt"
+        batch = processed[0][None] if is_new else processed
         return ClipFeatures(data={"pixel_values_videos": batch}, tensor_type=return_tensors)
 
 

@@ -251,6 +251,7 @@ class TestPixels:
         batch = pixels(processor, path)
         assert batch.is_contiguous() and torch.equal(batch[0], frames)
         assert torch.equal(pixels(processor, [path, path])[1], frames)
+        assert pixels(processor, frames, do_sample_frames=False).data_ptr() != frames.data_ptr()
         made = HolovidVideoProcessor(**SMALL, do_sample_frames=False)
         assert torch.equal(pixels(made, frames), pixels(made, frames.contiguous()))  # resized to the same bits
         assert pixels(made, frames).is_contiguous()
