@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers.activations import GELUActivation
 from transformers.pytorch_utils import Conv1D
 
 HAS_ONEDNN = platform.machine().lower() in {"x86_64", "amd64"} and torch.backends.mkldnn.is_available()
 PLAIN = (Tensor, nn.Parameter)  # not quantized or distributed tensors
+GELU = ("gelu", "none")  # exact, not by tanh
 PACKED_FOR = 256  # rows announced to oneDNN, which accepts any number later
 FEW_WEIGHTS = 2**15  # below, a call's overhead counts; rows must not matter, lest the batch size decides
 
@@ -26,28 +28,47 @@ class Linear(nn.Linear):
 
     def with_gelu(self, input: Tensor) -> Tensor:
         """GELU of the outputs, in the product's last step: the same numbers in one pass less. No gradients."""
-        return torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "gelu", [], "none")
+        return product(input, self.weight, self.bias, *GELU)
+
+
+class StepCount:
+    """Optimizer steps of this process since weights were packed; fused ones leave a weight's version as it was."""
+
+    steps, is_counting = 0, False
+
+    @classmethod
+    def start(cls) -> None:
+        if not cls.is_counting:
+            register_optimizer_step_post_hook(cls._add)
+            cls.is_counting = True
+
+    @classmethod
+    def _add(cls, *of_the_optimizer: Any) -> None:
+        cls.steps += 1
 
 
 class PackedLinear(Linear):
     """A linear layer that also keeps its weight in the order in which oneDNN reads it; see `pack_weights`."""
 
-    _packed: tuple[tuple[int, int], Tensor] | None = None
+    # what was packed, which stays in memory so that no other weight gets its address; and in which state
+    _packed: tuple[Tensor, tuple, Tensor] | None = None
 
     def packed(self) -> Tensor:
         """The weight as oneDNN reads it, packed anew where the weight is another one than before."""
-        state = self.weight.data_ptr(), self.weight._version
-        if self._packed is None or self._packed[0] != state:
-            self._packed = state, torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), PACKED_FOR)
-        return self._packed[1]
+        weight = self.weight.detach()
+        version = None if weight.is_inference() else weight._version  # which inference tensors do not have
+        state = weight.data_ptr(), weight.shape, weight.stride(), version, StepCount.steps
+        if self._packed is None or self._packed[1] != state:
+            self._packed = weight, state, torch.ops.mkldnn._reorder_linear_weight(weight, PACKED_FOR)
+        return self._packed[2]
 
     def forward(self, input: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or not takes_onednn(input, self.weight):
+        if torch.is_grad_enabled() or not takes_onednn(input, self.weight, self.bias):
             return super().forward(input)
         return product(input, self.packed(), self.bias)
 
     def with_gelu(self, input: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(input, self.packed(), self.bias, "gelu", [], "none")
+        return product(input, self.packed(), self.bias, *GELU)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_packed"}
@@ -90,7 +111,7 @@ class Product(torch.autograd.Function):
 
 
 def fast_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    if not takes_onednn(inputs, weight):
+    if not takes_onednn(inputs, weight, bias):
         return nn.functional.linear(inputs, weight, bias)
     if torch.is_grad_enabled():
         return Product.apply(inputs, weight, bias)
@@ -105,7 +126,7 @@ def activated(layer: nn.Module, activation: Any, inputs: Tensor) -> Tensor:
         and not is_watched(layer)
         and is_gelu(activation)
         and not torch.is_grad_enabled()
-        and takes_onednn(inputs, layer.weight)
+        and takes_onednn(inputs, layer.weight, layer.bias)
     ):
         return layer.with_gelu(inputs)
     return activation(layer(inputs))
@@ -123,12 +144,17 @@ def is_watched(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
-def product(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+def product(inputs: Tensor, weight: Tensor, bias: Tensor | None, then: str = "none", algorithm: str = "") -> Tensor:
+    """x W^T + b, `then` an activation."""
+    bias = None if bias is None else bias.contiguous()  # strides of a bias are not read
+    return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, then, [], algorithm)
 
 
-def takes_onednn(inputs: Tensor, weight: Tensor) -> bool:
-    """Whether both are plain, large enough float32 tensors of an x86 CPU, and nothing traces or counts operations."""
+def takes_onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether all are plain float32 tensors of an x86 CPU, and nothing traces, counts or derives operations.
+
+    The weight must also be large enough.
+    """
     return (
         HAS_ONEDNN
         and not torch.compiler.is_compiling()
@@ -137,6 +163,7 @@ def takes_onednn(inputs: Tensor, weight: Tensor) -> bool:
         and type(weight) in PLAIN
         and inputs.dtype == weight.dtype == torch.float32
         and inputs.device.type == weight.device.type == "cpu"
+        and (bias is None or (type(bias) in PLAIN and bias.dtype == torch.float32 and bias.device.type == "cpu"))
         and inputs.dim() > 1
         and inputs.numel() > 0
         and weight.numel() >= FEW_WEIGHTS
@@ -144,6 +171,7 @@ def takes_onednn(inputs: Tensor, weight: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and not torch._C._len_torch_dispatch_stack()
         and torch._C._functorch.peek_interpreter_stack() is None
+        and torch.autograd.forward_ad._current_level < 0
     )
 
 
@@ -156,7 +184,8 @@ def pack_weights(model: nn.Module) -> None:
     """Keep a second copy of linear layers' weights, in oneDNN's layout, so that calls need not convert them.
 
     For inference in float32 on an x86 CPU. It takes as much memory as these weights again; docs/speed.md has the gain.
-    Names, weights and saved files stay; a changed weight is packed again. `unpack_weights` undoes it.
+    Names, weights and saved files stay. A changed weight is packed again, unless it was changed through `.data`, which
+    nobody can see: call `unpack_weights` and `pack_weights` then. `unpack_weights` undoes it.
 
     >>> import torch
     >>> from holovid import XViTConfig, XViTForVideoClassification
@@ -168,6 +197,7 @@ def pack_weights(model: nn.Module) -> None:
     torch.Size([1, 2])
     """
     if HAS_ONEDNN:
+        StepCount.start()
         change_classes(model, {Linear: PackedLinear})
 
 

@@ -21,11 +21,15 @@ from holovid.processing.video_parts import VideoPart
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A video that was read: `frames` (V * T, C, H, W), their metadata, and the audio of the same time."""
+    """A video that was read: `frames` (V * T, C, H, W), their metadata, and the audio of the same time.
+
+    If `is_resized`, frames went through `LargeFrames.each`.
+    """
 
     frames: Tensor
     metadata: VideoMetadata
     heard: HeardSound | None
+    is_resized: bool = False
 
 
 class LargeFrames(NamedTuple):
@@ -33,6 +37,9 @@ class LargeFrames(NamedTuple):
 
     each: Callable[[Tensor], Tensor]
     values: int
+
+    def takes(self, metadata: VideoMetadata) -> bool:
+        return 3 * (metadata.height or 0) * (metadata.width or 0) > self.values
 
 
 def read_clips(
@@ -53,12 +60,13 @@ def read_clips(
         given = make_batched_metadata(videos, video_metadata=given)
     clips = []
     for index, (video, audio) in enumerate(zip(videos, sounds, strict=True)):
-        heard = None
+        heard, is_resized = None, False
         if is_read(video):
             with_sound = listening is not None and listening.wants_track(audio)
             with opened(video, options["decoder"], with_sound) as file:
                 reading.warn_of_levels()
                 frames, facts, times = read_frames(file, pick, large)
+                is_resized = large.takes(file.metadata)
                 if listening is not None:
                     heard = listening.listen(audio, times, file.seconds, file.sound if with_sound else None)
         else:
@@ -69,7 +77,7 @@ def read_clips(
             if listening is not None:
                 heard = listening.listen_beside_frames(audio, len(video), facts)
             frames = reading.to_tensor(video)
-        clips.append(Clip(frames, facts, heard))
+        clips.append(Clip(frames, facts, heard, is_resized))
     return clips
 
 
@@ -89,8 +97,8 @@ def read_frames(
     metadata = dataclasses.replace(video.metadata)
     indices = range(len(video)) if pick is None else pick(metadata=metadata)
     metadata.frames_indices = [int(index) for index in indices]
-    is_large = large is not None and 3 * metadata.height * metadata.width > large.values
-    frames, seconds = video.frames(metadata.frames_indices, large.each if large and is_large else None)
+    each = large.each if large is not None and large.takes(metadata) else None
+    frames, seconds = video.frames(metadata.frames_indices, each)
     return frames, metadata, seconds - video.start
 
 

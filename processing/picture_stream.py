@@ -37,6 +37,7 @@ class PictureStream:
     Attributes:
         times: (frames,) display times of all frames, in seconds on the clock of the file.
         sound: the sound track, if asked for and there is one.
+        bytes_kept: memory of decoded pictures that are kept, because frames were counted by decoding.
 
     Raises `ValueError` for a file without frames.
     """
@@ -49,6 +50,7 @@ class PictureStream:
         self._with_sound = with_sound
         self._container: Any = None
         self._counted: list[av.VideoFrame] | None = None  # all pictures, if counting took decoding them
+        self.bytes_kept = 0
         self._index: Any = None  # a `PacketIndex`, if packets tell which frames there are
         self._number_of_packet: dict[tuple, int] = {}  # by key, to recognise packets after a seek
         self._until: float | None = None  # end of the last picture
@@ -62,7 +64,7 @@ class PictureStream:
             raise
 
     def close(self) -> None:
-        self._counted = None
+        self._counted, self.bytes_kept = None, 0
         self._numbered_packets = iter(())
         if self._container is not None:
             self._container.close()
@@ -132,7 +134,7 @@ class PictureStream:
             room -= sum(plane.buffer_size for plane in picture.planes)
             if room >= 0:
                 kept.append(picture)
-        self._counted = kept if room >= 0 else None
+        self._counted, self.bytes_kept = (kept, KEPT - room) if room >= 0 else (None, 0)
         self.times = np.array(times, dtype=np.float64)
         if not len(self.times):
             return

@@ -10,7 +10,7 @@ rows, mel bins), `audio_mask` (B,), `audio_span` (B, 2) and `frame_times` (B, T)
 The defaults are those of the released XViT models. B clips, V views and crops, T frames, C channels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -336,7 +336,7 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
             input_data_format=ChannelDimension.FIRST,
             device=options["device"],
         )
-        features = self._preprocess(videos=frames, **of_frames)
+        features = self._preprocess(videos=frames, are_resized=[clip.is_resized for clip in clips], **of_frames)
         if options["return_metadata"]:
             features["video_metadata"] = [clip.metadata for clip in clips]
         if listening is not None:
@@ -448,18 +448,21 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
         channel_order: str,
         crop_order: str,
         return_tensors: str | TensorType | None = None,
+        are_resized: Sequence[bool] = (),
         **kwargs,
     ) -> ClipFeatures:
+        """`are_resized`: for each video, whether it was resized while it was read; by default none was."""
         to_float = do_rescale or do_normalize
 
         def resized(frames: Tensor) -> Tensor:
             return self._resized(frames, to_float, do_resize, size, resample, antialias)
 
         processed = []
-        for frames in videos:
-            at_once = max(1, RESIZE_AT_ONCE // frames[0].numel()) if do_resize else len(frames)
-            pieces = [resized(piece) for piece in frames.split(at_once)]
-            frames = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+        for frames, is_resized in zip(videos, are_resized or [False] * len(videos), strict=True):
+            if not is_resized:  # sizes are rounded: a second time would give another one
+                at_once = max(1, RESIZE_AT_ONCE // frames[0].numel()) if do_resize else len(frames)
+                pieces = [resized(piece) for piece in frames.split(at_once)]
+                frames = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
             if num_views * num_crops > 1:
                 crops = crop(frames, crop_size, num_crops, crop_order) if do_center_crop else [frames]
                 # (V * T, C, H, W) -> (views, crops, T, C, H, W)

@@ -274,6 +274,12 @@ def test_broken_clips_are_masked(bad, hears, options):
     assert_equal({"x": dataset[10]["labels"]}, {"x": torch.tensor(-100)})
 
 
+def test_broken_clips_are_masked_at_any_rate(bad):
+    options = {"num_frames": 2, "fps": 5, "sampling": "dense", "short_video": "error"}
+    dataset = ClipDataset(bad, processor(), on_broken="mask", **options)
+    assert dataset[10]["labels"] == -100 and dataset[10]["pixel_values_videos"].shape[0] == 2
+
+
 def test_a_report_that_is_kept(bad, tmp_path):
     report = tmp_path / "run" / "broken.jsonl"
     report.parent.mkdir()

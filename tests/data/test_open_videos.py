@@ -2,6 +2,7 @@
 
 import os
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -90,6 +91,29 @@ def test_the_last_ones_stay(tmp_path, monkeypatch):
     assert len(videos) == 0
     monkeypatch.setattr(open_videos, "ROOM", 0)
     assert videos.part(clips[0]).frames([0])[0].shape[0] == 1  # the one that is read stays open
+
+
+def test_decoded_pictures_that_are_kept_count(tmp_path):
+    path = tmp_path / "clip.h264"  # without times, so frames are counted by decoding
+    with av.open(str(path), "w", format="h264") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(10):
+            file.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        file.mux(stream.encode())
+    with open_video(str(path)) as video:
+        assert cost_of(video) >= 24 * 64 * 48 + 10 * 400 + 10 * 64 * 48 * 3 // 2
+    assert video.bytes_kept == 0
+
+
+def test_datasets_of_a_worker_share_its_videos(tmp_path, monkeypatch):
+    monkeypatch.setattr(open_videos, "get_worker_info", lambda: 1)
+    monkeypatch.setattr(open_videos, "IN_THIS_WORKER", {})
+    monkeypatch.setattr(open_videos, "MOST_FILES", 2)
+    kept = [WorkersVideos(processor_of(False)) for _ in range(3)]
+    for number, videos in enumerate(kept):
+        videos.part({"path": str(write_clip(tmp_path / f"{number}.mp4")), "bytes": None})
+    assert len({id(videos._videos) for videos in kept}) == 1 and len(kept[0]._videos) == 2
 
 
 def test_only_workers_keep_videos(tmp_path):

@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import ViTConfig
 from transformers.activations import ACT2FN
@@ -36,9 +37,9 @@ def asked(monkeypatch) -> list[torch.Size]:
     shapes: list[torch.Size] = []
     product = of_onednn.product
 
-    def noted(inputs, weight, bias):
+    def noted(inputs, *others):
         shapes.append(inputs.shape)
-        return product(inputs, weight, bias)
+        return product(inputs, *others)
 
     monkeypatch.setattr(of_onednn, "product", noted)
     return shapes
@@ -237,3 +238,56 @@ def test_packed_weights_are_the_weights():
     with torch.no_grad():
         torch.testing.assert_close(model(clip).logits, changed)
     assert not any(isinstance(module, PackedLinear) or "_packed" in vars(module) for module in model.modules())
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason="of x86 CPUs")
+@pytest.mark.parametrize("options", [{}, {"fused": True}, {"foreach": True}])
+def test_weights_are_packed_anew_after_a_step(options):
+    layer = nn.Sequential(nn.Linear(WIDTH, OUT))
+    use_onednn(layer)
+    pack_weights(layer)
+    inputs, before = torch.randn(3, WIDTH), layer[0].weight.detach().clone()
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1, **options)
+    for _ in range(2):
+        with torch.no_grad():
+            torch.testing.assert_close(layer(inputs), nn.functional.linear(inputs, layer[0].weight, layer[0].bias))
+        layer(inputs).sum().backward()
+        optimizer.step()
+    with torch.no_grad():
+        torch.testing.assert_close(layer(inputs), nn.functional.linear(inputs, layer[0].weight, layer[0].bias))
+    assert (layer[0].weight - before).abs().min() > 0.1
+
+
+@pytest.mark.skipif(not HAS_ONEDNN, reason="of x86 CPUs")
+def test_other_weights_at_the_same_address_are_packed_anew():
+    layer, inputs = Linear(WIDTH, OUT), torch.randn(3, WIDTH)
+    pack_weights(layer)
+    addresses = set()
+    for _ in range(4):
+        weight, bias = torch.randn(OUT, WIDTH), torch.randn(OUT)
+        addresses.add(weight.data_ptr())
+        with torch.no_grad():
+            computed = torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (inputs,))
+        torch.testing.assert_close(computed, nn.functional.linear(inputs, weight, bias))
+        del weight
+    with torch.inference_mode():
+        made = Linear(WIDTH, OUT)
+        pack_weights(made)
+        torch.testing.assert_close(made(inputs), nn.functional.linear(inputs, made.weight, made.bias))
+
+
+def test_a_bias_may_lie_in_memory_in_any_way():
+    inputs, weight = torch.randn(3, WIDTH), torch.randn(OUT, WIDTH)
+    for bias in (torch.randn(1).expand(OUT), torch.randn(OUT, 4)[:, 0]):
+        torch.testing.assert_close(fast_linear(inputs, weight, bias), nn.functional.linear(inputs, weight, bias))
+    with pytest.raises(RuntimeError):
+        fast_linear(inputs, weight, torch.zeros(OUT, device="meta"))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")  # torch scripts derivatives
+@pytest.mark.parametrize("with_gradients", [False, True])
+def test_forward_derivatives_are_those_of_torch(with_gradients):
+    inputs, direction, weight = torch.randn(3, WIDTH), torch.randn(3, WIDTH), torch.randn(OUT, WIDTH)
+    with torch.set_grad_enabled(with_gradients), forward_ad.dual_level():
+        dual = fast_linear(forward_ad.make_dual(inputs, direction), weight)
+        torch.testing.assert_close(forward_ad.unpack_dual(dual).tangent, direction @ weight.T)

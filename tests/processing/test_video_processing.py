@@ -222,6 +222,16 @@ class TestPixels:
         monkeypatch.setattr("holovid.processing.video_processing_holovid.RESIZE_AT_ONCE", 2 * video[0].numel())
         assert torch.equal(pixels(processor, video, num_frames=4), expected)
 
+    @pytest.mark.parametrize(
+        "size", [{"max_height": 23, "max_width": 23}, {"shortest_edge": 13, "longest_edge": 21}, {"shortest_edge": 17}]
+    )
+    def test_large_frames_of_a_file_are_resized_once(self, tmp_path, monkeypatch, size):
+        path = write_clip(tmp_path / "clip.mp4", frames=4, size=(120, 180))
+        processor = HolovidVideoProcessor(num_frames=4, size=size, do_center_crop=False)
+        expected = pixels(processor, path)
+        monkeypatch.setattr("holovid.processing.video_processing_holovid.RESIZE_AT_ONCE", 2)
+        assert torch.equal(pixels(processor, path), expected)
+
     @pytest.mark.parametrize("shape", [(40, 30), (30, 40), (16, 60), (60, 16)])
     def test_crops_along_the_long_side(self, shape):
         video, processor = random_video(2, *shape), HolovidVideoProcessor(**SMALL, do_sample_frames=False)

@@ -159,13 +159,13 @@ class ClipDataset(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, key: Key) -> Row:
-        epoch, index = parts_of(key)
+        epoch, index = epoch_and_index(key)
         row = self._read_or_replace(self.rows[index], index, epoch)
         return self.read(index, epoch) if row is None else row  # a single clip cannot be skipped
 
     def __getitems__(self, keys: list[Key]) -> list[Row]:
         """The rows of a batch, mixed; a `DataLoader` calls this."""
-        places = [parts_of(key) for key in keys]
+        places = [epoch_and_index(key) for key in keys]
         clips = self.rows.__getitems__([index for _, index in places])  # at once, which takes a quarter of the time
         found = (self._read_or_replace(clip, index, epoch) for clip, (epoch, index) in zip(clips, places, strict=True))
         rows = [row for row in found if row is not None]
@@ -245,6 +245,8 @@ class ClipDataset(torch.utils.data.Dataset):
         hears = "input_values" in processor.model_input_names
         sound = {"audio": [np.zeros(0)], "sampling_rate": 16_000} if hears else {}
         facts = [VideoMetadata(len(frames), fps=25.0, width=32, height=32)]
+        if hasattr(processor, "short_video"):  # however many frames of which rate are asked for
+            options = options | {"short_video": "repeat"}
         inputs = self.processor([frames], video_metadata=facts, return_tensors="pt", **sound, **options)
         row = self._augmented({name: value[0] for name, value in inputs.items()})
         row = {name: torch.zeros_like(value) for name, value in row.items()}
@@ -281,7 +283,7 @@ class EpochSampler(Sampler):
         self.epoch = int(epoch)
 
 
-def parts_of(key: Key) -> tuple[int | None, int]:
+def epoch_and_index(key: Key) -> tuple[int | None, int]:
     """The epoch, if there is one, and the clip."""
     epoch, index = key if isinstance(key, tuple) else (None, key)
     return epoch, int(index)

@@ -23,6 +23,7 @@ ROOM = 2**27  # bytes that the open videos of a worker may take, as estimated by
 MOST_FILES = 256  # a process may have 1,024 files open on many systems
 PICTURES_OF_A_DECODER = 16  # that it holds, of 1.5 bytes a pixel
 BYTES_OF_A_PACKET = 400  # of its facts
+IN_THIS_WORKER: dict[tuple, "OpenVideos"] = {}  # by kind
 
 
 def reader_of(processor: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -40,6 +41,9 @@ def reader_of(processor: Callable[..., Any], **options: Any) -> Callable[..., An
 class OpenVideos:
     """The videos that a worker keeps open, the last used ones first to stay.
 
+    Attributes:
+        kind: what tells one from another; those of a kind in a worker are one, however many datasets it reads.
+
     Args:
         processor: of a model that does not use audio. Decoders of AAC add noise that depends on what they decoded
             before, so audio is read from a file that is opened for it, and a clip does not depend on others.
@@ -50,6 +54,7 @@ class OpenVideos:
         own = processor.video_processor if isinstance(processor, HolovidProcessor) else processor
         self._decoder = decoder or own.decoder
         self._uses_audio = own.feature_extractor is not None
+        self.kind = os.getpid(), self._decoder, self._uses_audio
         self._videos: OrderedDict[str, tuple[tuple[int, int], VideoFile]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -108,7 +113,8 @@ class WorkersVideos:
         if get_worker_info() is None or type(self._processor) not in (HolovidProcessor, HolovidVideoProcessor):
             return video
         if self._videos is None:
-            self._videos = OpenVideos(self._processor, self._decoder)  # type: ignore[arg-type]
+            own = OpenVideos(self._processor, self._decoder)  # type: ignore[arg-type]
+            self._videos = IN_THIS_WORKER.setdefault(own.kind, own)
         return self._videos.part(video)
 
     def drop(self, video: dict[str, Any]) -> None:
@@ -119,7 +125,7 @@ class WorkersVideos:
 def cost_of(file: VideoFile) -> int:
     """Bytes that an open video takes, roughly."""
     width, height = file.metadata.width or 0, file.metadata.height or 0
-    return int(1.5 * PICTURES_OF_A_DECODER * width * height) + BYTES_OF_A_PACKET * len(file)
+    return int(1.5 * PICTURES_OF_A_DECODER * width * height) + BYTES_OF_A_PACKET * len(file) + file.bytes_kept
 
 
 __all__ = ["OpenVideos", "WorkersVideos", "reader_of"]
