@@ -223,9 +223,10 @@ class TestPixels:
         assert torch.equal(pixels(processor, video, num_frames=4), expected)
 
     @pytest.mark.parametrize(
-        "size", [{"max_height": 23, "max_width": 23}, {"shortest_edge": 13, "longest_edge": 21}, {"shortest_edge": 17}]
+        "size", [{"max_height": 13, "max_width": 13}, {"shortest_edge": 13, "longest_edge": 21}, {"shortest_edge": 17}]
     )
     def test_large_frames_of_a_file_are_resized_once(self, tmp_path, monkeypatch, size):
+        """120 x 180 in 13 x 13 are 8 x 12, and those would be 8 x 13."""
         path = write_clip(tmp_path / "clip.mp4", frames=4, size=(120, 180))
         processor = HolovidVideoProcessor(num_frames=4, size=size, do_center_crop=False)
         expected = pixels(processor, path)
