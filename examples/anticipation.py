@@ -164,10 +164,10 @@ class Question:
 
 QUESTIONS = (
     Question("all three losses"),
-    Question("the loss of features as heavy as in the paper", weights={"feature_weight": 1.0}),
-    Question("without the loss of the past", weights={"past_weight": 0.0}),
-    Question("without the loss of features", weights={"feature_weight": 0.0}),
-    Question("with the loss of what follows alone", weights={"past_weight": 0.0, "feature_weight": 0.0}),
+    Question("the loss on features as heavy as in the paper", weights={"feature_weight": 1.0}),
+    Question("without the loss on past actions", weights={"past_weight": 0.0}),
+    Question("without the loss on features", weights={"feature_weight": 0.0}),
+    Question("only the loss on the next action", weights={"past_weight": 0.0, "feature_weight": 0.0}),
     Question("without the past: one frame", num_frames=1),
     Question("3 s ahead", anticipation_seconds=3.0),
     Question("5 s ahead", anticipation_seconds=5.0),
@@ -220,7 +220,7 @@ def accuracy(question: Question, rows: dict[str, Decoded], epochs: float, seed: 
 
 
 def table_of(found: dict[str, list[float]]) -> list[str]:
-    lines = ["| a tiny AVT | right | of what can be known |", "|---|---:|---:|"]
+    lines = ["| a tiny AVT | accuracy | best possible |", "|---|---:|---:|"]
     for question in QUESTIONS:
         if question.name in found:
             most = ceiling(steps_ahead(question.anticipation_seconds))
