@@ -10,10 +10,17 @@ from hub_server import HubServer
 from tiny_xvit import tiny_config
 from transformers import TrainerCallback, TrainingArguments
 
-from holovid import HolovidProcessor, XViTForVideoClassification
+from holovid import HolovidProcessor, VideoSwinConfig, VideoSwinForVideoClassification, XViTForVideoClassification
+from holovid.families import families
 from holovid.recipes import get_recipe
 from holovid.training.averaging import AVERAGE_NAME
-from holovid.training.checkpoints import all_checkpoints, checkpoint_faults, newest_checkpoint, resume_point
+from holovid.training.checkpoints import (
+    all_checkpoints,
+    check_same_model,
+    checkpoint_faults,
+    newest_checkpoint,
+    resume_point,
+)
 from holovid.training.trainer import VideoTrainer, check_arguments, check_batch
 
 
@@ -264,6 +271,32 @@ def test_where_a_run_is_resumed(tmp_path):
     (whole / "scheduler.pt").unlink()
     with pytest.raises(ValueError, match=r"cannot be resumed: it has no scheduler\.pt"):
         resume_point(arguments(tmp_path, resume_from_checkpoint=str(whole)))
+
+
+def test_another_model_is_not_resumed(tmp_path):
+    """Weights of the same shapes would load, and answers would get the names of other classes."""
+    kind = {"problem_type": "single_label_classification"}
+
+    def of(**fields) -> VideoTrainer:
+        return trainer(tmp_path, model=XViTForVideoClassification(tiny_config(**kind | fields)), eval_strategy="no")
+
+    of(id2label=dict(enumerate("abcde"))).train()
+    point = str(tmp_path / "checkpoint-3")
+    with pytest.raises(ValueError, match=r"id2label was a, b, c, d, e, and is v, w, x, y, z now.*another --output"):
+        of(id2label=dict(enumerate("vwxyz"))).train(resume_from_checkpoint=point)
+    with pytest.raises(ValueError, match=r"num_hidden_layers was .*, and is 1 now"):
+        of(id2label=dict(enumerate("abcde")), num_hidden_layers=1).train(resume_from_checkpoint=point)
+    of(id2label=dict(enumerate("abcde")), hidden_dropout_prob=0.1).train(resume_from_checkpoint=point)
+    other = VideoSwinForVideoClassification(VideoSwinConfig(**families()["video_swin"].toy, num_labels=5))
+    with pytest.raises(ValueError, match="its model_type is xvit, and that of this run is video_swin"):
+        trainer(tmp_path, model=other).train(resume_from_checkpoint=point)
+
+
+@pytest.mark.parametrize("family", list(families()))
+def test_a_model_is_the_same_after_it_was_saved(tmp_path, family):
+    config = families()[family].config_class(**families()[family].toy, id2label={0: "left", 1: "right"})
+    config.save_pretrained(tmp_path)
+    check_same_model(tmp_path, config)
 
 
 def test_tensorboard_gets_the_throughput(tmp_path, monkeypatch):

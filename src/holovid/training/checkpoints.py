@@ -8,11 +8,13 @@ import json
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from transformers import TrainingArguments
+from transformers import PreTrainedConfig, TrainingArguments
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
+from transformers.utils import CONFIG_NAME, SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
 
 from holovid.modeling.weight_files import shard_names
 
@@ -95,6 +97,47 @@ def checkpoint_faults(checkpoint: str | Path, processes: int = 1, files: Iterabl
             faults.append(str(error))
     cut = [path.name for path in sorted(checkpoint.iterdir()) if path.is_file() and not is_readable(path)]
     return faults + [f"{name} is cut short" for name in cut]
+
+
+def check_same_model(checkpoint: str | Path, config: PreTrainedConfig) -> None:
+    """Raise `ValueError` if a checkpoint is of a model of another kind, with other sizes or other classes.
+
+    Weights of equal shapes would load without a word, and the run would end with the names of other classes.
+    """
+    file = Path(checkpoint) / CONFIG_NAME
+    if not file.is_file():  # adapters alone have none
+        return
+    kind = json.loads(file.read_text(encoding="utf-8")).get("model_type")
+    if kind != config.model_type:
+        faults = [f"its model_type is {kind}, and that of this run is {config.model_type}"]
+    else:
+        # as JSON, in which lists and tuples are alike
+        before, now = (
+            json.loads(each.to_json_string(use_diff=False))
+            for each in (type(config).from_pretrained(checkpoint), config)
+        )
+        faults = [
+            f"{name} was {in_short(before.get(name))}, and is {in_short(value)} now"
+            for name, value in now.items()
+            if decides_shape(name, value) and before.get(name) != value
+        ]
+    if faults:
+        raise ValueError(
+            f"{checkpoint} is of another model: {'; '.join(faults)}. Resume with the arguments of that run, or name "
+            "another --output"
+        )
+
+
+def decides_shape(name: str, value: Any) -> bool:
+    """Whether a field of a configuration gives sizes, parts or classes."""
+    items = value if isinstance(value, list) else [value]
+    whole = bool(items) and all(isinstance(item, int | str) and not isinstance(item, bool) for item in items)
+    return name.startswith("id2") or (whole and not isinstance(value, str))
+
+
+def in_short(value: Any) -> str:
+    names = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return shorten(", ".join(map(str, names)), width=80, placeholder=" ...")
 
 
 def is_readable(path: Path) -> bool:

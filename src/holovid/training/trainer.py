@@ -35,6 +35,7 @@ from holovid.publishing.push import publish
 from holovid.recipes import Recipe, get_recipe
 from holovid.saving import saved_whole
 from holovid.training.averaging import WeightAverage
+from holovid.training.checkpoints import check_same_model
 from holovid.training.class_weights import weighted_loss
 from holovid.training.measuring import compute_metrics
 from holovid.training.optimization import build_optimizer, build_schedule
@@ -299,6 +300,7 @@ class VideoTrainer(Trainer):
         return publish(self.args.output_dir, repo_id, licence=license, **defaults | options)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        check_same_model(resume_from_checkpoint, self.model.config)
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         if self.average is not None:
             self.average.load(resume_from_checkpoint)
