@@ -93,13 +93,37 @@ def check_timeline_file(path: str | os.PathLike) -> None:
 def check_vectors_file(path: str | os.PathLike) -> None:
     if Path(path).suffix.lower() != ".parquet":
         raise ValueError(f"a file of vectors must end in .parquet, got {path}")
+    check_new_file(path)
+
+
+def check_new_file(path: str | os.PathLike) -> None:
+    """Raise `ValueError` where no file can be written: hours of work would end with that."""
+    if os.path.isdir(path):
+        raise ValueError(f"{path} is a folder; name a file")
+    check_place(path)
+
+
+def check_new_folder(path: str | os.PathLike) -> None:
+    """Raise `ValueError` where no folder can be made or filled."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise ValueError(f"{path} is a file; name a folder")
+    check_place(path)
+
+
+def check_place(path: str | os.PathLike) -> None:
+    place = next(each for each in Path(os.path.abspath(path)).parents if each.exists())
+    if not place.is_dir():
+        raise ValueError(f"{path} cannot be written: {place} is not a folder")
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"{path} cannot be written: you have no right to write in {place}")
 
 
 def check_ending(what: str, path: str | os.PathLike, endings: Collection[str]) -> None:
-    """Raise `ValueError` unless a file name ends in one of `endings`, in any case."""
+    """Raise `ValueError` unless a file name ends in one of `endings`, in any case, and can be written."""
     if Path(path).suffix.lower() not in endings:
         *others, last = endings
         raise ValueError(f"the file of {what} must end in {', '.join(others)} or {last}, got {path}")
+    check_new_file(path)
 
 
 def check_clips(source: str, columns: Sequence[str] = ()) -> None:

@@ -34,6 +34,7 @@ def places(tmp_path_factory):
     write_clip(folder / "clip.mp4")
     (folder / "broken.mp4").write_bytes(b"this is no video")
     (folder / "empty").mkdir()
+    (folder / "table.csv").mkdir()
     (folder / "clips.csv").write_text("path,label\nclip.mp4,left\n")
     (folder / "other.csv").write_text("path,verb\nclip.mp4,left\n")
     (folder / "latin.txt").write_bytes("caf\u00e9\n".encode("latin-1"))
@@ -51,6 +52,7 @@ def places(tmp_path_factory):
         "gap.txt",
         "list.pt",
         "odd.pt",
+        "table.csv",
     )
     return {name.partition(".")[0]: folder / name for name in names} | {"new": folder / "new", "folder": folder}
 
@@ -65,6 +67,11 @@ CHEAP = [  # and said without torch
     ("classify {model} {clip} --top-k many", "'--top-k'"),
     ("classify {model} {clip} --on-broken ignore", "'--on-broken'"),
     ("classify {model} {clip} --picture {new}.txt", "--picture must end in"),
+    ("classify {model} {clip} --output {table}", "table.csv is a folder; name a file"),
+    ("classify {model} {clip} --picture {clip}/seen.png", "clip.mp4 is not a folder"),
+    ("embed {model} {clip} --output {clip}/new.parquet", "clip.mp4 is not a folder"),
+    ("timeline {model} {clip} --output {table}", "table.csv is a folder; name a file"),
+    ("evaluate {model} {clips} --output {clip}", "clip.mp4 is a file; name a folder"),
     ("classify {model}", "Missing argument"),
     ("classify {model} {clip} --topk 3", "No such option: --topk"),
     ("classfy {model} {clip}", "No such command 'classfy'"),
@@ -152,6 +159,7 @@ WITH_TORCH = [
     ("convert {list} --family xvit --output {new}", "is not a checkpoint"),
     ("convert {odd} --family xvit --output {new}", "no state dict found"),
     ("export {model} {new} --inputs sound", "sound"),
+    ("train {clips} --model xvit --output {clip}", "clip.mp4 is a file; name a folder"),
     ("export {model} {new} --batch 0", "batch must be at least 1 clip"),
 ]
 

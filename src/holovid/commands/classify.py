@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import check_model_name
+from holovid.cheap_checks import check_model_name, check_new_file
 from holovid.commands.command_line import PROGRAM
 from holovid.commands.options import SKIPPED, AsJson, Classifier, TopK, TrustRemoteCode, Work, check_sources
 from holovid.commands.quiet import be_quiet
@@ -129,4 +129,7 @@ def check_request(clips: list[str], work: Work, output: Path | None, picture: Pa
         check_there("matplotlib", "--why")
     if output is not None and output.suffix.lower() not in OUTPUTS:
         raise ValueError(f"--output must end in .csv, .json or .parquet, got {output}")
+    for path in (output, picture):
+        if path is not None:
+            check_new_file(path)
     check_sources(clips, work)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from holovid.cheap_checks import check_clips, check_model_name
+from holovid.cheap_checks import check_clips, check_model_name, check_new_folder
 from holovid.commands.options import AsJson, Classifier, TrustRemoteCode, split_names
 from holovid.commands.protocol_options import ProtocolOptions
 from holovid.commands.quiet import be_quiet
@@ -79,6 +79,8 @@ def evaluate(
         raise ValueError("--target must name a column of labels, or two as in verb,noun; got none")
     for source in data:
         check_clips(source, target or ())
+    if work.output is not None:
+        check_new_folder(work.output)
     be_quiet()
 
     from holovid.evaluation.evaluate import PartialState, evaluate_clips, evaluate_sets

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from holovid.cheap_checks import check_clips, check_model_name
+from holovid.cheap_checks import check_clips, check_model_name, check_new_folder
 from holovid.configuration.suggestions import did_you_mean
 from holovid.families.family import variants, with_all_experts
 from holovid.recipes import FINETUNE, SMALL, get_recipe
@@ -197,6 +197,8 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
             check_model_name(source if family in variants() else name)
     for source in given.get("data", []) + given.get("validation", []):
         check_clips(source, given.get("target", ["label"]))
+    for folder in given.get("output_dir", []):
+        check_new_folder(folder)
     for expert in given.get("experts", []):
         if source := expert.partition("=")[2]:
             check_model_name(source)
