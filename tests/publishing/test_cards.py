@@ -268,6 +268,11 @@ def test_the_picture_of_a_card(copy, clips):
     assert done.output.split() == ["Picture:", str(copy / "card.png"), "Model", "card:", str(copy / "README.md")]
     shown = "![Frames of a clip, and what the model predicted for it](card.png)"
     assert shown in (copy / "README.md").read_text()
+    elsewhere = copy.parent / "elsewhere" / "card.md"
+    elsewhere.parent.mkdir()
+    assert CliRunner().invoke(app, [*arguments[:4], "--output", str(elsewhere)]).exit_code == 0
+    assert shown in elsewhere.read_text()
+    assert (elsewhere.parent / "card.png").read_bytes() == (copy / "card.png").read_bytes()
     with_maps = Image.open(copy / "card.png").convert("RGB")
     plain = Image.open(draw_card_picture(copy, clip, why=False)).convert("RGB")
     assert with_maps.size[0] == plain.size[0] and with_maps.tobytes() != plain.tobytes()

@@ -35,8 +35,9 @@ def card(
     given = licence.read()
     be_quiet()
 
+    from holovid.files import write_whole
     from holovid.publishing.card import build_card, check_written, write_card
-    from holovid.publishing.card_picture import draw_card_picture
+    from holovid.publishing.card_picture import PICTURE, draw_card_picture
     from holovid.saving import CARD
 
     path = output or folder / CARD
@@ -44,4 +45,7 @@ def card(
     if clip is not None:
         say(f"Picture: {draw_card_picture(folder, clip, why=why)}")
     write_card(build_card(folder, licence=given, repo_id=repo_id), path)
+    picture = folder / PICTURE
+    if picture.is_file() and path.parent.resolve() != folder.resolve():
+        write_whole(path.parent / PICTURE, picture.read_bytes())  # the card shows the one beside it
     say(f"Model card: {path}")
