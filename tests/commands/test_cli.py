@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -147,6 +148,15 @@ def test_evaluate_says_what_the_function_says(holovid, labelled, tmp_path):
     }
     again = holovid(*arguments, "--output", tmp_path / "results")
     assert again.exit_code == 2 and "holds another evaluation: protocol intervention was" in again.stderr
+
+
+def test_evaluate_says_what_it_leaves_out(holovid, labelled, tmp_path):
+    shutil.copytree(labelled / "one", tmp_path / "one")
+    clip = min((tmp_path / "one" / "val").rglob("*.mp4"))
+    clip.write_bytes(b"no video")
+    result = holovid("evaluate", labelled / "model", tmp_path / "one", "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["counts"]["broken"] == 1
+    assert "holovid: 1 clip is left out: " in result.stderr and clip.name in result.stderr
 
 
 def test_evaluate_several_sets(holovid, labelled):

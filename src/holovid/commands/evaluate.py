@@ -8,10 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from holovid.cheap_checks import check_clips, check_model_name, check_new_folder
+from holovid.commands.command_line import PROGRAM
 from holovid.commands.options import AsJson, Classifier, TrustRemoteCode, split_names
 from holovid.commands.protocol_options import ProtocolOptions
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import accuracy_table, say, show
+
+MOST_TOLD = 3  # clips that are left out, by name
 
 
 @dataclass
@@ -108,8 +111,18 @@ def evaluate(
     if not state.is_main_process:
         return
     show(results, table, as_json)
+    tell_left_out([clip for each in results.get("sets", {"": results}).values() for clip in each["broken"]])
     if work.output is not None and not as_json:
         say(f"Results, predictions and pictures: {work.output}")
+
+
+def tell_left_out(broken: list[dict[str, str]]) -> None:
+    """Say on stderr which clips the results leave out, and why."""
+    if broken:
+        clips = "1 clip is" if len(broken) == 1 else f"{len(broken)} clips are"
+        more = "" if len(broken) <= MOST_TOLD else f"; and {len(broken) - MOST_TOLD} more, see results.json"
+        reasons = "; ".join(clip["reason"] for clip in broken[:MOST_TOLD])
+        print(f"{PROGRAM}: {clips} left out: {reasons}{more}", file=sys.stderr)
 
 
 def evaluate_fusion(
