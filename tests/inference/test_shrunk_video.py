@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import numpy as np
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 
 from holovid.cli import app
 from holovid.data.synthetic import ClipSet, render_clips
+from holovid.inference import shrunk_video
 from holovid.inference.shrunk_video import Shrinking, shrink_folder, shrink_video
 from holovid.processing.video_decoding import open_video
 
@@ -95,3 +98,24 @@ def test_slips(films, tmp_path):
         shrink_folder(tmp_path / "two", tmp_path / "small", Shrinking())
     with pytest.raises(ValueError, match="seconds must be above 0"):
         Shrinking(seconds=0)
+
+
+def test_ctrl_c_leaves_the_other_clips(tmp_path, monkeypatch):
+    (tmp_path / "films").mkdir()
+    for number in range(30):
+        (tmp_path / f"films/{number}.mp4").touch()
+    begun = []
+
+    def shrink_slowly(source, target, how):
+        begun.append(source)
+        time.sleep(0.02)
+
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shrunk_video, "shrink_alone", shrink_slowly)
+    # threads see what is replaced here
+    monkeypatch.setattr(shrunk_video, "ProcessPoolExecutor", lambda processes, **_: ThreadPoolExecutor(processes))
+    with pytest.raises(KeyboardInterrupt):
+        shrink_folder(tmp_path / "films", tmp_path / "small", Shrinking(), workers=1, advance=stop)
+    assert 0 < len(begun) < 15

@@ -135,13 +135,17 @@ def shrink_folder(
             left.append((path, place))
     processes = min(workers or os.cpu_count() or 1, MOST_PROCESSES)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        jobs = {pool.submit(partial(shrink_alone, how=how), path, place): path for path, place in left}
-        for job in as_completed(jobs):
-            try:
-                job.result()
-            except (ValueError, OSError) as error:
-                broken[jobs[job]] = str(error)
-            advance()
+        try:
+            jobs = {pool.submit(partial(shrink_alone, how=how), path, place): path for path, place in left}
+            for job in as_completed(jobs):
+                try:
+                    job.result()
+                except (ValueError, OSError) as error:
+                    broken[jobs[job]] = str(error)
+                advance()
+        except BaseException:  # Ctrl-C too; without this the pool would write all other clips first
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
     return broken
 
 
