@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import torch
@@ -277,6 +278,8 @@ def test_sentences():
         nested(0)
     assert "nested too deeply" in sentence(raised.value)
     assert sentence(MemoryError()).startswith("there is not enough memory")
+    killed = BrokenProcessPool("A process in the process pool was terminated abruptly")
+    assert sentence(killed).startswith("a worker process was killed, often for lack of memory: use fewer --workers")
     assert sentence(ValueError("first\nsecond")) == "first"
     assert sentence(ValueError()) == "ValueError"
 

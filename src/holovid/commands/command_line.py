@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 
 from huggingface_hub.errors import StrictDataclassError
 
@@ -32,6 +33,8 @@ def sentence(error: BaseException) -> str:
         return message or kind
     if LOST_WORKER.search(said):
         return "a worker process that reads clips was killed, often for lack of memory: use fewer workers, or 0"
+    if isinstance(error, BrokenProcessPool):
+        return "a worker process was killed, often for lack of memory: use fewer --workers; the same command continues"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(said)):
         return "there is not enough memory for this: use a smaller batch, smaller clips or a smaller model"
     if isinstance(error, RecursionError):
