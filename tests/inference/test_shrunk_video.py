@@ -12,9 +12,10 @@ from clips import write_clip
 from typer.testing import CliRunner
 
 from holovid.cli import app
+from holovid.data.clip_folders import find_clips
 from holovid.data.synthetic import ClipSet, render_clips
 from holovid.inference import shrunk_video
-from holovid.inference.shrunk_video import Shrinking, shrink_folder, shrink_video
+from holovid.inference.shrunk_video import Shrinking, outdated_tables, shrink_folder, shrink_video
 from holovid.processing.video_decoding import open_video
 
 
@@ -98,6 +99,24 @@ def test_slips(films, tmp_path):
         shrink_folder(tmp_path / "two", tmp_path / "small", Shrinking())
     with pytest.raises(ValueError, match="seconds must be above 0"):
         Shrinking(seconds=0)
+
+
+def test_tables_that_name_other_suffixes(tmp_path, monkeypatch):
+    source, target = tmp_path / "films", tmp_path / "small"
+    (source / "more").mkdir(parents=True)
+    for name in ("a.mp4", "metadata.csv", "more/test.parquet", "more/notes.md"):
+        (source / name).write_text("path,label\nmore/b.webm,run\n")
+    assert outdated_tables(find_clips(source), source, target) == []
+    (source / "more" / "b.webm").touch()
+    copies = [target / "metadata.csv", target / "more" / "test.parquet"]
+    assert outdated_tables(find_clips(source), source, target) == copies
+    monkeypatch.setattr(shrunk_video, "shrink_folder", lambda *_: {})
+    result = CliRunner().invoke(app, ["data", "shrink", str(source), str(target)])
+    assert result.exit_code == 0
+    said = "was copied as it is: change the paths in it that do not end in .mp4"
+    assert [line for line in result.stdout.splitlines() if "warning" in line] == [
+        f"warning: {copy} {said}" for copy in copies
+    ]
 
 
 def test_ctrl_c_leaves_the_other_clips(tmp_path, monkeypatch):

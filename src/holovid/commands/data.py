@@ -208,14 +208,19 @@ def shrink(
     from rich.progress import Progress
 
     from holovid.data.clip_folders import find_clips
-    from holovid.inference.shrunk_video import Shrinking, shrink_folder
+    from holovid.inference.shrunk_video import Shrinking, outdated_tables, shrink_folder
 
     how = Shrinking(short_side, frame_rate, seconds)
-    count = len(find_clips(source).clips)
+    found = find_clips(source)
+    count = len(found.clips)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         clock = progress.add_task("Writing clips", total=count)
         broken = shrink_folder(source, target, how, workers, lambda: progress.advance(clock))
     unreadable = [f"cannot be read: {path}: {error}" for path, error in broken.items()]
-    say(f"{count - len(broken)} clips in {target}", *unreadable)
+    outdated = [
+        f"warning: {table} was copied as it is: change the paths in it that do not end in .mp4"
+        for table in outdated_tables(found, source, target)
+    ]
+    say(f"{count - len(broken)} clips in {target}", *unreadable, *outdated)
     if broken:
         raise typer.Exit(SEVERE)

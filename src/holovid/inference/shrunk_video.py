@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torchvision.transforms.v2.functional import resize
 
-from holovid.data.clip_folders import COMPANIONS, find_clips
+from holovid.data.clip_folders import COMPANIONS, FoundClips, find_clips
 from holovid.files import ignores_case, write_whole
 from holovid.inference.annotated_video import annotated_video
 from holovid.inference.kept_sound import kept_sound
@@ -28,6 +28,7 @@ from holovid.processing.video_decoding import open_video
 
 READ_AT_ONCE = 2**27  # bytes of frames in memory, in each process
 SETTINGS = ".shrunk.json"
+TABLES = COMPANIONS - {".json", ".md"}  # these are notes
 MOST_PROCESSES = 61  # more are refused on Windows
 ENCODER = {"crf": "20", "preset": "veryfast", "g": "12", "sc_threshold": "0"}  # every twelfth frame is a key frame
 
@@ -108,6 +109,14 @@ def targets_of(clips: Iterable[str], source: Path, target: Path) -> dict[Path, P
     return found
 
 
+def outdated_tables(found: FoundClips, source: Path, target: Path) -> list[Path]:
+    """The copied tables below `target` whose paths may be wrong there, since clips of `source` did not end in .mp4."""
+    if all(path.endswith(".mp4") for path in found.clips):
+        return []
+    tables = [path for path in map(Path, found.others) if path.suffix.lower() in TABLES]
+    return [target / path.relative_to(source) for path in sorted(tables)]
+
+
 def shrink_folder(
     source: Path, target: Path, how: Shrinking, workers: int | None = None, advance: Callable[[], Any] = lambda: None
 ) -> dict[Path, str]:
@@ -163,4 +172,4 @@ def shrink_alone(source: Path, target: Path, how: Shrinking) -> None:
     shrink_video(source, target, how)
 
 
-__all__ = ["Shrinking", "shrink_folder", "shrink_video"]
+__all__ = ["Shrinking", "outdated_tables", "shrink_folder", "shrink_video"]
