@@ -126,13 +126,17 @@ def open_container(
 
 
 def check_claims(source: str | BinaryIO, name: str) -> None:
-    """Raise `UnreadableError` for an MP4 that claims more samples than its size allows; other files pass."""
+    """Raise `UnreadableError` for an MP4 that claims more samples than its size allows, `ValueError` for an empty
+    file. Other files pass.
+    """
     if isinstance(source, str):
         if os.path.isfile(source):
             with open(source, "rb") as file:
                 check_claims(file, name)
         return
     size, claimed = source.seek(0, os.SEEK_END), claimed_samples(source)
+    if not size:
+        raise ValueError("the file is empty")  # FFmpeg says only that it found invalid data
     if claimed > SAMPLES_A_BYTE * size + SAMPLES_FREELY:
         raise UnreadableError(f"{name} claims to hold {claimed:,} samples in {size:,} bytes")
 

@@ -329,12 +329,14 @@ def test_not_a_video(folder, video):
     for name in ("empty.mp4", "text.mp4", "text.txt", "noise.mp4"):
         with pytest.raises(ValueError, match=f"{name}' cannot be read as a video"):
             open_video(folder / name)
+    with pytest.raises(ValueError, match=r"empty.mp4' cannot be read as a video: the file is empty$"):
+        open_video(folder / "empty.mp4")
     with pytest.raises(ValueError, match=r"sound.m4a' has no video stream that can be decoded.*audio"):
         open_video(folder / "sound.m4a")
     write_sound(folder / "cover.mp4", cover=True)
     with pytest.raises(ValueError, match=r"cover.mp4' has no video stream that can be decoded"):
         open_video(folder / "cover.mp4")
-    with pytest.raises(ValueError, match="the video of 0 bytes cannot be read"):
+    with pytest.raises(ValueError, match="the video of 0 bytes cannot be read as a video: the file is empty"):
         open_video(b"")
     with pytest.raises(FileNotFoundError, match=r"no video at 'missing\.mp4'"):
         open_video("missing.mp4")
