@@ -52,6 +52,9 @@ def test_what_names_stand_for(films, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="there are no clips in"):
         named_clips([tmp_path / "empty"])
+    (tmp_path / "bare.csv").write_text("path,start,end\n")
+    with pytest.raises(ValueError, match=r"bare\.csv has no clips"):
+        named_clips([tmp_path / "bare.csv"])
     (tmp_path / "words.csv").write_text("path,start\na.mp4,soon\n")
     with pytest.raises(ValueError, match=r"words\.csv"):
         named_clips([tmp_path / "words.csv"])

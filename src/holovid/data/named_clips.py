@@ -51,7 +51,7 @@ def named_clips(names: Iterable[str | os.PathLike], tables: Iterable[str] = (".c
 
     A folder stands for all clips below it. A table (.csv, .parquet) stands for its rows, with a column `path` and
     optionally `start` and `end`. Anything else, a file or a URL, is a clip. Raises `ValueError` for a folder without
-    clips, and for a table that cannot be read.
+    clips, and for a table without rows or that cannot be read.
     """
     found: list[NamedClip] = []
     for name in [os.fspath(name) for name in names]:
@@ -71,6 +71,8 @@ def clips_of_table(path: Path) -> list[NamedClip]:
     from holovid.data.table_files import read_table  # imports `datasets`, which single clips do not need
 
     rows = read_table(path, root=None, targets=[]).with_format(None)
+    if not len(rows):
+        raise ValueError(f"{path} has no clips")
     if any(video["path"] is None for video in rows["video"]):
         raise ValueError(f"{path} holds the videos themselves; pass a table of paths")
     columns = [rows[name][:] if name in rows.features else [None] * len(rows) for name in ("start", "end")]
