@@ -1,6 +1,7 @@
 """The nearest clips are found by a clip, by a row, and by time inside a film."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -16,7 +17,7 @@ from holovid import HolovidProcessor, HolovidVideoProcessor, load
 from holovid.cli import app
 from holovid.data.named_clips import NamedClip, named_clips
 from holovid.inference import embed_clip, embed_clips, nearest_clips, read_vectors
-from holovid.inference.vectors import Vectors
+from holovid.inference.vectors import MADE_BY, SAME_MODEL, Vectors
 
 PLANE = np.array([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0], [-1.0, 0.0], [0.0, 0.0]], dtype=np.float32)
 
@@ -132,12 +133,34 @@ def test_a_moment_of_a_film_is_found(place, tmp_path):
     assert first.clip == part and first.similarity == pytest.approx(1.0)
 
 
+def test_a_model_of_the_same_width_is_not_the_one_that_made_the_vectors(place, tmp_path):
+    torch.manual_seed(1)
+    tiny().save_pretrained(tmp_path / "other")
+    HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6).save_pretrained(tmp_path / "other")
+    result = search(place / "vectors.parquet", place / "clips" / "b.mp4", "--model", tmp_path / "other")
+    assert result.exit_code == 2
+    assert f"made by other weights than {tmp_path}/other holds: run holovid embed again" in result.output
+
+    shutil.copytree(place / "model", tmp_path / "renamed")
+    arguments = (place / "vectors.parquet", place / "clips" / "b.mp4", "--model", tmp_path / "renamed")
+    assert search(*arguments).exit_code == 0
+    HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=4).save_pretrained(tmp_path / "renamed")
+    assert "made by other processor settings than" in search(*arguments).output
+
+    file = tmp_path / "old.parquet"  # without fingerprints it can be of any model
+    table = pyarrow.parquet.read_table(place / "vectors.parquet")
+    told = json.loads(table.schema.metadata[MADE_BY])
+    old = {name: value for name, value in told.items() if name not in SAME_MODEL}
+    pyarrow.parquet.write_table(table.replace_schema_metadata({MADE_BY: json.dumps(old)}), file)
+    assert search(file, place / "clips" / "b.mp4", "--model", tmp_path / "other").exit_code == 0
+
+
 def test_another_model_and_other_files(place, tmp_path):
     torch.manual_seed(1)
     tiny(hidden_size=48, pooler_output_size=20).save_pretrained(tmp_path / "wide")
     HolovidVideoProcessor(size={"shortest_edge": 16}, crop_size=16, num_frames=6).save_pretrained(tmp_path / "wide")
     result = search(place / "vectors.parquet", place / "clips" / "b.mp4", "--model", tmp_path / "wide")
-    assert result.exit_code == 2 and "it comes from another model" in " ".join(result.output.split())
+    assert result.exit_code == 2 and "was made by other weights" in " ".join(result.output.split())
     pyarrow.parquet.write_table(pyarrow.table({"path": ["a.mp4"]}), tmp_path / "paths.parquet")
     with pytest.raises(ValueError, match="holovid embed writes them"):
         read_vectors(tmp_path / "paths.parquet")

@@ -44,6 +44,7 @@ def search(
 
     from holovid.devices import move_to
     from holovid.inference import embed_clip, nearest_clips, read_vectors
+    from holovid.inference.embedding import check_maker
     from holovid.loading import load
 
     known = read_vectors(vectors, column)
@@ -52,7 +53,9 @@ def search(
         nearest = nearest_clips(known, known.of_row(row), top_k + 1, numpy_up_to=numpy_up_to)
         found = [each for each in nearest if each.row != row][:top_k]
     else:
-        network, processor = load(model or known.model, trust_remote_code=trust_remote_code)
+        source = model or known.model
+        network, processor = load(source, trust_remote_code=trust_remote_code)
+        check_maker(known, network, processor, str(vectors), source)
         query = embed_clip(move_to(network, device), processor, clip, column)
         found = nearest_clips(known, query, top_k, numpy_up_to=numpy_up_to)
     records = [vars(each.clip) | {"row": each.row, "similarity": each.similarity} for each in found]

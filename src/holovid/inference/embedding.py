@@ -27,7 +27,7 @@ from holovid.inference.films import SHORTEST, Film
 from holovid.inference.going_on import Videos, fingerprint, go_through, made_by
 from holovid.inference.pipeline import ON_BROKEN, VideoClassificationPipeline, check_finite
 from holovid.inference.timelines import MOST_AT_ONCE, logits_of_windows
-from holovid.inference.vectors import MADE_BY, NO_VECTORS, WHOLE
+from holovid.inference.vectors import MADE_BY, NO_VECTORS, WHOLE, Vectors
 from holovid.modeling.modeling_common import HolovidPreTrainedModel
 from holovid.processing.options import check_number, check_whole_number
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
@@ -151,6 +151,23 @@ def embed_clip(model: PreTrainedModel, processor: BaseVideoProcessor, video: Any
         raise ValueError(f"vectors of a {type(model).__name__} have no column {column!r}; there are {there}")
     vector = pipeline_of(model, processor)(video)
     return vector if column == WHOLE else np.split(vector, len(parts))[parts.index(column)]
+
+
+def check_maker(vectors: Vectors, model: PreTrainedModel, processor: Any, file: str, source: str) -> None:
+    """Raise `ValueError` unless a model and its processor, from `source`, are those that made the vectors of `file`.
+
+    Vectors of models of one width can be compared, but what is near in them means nothing.
+    """
+    made = made_by(model, getattr(processor, "video_processor", processor))
+    for name, what, now in (
+        ("weights", "weights", made["model"]),
+        ("processor", "processor settings", made["processor"]),
+    ):
+        if vectors.fingerprints.get(name, now) != now:
+            raise ValueError(
+                f"{file} was made by other {what} than {source} holds: run holovid embed again, or name that model "
+                "with --model"
+            )
 
 
 def part_of_clips(clips: Sequence[NamedClip], number: int, count: int) -> Sequence[NamedClip]:

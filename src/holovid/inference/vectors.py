@@ -5,8 +5,8 @@ N rows with a vector, D width of a vector.
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Vectors:
             left out.
         model: folder or Hub id of the model.
         column: "vector", or the name of a part.
+        fingerprints: of the "weights" and the "processor" that made them, where the file has them.
     """
 
     clips: Sequence[NamedClip]
@@ -42,6 +43,7 @@ class Vectors:
     rows: np.ndarray
     model: str
     column: str = WHOLE
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     def of_row(self, row: int) -> np.ndarray:
         (places,) = np.nonzero(self.rows == row)
@@ -81,7 +83,9 @@ def read_vectors(path: str | os.PathLike, column: str = WHOLE) -> Vectors:
     columns = [kept[name].to_pylist() for name in ("path", "start", "end")]
     values = pyarrow.compute.list_flatten(kept[column]).to_numpy().reshape(len(rows), -1)
     clips = [NamedClip(*row) for row in zip(*columns, strict=True)]
-    return Vectors(clips, values, rows, read[0][2]["model"], column)
+    first = read[0][2]
+    fingerprints = {name: first[name] for name in SAME_MODEL if first.get(name)}
+    return Vectors(clips, values, rows, first["model"], column, fingerprints)
 
 
 def read_file(path: Path) -> tuple[pyarrow.Table, dict[str, Any]]:
