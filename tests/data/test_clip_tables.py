@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pyarrow
@@ -173,7 +174,8 @@ def test_missing_files(folder, caplog):
     gone = f"{folder}/nowhere.mp4, {folder}/train/a/1.mp4, {folder}/train/a/2.MKV, ..."
     with pytest.raises(ValueError) as raised:
         load_clips(folder / "clips.csv")
-    assert f"missing: 4 clips ({gone}) of 6; set the folder of relative paths with root=..." in str(raised.value)
+    assert f"missing: 4 clips ({gone}) of 6; relative paths start at the folder of their table" in str(raised.value)
+    assert "root=..." in str(raised.value) and "missing='skip'" in str(raised.value)
     clips = load_clips(folder / "clips.csv", missing="skip")
     assert [Path(path).parent.parent.name for path, _ in shown(clips["train"], "label")] == ["val", "val"]
     assert clips["train"].features["label"].names == ["x", "y"], "classes do not depend on which files are there"
@@ -184,6 +186,16 @@ def test_missing_files(folder, caplog):
         load_clips({"train": folder / "clips.csv", "val": folder / "gone.csv"}, missing="skip")
     (folder / "web.csv").write_text("path,label\nhttp://127.0.0.1:9/clip.mp4,x\n")
     assert shown(load_clips(folder / "web.csv")["train"]) == [("http://127.0.0.1:9/clip.mp4",)]
+
+
+def test_paths_of_windows(folder):
+    (folder / "clips.csv").write_text("path,label\ntrain\\a\\1.mp4,x\n")
+    hint = "paths must be written with /; "
+    with nullcontext() if os.sep == "\\" else pytest.raises(ValueError, match=hint):
+        load_clips(folder / "clips.csv")
+    (folder / "clips.csv").write_text("path,label\nnowhere.mp4,x\n")
+    with pytest.raises(ValueError, match=r"of 1; relative paths start"):
+        load_clips(folder / "clips.csv")
 
 
 def test_folders_that_cannot_be(folder):
