@@ -148,6 +148,9 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
         ({"label_smoothing_factor": 0.1}, "label_smoothing_factor: the recipe decides"),
         ({"per_device_train_batch_size": 16}, "a batch of 16 clips .* is larger than the 12 training clips"),
         ({"gradient_accumulation_steps": 4}, "a batch of 16 clips .* accumulated 4 times"),
+        ({"gradient_accumulation_steps": 4}, "pass --per_device_train_batch_size 3 or less"),
+        ({"gradient_accumulation_steps": 13}, "_size 1 --gradient_accumulation_steps 12 or less"),
+        ({"num_train_epochs": 0}, "pass --num_train_epochs above 0, or --max_steps of at least 1"),
         ({"ema_decay": 1.5}, "decay must be between 0 and 1"),
     ],
 )

@@ -368,6 +368,10 @@ def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
             f"{started} processes were started, but this one knows of {args.world_size}; on CPUs pass --use_cpu true"
         )
     if train_dataset is not None:
+        if args.num_train_epochs <= 0 and args.max_steps <= 0:
+            raise ValueError(
+                "there is no step to train: pass --num_train_epochs above 0, or --max_steps of at least 1"
+            )
         devices, clips = args.world_size * max(1, args.n_gpu), args.per_device_train_batch_size
         check_batch(len(train_dataset), devices, clips, args.gradient_accumulation_steps)
 
@@ -391,7 +395,11 @@ def check_batch(clips: int, devices: int, per_device: int, accumulated: int) -> 
         raise ValueError(f"{devices} processes cannot share {clips} clips; start at most {clips} processes")
     batch = devices * per_device * accumulated
     if batch > clips:
+        fitting = clips // (devices * accumulated)
+        cure = f"--per_device_train_batch_size {fitting} or less"
+        if not fitting:
+            cure = f"--per_device_train_batch_size 1 --gradient_accumulation_steps {clips // devices} or less"
         raise ValueError(
             f"a batch of {batch} clips ({per_device} on each of {devices} devices, accumulated {accumulated} times) "
-            f"is larger than the {clips} training clips; use smaller batches, or accumulate fewer"
+            f"is larger than the {clips} training clips; pass {cure}"
         )
