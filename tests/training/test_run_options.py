@@ -78,6 +78,8 @@ GOOD = ["--recipe", "small", "--data", "{data}/clips.csv", "--model", "xvit"]
         ([*GOOD, "--target", "labels"], "did you mean 'label'"),
         ([*GOOD, "--model", "{data}/model"], "there is no folder"),
         ([*GOOD, "--model", "{data}/empty"], "it has no config.json"),
+        ([*GOOD[:4], "--model", "xvitt"], "there is no model or folder 'xvitt'; did you mean 'xvit'"),
+        ([*GOOD[:4], "--model", "xvitt=google/vit-base-patch16-224"], "did you mean 'xvit'"),
         ([*GOOD, "--model", "xvit={data}/empty"], "it has no config.json"),
         ([*GOOD[:4], "--experts", "space={data}/no/clip", "time=some/videomae"], "there is no folder"),
         ([*GOOD, "--num_train_epocs", "3"], "did you mean --num_train_epochs"),
@@ -100,6 +102,7 @@ def test_what_is_right_passes(data):
             for argument in [*GOOD, "--num-train-epochs=3", "--learning_r", "1e-3", "--no_flip"]
         ]
     )
+    check_run([f"{data}/clips.csv", "--model", "gpt2"])  # a Hub id without an owner, unlike any of our names
     check_run(["--help"])
     assert set(training_fields()) >= {each.name for each in fields(TrainingArguments) if each.init} - {
         "distributed_state"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from holovid.cheap_checks import check_clips, check_model_name, check_new_folder
-from holovid.configuration.suggestions import did_you_mean
+from holovid.configuration.suggestions import did_you_mean, nearest
 from holovid.families.family import variants, with_all_experts
 from holovid.recipes import FINETUNE, SMALL, get_recipe
 
@@ -194,6 +194,7 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
     for name in given.get("model", []):
         family, _, source = name.partition("=")  # xvit=ID, or an id alone
         if name not in variants():
+            check_family(name)
             check_model_name(source if family in variants() else name)
     for source in given.get("data", []) + given.get("validation", []):
         check_clips(source, given.get("target", ["label"]))
@@ -202,6 +203,14 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
     for expert in given.get("experts", []):
         if source := expert.partition("=")[2]:
             check_model_name(source)
+
+
+def check_family(model: str) -> None:
+    """Raise `ValueError` for a name that is almost one of new weights, because as a Hub id it would be asked for."""
+    family = model.partition("=")[0]
+    near = None if "/" in family or Path(model).is_dir() else nearest(family, variants())
+    if near is not None and near != family:
+        raise ValueError(f"there is no model or folder {family!r}; did you mean {near!r}?")
 
 
 def check_spelling(arguments: Sequence[str], known: Sequence[str]) -> None:
