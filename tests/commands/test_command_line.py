@@ -150,6 +150,7 @@ WITH_TORCH = [
     ("timeline {model} {clip} --window 0", "window must be a number of at least 0.001, got 0.0"),
     ("timeline {model} {clip} --stride nan", "stride must be"),
     ("timeline {model} {clip} --gap -1", "gap must be"),
+    ("timeline {model} {clip} --threshold 1.5", "threshold must be between 0 and 1, got 1.5"),
     ("timeline {model} {clip} --background nothing", "background 'nothing' is not a class"),
     ("timeline {model} {broken}", "broken.mp4"),
     ("search {new}.parquet {clip}", "there is no file of vectors at"),

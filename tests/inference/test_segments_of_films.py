@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from holovid.inference import Segment, SegmentRules, Timeline, find_segments, write_timeline
-from holovid.inference.segments import around_peaks, smooth
+from holovid.inference.segments import around_peaks, check_threshold, highest_score, smooth
 
 
 def over_time(scores: dict[str, list[float]], kind: str = "multi_label") -> Timeline:
@@ -55,6 +55,22 @@ def test_a_threshold():
     assert [s.score for s in found] == pytest.approx([0.9, 0.6, 0.55, 0.7])
     assert spans(timeline, threshold=0.8) == [(0, 1.5, "run")]
     assert spans(timeline, threshold=1.1) == []
+
+
+def test_the_highest_score_is_that_of_which_segments_are_made():
+    timeline = over_time({"run": [0.1, 0.4, 0.1], "sit": [0.3, 0.3, 0.3]})
+    assert highest_score(timeline, SegmentRules()) == (pytest.approx(0.4), "run")
+    assert highest_score(timeline, SegmentRules(smooth=3.0)) == (pytest.approx(0.3), "sit")
+    assert highest_score(timeline, SegmentRules(background=("run",))) == (pytest.approx(0.3), "sit")
+    assert highest_score(timeline, SegmentRules(background=("run", "sit")))[1] == ""
+
+
+def test_only_numbers_on_a_scale_have_other_thresholds_than_shares():
+    for threshold in (-0.1, 1.1):
+        check_threshold(SegmentRules(threshold), "score")
+        for kind in ("class", "future", "multi_label"):
+            with pytest.raises(ValueError, match="threshold must be between 0 and 1"):
+                check_threshold(SegmentRules(threshold), kind)
 
 
 def test_gaps_are_closed_before_short_ones_are_left_out():

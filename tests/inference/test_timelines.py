@@ -1,6 +1,7 @@
 """Scores over time are those of the clips that windows are; the film is decoded once and little of it is kept."""
 
 import json
+import re
 from pathlib import Path
 
 import av
@@ -202,6 +203,13 @@ def test_the_command_writes_all_kinds_of_files(film, hearing, tmp_path):
 
     result = CliRunner().invoke(app, ["timeline", *arguments, "--json"])
     assert json.loads(result.stdout) == record
+    assert not result.stderr
+    result = CliRunner().invoke(app, ["timeline", *arguments, "--threshold", "1"])
+    highest = want.labels[want.scores.max(axis=0).argmax()]
+    assert result.exit_code == 0
+    said = rf"holovid: no score reaches --threshold 1; the highest is (0\.\d+) \({highest}\)\n"
+    told = re.fullmatch(said, result.stderr)
+    assert told and float(told[1]) == pytest.approx(want.scores.max(), abs=1e-3)
     result = CliRunner().invoke(app, ["timeline", *arguments, "--background", "nothing"])
     assert result.exit_code == 2 and "background 'nothing' is not a class" in result.output
 

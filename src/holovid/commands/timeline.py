@@ -1,5 +1,6 @@
 """`holovid timeline`: find what happens when in a long film."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from holovid.cheap_checks import (
     check_model_name,
     check_timeline_file,
 )
+from holovid.commands.command_line import PROGRAM
 from holovid.commands.options import AsJson, Classifier, TopK, TrustRemoteCode
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import localisation_table, say, segment_table, show
@@ -122,7 +124,7 @@ def timeline(
 
     import holovid.inference as inference
     from holovid.devices import move_to
-    from holovid.inference.segments import check_background
+    from holovid.inference.segments import check_background, check_threshold, highest_score
     from holovid.inference.timeline_files import table_of, timeline_record, write_records
     from holovid.inference.timelines import labels_of, task_over_time
     from holovid.loading import load_classifier
@@ -131,7 +133,9 @@ def timeline(
     rules = segments.rules()
     truth = None if measured.truth is None else inference.read_truth(measured.truth, measured.root)
     network, processor = load_classifier(model, trust_remote_code)
-    network = move_to(network.eval(), device)
+    task = task_over_time(network.eval())
+    check_threshold(rules, task.kind)
+    network = move_to(network, device)
     options = windows.options() | {"progress": not as_json}
     if truth is not None:
         localised = inference.localise(network, processor, truth, rules, **options)
@@ -142,13 +146,17 @@ def timeline(
             write_records(path, record, table_of(localised.segments))
         show(record, localisation_table(localised.metrics), as_json)
     elif film is not None:
-        check_background(rules, labels_of(network, task_over_time(network)))
+        check_background(rules, labels_of(network, task))
         source = download(film) if film.startswith(("http://", "https://")) else film
         scores = inference.timeline(network, processor, source, name=film, **options)
         found = inference.find_segments(scores, rules)
         for path in outputs:
             inference.write_timeline(scores, found, path, source, top_k)
         show(timeline_record(scores, found), segment_table(found), as_json)
+        highest, label = highest_score(scores, rules)
+        if label and highest < rules.threshold:
+            below = f"no score reaches --threshold {rules.threshold:g}; the highest is {highest:.4g} ({label})"
+            print(f"{PROGRAM}: {below}", file=sys.stderr)
     if not as_json:
         for path in outputs:
             say(f"{TIMELINE_FILES[path.suffix.lower()]}: {path}")

@@ -4,6 +4,7 @@ The scores of each class are smoothed, cut at a threshold or around peaks, joine
 are left out. N moments.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,6 +77,20 @@ def find_segments(timeline: Timeline, rules: SegmentRules | None = None) -> list
 def check_background(rules: SegmentRules, labels: Sequence[str]) -> None:
     if unknown := [name for name in rules.background if name not in labels]:
         raise ValueError(f"background {unknown[0]!r} is not a class; classes are {', '.join(labels)}")
+
+
+def check_threshold(rules: SegmentRules, kind: str) -> None:
+    """Raise `ValueError` for a threshold that no score, or every one, reaches; `kind` is `Timeline.kind`."""
+    if kind != "score":
+        check_number("threshold", rules.threshold, 0, 1)
+
+
+def highest_score(timeline: Timeline, rules: SegmentRules) -> tuple[float, str]:
+    """The highest smoothed score that is not of the background, and its label; -inf if there is none."""
+    count = count_smoothed(timeline.edges, rules.smooth)
+    scores = zip(timeline.labels, timeline.scores.T, strict=True)
+    highest = [(float(smooth(of_label, count).max()), label) for label, of_label in scores]
+    return max((each for each in highest if each[1] not in rules.background), default=(-math.inf, ""))
 
 
 def count_smoothed(edges: np.ndarray, seconds: float) -> int:
