@@ -100,18 +100,19 @@ def check_new_file(path: str | os.PathLike) -> None:
     """Raise `ValueError` where no file can be written: hours of work would end with that."""
     if os.path.isdir(path):
         raise ValueError(f"{path} is a folder; name a file")
-    check_place(path)
+    check_place(path, Path(os.path.abspath(path)).parent)
 
 
 def check_new_folder(path: str | os.PathLike) -> None:
     """Raise `ValueError` where no folder can be made or filled."""
     if os.path.exists(path) and not os.path.isdir(path):
         raise ValueError(f"{path} is a file; name a folder")
-    check_place(path)
+    check_place(path, Path(os.path.abspath(path)))
 
 
-def check_place(path: str | os.PathLike) -> None:
-    place = next(each for each in Path(os.path.abspath(path)).parents if each.exists())
+def check_place(path: str | os.PathLike, folder: Path) -> None:
+    """Raise `ValueError` unless `path` can be written in `folder`, or in the nearest folder above it that exists."""
+    place = next(each for each in (folder, *folder.parents) if each.exists())
     if not place.is_dir():
         raise ValueError(f"{path} cannot be written: {place} is not a folder")
     if not os.access(place, os.W_OK):

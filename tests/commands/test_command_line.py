@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import holovid.loading
 from holovid import HolovidVideoProcessor
-from holovid.cheap_checks import check_clips, check_model_name
+from holovid.cheap_checks import check_clips, check_model_name, check_new_file, check_new_folder
 from holovid.cli import app
 from holovid.commands.command_line import run_script, sentence
 from holovid.devices import move_to
@@ -195,6 +195,19 @@ for line in {lines!r}:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_may_be_written_whose_parent_may_not(places, monkeypatch):
+    """Such as one's own below a mount point."""
+    monkeypatch.setattr(os, "access", lambda place, mode: str(place) == str(places["empty"]))
+    check_new_folder(places["empty"])
+    check_new_folder(places["empty"] / "new" / "run")
+    check_new_file(places["empty"] / "new.csv")
+    for refused in (places["folder"] / "run", places["folder"]):
+        with pytest.raises(ValueError, match="you have no right to write in"):
+            check_new_folder(refused)
+    with pytest.raises(ValueError, match="you have no right to write in"):
+        check_new_file(places["folder"] / "new.csv")
 
 
 def test_version():

@@ -120,7 +120,7 @@ def tell_left_out(broken: list[dict[str, str]]) -> None:
     """Say on stderr which clips the results leave out, and why."""
     if broken:
         clips = "1 clip is" if len(broken) == 1 else f"{len(broken)} clips are"
-        more = "" if len(broken) <= MOST_TOLD else f"; and {len(broken) - MOST_TOLD} more, see results.json"
+        more = "" if len(broken) <= MOST_TOLD else f"; and {len(broken) - MOST_TOLD} more, which --output lists"
         reasons = "; ".join(clip["reason"] for clip in broken[:MOST_TOLD])
         print(f"{PROGRAM}: {clips} left out: {reasons}{more}", file=sys.stderr)
 
