@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> None:
     from torch.utils.data import DataLoader, default_collate
     from tqdm.auto import tqdm
 
-    from holovid.data import EpochSampler
+    from holovid.data import ContinuousDataLoader, EpochSampler
     from holovid.modeling.tasks import tasks_of
     from holovid.optimization import build_optimizer, build_schedule
     from holovid.preparation import prepare
@@ -104,6 +104,8 @@ def main(arguments: list[str]) -> None:
     validation_loader = accelerator.prepare(DataLoader(parts.validation, **options))
 
     epochs = loop.epochs or math.ceil(recipe.epochs)
+    if loop.workers:  # they go on reading between epochs
+        train_loader.base_dataloader = ContinuousDataLoader.of(train_loader.base_dataloader, epochs)
     steps = epochs * math.ceil(len(train_loader) / loop.accumulate)
     batch = loop.batch_size * loop.accumulate * accelerator.num_processes
     rate = loop.learning_rate or recipe.scaled_learning_rate(batch)

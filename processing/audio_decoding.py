@@ -280,14 +280,17 @@ def pick_sound(container: Any) -> Any:
 def read_packets(container: Any, streams: list) -> "Iterator[av.Packet]":
     """The streams' packets up to the end or damage. Raises `UnreadableError` if they repeat the same bytes."""
     total, size = 0, container.size
-    try:
-        for packet in container.demux(streams):
-            if packet.size:
-                total += packet.size
-                check_repeated(total, size)
-                yield packet
-    except (av.FFmpegError, IndexError):  # PyAV raises IndexError if damage looks like a new stream
-        return
+    packets = container.demux(streams)
+    while True:
+        try:
+            packet = next(packets)
+        # PyAV raises IndexError if damage looks like a new stream
+        except (StopIteration, av.FFmpegError, IndexError):
+            return
+        if packet.size:
+            total += packet.size
+            check_repeated(total, size)
+            yield packet
 
 
 def planes(frame: "av.AudioFrame") -> np.ndarray:

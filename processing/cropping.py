@@ -15,9 +15,14 @@ CROP_ORDERS = ("along", "ends_first")
 
 
 @lru_cache(maxsize=256)
-def resized_size(resize: Callable[..., Tensor], size: Sequence[int], new_size: SizeDict) -> tuple[int, int]:
-    """(height, width) that a processor's `resize` gives frames of this size; no pixel is computed."""
-    height, width = resize(torch.empty((1, 1, *size), device="meta"), size=new_size).shape[-2:]
+def resized_size(
+    resize: Callable[..., Tensor], size: Sequence[int], new_size: tuple[tuple[str, int | None], ...]
+) -> tuple[int, int]:
+    """(height, width) that a processor's `resize` gives frames of this size; no pixel is computed.
+
+    `new_size` are the items of a `SizeDict`, whose own hash takes longer than all that it is asked for.
+    """
+    height, width = resize(torch.empty((1, 1, *size), device="meta"), size=SizeDict(**dict(new_size))).shape[-2:]
     return height, width
 
 

@@ -5,7 +5,7 @@
 frames there are, when each is shown and which packets it needs, so nothing depends on the claims of the header.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -29,6 +29,8 @@ except ImportError:
 SEEKABLE = {"asf", "avi", "flv", "gif", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 LARGE = 2**24  # pixels of a frame, 4096 x 4096
 KEPT = 2**27  # bytes of pictures kept if frames are counted by decoding
+KEPT_PACKETS = 2**24  # bytes of packets kept of a file; a larger file is read again where frames are asked for
+PACKET = 300  # bytes that a packet takes beside its content
 
 
 class PictureStream:
@@ -37,7 +39,7 @@ class PictureStream:
     Attributes:
         times: (frames,) display times of all frames, in seconds on the clock of the file.
         sound: the sound track, if asked for and there is one.
-        bytes_kept: memory of decoded pictures that are kept, because frames were counted by decoding.
+        bytes_kept: memory of what is kept: packets of a small file, or pictures, if frames were counted by decoding.
 
     Raises `ValueError` for a file without frames.
     """
@@ -52,6 +54,7 @@ class PictureStream:
         self._counted: list[av.VideoFrame] | None = None  # all pictures, if counting took decoding them
         self.bytes_kept = 0
         self._index: Any = None  # a `PacketIndex`, if packets tell which frames there are
+        self._packets: list[av.Packet] = []  # all of a small file
         self._number_of_packet: dict[tuple, int] = {}  # by key, to recognise packets after a seek
         self._until: float | None = None  # end of the last picture
         self._numbered_packets: Iterator[tuple[int, Any]] = iter(())
@@ -64,7 +67,7 @@ class PictureStream:
             raise
 
     def close(self) -> None:
-        self._counted, self.bytes_kept = None, 0
+        self._counted, self._packets, self.bytes_kept = None, [], 0
         self._numbered_packets = iter(())
         if self._container is not None:
             self._container.close()
@@ -94,16 +97,21 @@ class PictureStream:
             for stream in self._container.streams:
                 if stream is not self._stream and stream is not self._sound_stream:
                     stream.discard = Discard.all
-        self._numbered_packets = number_packets(self._container, self._stream, self._index)
+        self._numbered_packets = number_packets(read_packets(self._container, [self._stream]), self._index)
         self._last_read = -1
 
     def _index_packets(self) -> None:
         pictures: list[PacketFacts] = []
+        packets: list[av.Packet] = []
+        room = KEPT_PACKETS
         sounds: list[tuple[int, av.Packet]] = []
         streams = [self._stream] if self._sound_stream is None else [self._stream, self._sound_stream]
         for place, packet in enumerate(read_packets(self._container, streams)):
             if packet.stream.index == self._stream.index:
                 pictures.append(PacketFacts.of(packet, place))
+                room -= packet.size + PACKET
+                if room >= 0:
+                    packets.append(packet)
             else:
                 sounds.append((place, packet))
         self._last_read = len(pictures)
@@ -122,7 +130,10 @@ class PictureStream:
         else:
             self.times, self._until = self._index.times, self._index.until
             if self._container.format.name in SEEKABLE and not self._index.jumps:
-                self._number_of_packet = {packet.key: number for number, packet in enumerate(pictures)}
+                if room >= 0:
+                    self._packets, self.bytes_kept = packets, KEPT_PACKETS - room
+                else:
+                    self._number_of_packet = {packet.key: number for number, packet in enumerate(pictures)}
         if not len(self.times):
             raise ValueError(f"{self.name} has no frame that can be decoded: no frame is shown")
 
@@ -248,21 +259,30 @@ class PictureStream:
         if not self._is_fresh:
             self._open(num_threads=1)
         self._codec.flush_buffers()
-        if self._last_read == first - 1:
+        if self._packets:
+            self._numbered_packets = ((number, self._packets[number]) for number in range(first, len(self._packets)))
+        elif self._last_read == first - 1:
             return None
-        if self._number_of_packet:
-            shown, read = self._index.packets[first][:2]
-            try:
-                self._container.seek(shown if read is None else read, stream=self._stream)
-            except av.FFmpegError:
-                return self._open(self._threads)
-            landed = next(read_packets(self._container, [self._stream]), None)
-            number = -1 if landed is None else self._number_of_packet.get(PacketFacts.of(landed).key, -1)
-            if not 0 <= number <= first:
-                return self._open(self._threads)
-            self._numbered_packets = number_packets(self._container, self._stream, self._index, [landed], number)
+        elif self._number_of_packet:
+            # Most formats look for the time at which a picture is shown; of others that may be too late.
+            for moment in dict.fromkeys(self._index.packets[first][:2]):
+                if moment is not None and self._seek(moment, first):
+                    return None
+            self._open(self._threads)
         elif self._last_read >= first:
             self._open(self._threads)
+
+    def _seek(self, moment: int, first: int) -> bool:
+        """Whether the next packet is number `first` or an earlier one, after a search for `moment`."""
+        try:
+            self._container.seek(moment, stream=self._stream)
+        except av.FFmpegError:
+            return False
+        packets = read_packets(self._container, [self._stream])
+        landed = next(packets, None)
+        number = -1 if landed is None else self._number_of_packet.get(PacketFacts.of(landed).key, -1)
+        self._numbered_packets = number_packets(chain([landed], packets), self._index, number)
+        return 0 <= number <= first
 
     def _pictures(self) -> Iterator["av.VideoFrame"]:
         """All pictures of the file in display order. Damaged packets give none."""
@@ -294,11 +314,9 @@ class PictureStream:
                 yield index, shown
 
 
-def number_packets(
-    container: Any, stream: Any, index: Any, landed: Sequence = (), first: int = 0
-) -> Iterator[tuple[int, "av.Packet"]]:
-    """Picture packets with numbers from `first` on: `landed`, then the next; with an `index` without clock jumps."""
-    for number, packet in enumerate(chain(landed, read_packets(container, [stream])), start=first):
+def number_packets(packets: Iterable, index: Any, first: int = 0) -> Iterator[tuple[int, "av.Packet"]]:
+    """Picture packets with their numbers, from `first` on; with an `index` without clock jumps."""
+    for number, packet in enumerate(packets, start=first):
         if index is not None and index.jumps:
             packet.pts += int(index.ticks[number])
         yield number, packet

@@ -146,14 +146,17 @@ class VideoFile(PictureStream):
         wanted, order = np.unique(indices, return_inverse=True)
         width, height = self._stored_size
         pixels = torch.empty((len(wanted) if each is None else 0, height, width, 3), dtype=torch.uint8)
+        rows = pixels.numpy()  # which copies small pictures in less time
         place = {self._first + int(frame): row for row, frame in enumerate(wanted)}
         for index, frame in self._decode(list(place)):
             picture = self._pixels(index, frame)
-            if each is not None:
-                picture = each(upright(picture.permute(2, 0, 1)[None], self._turn))[0]
-                if not len(pixels):
-                    pixels = picture.new_empty((len(wanted), *picture.shape))
-            pixels[place[index]] = picture
+            if each is None:
+                rows[place[index]] = picture
+                continue
+            result = each(self._upright(picture)[None])[0]
+            if not len(pixels):
+                pixels = result.new_empty((len(wanted), *result.shape))
+            pixels[place[index]] = result
         if not np.array_equal(wanted, indices):
             pixels = pixels[torch.from_numpy(order)]
         return pixels if each is not None else upright(pixels.permute(0, 3, 1, 2), self._turn), self.times[indices]
@@ -207,7 +210,8 @@ class VideoFile(PictureStream):
         facts = shown.metadata(self._header_rate, *self._upright_size)
         return VideoPart(self.name, shown, facts, read or decoded, self.sound)
 
-    def _pixels(self, index: int, frame: "av.VideoFrame") -> Tensor:
+    def _pixels(self, index: int, frame: "av.VideoFrame") -> np.ndarray:
+        """RGB (H, W, C), uint8, in the memory of FFmpeg's picture."""
         # with the size, because a stream may change it midway; with one thread, because loaders run many processes
         try:
             rgb = self._to_rgb.reformat(frame, *self._stored_size, format="rgb24", threads=1)
@@ -215,10 +219,12 @@ class VideoFile(PictureStream):
             raise ValueError(
                 f"frame {index - self._first} of {self.name} cannot be converted to RGB: {error}"
             ) from error
-        return torch.from_numpy(rgb.to_ndarray())
+        plane: Any = rgb.planes[0]
+        rows = np.frombuffer(plane, dtype=np.uint8).reshape(plane.height, plane.line_size)
+        return rows[:, : 3 * plane.width].reshape(plane.height, plane.width, 3)
 
-    def _upright(self, pixels: Tensor) -> Tensor:
-        return upright(pixels.permute(2, 0, 1), self._turn)
+    def _upright(self, pixels: np.ndarray) -> Tensor:
+        return upright(torch.from_numpy(pixels).permute(2, 0, 1), self._turn)
 
     def _keep(self, interval: Interval) -> None:
         """Restrict the video to an interval, on the file's clock; the frame shown at its start is the first."""

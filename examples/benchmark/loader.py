@@ -20,11 +20,10 @@ from typing import Any
 import torch
 from limit import spread
 from reporting import cores, parse, progress, report
-from torch.utils.data import DataLoader
 
 from holovid import HolovidProcessor, XViTConfig, XViTForVideoClassification
 from holovid.augmentation import build_augmentation
-from holovid.data import ClipDataset, EpochSampler, load_clips
+from holovid.data import ClipDataset, ContinuousDataLoader, EpochSampler, load_clips
 from holovid.families import families
 from holovid.inference.shrunk_video import Shrinking, shrink_folder
 from holovid.recipes import get_recipe
@@ -83,13 +82,15 @@ def alone(dataset: ClipDataset, training: Training, batches: int) -> dict[str, l
 
 
 def forever(dataset: ClipDataset, workers: int) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches, epoch after epoch."""
+    """Batches, epoch after epoch, as `holovid train` reads them."""
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # that there are more workers than cores
-        loader: DataLoader = DataLoader(
+        loader = ContinuousDataLoader(
             dataset, BATCH, sampler=EpochSampler(len(dataset)), num_workers=workers, persistent_workers=True,
             prefetch_factor=PREFETCHED, drop_last=True,
         )  # fmt: skip
-    return itertools.chain.from_iterable(loader for _ in itertools.count())
+        for epoch in itertools.count():
+            loader.set_epoch(epoch)
+            yield from loader
 
 
 def waiting(dataset: ClipDataset, training: Training, steps: int) -> dict[str, float]:

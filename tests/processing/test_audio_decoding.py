@@ -91,7 +91,7 @@ def test_only_the_stretch_is_decoded_in_one_pass(folder, monkeypatch):
 
     def read_packets_noted(container, streams):
         passes.append([stream.type for stream in streams])
-        return read_packets(container, streams)
+        yield from read_packets(container, streams)
 
     monkeypatch.setattr("holovid.processing.picture_stream.read_packets", read_packets_noted)
     decode = SoundTrack._decode

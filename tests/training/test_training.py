@@ -2,6 +2,7 @@
 
 import json
 import math
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,24 @@ def test_evaluation_does_not_change_what_follows(tmp_path):
         run.train()
         weights.append(model.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.parametrize("length", [{"num_train_epochs": 3}, {"max_steps": 8}])
+def test_workers_that_go_on_reading_change_nothing(tmp_path, length):
+    """Also where dropout draws; and they end with the training, in the middle of an epoch too."""
+    weights = []
+    for workers in (0, 1):
+        torch.manual_seed(0)
+        settings = {"problem_type": "single_label_classification", "hidden_dropout_prob": 0.2}
+        model = XViTForVideoClassification(tiny_config(**settings))
+        options = {"dataloader_num_workers": workers, "dataloader_persistent_workers": workers > 0}
+        run = trainer(tmp_path / str(workers), 10, model, eval_strategy="no", save_strategy="no", **options, **length)
+        run.train()
+        weights.append(model.state_dict())
+        assert (run.reading is not None) == (workers > 0)
+        assert len([entry for entry in run.state.log_history if "loss" in entry]) in (8, 9)
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("count", [3, 5])

@@ -1,3 +1,4 @@
+from .continuous_loading import ContinuousDataLoader as ContinuousDataLoader
 from .dataset import ClipDataset as ClipDataset
 from .dataset import EpochSampler as EpochSampler
 from .event_truth import read_events as read_events

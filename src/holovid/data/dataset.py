@@ -2,7 +2,7 @@
 
     clips = load_clips("my_clips")  # my_clips/train/<label>/*.mp4, my_clips/val/<label>/*.mp4
     dataset = ClipDataset(clips["train"], processor)
-    loader = DataLoader(dataset, batch_size=8, num_workers=4, sampler=EpochSampler(len(dataset)))
+    loader = ContinuousDataLoader(dataset, batch_size=8, num_workers=4, sampler=EpochSampler(len(dataset)))
 
 V views and crops, T frames, C channels, H, W pixels.
 """
@@ -277,7 +277,8 @@ class EpochSampler(Sampler):
         if self.shuffle:
             generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch))
             order = torch.randperm(self.num_clips, generator=generator)
-        return ((self.epoch, index) for index in order.tolist())
+        epoch = self.epoch
+        return ((epoch, index) for index in order.tolist())
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = int(epoch)

@@ -30,7 +30,9 @@ READ_AT_ONCE = 2**27  # bytes of frames in memory, in each process
 SETTINGS = ".shrunk.json"
 TABLES = COMPANIONS - {".json", ".md"}  # these are notes
 MOST_PROCESSES = 61  # more are refused on Windows
-ENCODER = {"crf": "20", "preset": "veryfast", "g": "12", "sc_threshold": "0"}  # every twelfth frame is a key frame
+# Every twelfth frame is a key frame. "fastdecode": pictures as good are decoded in little more than half the time, for
+# 3 % more bytes.
+ENCODER = {"crf": "20", "preset": "veryfast", "tune": "fastdecode", "g": "12", "sc_threshold": "0"}
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def training_defaults(recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
         steps = steps or max(1, round(recipe.batch_size / (clips * devices)))
     steps = steps or 1
     cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    workers = given.get("dataloader_num_workers", min(8, max(1, cores)))
     return {
         "output_dir": "run",
         "num_train_epochs": recipe.epochs,
@@ -106,7 +107,8 @@ def training_defaults(recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
         "load_best_model_at_end": recipe.patience > 0 and given.keys().isdisjoint(STRATEGIES),
         "logging_steps": 10,
         "logging_nan_inf_filter": False,  # VideoTrainer raises
-        "dataloader_num_workers": min(8, max(1, cores)),
+        "dataloader_num_workers": workers,
+        "dataloader_persistent_workers": workers > 0,  # they go on reading between epochs
         # without it, processes on CPUs would each train alone
         "use_cpu": not torch.accelerator.is_available(),
     }

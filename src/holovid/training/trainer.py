@@ -21,12 +21,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import ConcatDataset, Subset
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 from transformers import PreTrainedConfig, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
 from transformers.utils.import_utils import is_in_notebook
 
+from holovid.data.continuous_loading import ContinuousDataLoader
 from holovid.data.dataset import ClipDataset, EpochSampler
 from holovid.files import only_writer
 from holovid.modeling.tasks import tasks_of
@@ -170,6 +171,7 @@ class VideoTrainer(Trainer):
 
             use_notebook_table(self)
         self.sampler: EpochSampler | None = None
+        self.reading: ContinuousDataLoader | None = None
         self.last_finite_loss: float | None = None
         self.saving_below: Path | None = None
 
@@ -191,7 +193,11 @@ class VideoTrainer(Trainer):
     def train(self, *args: Any, **options: Any) -> Any:
         """As in Trainer. Raises `ValueError` when another run is writing to the same output folder."""
         with only_writer(self.args.output_dir) if self.is_world_process_zero() else nullcontext():
-            return super().train(*args, **options)
+            try:
+                return super().train(*args, **options)
+            finally:
+                if self.reading is not None:
+                    self.reading.close()
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -214,6 +220,15 @@ class VideoTrainer(Trainer):
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         self.sampler = EpochSampler(len(dataset), seed=seed)
         return self.sampler
+
+    def get_train_dataloader(self) -> DataLoader:
+        """As in Trainer; with `dataloader_persistent_workers`, workers go on reading between epochs."""
+        loader: Any = super().get_train_dataloader()
+        base = getattr(loader, "base_dataloader", None)  # accelerate's loaders wrap torch's
+        if type(base) is DataLoader and base.persistent_workers:
+            epochs = None if self.args.max_steps > 0 else math.ceil(self.args.num_train_epochs)
+            self.reading = loader.base_dataloader = ContinuousDataLoader.of(base, epochs)
+        return loader
 
     def _get_learning_rate(self) -> float:
         return float(
