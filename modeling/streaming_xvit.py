@@ -250,8 +250,13 @@ class PastFrames:
         """Frames (B, t, C, H, W), with the number of frames seen before in each stream -> features (B, t, D)."""
         numbers = torch.tensor(frames_seen)[:, None] + torch.arange(frames.shape[1])
         group = self.model.config.mix_group
-        places = (numbers if group is None else numbers % group).to(frames.device)
-        contexts = [pair and tuple(partial(mixing, places=places) for mixing in pair) for pair in self.mixings]
+        places = numbers if group is None else numbers % group  # on the CPU, so that looking at them waits for nothing
+        known: dict[int, Tensor | None] = {}
+        for pair in filter(None, self.mixings):
+            for distance in pair[0].distances:
+                missing = (places < distance)[..., None, None, None]
+                known[distance] = missing.to(frames.device) if missing.any() else None
+        contexts = [pair and tuple(partial(mixing, missing=known) for mixing in pair) for pair in self.mixings]
         return frame_features(self.model, frames, numbers.to(frames.device), contexts, interpolate_pos_encoding)
 
 
@@ -260,24 +265,37 @@ class RememberingMixing:
 
     def __init__(self, mixing: XViTTimeMixing):
         self.mixing = mixing
+        self.distances = [-offset for offset in mixing.offsets]
         self.past: list[Tensor] = []  # for the slice from t - d, of the last d frames: (B, d, S, slices, channels)
 
-    def __call__(self, hidden_states: Tensor, places: Tensor) -> Tensor:
-        """(B, t, S, D) -> (B, t, S, D). `places` (B, t): each frame's number in its group."""
+    def __call__(self, hidden_states: Tensor, missing: dict[int, Tensor | None]) -> Tensor:
+        """(B, t, S, D) -> (B, t, S, D).
+
+        `missing`: for each distance d, whether a frame (B, t, 1, 1, 1) has none d before it in its group; `None`: all
+        have.
+        """
         *slices, own = self.mixing.split(hidden_states)
-        arrived = hidden_states.shape[1]
         past = self.past or [
-            piece.new_zeros(piece.shape[0], -offset, *piece.shape[2:])
-            for piece, offset in zip(slices, self.mixing.offsets, strict=True)
+            piece.new_zeros(piece.shape[0], distance, *piece.shape[2:])
+            for piece, distance in zip(slices, self.distances, strict=True)
         ]
         moved, self.past = [], []
-        for before, piece, offset in zip(past, slices, self.mixing.offsets, strict=True):
-            frames = torch.cat((before, piece), dim=1)
-            # a group's first frames take nothing from earlier groups
-            is_in_group = (places >= -offset)[..., None, None, None]
-            moved.append(torch.where(is_in_group, frames[:, :arrived], 0))
-            self.past.append(frames[:, arrived:].clone())
+        for before, piece, distance in zip(past, slices, self.distances, strict=True):
+            shown, kept = slide(before, piece)
+            if (gaps := missing[distance]) is not None:
+                shown = shown.masked_fill(gaps, 0)
+            moved.append(shown)
+            self.past.append(kept)
         return torch.cat((*moved, own), dim=-1).view_as(hidden_states)
+
+
+def slide(before: Tensor, arrived: Tensor) -> tuple[Tensor, Tensor]:
+    """The first t and the last d of d frames and t that `arrived`, both (B, frames, ...); the last are a copy."""
+    distance, count = before.shape[1], arrived.shape[1]
+    if count < distance:
+        return before[:, :count], torch.cat((before[:, count:], arrived), dim=1)
+    first = torch.cat((before, arrived[:, : count - distance]), dim=1) if count > distance else before
+    return first, arrived[:, count - distance :].clone()
 
 
 def frame_features(

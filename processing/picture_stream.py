@@ -73,6 +73,12 @@ class PictureStream:
             self._container.close()
         self._source.close()
 
+    @property
+    def frames_cut_off(self) -> int:
+        """Pictures that the container announces behind the end of the file, as after a download that was stopped."""
+        size = self._container.size  # unknown for live sources
+        return sum(entry.pos + entry.size > size for entry in self._stream.index_entries) if size > 0 else 0
+
     def _open(self, num_threads: int | None = None, strict: bool = True) -> None:
         """(Re)open the container before its first packet. Strict decoders raise for damage that others conceal."""
         if self._container is not None:

@@ -4,7 +4,8 @@ Seconds of `XViTStream` for a frame, times T, over those of the model for a clip
 stream costs what one of a clip does, T where the whole clip is computed anew after each frame. Both of one batch row,
 in turns, so that each ratio is of neighbours in time. A model that mixes from the past is fed single frames; one with
 groups a group at a time, as it computes nothing before that is complete, and the seconds are shared out. On the CPU
-also with weights packed once (`pack_weights`), in the stream and in the model for a clip.
+also with weights packed once (`pack_weights`), in the stream and in the model for a clip. The rows `linear layers
+alone` say what of it the machine's products make: those of a frame have few rows, and read all weights anew.
 
 The same of `AVTStream`, for one stream and for several at once: while a window of T frames fills, each takes one step
 of the decoder with a cache; once it is full, the decoder reads all T features anew. A step of one stream reads all
@@ -34,7 +35,7 @@ STREAMS: tuple[tuple[str, int, dict[str, Any]], ...] = (
 )
 AVT_FILLING, AVT_FULL, AVT_LEAST = "while its window fills", "its window full", "the least while it fills"
 AVT_STREAMS = (1, 4)  # at once
-PACKED = "weights packed"
+PACKED, PRODUCTS = "weights packed", "linear layers alone"
 Seconds = dict[str, list[float]]
 AT_ONCE = 4  # frames, or groups, whose median is compared with a clip
 
@@ -48,6 +49,9 @@ def rows(device: str, quick: bool = False, repeat: int = 3) -> Iterator[dict[str
             model = XViTForVideoClassification(config).eval()
             clip = make_inputs(subject.model_class, config)["pixel_values_videos"]
         yield {"device": device, "mixing": name, "frames": frames, **measure(model, clip, device, repeat)}
+        if XViTStream(model).step == 1:
+            row = {"device": device, "mixing": f"{name}, {PRODUCTS}", "frames": frames}
+            yield row | measure_products(model, frames, device, repeat)
         if device == "cpu":
             pack_weights(model)
             row = {"device": device, "mixing": f"{name}, {PACKED}", "frames": frames}
@@ -78,6 +82,30 @@ def measure(model: XViTForVideoClassification, clip: torch.Tensor, device: str =
             pieces = [stopwatch(lambda: stream(piece), device) for _ in range(AT_ONCE)]
             seconds["frame"].append(statistics.median(pieces) / stream.step)
     return with_ratios(seconds, clip.shape[1])
+
+
+def measure_products(model: XViTForVideoClassification, frames: int, device: str, repeat: int) -> Seconds:
+    """The same of the linear layers of all frames, one after another on numbers of their own."""
+    layers = [layer for layer in model.xvit.layers.modules() if isinstance(layer, torch.nn.Linear)]
+    tokens = model.xvit.embeddings.position_embeddings.shape[1]
+    inputs = {
+        (rows, width): torch.randn(rows, width, device=device)
+        for rows in (tokens, frames * tokens)
+        for width in {layer.in_features for layer in layers}
+    }
+
+    def run(rows: int) -> None:
+        for layer in layers:
+            layer(inputs[rows, layer.in_features])
+
+    seconds: Seconds = {"clip": [], "frame": []}
+    with torch.inference_mode():
+        run(frames * tokens)
+        run(tokens)
+        for _ in range(repeat):
+            seconds["clip"].append(stopwatch(lambda: run(frames * tokens), device))
+            seconds["frame"].append(statistics.median(stopwatch(lambda: run(tokens), device) for _ in range(AT_ONCE)))
+    return with_ratios(seconds, frames)
 
 
 def measure_anticipation(

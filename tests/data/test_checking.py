@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import av
 import pytest
 from clips import write_clip
 from PIL import Image
@@ -69,6 +70,31 @@ def test_faults(good, tmp_path):
     told = json.loads(result.stdout)
     assert [fault["kind"] for fault in told["faults"] if fault["severe"]] == ["broken", "in two splits", "two labels"]
     assert len(told["clips"]) == 31
+
+
+def test_a_file_that_was_cut_off(good, tmp_path):
+    """Its index stands in front, as in files for the web, so it is read up to where it ends."""
+    (tmp_path / "run").mkdir()
+    whole, cut = tmp_path / "run/whole.mp4", tmp_path / "run/cut.mp4"
+    with (
+        av.open(str(good / "train/run/0.mp4")) as source,
+        av.open(str(whole), "w", options={"movflags": "faststart"}) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    data_of_it = whole.read_bytes()
+    begin = data_of_it.index(b"mdat")
+    cut.write_bytes(data_of_it[: begin + (len(data_of_it) - begin) * 9 // 10])
+    report = inspect_clips(load_clips(tmp_path))
+    facts = {clip.path: clip for clip in report.clips}
+    kept, missing = facts[str(cut)].frames, facts[str(cut)].cut_off
+    assert (facts[str(whole)].frames, facts[str(whole)].cut_off) == (10, 0)
+    assert kept + missing in (10, 11) and kept >= 1 and missing >= 1  # one may be there in part
+    (fault,) = [fault for fault in report.faults if fault.kind == "cut off"]
+    assert fault.items == (f"{cut}: {missing} frames are missing",) and not fault.severe
 
 
 def test_parts_of_one_film_in_two_splits(good, tmp_path):

@@ -31,6 +31,7 @@ FAULTS = {
     "two labels": "of the same clip",
     "repeated": "within a split",
     "parts in two splits": "parts of one film; `holovid data split --by path` keeps them together",
+    "cut off": "whose file ends too early; copy it again",
     "short": f"of fewer than {SHORT} frames",
     "small": f"less than {SMALL} pixels high or wide",
     "silent": "while others of the set have sound",
@@ -48,6 +49,7 @@ class ClipFacts:
         label: as text; several classes joined by `|`.
         start, end: in seconds; `None` is where the file begins or ends.
         seconds, frames, frame_rate, height, width: as decoded.
+        cut_off: frames that the file announces and does not hold.
         hears: whether the file has a sound track.
         digest: hash of the file's content, to find copies.
         error: why it cannot be read; the other facts are then unset.
@@ -64,6 +66,7 @@ class ClipFacts:
     frame_rate: float = 0.0
     height: int = 0
     width: int = 0
+    cut_off: int = 0
     hears: bool = False
     digest: str = ""
     error: str | None = None
@@ -195,6 +198,7 @@ def looked_at(row: ClipFacts, digest: Callable[[str], str]) -> ClipFacts:
                 "frame_rate": float(about.fps or 0.0),
                 "height": int(about.height),
                 "width": int(about.width),
+                "cut_off": getattr(video, "frames_cut_off", 0),  # which a picture does not have
                 "hears": getattr(video, "sound", None) is not None,
             }
         known["digest"] = digest(row.path)
@@ -235,6 +239,7 @@ def faults_of(clips: Sequence[ClipFacts]) -> list[Fault]:
         "two labels": (f"{a.path}: {a.label}, {b.path}: {b.label}" for a, b in same if a.label != b.label),
         "repeated": (f"{a.path} = {b.path}" for a, b in same if (a.split, a.label) == (b.split, b.label)),
         "parts in two splits": in_parts,
+        "cut off": (f"{clip.path}: {clip.cut_off} frames are missing" for clip in whole if clip.cut_off),
         "short": (clip.path for clip in whole if clip.frames < SHORT),
         "small": (clip.path for clip in whole if min(clip.height, clip.width) < SMALL),
         "silent": (clip.path for clip in whole if has_sound and not clip.hears),
