@@ -7,6 +7,8 @@ bit.
 import gc
 import io
 import os
+import subprocess
+import sys
 import threading
 from fractions import Fraction
 from functools import partial
@@ -17,6 +19,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from clips import write_clip
 from transformers.utils import is_torchcodec_usable
 
 from holovid.processing import picture_stream
@@ -479,3 +482,53 @@ def test_torchcodec_gives_the_same(video, name):
                     np.testing.assert_allclose(our, their, atol=1e-6)
     with pytest.raises(ValueError, match="the video of 4 bytes cannot be read as a video"):
         open_video(b"text", decoder="torchcodec")
+
+
+@pytest.mark.slow
+def test_a_program_may_end_with_an_open_video(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4")
+    program = (
+        "from holovid.processing import picture_stream\n"
+        "picture_stream.KEPT_PACKETS = 0\n"
+        "from holovid.processing.video_decoding import open_video\n"
+        f"video = open_video({str(path)!r})\n"
+        "print(video.frames([3, 9])[0].shape[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("2", "")
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv", "flv"])
+def test_files_whose_packets_are_not_kept(tmp_path, monkeypatch, container):
+    """Each stretch is then searched in the file; with pictures that are read in another order than they are shown."""
+    path = tmp_path / f"clip.{container}"
+    generator = np.random.default_rng(0)
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=10, options={"g": "12", "bf": "3", "sc_threshold": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(60):
+            pixels = generator.integers(0, 255, (6, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        file.mux(stream.encode())
+    wanted = [59, 1, 37, 38, 12, 50, 13, 12]
+    with open_video(path) as video:
+        kept, times = video.frames(wanted)
+        assert video.bytes_kept > 60 * picture_stream.PACKET
+    monkeypatch.setattr(picture_stream, "KEPT_PACKETS", 60 * picture_stream.PACKET)  # not their content
+    searched = []
+    number_packets = picture_stream.number_packets
+
+    def noted(packets, index, first=0):
+        searched.append(first)
+        return number_packets(packets, index, first)
+
+    monkeypatch.setattr(picture_stream, "number_packets", noted)
+    with open_video(path) as video:
+        assert video.bytes_kept == 0
+        for again in (wanted, wanted[::-1]):
+            searched.clear()
+            order = [again.index(frame) for frame in wanted]
+            pixels, seconds = video.frames(again)
+            assert torch.equal(pixels[order], kept) and np.array_equal(seconds[order], times)
+            starts = {int(video._index.first_packet_of_frame[frame]) for frame in wanted}
+            assert {*searched} <= starts  # at the key frames themselves, not before them
