@@ -132,6 +132,18 @@ def test_workers_that_go_on_reading_change_nothing(tmp_path, length):
     assert not multiprocessing.active_children()
 
 
+def test_a_sampler_of_ones_own_is_left_alone(tmp_path):
+    class InOrder(VideoTrainer):
+        def _get_train_sampler(self, train_dataset=None):
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    model = XViTForVideoClassification(tiny_config(problem_type="single_label_classification"))
+    options = arguments(tmp_path, eval_strategy="no", dataloader_num_workers=1, dataloader_persistent_workers=True)
+    run = InOrder(model, options, train_dataset=Clips(4), recipe="small")
+    loader = run.get_train_dataloader()
+    assert type(loader.base_dataloader) is torch.utils.data.DataLoader and run.reading is None
+
+
 @pytest.mark.parametrize("count", [3, 5])
 def test_the_loss_is_that_of_all_clips(tmp_path, count):
     """Batches of 4 leave 3 of 7 clips for the last one, which must not count more."""

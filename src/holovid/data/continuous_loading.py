@@ -43,7 +43,11 @@ class ContinuousDataLoader(DataLoader):
     def __init__(self, *options: Any, epochs: int | None = None, **named_options: Any):
         super().__init__(*options, **named_options)
         self.epochs = epochs
-        self._sampler = find_sampler(self.batch_sampler)
+        sampler = find_sampler(self.batch_sampler)
+        if sampler is None:
+            found = type(getattr(self.batch_sampler, "sampler", None)).__name__
+            raise ValueError(f"clips must be drawn by an EpochSampler, got {found}")
+        self._sampler = sampler
         self._ahead: Iterator[Any] | None = None
         self._next_epoch = 0
 
@@ -90,6 +94,7 @@ class EpochAfterEpoch(Sampler):
 
     def __iter__(self) -> Iterator[Any]:
         sampler = find_sampler(self.batches)
+        assert sampler is not None  # the loader has looked
         for epoch in itertools.count(self.first):
             if self.end is not None and epoch >= self.end:
                 return
@@ -97,14 +102,12 @@ class EpochAfterEpoch(Sampler):
             yield from self.batches
 
 
-def find_sampler(batches: Any) -> EpochSampler:
-    """The sampler of clips within samplers of batches. Raises `ValueError` for another kind."""
+def find_sampler(batches: Any) -> EpochSampler | None:
+    """The sampler of clips within samplers of batches, if it is of this kind."""
     while hasattr(batches, "batch_sampler"):  # those of accelerate share out the batches of another
         batches = batches.batch_sampler
     sampler = getattr(batches, "sampler", None)
-    if not isinstance(sampler, EpochSampler):
-        raise ValueError(f"clips must be drawn by an EpochSampler, got {type(sampler).__name__}")
-    return sampler
+    return sampler if isinstance(sampler, EpochSampler) else None
 
 
-__all__ = ["ContinuousDataLoader"]
+__all__ = ["ContinuousDataLoader", "find_sampler"]

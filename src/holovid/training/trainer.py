@@ -27,7 +27,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
 from transformers.utils.import_utils import is_in_notebook
 
-from holovid.data.continuous_loading import ContinuousDataLoader
+from holovid.data.continuous_loading import ContinuousDataLoader, find_sampler
 from holovid.data.dataset import ClipDataset, EpochSampler
 from holovid.files import only_writer
 from holovid.modeling.tasks import tasks_of
@@ -225,7 +225,7 @@ class VideoTrainer(Trainer):
         """As in Trainer; with `dataloader_persistent_workers`, workers go on reading between epochs."""
         loader: Any = super().get_train_dataloader()
         base = getattr(loader, "base_dataloader", None)  # accelerate's loaders wrap torch's
-        if type(base) is DataLoader and base.persistent_workers:
+        if type(base) is DataLoader and base.persistent_workers and find_sampler(base.batch_sampler) is not None:
             epochs = None if self.args.max_steps > 0 else math.ceil(self.args.num_train_epochs)
             self.reading = loader.base_dataloader = ContinuousDataLoader.of(base, epochs)
         return loader
