@@ -30,7 +30,7 @@ bench: .venv/ready  ## speed, as ratios to what the machine can, in 25 minutes: 
 	$(BIN)/python examples/benchmark/run.py
 
 bench-long: .venv/ready  ## what takes longer, added to it: training, memory, films, other models
-	$(BIN)/python examples/benchmark/run.py --add --minutes 90 \
+	$(BIN)/python examples/benchmark/run.py --minutes 90 \
 		--questions beside films allocation shrinking decoders packing int8 switches training_memory training_step
 
 # Together test and test-all run every test once.

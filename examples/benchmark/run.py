@@ -3,6 +3,7 @@
 `make bench` takes 25 minutes on two cores; `make bench-long` adds what takes longer: training, memory, films. Each
 question is a script of this folder, is answered by a process of its own, and prints a table and a line of JSON. All
 answers, and what they come to beside what was to be reached, go to RESULTS.md, which is written when all is done.
+Answers to other questions stay, if they were given with the same versions on a CPU and GPU of the same kind.
 Where speed is asked for, processes keep the memory they freed (holovid.allocator), for all models alike.
 What is measured on a CPU is told as ratios, which other machines of its kind share; seconds are told of GPUs only.
 """
@@ -23,7 +24,7 @@ from typing import Any
 
 import psutil
 from limit import NO_TIME
-from reporting import cores
+from reporting import cores, versions
 from targets import TARGETS
 
 from holovid.files import write_whole
@@ -90,17 +91,29 @@ def markdown(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def answers_of_this_kind(path: Path) -> dict[str, dict[str, Any]]:
+    """Those of a file of JSON that a machine of this kind gave with the same versions; says which are left out."""
+    if not path.exists():
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    here = versions() | {"threads": ""}  # some questions take one thread of all
+    kept = {name: answer for name, answer in found.items() if answer.get("versions", {}) | {"threads": ""} == here}
+    if left := [name for name in found if name not in kept]:
+        print(f"left out, as they were answered elsewhere or not at all: {', '.join(left)}", file=sys.stderr)
+    return kept
+
+
 def results(answers: dict[str, dict[str, Any]], command: str) -> str:
     """RESULTS.md."""
     minutes = sum(answer["minutes"] for answer in answers.values())
-    versions = next((answer["versions"] for answer in answers.values() if "versions" in answer), {})
+    setting = next((answer["versions"] for answer in answers.values() if "versions" in answer), {})
     judged = [target.judge(answers) for target in TARGETS]
-    setting = "; ".join(f"{name} {value}" for name, value in versions.items())
+    told = "; ".join(f"{name} {value}" for name, value in setting.items())
     parts = [
         "# Speed and memory, measured",
-        f"`{command}`, {minutes:.0f} minutes; {setting}.",
-        "That command writes this page (with `--add`, what it asks anew), and all repetitions to a file of JSON. "
-        "Numbers are medians. Behind those of rounds stands the interval in which the median lies (95 %), behind "
+        f"`{command}`, {minutes:.0f} minutes in all; {told}.",
+        "That command was the last that wrote to this page; each answer has its own date. All repetitions are in a "
+        "file of JSON beside it. Numbers are medians. Behind those of rounds stands the interval in which the median lies (95 %), behind "
         "others the range of the repetitions; what a question measures is said at the top of its script.",
         "## What was to be reached",
         markdown(["target", "wanted", "measured", ""], judged),
@@ -117,7 +130,6 @@ def main(argv: list[str] | None = None) -> int:
         description=(__doc__ or "").partition("   ")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(SHORT), help="which of them")
-    parser.add_argument("--add", action="store_true", help="keep what was answered to other questions before")
     parser.add_argument("--output", type=Path, default=RESULTS, help="what to write, beside a file of JSON")
     parser.add_argument("--threads", type=int, default=cores(), help="of the CPU")
     parser.add_argument(
@@ -132,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--quick measures nothing worth keeping; name another --output")
 
     kept = args.output.with_suffix(".json")
-    answers: dict[str, dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8")) if args.add else {}
+    answers = answers_of_this_kind(kept)
     start = time.monotonic()
     for question in args.questions:
         begin = time.monotonic()

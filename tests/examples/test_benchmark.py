@@ -420,9 +420,14 @@ def test_run_asks_and_writes(script, tmp_path, monkeypatch, capfd):
     assert run.main([*options, "--questions", "limit"]) == 0
     assert "How fast does this machine multiply matrices?" in output.read_text()
     assert json.loads(capfd.readouterr().out.strip().splitlines()[-1])["question"] == "limit"
-    assert run.main([*options, "--questions", "frames", "--add"]) == 0  # other answers stay
+    assert run.main([*options, "--questions", "frames"]) == 0  # other answers stay
     page = output.read_text()
     assert page.index("How fast does this machine") < page.index("What does a longer clip cost")
+    answers = json.loads(output.with_suffix(".json").read_text())
+    answers["frames"]["versions"]["torch"] = "2.0.0"  # those of other versions do not
+    output.with_suffix(".json").write_text(json.dumps(answers))
+    assert set(run.answers_of_this_kind(output.with_suffix(".json"))) == {"limit"}
+    assert "not at all: frames" in capfd.readouterr().err
 
     # scripts that fail, or for which there is no time, are said to
     folder = tmp_path / "scripts"
