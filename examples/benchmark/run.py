@@ -113,8 +113,9 @@ def results(answers: dict[str, dict[str, Any]], command: str) -> str:
         "# Speed and memory, measured",
         f"`{command}`, {minutes:.0f} minutes in all; {told}.",
         "That command was the last that wrote to this page; each answer has its own date. All repetitions are in a "
-        "file of JSON beside it. Numbers are medians. Behind those of rounds stands the interval in which the median lies (95 %), behind "
-        "others the range of the repetitions; what a question measures is said at the top of its script.",
+        "file of JSON beside it. Numbers are medians. Behind those of rounds stands the interval in which the median "
+        "lies (95 %), behind others the range of the repetitions; what a question measures is said at the top of its "
+        "script.",
         "## What was to be reached",
         markdown(["target", "wanted", "measured", ""], judged),
     ]
