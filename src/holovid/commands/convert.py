@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from holovid.commands.options import named_values, names_of_lines, sort_words
 from holovid.commands.quiet import be_quiet
-from holovid.commands.tables import say
+from holovid.commands.tables import plain_console, say
 from holovid.families.family import converter_of, converters, family_of_variant
 
 # typer cannot declare the options of a family's converter, since they depend on --family
@@ -54,7 +53,7 @@ def convert(
     """
     converter_of(family)
     if options:
-        Console().print(table_of_options(family))
+        plain_console().print(table_of_options(family))
         return
     words, own = sort_words([*([] if source is None else [str(source)]), *context.args])
     if len(words) != 1 or output is None:

@@ -16,13 +16,18 @@ def show(record: Any, table: Table, as_json: bool) -> None:
     if as_json:
         print_json(record)
     else:
-        Console().print(table)
+        plain_console().print(table)
+
+
+def plain_console() -> Console:
+    """Prints text as it is: file names and classes have [brackets] and :colons:, which are not meant for rich."""
+    return Console(markup=False, emoji=False)
 
 
 def say(*sentences: str) -> None:
-    """Print each sentence on a line, without markup, since file names may look like it."""
+    """Print each sentence on a line."""
     for sentence in sentences:
-        Console().print(sentence, soft_wrap=True, highlight=False, markup=False)
+        plain_console().print(sentence, soft_wrap=True, highlight=False)
 
 
 def accuracy_table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> Table:

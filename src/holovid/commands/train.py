@@ -5,11 +5,10 @@ from dataclasses import fields
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from holovid.commands.command_line import PROGRAM, run_script
-from holovid.commands.tables import say
+from holovid.commands.tables import plain_console, say
 from holovid.training.run_options import RunArguments, check_run, meanings, training_fields
 
 # typer cannot declare the fields of TrainingArguments, which are known only after transformers is imported
@@ -37,7 +36,7 @@ def train(
     train ...
     """
     if options:
-        Console().print(table_of_options())
+        plain_console().print(table_of_options())
         say(
             "Also all of transformers' TrainingArguments, with defaults from the recipe; --output means --output_dir:",
             ", ".join(training_fields()),
