@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
@@ -123,8 +124,17 @@ def check_ending(what: str, path: str | os.PathLike, endings: Collection[str]) -
     """Raise `ValueError` unless a file name ends in one of `endings`, in any case, and can be written."""
     if Path(path).suffix.lower() not in endings:
         *others, last = endings
-        raise ValueError(f"the file of {what} must end in {', '.join(others)} or {last}, got {path}")
+        known = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"the file of {what} must end in {known}, got {path}")
     check_new_file(path)
+
+
+def check_keeps_source(path: str | os.PathLike, source: Any) -> None:
+    """Raise `ValueError` for an output that would replace the video it is made from, however the paths are written."""
+    place = source.get("path") if isinstance(source, dict) else source
+    is_there = isinstance(place, str | os.PathLike) and os.path.isfile(path) and os.path.isfile(place)
+    if is_there and os.path.samefile(path, place):
+        raise ValueError(f"{path} is the video itself, which would be replaced; name another file")
 
 
 def check_clips(source: str, columns: Sequence[str] = ()) -> None:

@@ -1,6 +1,7 @@
 """Explanations that one can look at: maps lie where the model looked, and clips keep their frames and their sound."""
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -205,7 +206,10 @@ def test_sound_stays_where_it_is_and_phone_videos_stand_upright(seeing, tmp_path
         tmp_path / "late.mkv", frames=40, sound=clicks(1.0, (0.3, 0.8), 44_100, 2), rate=44_100, layout="stereo",
         codec="pcm_s16le", sound_start=1.5, picture_start=0.5, size=(32, 64),
     )  # fmt: skip
-    write_explanation(explain_clip(*seeing, path), tmp_path / "why.mp4")
+    explained = explain_clip(*seeing, path)
+    write_explanation(explained, tmp_path / "why.mp4")
+    with pytest.raises(ValueError, match="is the video itself"):
+        write_explanation(replace(explained, source=str(tmp_path / "why.mp4")), tmp_path / "why.mp4")
     with open_video(tmp_path / "why.mp4", with_sound=True) as ours:
         # the sound starts a second after the picture
         sound = ours.sound.read(0, 2 * 44_100, 44_100).numpy()

@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+import os
+from dataclasses import replace
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from holovid.inference import Segment, SegmentRules, Timeline, find_segments, write_timeline
+from holovid.inference import Segment, SegmentRules, Timeline, find_segments, read_truth, write_timeline
 from holovid.inference.segments import around_peaks, check_threshold, highest_score, smooth
 
 
@@ -183,3 +186,26 @@ def test_other_endings_are_refused(tmp_path):
         write_timeline(TIMELINE, SEGMENTS, tmp_path / "film.txt")
     with pytest.raises(ValueError, match="pass film as well"):
         write_timeline(TIMELINE, SEGMENTS, tmp_path / "film.mp4")
+
+
+def test_a_film_is_not_replaced_by_what_is_made_of_it(tmp_path):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"a film")
+    with pytest.raises(ValueError, match=r"film.mp4 is the video itself, which would be replaced; name another file"):
+        write_timeline(TIMELINE, SEGMENTS, tmp_path / ".." / tmp_path.name / "film.mp4", film)
+    assert film.read_bytes() == b"a film"
+
+
+def test_paths_of_the_table_start_at_its_folder(tmp_path, monkeypatch):
+    """So that it is a table of clips wherever it is."""
+    for name in ("films/a.mp4", "a.mp4", "found/deep/films/a.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    for table, path in (("a.csv", "films/a.mp4"), ("found/deep/a.csv", "../../films/a.mp4")):
+        write_timeline(TIMELINE, SEGMENTS, table)
+        assert {row["path"] for row in csv.DictReader(io.StringIO(Path(table).read_text()))} == {path}
+        assert {os.path.realpath(film) for film in read_truth(table)} == {os.path.realpath("films/a.mp4")}
+    whole = str(tmp_path / "films" / "a.mp4")
+    write_timeline(replace(TIMELINE, name=whole), SEGMENTS, "found/whole.csv")
+    assert {row["path"] for row in csv.DictReader(io.StringIO(Path("found/whole.csv").read_text()))} == {whole}

@@ -308,6 +308,13 @@ def test_a_live_line_in_a_terminal():
     assert "1.50 s  left 0.750" in line.console.file.getvalue()
 
 
+def test_names_of_classes_are_printed_as_they_are():
+    named = Moment(1.0, None, [{"label": "put [it] :car:", "score": 0.75}], True, None)
+    with LabelLine(Console(file=io.StringIO())) as line:
+        line.show(named)
+    assert line.console.file.getvalue() == "    1.00 s  put [it] :car: 0.750\n"
+
+
 def test_watch_prints_json_and_writes_what_was_seen(holovid, folder, tmp_path):
     arguments = ("watch", folder / "model", folder / "clip.mp4", "--json", "--top-k", 2)
     result = holovid(*arguments, "--output", tmp_path / "seen.mp4")
@@ -339,6 +346,9 @@ def test_watch_says_what_cannot_be_done(holovid, folder, tmp_path):
     assert "every (in seconds), not both" in refusal(model, clip, "--stride", 2, "--every", 1)
     assert "there is no video at" in refusal(model, tmp_path / "nothing.mp4")
     assert "end in .mp4" in refusal(model, clip, "--output", tmp_path / "seen.gif")
+    (tmp_path / "folder.mp4").mkdir()
+    assert "is a folder; name a file" in refusal(model, clip, "--output", tmp_path / "folder.mp4")
+    assert "is the video itself" in refusal(model, clip, "--output", folder / "model" / ".." / "clip.mp4")
     make_model(mix_direction="both").save_pretrained(tmp_path / "whole")
     make_processor(**ONCE).save_pretrained(tmp_path / "whole")
     write_clip(tmp_path / "short.mp4", frames=4)
@@ -389,6 +399,23 @@ def test_sound_is_kept_for_windows_that_are_not_over(tmp_path):
             assert len(source._heard) * 1024 / 16_000 < 0.5 + 1.0 + 2.5  # of the window, before it, and sent ahead
     with LiveSource(str(path)) as source, pytest.raises(ValueError, match="training mode"):
         next(watch(model.train(), processor, source))
+
+
+def test_frames_with_sound_do_not_wait_for_a_clock_that_went_back(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 16_000 * 4)).astype(np.float32)
+    part = write_sounding_clip(tmp_path / "part.ts", 80, noise).read_bytes()
+    (tmp_path / "joined.ts").write_bytes(part + part)
+    with LiveSource(str(tmp_path / "joined.ts")) as source:
+        source.listen()
+        read, most = [], 0
+        arriving = source._timed_pictures
+        source._timed_pictures = lambda: (read.append(each) or each for each in arriving())
+        times = []
+        for seconds, _ in source.frames():
+            times.append(seconds)
+            most = max(most, len(read) - len(times))
+    assert len(times) == len(read) > 150 and min(np.diff(times)) < -3
+    assert most <= 21  # a second
 
 
 @pytest.mark.slow

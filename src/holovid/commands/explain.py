@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import EXPLANATION_FILES, check_clip, check_device, check_explanation_file, check_model_name
+from holovid.cheap_checks import (
+    EXPLANATION_FILES,
+    check_clip,
+    check_device,
+    check_explanation_file,
+    check_keeps_source,
+    check_model_name,
+)
 from holovid.commands.options import Classifier, TrustRemoteCode
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import print_json, say
@@ -41,6 +48,7 @@ def explain(
     """
     if output is not None:
         check_explanation_file(output)
+        check_keeps_source(output, clip)
     check_model_name(model)
     check_clip(clip)
     check_device(device)

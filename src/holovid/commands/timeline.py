@@ -12,6 +12,7 @@ from holovid.cheap_checks import (
     check_clip,
     check_clips,
     check_device,
+    check_keeps_source,
     check_model_name,
     check_timeline_file,
 )
@@ -108,6 +109,7 @@ def timeline(
     outputs = output or []
     for path in outputs:
         check_timeline_file(path)
+        check_keeps_source(path, film)
         if path.suffix.lower() == ".png":
             check_there("matplotlib", "a picture of a timeline")
         if measured.truth is not None and path.suffix.lower() not in OF_SEVERAL:
@@ -125,7 +127,7 @@ def timeline(
     import holovid.inference as inference
     from holovid.devices import move_to
     from holovid.inference.segments import check_background, check_threshold, highest_score
-    from holovid.inference.timeline_files import table_of, timeline_record, write_records
+    from holovid.inference.timeline_files import timeline_record, write_records
     from holovid.inference.timelines import labels_of, task_over_time
     from holovid.loading import load_classifier
     from holovid.processing.media_source import download
@@ -143,7 +145,7 @@ def timeline(
             "films": [timeline_record(localised.timelines[name], found) for name, found in localised.segments.items()]
         }
         for path in outputs:
-            write_records(path, record, table_of(localised.segments))
+            write_records(path, record, localised.segments)
         show(record, localisation_table(localised.metrics), as_json)
     elif film is not None:
         check_background(rules, labels_of(network, task))

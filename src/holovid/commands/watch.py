@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import check_device, check_model_name
+from holovid.cheap_checks import check_device, check_ending, check_keeps_source, check_model_name
 from holovid.commands.options import TopK
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
@@ -46,6 +46,9 @@ def watch(
 
     holovid watch my-model /dev/video0 --every 0.2 --output seen.mp4
     """
+    if output is not None:
+        check_ending("a video", output, (".mp4",))
+        check_keeps_source(output, source)
     check_model_name(model)
     check_device(device)
     be_quiet()

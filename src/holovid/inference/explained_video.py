@@ -4,6 +4,7 @@ import os
 from contextlib import ExitStack
 from typing import Any
 
+from holovid.cheap_checks import check_keeps_source
 from holovid.inference.annotated_video import annotated_video
 from holovid.inference.explained_clip import ExplainedClip
 from holovid.inference.heat_maps import heated_part, seen_part
@@ -19,8 +20,9 @@ def write_explained_video(explained: ExplainedClip, path: str | os.PathLike) -> 
     """Write an mp4 of a clip with heat maps over it and the label below.
 
     It has the clip's size; clips too small for a readable label are enlarged by a whole number. Parts that were
-    cropped away from the model's view are darker. Raises `ValueError` for another suffix.
+    cropped away from the model's view are darker. Raises `ValueError` for another suffix, and for the clip's own file.
     """
+    check_keeps_source(path, explained.source)
     answers = [{"label": explained.label, "score": explained.score}]
     heat = explained.heat
     with ExitStack() as stack:

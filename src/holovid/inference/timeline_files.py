@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from holovid.cheap_checks import check_timeline_file
+from holovid.cheap_checks import check_keeps_source, check_timeline_file
 from holovid.files import new_file, write_whole
 from holovid.inference.annotated_video import annotated_video
 from holovid.inference.kept_sound import kept_sound
@@ -43,14 +43,15 @@ def write_timeline(
         film: needed for `.mp4`.
         top_k: predictions in `.mp4`.
 
-    Raises `ValueError` for another suffix, or a missing film.
+    Raises `ValueError` for another suffix, a missing film, and the film's own file.
     """
     path = Path(path)
     check_timeline_file(path)
+    check_keeps_source(path, film)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        write_whole(path, table_of({timeline.name: segments}))
+        write_whole(path, table_of({timeline.name: segments}, path.parent))
     elif suffix == ".json":
         write_whole(path, json.dumps(timeline_record(timeline, segments), allow_nan=False))
     elif suffix == ".vtt":
@@ -68,20 +69,33 @@ def write_timeline(
         write_labelled_film(timeline, film, path, top_k)
 
 
-def write_records(path: str | os.PathLike, record: Any, table: str) -> None:
+def write_records(path: str | os.PathLike, record: Any, found: Mapping[str, Sequence[Segment]]) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, table if path.suffix.lower() == ".csv" else json.dumps(record, allow_nan=False))
+    is_table = path.suffix.lower() == ".csv"
+    write_whole(path, table_of(found, path.parent) if is_table else json.dumps(record, allow_nan=False))
 
 
-def table_of(found: Mapping[str, Sequence[Segment]]) -> str:
+def table_of(found: Mapping[str, Sequence[Segment]], folder: Path) -> str:
+    """A table of clips for a file in `folder`: there relative paths of a table start."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    for path, segments in found.items():
+    for film, segments in found.items():
+        path = path_from(folder, film)
         for segment in segments:
             table.writerow([path, f"{segment.start:.3f}", f"{segment.end:.3f}", segment.label, f"{segment.score:.4f}"])
     return text.getvalue()
+
+
+def path_from(folder: Path, film: str) -> str:
+    """The path of a film as seen from a folder; absolute paths, URLs and other names stay."""
+    if os.path.isabs(film) or not os.path.isfile(film):
+        return film
+    try:
+        return Path(os.path.relpath(film, folder)).as_posix()
+    except ValueError:  # another drive
+        return os.path.abspath(film)
 
 
 def timeline_record(timeline: Timeline, segments: Sequence[Segment]) -> dict[str, Any]:

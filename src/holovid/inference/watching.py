@@ -154,7 +154,8 @@ class LiveSource:
         for seconds, picture in self._timed_pictures():
             waiting.append((seconds, picture))
             while waiting and (
-                self._heard_until >= self.start + waiting[0][0] + frame or seconds - waiting[0][0] > SOUND_LATE
+                self._heard_until >= self.start + waiting[0][0] + frame
+                or abs(seconds - waiting[0][0]) > SOUND_LATE  # or time went back
             ):
                 yield waiting.popleft()
         yield from waiting
@@ -412,4 +413,4 @@ class LabelLine:
             self._print(line)
 
     def _print(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+        self.console.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
