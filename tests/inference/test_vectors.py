@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 
 from holovid import HolovidProcessor, HolovidVideoProcessor, load
 from holovid.cli import app
+from holovid.data import load_clips
 from holovid.data.named_clips import NamedClip, named_clips
+from holovid.evaluation.probing import labels_of_vectors
 from holovid.inference import embed_clip, embed_clips, nearest_clips, read_vectors
 from holovid.inference.vectors import MADE_BY, SAME_MODEL, Vectors
 
@@ -109,6 +111,30 @@ def test_a_clip_finds_itself_first(place):
     assert known[str(clip)] == pytest.approx(query, abs=1e-6)
     cosine = known[second["path"]] @ query / np.linalg.norm(known[second["path"]]) / np.linalg.norm(query)
     assert second["similarity"] == pytest.approx(cosine, abs=1e-5) and second["similarity"] < 1.0
+
+
+def test_vectors_are_used_from_any_folder(place, tmp_path, monkeypatch):
+    """Paths that were relative when they were made; the whole place may have been moved since."""
+    shutil.copytree(place / "model", tmp_path / "old" / "model")
+    shutil.copytree(place / "clips", tmp_path / "old" / "clips")
+    monkeypatch.chdir(tmp_path / "old")
+    arguments = ["embed", "model", "clips", "--on-broken", "skip", "--output", "made/vectors.parquet"]
+    assert CliRunner().invoke(app, arguments).exit_code == 1
+    here = read_vectors("made/vectors.parquet")
+    assert here.model == "model" and here.clips[0].path == "clips/b.mp4"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").rename(tmp_path / "new")
+    found = CliRunner().invoke(
+        app, ["search", "new/made/vectors.parquet", "new/clips/c.mp4", "--json", "--top-k", "1"]
+    )
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)[0]["path"] == "new/clips/c.mp4"
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path,label\n" + "".join(f"new/clips/{name}.mp4,{name}\n" for name in "bcd"))
+    known = labels_of_vectors(read_vectors("new/made/vectors.parquet"), load_clips(labels))
+    assert known == ["b", "c", "d"]
+    (tmp_path / "new" / "made" / "vectors.parquet").rename(tmp_path / "alone.parquet")
+    assert read_vectors("alone.parquet").model == "model"
 
 
 def test_a_row_finds_the_others(place, monkeypatch):

@@ -27,7 +27,7 @@ from holovid.inference.films import SHORTEST, Film
 from holovid.inference.going_on import Videos, fingerprint, go_through, made_by
 from holovid.inference.pipeline import ON_BROKEN, VideoClassificationPipeline, check_finite
 from holovid.inference.timelines import MOST_AT_ONCE, logits_of_windows
-from holovid.inference.vectors import MADE_BY, NO_VECTORS, WHOLE, Vectors
+from holovid.inference.vectors import MADE_BY, NO_VECTORS, WHOLE, Vectors, way_from
 from holovid.modeling.modeling_common import HolovidPreTrainedModel
 from holovid.processing.options import check_number, check_whole_number
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
@@ -100,7 +100,10 @@ def embed_clips(
 
     how = {"window": window, "stride": stride, "shard": shard, "list": all_clips}
     made = made_by(model, embed.video_processor)
-    told = {"model": str(model.name_or_path), "weights": made["model"], "processor": made["processor"], **how}
+    told = {
+        "model": str(model.name_or_path), "weights": made["model"], "processor": made["processor"],
+        "from": way_from(target.parent), **how,
+    }  # fmt: skip
     tables: list[pyarrow.Table] = []
 
     def write(lines: list[Line]) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
+from holovid.cheap_checks import is_url
 from holovid.configuration.suggestions import did_you_mean
 from holovid.data.named_clips import NamedClip
 from holovid.files import is_unfinished
@@ -23,6 +25,7 @@ MADE_BY = b"holovid"  # key in the file's metadata: the model and settings
 WHOLE = "vector"  # column of a clip's whole vector; parts have their own columns
 SAME_MODEL = ("weights", "processor")  # fingerprints, because folders' names may differ between machines
 NO_VECTORS = ("path", "start", "end", "error")  # other columns
+LOOKED_AT = 20  # clips, to see where relative paths start
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Vectors:
         values: (N, D) float32.
         rows: (N,) row of each in the file, or in a folder's files in order, from 0 on; rows of unreadable clips are
             left out.
-        model: folder or Hub id of the model.
+        model: folder or Hub id of the model. Its path and those of clips are as `embed_clips` got them; relative ones
+            that lead nowhere from the working folder start where it ran.
         column: "vector", or the name of a part.
         fingerprints: of the "weights" and the "processor" that made them, where the file has them.
     """
@@ -70,7 +74,7 @@ def read_vectors(path: str | os.PathLike, column: str = WHOLE) -> Vectors:
     files = below if place.is_dir() else [place]
     if not files:
         raise ValueError(f"there are no files of vectors (.parquet) in {place}")
-    read = [(file, *read_file(file)) for file in files]
+    read = [(file, *read_from_anywhere(file)) for file in files]
     check_made_alike([(file, told) for file, _, told in read])
     read.sort(key=lambda each: (each[2].get("shard") or [0])[0])
     tables = [table for _, table, _ in read]
@@ -97,6 +101,32 @@ def read_file(path: Path) -> tuple[pyarrow.Table, dict[str, Any]]:
     if MADE_BY not in told or WHOLE not in table.schema.names:
         raise ValueError(f"{path} is not a file of vectors: holovid embed writes them")
     return table.replace_schema_metadata(None), json.loads(told[MADE_BY])
+
+
+def read_from_anywhere(path: Path) -> tuple[pyarrow.Table, dict[str, Any]]:
+    """[`read_file`] with relative paths that lead to the model and the clips, whatever the working folder is."""
+    table, told = read_file(path)
+    origin = os.path.normpath(path.parent / told.get("from", "."))
+    model = told["model"]
+    if not os.path.exists(model) and os.path.isdir(os.path.join(origin, model)):
+        told["model"] = os.path.join(origin, model)
+    places = table["path"].to_pylist()
+    relative = [place for place in dict.fromkeys(places) if not (is_url(place) or os.path.isabs(place))]
+    moved = {place: os.path.join(origin, place) for place in relative}
+    if not any(map(os.path.exists, islice(moved, LOOKED_AT))) and any(
+        map(os.path.exists, islice(moved.values(), LOOKED_AT))
+    ):
+        column = pyarrow.array([moved.get(place, place) for place in places], pyarrow.string())
+        table = table.set_column(table.schema.get_field_index("path"), "path", column)
+    return table, told
+
+
+def way_from(folder: Path) -> str:
+    """The working folder, where relative paths start, as seen from a folder: so both can be moved together."""
+    try:
+        return Path(os.path.relpath(os.curdir, folder)).as_posix()
+    except ValueError:  # another drive
+        return os.path.abspath(os.curdir)
 
 
 def check_made_alike(files: Sequence[tuple[Path, dict[str, Any]]]) -> None:
