@@ -115,7 +115,9 @@ def open_container(
     except (av.FFmpegError, OSError, ValueError) as error:
         # FFmpeg's ArgumentError means a container that is not on the list.
         # As text: a stored exception would keep files open until garbage collection.
-        reason = REFUSED if isinstance(error, av.ArgumentError) else str(error)
+        # FFmpeg's own message has a number and the path again.
+        said = getattr(error, "strerror", None) or str(error)
+        reason = REFUSED if isinstance(error, av.ArgumentError) else said
         what = "sound" if kind == "sound" else f"a {kind}"
         raise UnreadableError(f"{name} cannot be read as {what}: {reason}") from error
     most = max((stream.frames for stream in container.streams if stream.type == "video"), default=0)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import check_clips
+from holovid.cheap_checks import check_clips, check_new_file
 from holovid.commands.options import AsJson, Column, split_names
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say, set_table, show
@@ -112,6 +112,8 @@ def check(
     """
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise ValueError(f"--picture must end in .png or .jpg, got {picture}")
+    if picture is not None:
+        check_new_file(picture)
     check_clips(data)
     be_quiet(warnings=not as_json)
 
@@ -207,7 +209,7 @@ def shrink(
     from rich.console import Console
     from rich.progress import Progress
 
-    from holovid.data.clip_folders import find_clips
+    from holovid.data.clip_folders import find_clips, with_path
     from holovid.inference.shrunk_video import Shrinking, outdated_tables, shrink_folder
 
     how = Shrinking(short_side, frame_rate, seconds)
@@ -215,8 +217,8 @@ def shrink(
     count = len(found.clips)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         clock = progress.add_task("Writing clips", total=count)
-        broken = shrink_folder(source, target, how, workers, lambda: progress.advance(clock))
-    unreadable = [f"cannot be read: {path}: {error}" for path, error in broken.items()]
+        broken = shrink_folder(source, target, how, workers, lambda: progress.advance(clock), found)
+    unreadable = [f"left out: {with_path(str(path), error)}" for path, error in broken.items()]
     outdated = [
         f"warning: {table} was copied as it is: change the paths in it that do not end in .mp4"
         for table in outdated_tables(found, source, target)

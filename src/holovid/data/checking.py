@@ -17,7 +17,7 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset
 
-from holovid.data.clip_folders import first_of
+from holovid.data.clip_folders import first_of, with_path
 from holovid.data.named_clips import NamedClip
 from holovid.processing.video_decoding import open_video
 
@@ -234,7 +234,7 @@ def faults_of(clips: Sequence[ClipFacts]) -> list[Fault]:
     ]
     has_sound = any(clip.hears for clip in whole)
     found: dict[str, Iterable[str]] = {
-        "broken": (f"{clip.path}: {clip.error}" for clip in clips if clip.error),
+        "broken": (with_path(clip.path, clip.error) for clip in clips if clip.error),
         "in two splits": (f"{a.path} = {b.path}" for a, b in same if a.split != b.split),
         "two labels": (f"{a.path}: {a.label}, {b.path}: {b.label}" for a, b in same if a.label != b.label),
         "repeated": (f"{a.path} = {b.path}" for a, b in same if (a.split, a.label) == (b.split, b.label)),

@@ -165,3 +165,12 @@ def first_of(items: Iterable[Any], what: str, count: int = 3) -> str:
     items = [f"{item[:LONGEST_NAME]}{'...' if len(item) > LONGEST_NAME else ''}" for item in items]
     plural = "" if len(items) == 1 else "es" if what.endswith("s") else "s"
     return f"{len(items)} {what}{plural} ({', '.join(items[:count])}{', ...' if len(items) > count else ''})"
+
+
+def with_path(path: str, reason: str) -> str:
+    """Why a clip cannot be read, with its path unless the reason has it.
+
+    >>> with_path("a.mp4", "it is empty"), with_path("a.mp4", "there is no video at 'a.mp4'")
+    ('a.mp4: it is empty', "there is no video at 'a.mp4'")
+    """
+    return reason if path in reason else f"{path}: {reason}"

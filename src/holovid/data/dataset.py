@@ -27,6 +27,7 @@ from transformers.video_utils import VideoMetadata
 
 from holovid.data.answers import answer_kind, answer_tensor, classes_of, no_answer
 from holovid.data.anticipation import NOTHING
+from holovid.data.clip_folders import with_path
 from holovid.data.open_videos import WorkersVideos, reader_of
 from holovid.data.tables import load_clips
 from holovid.evaluation.tasks import check_class_names, check_kind
@@ -301,7 +302,7 @@ def seeded(*numbers: int) -> Iterator[None]:
 
 def describe(broken: BrokenClip) -> str:
     """The reason, with the clip's path unless it is in there."""
-    return broken.reason if broken.path in broken.reason else f"{broken.path}: {broken.reason}"
+    return with_path(broken.path, broken.reason)
 
 
 def seed_of(*numbers: int) -> int:

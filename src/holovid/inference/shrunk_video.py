@@ -120,17 +120,23 @@ def outdated_tables(found: FoundClips, source: Path, target: Path) -> list[Path]
 
 
 def shrink_folder(
-    source: Path, target: Path, how: Shrinking, workers: int | None = None, advance: Callable[[], Any] = lambda: None
+    source: Path,
+    target: Path,
+    how: Shrinking,
+    workers: int | None = None,
+    advance: Callable[[], Any] = lambda: None,
+    found: FoundClips | None = None,
 ) -> dict[Path, str]:
     """Shrink all clips below a folder into another one, several at a time. Returns clip -> error for unreadable clips.
 
     Existing results are kept, so a stopped run can be resumed. Tables and notes beside the clips are copied. `advance`
-    is called after each clip. Raises `ValueError` if one folder is inside the other, for one without clips, and for a
-    target whose clips were written with other settings.
+    is called after each clip; `found` is what `find_clips(source)` returned, if it is known already. Raises
+    `ValueError` if one folder is inside the other, for one without clips, and for a target whose clips were written
+    with other settings.
     """
     if target.absolute().is_relative_to(source.absolute()) or source.absolute().is_relative_to(target.absolute()):
         raise ValueError(f"{target} must not be inside {source}, nor the other way round")
-    below = find_clips(source)
+    below = find_clips(source) if found is None else found
     places = targets_of(below.clips, source, target)
     agree_on(target / SETTINGS, how)
     for path in [path for path in map(Path, below.others) if path.suffix.lower() in COMPANIONS]:
