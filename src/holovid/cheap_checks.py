@@ -66,6 +66,12 @@ def is_hub_id(name: str | None) -> bool:
     return "/" in (name or "")
 
 
+def check_root(folder: str | os.PathLike | None) -> None:
+    """Raise `ValueError` if the folder that relative paths start from does not exist."""
+    if folder is not None and not os.path.isdir(folder):
+        raise ValueError(f"there is no folder {os.fspath(folder)!r} in which relative paths of a table could start")
+
+
 def check_folder(folder: Path) -> None:
     """Raise `ValueError` if a folder does not exist or holds no model."""
     if not folder.is_dir():
@@ -132,8 +138,9 @@ def check_ending(what: str, path: str | os.PathLike, endings: Collection[str]) -
 def check_keeps_source(path: str | os.PathLike, source: Any) -> None:
     """Raise `ValueError` for an output that would replace the video it is made from, however the paths are written."""
     place = source.get("path") if isinstance(source, dict) else source
-    is_there = isinstance(place, str | os.PathLike) and os.path.isfile(path) and os.path.isfile(place)
-    if is_there and os.path.samefile(path, place):
+    if not isinstance(place, str | os.PathLike) or not (os.path.isfile(path) and os.path.isfile(place)):
+        return
+    if os.path.samefile(path, place):
         raise ValueError(f"{path} is the video itself, which would be replaced; name another file")
 
 

@@ -6,13 +6,14 @@ import shutil
 import av
 import pytest
 from clips import write_clip
+from datasets import Dataset
 from PIL import Image
 from typer.testing import CliRunner
 
 from holovid.cli import app
 from holovid.data import load_clips
 from holovid.data.checking import inspect_clips
-from holovid.data.splitting import groups_of, split_rows
+from holovid.data.splitting import groups_of, split_rows, write_split
 
 
 def data(*arguments):
@@ -143,6 +144,30 @@ def test_split_is_written_and_read_again(table, tmp_path):
     assert not {*again["train"]["person"]} & {*again["validation"]["person"]}
     assert not [fault for fault in inspect_clips(again).faults if fault.severe]
     assert data("split", table, tmp_path / "split").exit_code == 2  # it is there already
+
+
+def test_paths_start_at_a_root(table, good, tmp_path):
+    moved = tmp_path / "lists" / "parts.csv"
+    moved.parent.mkdir()
+    shutil.copy(table, moved)
+    assert data("check", moved, "--root", good).exit_code == 0 and data("check", moved).exit_code == 1
+    assert data("split", moved, tmp_path / "split", "--root", good, "--validation", "0.5").exit_code == 0
+    load_clips(tmp_path / "split")  # raises for missing clips
+    result = data("split", moved, tmp_path / "other")
+    assert result.exit_code == 2 and "or at --root" in result.output
+    result = data("check", moved, "--root", good / "none")
+    assert result.exit_code == 2 and "there is no folder" in result.output
+
+
+def test_addresses_stay_as_they_are(tmp_path):
+    addresses = [f"https://example.org/{number}.mp4" for number in range(4)]
+    rows = Dataset.from_dict({"path": addresses, "label": ["run", "walk"] * 2})
+    write_split(tmp_path / "split", split_rows(load_clips(rows)["train"], validation=0.5), ["label"])
+    again = load_clips(tmp_path / "split")
+    assert sorted(row["video"]["path"] for split in again.values() for row in split) == addresses
+    inside = load_clips(rows.select_columns("label").add_column("video", [{"path": None, "bytes": b"1"}] * 4))
+    with pytest.raises(ValueError, match="row 0 holds the video itself"):
+        split_rows(inside["train"])
 
 
 @pytest.mark.parametrize(

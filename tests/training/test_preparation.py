@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from clips import write_clip
 from safetensors.torch import load_file
 from tiny_ca2st import tiny_ast, tiny_clip, tiny_videomae
 from training_runs import checkpoint_to_start_from, rendered
@@ -27,6 +28,23 @@ def clips(tmp_path_factory) -> Path:
 def prepared(clips, **options) -> Preparation:
     defaults = {"data": str(clips), "recipe": "small", "target": ["motion"]}
     return prepare(RunArguments(**defaults | options), seed=0)
+
+
+def test_relative_paths_of_tables_start_at_the_root(tmp_path):
+    for folder in ("lists", "clips"):
+        (tmp_path / folder).mkdir()
+    for number, name in enumerate(("left.mp4", "right.mp4")):
+        write_clip(tmp_path / "clips" / name, frames=10, seed=number)
+    table = tmp_path / "lists" / "clips.csv"
+    table.write_text("path,label\nleft.mp4,left\nright.mp4,right\n")
+    options = {"validation": str(table), "target": ["label"], "model": "xvit"}
+    with pytest.raises(ValueError, match="or at --root"):
+        prepared(table, **options)
+    parts = prepared(table, **options, root=str(tmp_path / "clips"))
+    assert parts.validation is not None
+    for rows in (parts.train, parts.validation):
+        assert [Path(rows.path(number)) for number in (0, 1)] == sorted((tmp_path / "clips").iterdir())
+        assert {"pixel_values_videos", "labels"} <= rows[0].keys()
 
 
 def asked(*arguments: str):

@@ -84,6 +84,10 @@ GOOD = ["--recipe", "small", "--data", "{data}/clips.csv", "--model", "xvit"]
         ([*GOOD[:4], "--experts", "space={data}/no/clip", "time=some/videomae"], "there is no folder"),
         ([*GOOD, "--num_train_epocs", "3"], "did you mean --num_train_epochs"),
         ([*GOOD, "--batchsize=3"], "there is no argument '--batchsize=3'"),
+        (
+            [*GOOD, "--root", "{data}/clip"],
+            "there is no folder .*clip' in which relative paths of a table could start",
+        ),
         (["{data}/run.yaml"], "No such file"),
     ],
 )

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import check_clips, check_new_file
-from holovid.commands.options import AsJson, Column, split_names
+from holovid.cheap_checks import check_clips, check_new_file, check_root
+from holovid.commands.options import AsJson, Column, Root, split_names
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say, set_table, show
 
@@ -79,6 +79,7 @@ def synth(
 def check(
     data: Annotated[str, typer.Argument(help="Folder or table of labelled clips, as for training.")],
     target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    root: Root = None,
     picture: Annotated[
         Path | None, typer.Option(help="Also draw some clips of each class into this file (.png, .jpg).")
     ] = None,
@@ -115,6 +116,7 @@ def check(
     if picture is not None:
         check_new_file(picture)
     check_clips(data)
+    check_root(root)
     be_quiet(warnings=not as_json)
 
     from rich.console import Console
@@ -128,7 +130,7 @@ def check(
     from holovid.inference.near_duplicates import add_near_duplicates
 
     known = None if vectors is None else read_vectors(vectors, column)
-    clips = load_clips(data, target=target, missing="ignore")
+    clips = load_clips(data, target=target, root=root, missing="ignore")
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as progress:
         clock = progress.add_task("Opening clips", total=sum(map(len, clips.values())))
         report = inspect_clips(clips, target, workers, lambda: progress.advance(clock))
@@ -159,6 +161,7 @@ def split(
     ] = "path",
     validation: Annotated[float, typer.Option(help="Share of the clips for validation, from 0 to 1.")] = 0.2,
     target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    root: Root = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed: the same seed gives the same split.")] = 0,
 ) -> None:
     """Split clips into training and validation, keeping parts of one film, or clips of one person, together.
@@ -166,12 +169,13 @@ def split(
     holovid data split clips.csv split --by person
     """
     check_clips(data)
+    check_root(root)
     be_quiet(warnings=True)
 
     from holovid.data import load_clips
     from holovid.data.splitting import split_rows, write_split
 
-    clips = load_clips(data, target=target)
+    clips = load_clips(data, target=target, root=root)
     if len(clips) > 1:
         raise ValueError(f"{data} already has the splits {', '.join(clips)}; give a folder or table without splits")
     (rows,) = clips.values()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from holovid.cheap_checks import check_clips, check_model_name, check_new_folder
+from holovid.cheap_checks import check_clips, check_model_name, check_new_folder, check_root
 from holovid.commands.command_line import PROGRAM
 from holovid.commands.options import AsJson, Classifier, TrustRemoteCode, split_names
 from holovid.commands.protocol_options import ProtocolOptions
@@ -77,6 +77,7 @@ def evaluate(
         return evaluate_fusion([model, *data], how, clips, work, as_json)
     check_model_name(model)
     how.check()
+    check_root(clips.root)
     target = None if clips.target is None else split_names(clips.target)
     if target == ():
         raise ValueError("--target must name a column of labels, or two as in verb,noun; got none")

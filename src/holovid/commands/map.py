@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import check_clips, check_ending
+from holovid.cheap_checks import check_clips, check_ending, check_root
 from holovid.commands.options import Column, VectorsFile
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
@@ -34,6 +34,7 @@ def map(
     check_ending("a map", output, PICTURES)
     if labels is not None:
         check_clips(labels, (target,))
+        check_root(root)
     be_quiet()
 
     from holovid.data.tables import load_clips

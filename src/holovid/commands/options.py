@@ -22,6 +22,7 @@ Column = Annotated[
     str,
     typer.Option(help="Which embedding to use: vector (of the whole model), or the name of an expert, such as time."),
 ]
+Root = Annotated[Path | None, typer.Option(help="Folder that relative paths in tables start from.")]
 TopK = Annotated[int, typer.Option(min=1, help="Number of labels to show, best first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 TrustRemoteCode = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from holovid.cheap_checks import check_clips
+from holovid.cheap_checks import check_clips, check_root
 from holovid.commands.options import AsJson, Column, VectorsFile
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import probe_table, show
@@ -28,6 +28,7 @@ def probe(
     holovid probe vectors.parquet clips.csv
     """
     check_clips(labels, (target,))
+    check_root(root)
     be_quiet()
 
     from holovid.data.tables import load_clips

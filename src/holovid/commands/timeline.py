@@ -14,6 +14,7 @@ from holovid.cheap_checks import (
     check_device,
     check_keeps_source,
     check_model_name,
+    check_root,
     check_timeline_file,
 )
 from holovid.commands.command_line import PROGRAM
@@ -121,6 +122,7 @@ def timeline(
         check_clip(film)
     elif measured.truth is not None:
         check_clips(str(measured.truth), ("start", "end", "label"))
+        check_root(measured.root)
     check_device(device)
     be_quiet()
 

@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.csv
 from datasets import ClassLabel, Dataset
 
-from holovid.cheap_checks import PATH_COLUMNS
+from holovid.cheap_checks import PATH_COLUMNS, is_url
 from holovid.extras import needed
 from holovid.files import new_folder
 
@@ -26,9 +26,11 @@ def groups_of(rows: Dataset, by: str) -> list[str]:
         by: "path", the clip's file; the name of a column; or a regular expression with a group in brackets, searched
             in paths: `r"(P[0-9]+)_"`.
 
-    Raises `ValueError` for a missing column, and for paths without a match.
+    Raises `ValueError` for a missing column, for paths without a match, and for videos without a path.
     """
     paths = [video["path"] for video in rows.with_format(None)["video"]]
+    if None in paths:
+        raise ValueError(f"a split is a table of paths, but row {paths.index(None)} holds the video itself")
     if by == BY_PATH:
         return paths
     if by in rows.features:
@@ -79,11 +81,12 @@ def split_rows(
 
 
 def write_split(target: Path, split: dict[str, Dataset], columns: Sequence[str]) -> None:
-    """Write a folder with train.csv and validation.csv, with absolute paths. Raises `ValueError` if it exists."""
+    """Write a folder with train.csv and validation.csv: absolute paths, and URLs. Raises `ValueError` if it exists."""
     with new_folder(target) as folder:
         for name, rows in split.items():
             plain = rows.with_format(None)
-            table = {"path": [str(Path(video["path"]).absolute()) for video in plain["video"]]}
+            paths = [video["path"] for video in plain["video"]]
+            table = {"path": [path if is_url(path) else str(Path(path).absolute()) for path in paths]}
             for column in (name for name in columns if name not in PATH_COLUMNS):
                 feature = rows.features[column]
                 values = plain[column][:]

@@ -396,9 +396,9 @@ def without_missing(clips: dict[str, Dataset], missing: str) -> dict[str, Datase
         return clips
     message = f"missing: {first_of(sorted(absent), 'clip')} of {len(unique)}"
     if missing == "raise":
-        # only load_clips has both arguments; each command has one of them at most
-        hint = "relative paths start at the folder of their table; load_clips takes another as root=..., and leaves "
-        hint += "missing clips out with missing='skip'"
+        # only load_clips and training can leave clips out
+        hint = "relative paths start at the folder of their table, or at --root (root=... of load_clips, which leaves "
+        hint += "missing clips out with missing='skip')"
         if os.sep == "/" and any("\\" in place for place in absent):
             hint = f"paths must be written with /; {hint}"
         raise ValueError(f"{message}; {hint}")

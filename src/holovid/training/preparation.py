@@ -85,7 +85,7 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     problem_type = run.problem_type
     if problem_type is None and len(columns) == 1:
         problem_type = start.config.problem_type
-    rows = load_clips(sources, target=target, missing=run.missing, problem_type=problem_type)
+    rows = load_clips(sources, target=target, root=run.root, missing=run.missing, problem_type=problem_type)
     if "train" not in rows:
         raise ValueError(f"{run.data} has no split to train on; it has {', '.join(rows)}")
     if "validation" not in rows and validate:

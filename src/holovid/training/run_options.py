@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from holovid.cheap_checks import check_clips, check_model_name, check_new_folder
+from holovid.cheap_checks import check_clips, check_model_name, check_new_folder, check_root
 from holovid.configuration.suggestions import did_you_mean, nearest
 from holovid.families.family import variants, with_all_experts
 from holovid.recipes import FINETUNE, SMALL, get_recipe
@@ -37,6 +37,7 @@ class RunArguments:
         experts: start from published experts: space=ID time=ID audio=ID, two or all of them.
         freeze_experts: do not train the experts' own weights; default: true with --experts.
         validation: validation clips, if they are not in --data.
+        root: folder that relative paths in tables start from; default: that of the table.
         target: column of labels; or verb noun. Default: label; for scores also quality, score or mos.
         problem_type: a class a clip (single_label_classification), any number of classes
             (multi_label_classification; in text as run|jump) or a number (regression). Default: as the starting
@@ -64,6 +65,7 @@ class RunArguments:
     experts: list[str] | None = None
     freeze_experts: bool | None = None
     validation: str | None = None
+    root: str | None = None
     target: list[str] = field(default_factory=lambda: ["label"])
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = None
     score_range: list[float] | None = None
@@ -179,7 +181,7 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
     if more:
         check_spelling(arguments, [*(each.name for each in fields(RunArguments)), *more])
     given = values_of(arguments)
-    for name in ("data", "model", "recipe", "validation"):
+    for name in ("data", "model", "recipe", "validation", "root"):
         if len(given.get(name, [])) > 1:
             raise ValueError(
                 f"{given[name][1]!r} belongs to no argument: --{name} takes one word, and clips come first: "
@@ -198,6 +200,8 @@ def check_run(arguments: Sequence[str], more: Iterable[str] | None = None) -> No
             check_model_name(source if family in variants() else name)
     for source in given.get("data", []) + given.get("validation", []):
         check_clips(source, given.get("target", ["label"]))
+    for folder in given.get("root", []):
+        check_root(folder)
     for folder in given.get("output_dir", []):
         check_new_folder(folder)
     for expert in given.get("experts", []):

@@ -138,7 +138,8 @@ def next_command(run: RunArguments, args: TrainingArguments, parts: Preparation)
         with suppress(ValueError):  # on another drive
             path = min(os.path.relpath(path), path, key=len)
         return shell_line(["holovid", "classify", str(args.output_dir), path])
-    return shell_line(["holovid", "evaluate", str(args.output_dir), run.validation or run.data])
+    root = [] if run.root is None else ["--root", run.root]
+    return shell_line(["holovid", "evaluate", str(args.output_dir), run.validation or run.data, *root])
 
 
 def shell_line(words: Sequence[str]) -> str:
