@@ -59,7 +59,7 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfigurat
         "num_attention_heads": "head_num_attention_heads",
     }
     keys_to_ignore_at_inference: ClassVar[list[str]] = [
-        "losses", "past_logits", "predicted_features", "features", "past_key_values",
+        "losses", "past_logits", "predicted_features", "features", "cache",
     ]  # fmt: skip
 
     backbone_config: dict[str, Any] | PreTrainedConfig | None = None

@@ -41,15 +41,15 @@ class AVTAttention(nn.Module):
         self,
         hidden_states: Tensor,
         attention_mask: Tensor | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[Tensor, Tensor | None]:
         query, key, value = (
             tokens.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
             for tokens in self.c_attn(hidden_states).chunk(3, dim=-1)
         )
-        if past_key_values is not None:
-            key, value = past_key_values.update(key, value, self.layer_idx)
+        if cache is not None:
+            key, value = cache.update(key, value, self.layer_idx)
         attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
@@ -107,29 +107,21 @@ class AVTDecoder(nn.Module):
         self.ln_f = nn.LayerNorm(width, eps=config.head_layer_norm_eps)
         self.decoder = nn.Linear(width, config.frame_width, bias=False)
 
-    def forward(
-        self, features: Tensor, past_key_values: Cache | None = None, **kwargs: Unpack[TransformersKwargs]
-    ) -> Tensor:
-        return self.decode(self.encoder(features), past_key_values, **kwargs)
+    def forward(self, features: Tensor, cache: Cache | None = None, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
+        return self.decode(self.encoder(features), cache, **kwargs)
 
-    def decode(
-        self, embedded: Tensor, past_key_values: Cache | None = None, **kwargs: Unpack[TransformersKwargs]
-    ) -> Tensor:
+    def decode(self, embedded: Tensor, cache: Cache | None = None, **kwargs: Unpack[TransformersKwargs]) -> Tensor:
         """Hidden states (B, T, M) of steps after the cache's. Raises `ValueError` for more steps than positions."""
-        seen = 0 if past_key_values is None else past_key_values.get_seq_length()
+        seen = 0 if cache is None else cache.get_seq_length()
         steps, most = embedded.shape[1], self.config.max_position_embeddings
         if seen + steps > most:
             raise ValueError(f"the decoder has positions for {most} steps, got {seen + steps}")
         positions = torch.arange(seen, seen + steps, device=embedded.device)[None]
-        mask = create_causal_mask(
-            config=self.config,
-            inputs_embeds=embedded,
-            attention_mask=None,
-            past_key_values=past_key_values,
-        )
+        # by place: transformers 5.24 calls past_key_values cache
+        mask = create_causal_mask(self.config, embedded, None, cache)
         hidden_states = self.dropout(embedded + self.wpe(positions))
         for layer in self.h:
-            hidden_states = layer(hidden_states, attention_mask=mask, past_key_values=past_key_values, **kwargs)
+            hidden_states = layer(hidden_states, attention_mask=mask, cache=cache, **kwargs)
         return self.ln_f(hidden_states)
 
     def predict(self, hidden_states: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from transformers.processing_utils import Unpack
 from transformers.pytorch_utils import Conv1D
 from transformers.utils import ModelOutput, TransformersKwargs, logging
+from transformers.utils.deprecation import deprecate_kwarg
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
@@ -72,14 +73,14 @@ class AVTModelOutput(ModelOutput):
         last_hidden_state (B, T, M): of the decoder.
         predicted_features (B, T, D): at each step, of the next one.
         features (B, T, D): of the frames.
-        past_key_values: of the decoder, for the frames that follow.
+        cache: of the decoder, for the frames that follow.
         hidden_states, attentions: of the decoder's layers, (B, T, M) and (B, N, T, T).
     """
 
     last_hidden_state: Tensor | None = None
     predicted_features: Tensor | None = None
     features: Tensor | None = None
-    past_key_values: Cache | None = None
+    cache: Cache | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -93,7 +94,7 @@ class AVTOutput(ModelOutput):
         verb_logits (B, num_verbs), noun_logits (B, num_nouns): if there are such classes.
         losses: "next", for the next action; "past", for each frame's action; "feature", for predicted features.
         past_logits (B, T, num_labels): of each frame's action, predicted from earlier frames; the first from itself.
-        predicted_features, features, past_key_values, hidden_states, attentions: as in [`AVTModelOutput`].
+        predicted_features, features, cache, hidden_states, attentions: as in [`AVTModelOutput`].
     """
 
     loss: Tensor | None = None
@@ -104,7 +105,7 @@ class AVTOutput(ModelOutput):
     past_logits: Tensor | None = None
     predicted_features: Tensor | None = None
     features: Tensor | None = None
-    past_key_values: Cache | None = None
+    cache: Cache | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -115,7 +116,7 @@ class AVTPreTrainedModel(HolovidPreTrainedModel):
     input_modalities = ("video",)
     supports_gradient_checkpointing = True
     _no_split_modules = ["AVTLayer"]  # noqa: RUF012
-    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _skip_keys_device_placement = ["cache"]  # noqa: RUF012
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -153,11 +154,12 @@ class AVTModel(AVTPreTrainedModel):
     @can_return_tuple
     @merge_with_config_defaults
     @capture_outputs(tie_last_hidden_states=False)
+    @deprecate_kwarg("past_key_values", "5.40.0", new_name="cache")
     def forward(
         self,
         pixel_values_videos: Tensor | None = None,
         features: Tensor | None = None,
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         use_cache: bool | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AVTModelOutput:
@@ -166,20 +168,20 @@ class AVTModel(AVTPreTrainedModel):
             Normalised frames, in the order of time.
         features (`Tensor` of shape (B, T, D)):
             Instead of frames.
-        past_key_values (`Cache`, *optional*):
+        cache (`Cache`, *optional*):
             The decoder's cache of earlier frames.
         use_cache (`bool`, *optional*):
-            Return `past_key_values` for the frames that follow.
+            Return `cache` for the frames that follow.
         """
-        if use_cache and past_key_values is None:
-            past_key_values = DynamicCache()
+        if use_cache and cache is None:
+            cache = DynamicCache()
         features = self.see(pixel_values_videos, features)
-        hidden_states = self.decoder(features, past_key_values, **kwargs)
+        hidden_states = self.decoder(features, cache, **kwargs)
         return AVTModelOutput(
             last_hidden_state=hidden_states,
             predicted_features=self.decoder.predict(hidden_states),
             features=features,
-            past_key_values=past_key_values if use_cache else None,
+            cache=cache if use_cache else None,
         )
 
     def see(self, pixel_values_videos: Tensor | None, features: Tensor | None = None) -> Tensor:
@@ -306,7 +308,7 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
             past_logits=past_logits["action"],
             predicted_features=outputs.predicted_features,
             features=outputs.features,
-            past_key_values=outputs.past_key_values,
+            cache=outputs.cache,
             **states_of(outputs),
         )
 

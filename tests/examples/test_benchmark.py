@@ -404,7 +404,11 @@ def test_gpu_targets_take_the_better_row(script):
 
 def test_results_hold_targets_and_tables(script):
     page = script("run").results(hand_made_answers(), "make bench")
-    assert "| XViT-B/16 | 0.91 |" in page and "## How fast?" in page and "`make bench`, 12 minutes in all; torch 2" in page
+    assert (
+        "| XViT-B/16 | 0.91 |" in page
+        and "## How fast?" in page
+        and "`make bench`, 12 minutes in all; torch 2" in page
+    )
     assert page.count("not asked: make bench") > 9  # nothing falls out of the table
     assert "## frames\n\n`examples/benchmark/frames.py`, 2026-01-31, 4.1 minutes\n\nleft out: no time" in page
 

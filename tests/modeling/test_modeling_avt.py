@@ -83,12 +83,23 @@ def test_frames_one_by_one(kind):
     inputs = given(model, steps=6)
     whole, cache = model(**inputs), None
     for step in range(6):
-        outputs = model(**first(inputs, step, step + 1), past_key_values=cache, use_cache=True)
-        cache = outputs.past_key_values
+        outputs = model(**first(inputs, step, step + 1), cache=cache, use_cache=True)
+        cache = outputs.cache
         expected = whole.predicted_features[:, step : step + 1]
         torch.testing.assert_close(outputs.predicted_features, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(outputs.logits, whole.logits, rtol=1e-5, atol=1e-5)
-    assert cache.get_seq_length() == 6 and whole.past_key_values is None
+    assert cache.get_seq_length() == 6 and whole.cache is None
+
+
+@torch.no_grad()
+def test_the_old_name_of_a_cache():
+    """transformers called it past_key_values before 5.24; as there, the old name gives a warning and the same."""
+    model = tiny()
+    inputs = given(model, steps=3)
+    cache = model(**first(inputs, 0, 2), use_cache=True).cache
+    with pytest.warns(FutureWarning, match="`past_key_values` is deprecated"):
+        outputs = model(**first(inputs, 2, 3), past_key_values=cache)
+    torch.testing.assert_close(outputs.logits, model(**inputs).logits, rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
