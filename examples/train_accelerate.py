@@ -75,10 +75,13 @@ def main(arguments: list[str]) -> None:
     from holovid.training.class_weights import weighted_loss
     from holovid.training.picture import save_training_picture
     from holovid.training.record import training_record
+    from holovid.training.running import count_broken
 
     began = time.perf_counter()
     parser = Parser((RunArguments, LoopArguments))
     run, loop = parser.parse_dict(parser.given(arguments))
+    if run.ema_decay is not None:
+        raise ValueError("--ema_decay: this loop does not average weights; holovid train does")
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),
         gradient_accumulation_steps=loop.accumulate,
@@ -125,13 +128,16 @@ def main(arguments: list[str]) -> None:
         model.train()
         train_loader.set_epoch(epoch)  # which tells the sampler; the loader's own count starts anew in a resumed run
         losses, start = [], time.perf_counter()
-        for inputs in train_loader:
+        for place, inputs in enumerate(train_loader):
+            batches = min(loop.accumulate, len(train_loader) - place // loop.accumulate * loop.accumulate)  # of a step
             with accelerator.accumulate(model):
                 if parts.class_weights is None:
                     loss = model(**inputs).loss
                 else:
                     loss, _ = weighted_loss(model, inputs, tasks, parts.class_weights)
-                accelerator.backward(loss)
+                accelerator.backward(loss * loop.accumulate / batches)  # accelerate divides by `accumulate`
+                if accelerator.sync_gradients and recipe.max_grad_norm:
+                    accelerator.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
                 optimizer.step()
                 if accelerator.sync_gradients:
                     schedule.step()
@@ -154,14 +160,14 @@ def main(arguments: list[str]) -> None:
             progress.write("  ".join(f"{name} {value:.4g}" for name, value in shown.items()))
     progress.close()
 
-    weights = accelerator.get_state_dict(model)
+    weights, broken = accelerator.get_state_dict(model), count_broken(parts.train)
     if accelerator.is_main_process:
         accelerator.unwrap_model(model).save_pretrained(output, state_dict=weights)
         parts.processor.save_pretrained(output)
         (output / "log.json").write_text(json.dumps(log, indent=2), encoding="utf-8")
         last = {name: value for name, value in log[-1].items() if name.startswith("eval_")}
         results = {"epoch": float(epochs), "train_loss": log[-1]["loss"], **last}
-        results |= {"train_broken_clips": len(parts.train.broken())}
+        results |= {"train_broken_clips": broken}
         (output / "all_results.json").write_text(json.dumps(results, indent=4, sort_keys=True), encoding="utf-8")
         record = training_record(
             run, parts, epochs=epochs, steps=steps, seed=loop.seed, total_batch_size=batch, learning_rate=rate,

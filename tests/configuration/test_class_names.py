@@ -216,6 +216,9 @@ def test_classes_of_data_are_those_of_the_model(names, message, tmp_path):
             yield lambda wrapped=wrapped: VideoTrainer(model, args, recipe="small", train_dataset=wrapped)
         good = ClipDataset(labelled(["run", "walk"]), processor)
         yield lambda: VideoTrainer(model, args, recipe="small", train_dataset=good, eval_dataset={"all": dataset})
+        trainer = VideoTrainer(model, args, recipe="small", train_dataset=good)
+        yield lambda: trainer.get_eval_dataloader(dataset)
+        yield lambda: trainer.get_test_dataloader(dataset)
 
     for ask in asks():
         if message is None:

@@ -1,6 +1,7 @@
 """Two processes (gloo, CPU) take the steps of one with twice the batch, as copies (DDP) and shared out (FSDP2)."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,9 +71,16 @@ def in_two_processes(folder: Path, runs: list[tuple[str, list[str], dict[str, st
 def copies(arguments, tmp_path_factory) -> Path:
     """A folder of runs with DDP."""
     folder = tmp_path_factory.mktemp("copies")
+    shutil.copytree(rendered(tmp_path_factory), folder / "clips")
+    broken = sorted((folder / "clips" / "val").glob("*/*.mp4"))[2]  # which the second process reads
+    broken.write_bytes(b"no video")
+    best = ["--load_best_model_at_end", "true", "--metric_for_best_model", "loss", "--learning_rate", "0.3"]
+    best += ["--save_steps", "2", "--save_total_limit", "1", "--ema_decay", "0.01", "--on_broken", "skip"]
+    of_broken = ["--model", "xvit", "--recipe", "small", "--data", str(folder / "clips"), "--target", "motion"]
     return in_two_processes(
         folder,
         [
+            trainer(folder, "best", of_broken, *best),
             trainer(folder, "xvit", arguments["xvit"]),
             trainer(folder, "ca2st", arguments["ca2st"]),
             trainer(folder, "checkpointing", arguments["ca2st"], "--activation_checkpointing"),
@@ -122,6 +130,15 @@ def assert_loop_alike(run: Path, reference: Path) -> None:
 @pytest.mark.parametrize(("run", "family"), [("xvit", "xvit"), ("ca2st", "ca2st"), ("checkpointing", "ca2st")])
 def test_copies_take_the_same_steps(copies, alone, run, family):
     assert_alike(copies / run, alone[family])
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_comes_back_to_all_copies(copies):
+    results = json.loads((copies / "best" / "all_results.json").read_text())
+    losses = [entry["eval_loss"] for entry in log_of(copies / "best") if "eval_loss" in entry]
+    assert len(losses) == 2 and losses[0] < losses[1]
+    assert results["eval_loss"] == pytest.approx(losses[0], rel=1e-6)
+    assert (results["eval_clips"], results["eval_left_out"], results["eval_broken_clips"]) == (5, 1, 1)
 
 
 @pytest.mark.slow

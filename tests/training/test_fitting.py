@@ -75,15 +75,19 @@ def test_defaults_of_a_run():
 
 
 @pytest.mark.parametrize(
-    ("values", "more_is_better", "stops"),
+    ("values", "times", "more_is_better", "stops"),
     [
-        ([0.5, 0.6, 0.6, 0.6], True, True), ([0.5, 0.6, 0.6, 0.7], True, False), ([0.5, 0.6, 0.6], True, False),
-        ([0.5, 0.6, 0.7, 0.8], False, True), ([0.5, 0.4, 0.7], False, False), ([], True, False),
+        ([0.5, 0.6, 0.6, 0.6], 1, True, True), ([0.5, 0.6, 0.6, 0.7], 1, True, False),
+        ([0.5, 0.6, 0.6], 1, True, False),
+        ([0.5, 0.6, 0.7, 0.8], 1, False, True), ([0.5, 0.4, 0.7], 1, False, False), ([], 1, True, False),
+        ([0.5, 0.6, 0.6, 0.6], 2, True, False), ([0.5, 0.6, 0.6, 0.6, 0.6, 0.6], 2, True, True),
     ],
 )  # fmt: skip
-def test_when_it_stops(tmp_path, values, more_is_better, stops):
+def test_when_it_stops(tmp_path, values, times, more_is_better, stops):
+    """After two epochs, in each of which there are so many evaluations."""
     args = TrainingArguments(tmp_path, metric_for_best_model="top1", greater_is_better=more_is_better, use_cpu=True)
-    state = TrainerState(log_history=[{"loss": 1.0}, *({"eval_top1": value} for value in values)])
+    logged = [{"eval_top1": value, "epoch": number / times} for number, value in enumerate(values, 1)]
+    state = TrainerState(log_history=[{"loss": 1.0}, *logged])
     control = TrainerControl()
     EarlyStop(2).on_evaluate(args, state, control)
     assert control.should_training_stop is stops

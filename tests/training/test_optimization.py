@@ -182,6 +182,12 @@ def test_warmup_in_steps():
         learning_rate_at(recipe, 0, 10, 0.001, warmup_steps=11)
 
 
+def test_a_learning_rate_of_zero():
+    recipe = get_recipe("small")
+    schedule = build_schedule(build_optimizer(tiny_ca2st.tiny(), recipe, 0.0), recipe, 10, 0.0)
+    assert set(schedule.get_last_lr()) == {0.0}
+
+
 def test_a_schedule_can_be_resumed():
     recipe = get_recipe("cast-ssv2")
     model = tiny_ca2st.tiny()

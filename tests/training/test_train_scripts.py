@@ -57,18 +57,25 @@ def test_one_command(clips, tmp_path, model, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "recipe"), [("xvit", "small"), ("xvit", "xvit-k400"), ("ca2st", "cast-ssv2")], ids=str
+    ("family", "recipe", "batches"),
+    [("xvit", "small", 2), ("xvit", "xvit-k400", 2), ("ca2st", "cast-ssv2", 2), ("xvit", "finetune", 3)],
+    ids=str,
 )
-def test_both_scripts_take_the_same_steps(clips, tmp_path, family, recipe):
-    """Exactly, on CPUs: with dropout, augmentation, mixing and layer decay too, as far as the recipe has them."""
+def test_both_scripts_take_the_same_steps(clips, tmp_path, family, recipe, batches):
+    """Exactly, on CPUs: with dropout, augmentation, mixing, layer decay and clipped gradients too, if the recipe
+    has them, and where the last step of an epoch has fewer batches."""
     settings = {"experts": ["space", "time"], "drop_path_rate": 0.1} if family == "ca2st" else {}
     start = checkpoint_to_start_from(tmp_path / "start", family, {"label": ["a", "b"]}, **settings)
     what = ["--model", start, "--recipe", recipe, "--data", clips, "--target", "motion"]
-    batch = ["--per_device_train_batch_size", "4", "--num_train_epochs", "2", "--gradient_accumulation_steps", "2"]
-    of_trainer = train(*what, *batch, tmp_path / "trainer")
-    of_loop = train_with_loop(*what, "--batch_size", "4", "--epochs", "2", "--accumulate", "2", tmp_path / "loop")
+    batch = ["--per_device_train_batch_size", "4", "--num_train_epochs", "2", "--gradient_accumulation_steps", batches]
+    if recipe == "finetune":  # the loop keeps the last weights, and has a rate in proportion to the batch
+        batch += ["--load_best_model_at_end", "false", "--learning_rate", "0.001"]
+        what += ["--learning_rate", "0.001"]
+    of_trainer = train(*what[:8], *batch, tmp_path / "trainer")
+    of_loop = train_with_loop(*what, "--batch_size", "4", "--epochs", "2", "--accumulate", batches, tmp_path / "loop")
     log = json.loads((of_loop / "log.json").read_text())
-    losses = torch.tensor([loss for epoch in log for loss in epoch["losses"]]).view(-1, 2).mean(dim=1)
+    parts = [part for epoch in log for part in torch.tensor(epoch["losses"]).split(batches)]
+    losses = torch.stack([part.mean() for part in parts])
     torch.testing.assert_close(losses, torch.tensor(losses_of(of_trainer)), rtol=1e-6, atol=0)  # means of two, printed
     assert_same_weights(of_trainer, of_loop)
     assert log[-1]["eval_loss"] == [entry["eval_loss"] for entry in log_of(of_trainer) if "eval_loss" in entry][-1]

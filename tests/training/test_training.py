@@ -3,18 +3,22 @@
 import json
 import math
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
+import tiny_ca2st
 import torch
 from hub_server import HubServer
 from tiny_xvit import tiny_config
+from torch.utils.data import ConcatDataset, Subset
 from transformers import TrainerCallback, TrainingArguments
 
 from holovid import HolovidProcessor, VideoSwinConfig, VideoSwinForVideoClassification, XViTForVideoClassification
+from holovid.data import EpochSampler
 from holovid.families import families
 from holovid.recipes import get_recipe
-from holovid.training.averaging import AVERAGE_NAME
+from holovid.training.averaging import AVERAGE_NAME, WeightAverage
 from holovid.training.checkpoints import (
     all_checkpoints,
     check_same_model,
@@ -27,6 +31,8 @@ from holovid.training.trainer import VideoTrainer, check_arguments, check_batch
 
 class Clips(torch.utils.data.Dataset):
     """Noise, as ClipDataset would give it."""
+
+    takes_epochs = True
 
     def __init__(self, count: int):
         generator = torch.Generator().manual_seed(1)
@@ -52,17 +58,14 @@ def arguments(folder: Path, **options) -> TrainingArguments:
 
 
 def trainer(folder: Path, count: int = 12, model=None, **options) -> VideoTrainer:
-    own = {
-        name: options.pop(name) for name in ("recipe", "ema_decay", "callbacks", "processing_class") if name in options
-    }
+    names = ("recipe", "ema_decay", "callbacks", "processing_class", "train_dataset", "eval_dataset")
+    own = {name: options.pop(name) for name in names if name in options}
     torch.manual_seed(0)
     model = model or XViTForVideoClassification(tiny_config(problem_type="single_label_classification"))
     return VideoTrainer(
         model,
         arguments(folder, **options),
-        train_dataset=Clips(count),
-        eval_dataset=Clips(7),
-        **{"recipe": "small"} | own,
+        **{"recipe": "small", "train_dataset": Clips(count), "eval_dataset": Clips(7)} | own,
     )
 
 
@@ -156,6 +159,60 @@ def test_the_loss_is_that_of_all_clips(tmp_path, count):
     assert metrics["eval_loss"] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["subset", "concat", "plain"])
+def test_any_data_set_of_torch_is_trained_on(tmp_path, kind):
+    """They are asked for (epoch, index) if they take that, else for an index, in the same order."""
+
+    class Plain(Clips):
+        takes_epochs = False
+
+        def __getitem__(self, key: int) -> dict[str, torch.Tensor]:
+            assert isinstance(key, int)
+            return super().__getitem__(key)
+
+    clips = Plain(12) if kind == "plain" else Clips(12)
+    sets = {"plain": clips, "subset": Subset(clips, range(12)), "concat": ConcatDataset([clips])}
+    loader = trainer(tmp_path, train_dataset=sets[kind]).get_train_dataloader()
+    loader.set_epoch(1)
+    order = EpochSampler(12, seed=42)
+    order.set_epoch(1)
+    labels = torch.cat([batch["labels"] for batch in loader]).tolist()
+    assert labels == [index % 5 for _, index in order]
+    assert clips.asked == ([index for _, index in order] if kind == "plain" else list(order))
+
+
+def test_what_cannot_be_drawn_by_number_is_refused(tmp_path):
+    class Endless(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(())
+
+    with pytest.raises(ValueError, match="which a Endless does not take; use a data set with __len__"):
+        trainer(tmp_path, train_dataset=Endless())
+
+
+def test_each_set_is_evaluated_on_its_own_clips(tmp_path):
+    """Trainer would take the loader of the first one, with its persistent workers, for all."""
+    run = trainer(tmp_path, dataloader_num_workers=1, dataloader_persistent_workers=True)
+    assert run.evaluate()["eval_clips"] == 7
+    assert run.evaluate(Clips(5))["eval_clips"] == 5
+    named = run.evaluate({"few": Clips(2), "more": Clips(3)})
+    assert (named["eval_few_clips"], named["eval_more_clips"]) == (2, 3)
+    assert run.get_eval_dataloader() is run.get_eval_dataloader()  # its workers stay
+    run.eval_dataset = Clips(4)
+    assert run.evaluate()["eval_clips"] == 4
+    assert not (tmp_path / "training.png").exists()  # which is of a training
+
+
+def test_arguments_serve_several_trainers(tmp_path):
+    """Those of a model of labels would look for labels in the batches of one of verbs and nouns."""
+    args = arguments(tmp_path)
+    model = XViTForVideoClassification(tiny_config(problem_type="single_label_classification"))
+    run = VideoTrainer(model, args, recipe="small", train_dataset=Clips(12), eval_dataset=Clips(7))
+    assert run.label_names == ["labels"] and args.label_names is None
+    run = VideoTrainer(tiny_ca2st.tiny_actions(), args, recipe="small", train_dataset=Clips(12), eval_dataset=Clips(7))
+    assert run.label_names == ["verb_labels", "noun_labels"]
+
+
 class Spoil(TrainerCallback):
     """Weights that are no numbers, from the second step on."""
 
@@ -247,6 +304,55 @@ def test_averaged_weights(tmp_path):
         trainer(tmp_path, ema_decay=0.5).train(resume_from_checkpoint=str(tmp_path / "plain" / "checkpoint-3"))
 
 
+def test_averaged_weights_within_averaged_weights():
+    """Trainer evaluates each of several sets by `evaluate`, within that of all."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = WeightAverage(model, 0.5)
+    for weight in (0.0, 4.0):
+        model.weight.data.fill_(weight)
+        average.on_optimizer_step(None, None, None)
+    with average.applied():
+        for _ in range(2):
+            with average.applied():
+                assert model.weight.item() == 2.0
+            assert model.weight.item() == 2.0
+    assert model.weight.item() == 4.0
+
+
+class Worsen(TrainerCallback):
+    """From the second epoch on, so that the best checkpoint is that of the first."""
+
+    def on_epoch_begin(self, args, state, control, model, **kwargs):
+        if state.epoch >= 1:
+            model.classifier.weight.data.neg_().mul_(3)
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_is_found_where_the_run_was_moved(tmp_path):
+    best = {"load_best_model_at_end": True, "metric_for_best_model": "loss", "save_total_limit": 1}
+    trainer(tmp_path / "run", callbacks=[Worsen()], num_train_epochs=2, **best).train()
+    (tmp_path / "run").rename(tmp_path / "moved")
+    run = trainer(tmp_path / "moved", callbacks=[Worsen()], num_train_epochs=3, **best)
+    run.train(resume_from_checkpoint=str(newest_checkpoint(tmp_path / "moved")))
+    losses = [entry["eval_loss"] for entry in run.state.log_history if "eval_loss" in entry]
+    assert len(losses) == 3 and losses[0] == min(losses)
+    assert run.state.best_model_checkpoint == str(tmp_path / "moved" / "checkpoint-3")
+    assert run.evaluate()["eval_loss"] == losses[0]
+
+
+@pytest.mark.slow
+def test_epochs_of_another_length_are_not_resumed(tmp_path):
+    """Trainer counts epochs by steps: of batches of 8 it would take the second epoch for the last of three."""
+    trainer(tmp_path, 16, eval_strategy="no").train()
+    point = str(tmp_path / "checkpoint-4")
+    with pytest.raises(ValueError, match=r"is of a run with 4 steps an epoch, and now there are 2: resume with"):
+        trainer(tmp_path, 16, eval_strategy="no", per_device_train_batch_size=8).train(resume_from_checkpoint=point)
+    with pytest.raises(ValueError, match="with 4 steps an epoch, and now there are 5"):
+        trainer(tmp_path, 20, eval_strategy="no").train(resume_from_checkpoint=point)
+    other = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2}  # which is the same batch
+    trainer(tmp_path, 16, eval_strategy="no", **other).train(resume_from_checkpoint=point)
+
+
 def test_the_best_checkpoint_is_known_by_its_name(tmp_path):
     run = trainer(
         tmp_path, num_train_epochs=3, load_best_model_at_end=True, metric_for_best_model="loss", save_total_limit=1
@@ -291,7 +397,7 @@ def test_the_newest_checkpoint_that_is_whole(tmp_path, caplog):
     assert newest_checkpoint(tmp_path / "nowhere") is None
 
 
-def test_where_a_run_is_resumed(tmp_path):
+def test_where_a_run_is_resumed(tmp_path, caplog):
     assert resume_point(arguments(tmp_path)) is None
     assert resume_point(arguments(tmp_path, resume_from_checkpoint="true")) is None
     trainer(tmp_path, num_train_epochs=1, eval_strategy="no").train()
@@ -300,6 +406,13 @@ def test_where_a_run_is_resumed(tmp_path):
     whole = tmp_path / "checkpoint-3"
     assert resume_point(arguments(tmp_path, resume_from_checkpoint="true")) == whole
     assert resume_point(arguments(tmp_path / "other", resume_from_checkpoint=str(whole))) == whole
+    (whole / "rng_state.pth").rename(whole / "rng_state_0.pth")
+    shutil.copy(whole / "rng_state_0.pth", whole / "rng_state_1.pth")
+    assert resume_point(arguments(tmp_path, resume_from_checkpoint="true")) == whole
+    assert f"{whole} is of a run of 2 processes, and this one has 1" in caplog.text
+    (whole / "rng_state_0.pth").rename(whole / "rng_state_2.pth")
+    assert checkpoint_faults(whole) == ["it has no rng_state_0.pth"]
+    (whole / "rng_state_2.pth").rename(whole / "rng_state.pth")
     with pytest.raises(ValueError, match="true, false or the folder of a checkpoint"):
         resume_point(arguments(tmp_path, resume_from_checkpoint="yes"))
     (whole / "scheduler.pt").unlink()

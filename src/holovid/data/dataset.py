@@ -100,6 +100,8 @@ class ClipDataset(torch.utils.data.Dataset):
     do not fit together; later, if all clips of a batch are broken.
     """
 
+    takes_epochs = True  # as keys (epoch, index)
+
     def __init__(
         self,
         rows: Dataset,

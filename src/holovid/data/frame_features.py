@@ -92,6 +92,8 @@ class FrameFeatures(torch.utils.data.Dataset):
     Raises `ValueError` for another folder, `FileNotFoundError` if there is none.
     """
 
+    takes_epochs = True
+
     def __init__(self, folder: str | os.PathLike):
         rows = load_from_disk(str(folder))
         if not isinstance(rows, Dataset) or not isinstance(rows.features.get(FEATURES), Array2D):

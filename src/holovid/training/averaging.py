@@ -24,6 +24,7 @@ class WeightAverage(TrainerCallback):
             raise ValueError(f"the average's decay must be between 0 and 1, such as 0.999, got {decay}")
         self.model = model
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.is_applied = False
 
     def on_optimizer_step(self, args, state, control, **kwargs):
         self.average.update_parameters(self.model)
@@ -36,10 +37,16 @@ class WeightAverage(TrainerCallback):
 
     @contextmanager
     def applied(self) -> Iterator[None]:
+        """Give the model the averaged weights inside the block; a block within it changes nothing."""
+        if self.is_applied:
+            yield
+            return
         self.swap()
+        self.is_applied = True
         try:
             yield
         finally:
+            self.is_applied = False
             self.swap()
 
     @torch.no_grad()

@@ -44,14 +44,25 @@ def resume_point(args: TrainingArguments, files: Iterable[str] = ()) -> Path | N
         return None
     if wanted.lower() == "true":
         checkpoint = newest_checkpoint(args.output_dir, args.world_size, files)
-        if checkpoint is None:
+        if checkpoint is not None:
+            tell_of_processes(checkpoint, args.world_size)
+        else:
             logger.warning(f"there is no complete checkpoint in {args.output_dir}: training starts from the beginning")
         return checkpoint
     if not Path(wanted).is_dir():
         raise ValueError(f"--resume_from_checkpoint must be true, false or the folder of a checkpoint, got {wanted}")
     if faults := checkpoint_faults(wanted, args.world_size, files):
         raise ValueError(f"{wanted} cannot be resumed: {'; '.join(faults)}")
+    tell_of_processes(Path(wanted), args.world_size)
     return Path(wanted)
+
+
+def tell_of_processes(checkpoint: Path, processes: int) -> None:
+    if (wrote := processes_of(checkpoint)) not in (0, processes):
+        logger.warning(
+            f"{checkpoint} is of a run of {wrote} processes, and this one has {processes}: clips come in the same "
+            "order, but dropout draws other numbers"
+        )
 
 
 def newest_checkpoint(folder: str | Path, processes: int = 1, files: Iterable[str] = ()) -> Path | None:
@@ -59,7 +70,8 @@ def newest_checkpoint(folder: str | Path, processes: int = 1, files: Iterable[st
 
     Args:
         folder: where a Trainer wrote folders `checkpoint-<step>`. It need not exist.
-        processes: how many processes wrote them; each stores its own random state.
+        processes: how many processes resume; each stores its own random state. A checkpoint of another number of
+            processes is complete, too.
         files: names of further files that a checkpoint must have.
 
     Returns `None` when there is none.
@@ -80,10 +92,10 @@ def all_checkpoints(folder: str | Path) -> list[Path]:
 def checkpoint_faults(checkpoint: str | Path, processes: int = 1, files: Iterable[str] = ()) -> list[str]:
     """Why a checkpoint cannot be resumed; empty if it can. Arguments as above."""
     checkpoint = Path(checkpoint)
-    random_states = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+    wrote = processes_of(checkpoint) or processes
     faults = [
         f"it has no {name}"
-        for name in (TRAINER_STATE_NAME, SCHEDULER_NAME, *random_states, *files)
+        for name in (TRAINER_STATE_NAME, SCHEDULER_NAME, *random_states(wrote), *files)
         if not (checkpoint / name).is_file()
     ]
     for kind, patterns in KINDS.items():
@@ -97,6 +109,34 @@ def checkpoint_faults(checkpoint: str | Path, processes: int = 1, files: Iterabl
             faults.append(str(error))
     cut = [path.name for path in sorted(checkpoint.iterdir()) if path.is_file() and not is_readable(path)]
     return faults + [f"{name} is cut short" for name in cut]
+
+
+def random_states(processes: int) -> list[str]:
+    """The files of the random states of so many processes."""
+    return ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+
+
+def processes_of(checkpoint: Path) -> int:
+    """How many processes wrote a checkpoint, by its random states; 0 if it has none."""
+    if (checkpoint / "rng_state.pth").is_file():
+        return 1
+    ranks = [path.stem.removeprefix("rng_state_") for path in checkpoint.glob("rng_state_*.pth")]
+    return max((int(rank) + 1 for rank in ranks if rank.isdigit()), default=0)
+
+
+def check_same_steps(checkpoint: str | Path, steps: int) -> None:
+    """Raise `ValueError` if an epoch had another number of steps in the checkpoint's run than `steps`.
+
+    Trainer counts epochs by steps: with fewer in an epoch it would leave out epochs at the end, with more repeat some.
+    """
+    state = json.loads(Path(checkpoint, TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    epoch, taken = state.get("epoch"), state.get("global_step")
+    if epoch and taken and abs(epoch * steps - taken) >= 1:
+        raise ValueError(
+            f"{checkpoint} is of a run with {taken / epoch:.3g} steps an epoch, and now there are {steps}: resume "
+            "with the same clips, and as many of them a step (batch x accumulated x processes). To start from its "
+            "weights instead, pass it as --model, with another --output"
+        )
 
 
 def check_same_model(checkpoint: str | Path, config: PreTrainedConfig) -> None:

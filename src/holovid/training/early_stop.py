@@ -8,18 +8,20 @@ from holovid.modeling.tasks import Task
 
 
 class EarlyStop(TrainerCallback):
-    """Stops training `patience` evaluations after the best, by the log, so that resumed runs stop there too."""
+    """Stops training `patience` epochs after the best evaluation, by the log, so that resumed runs stop there too."""
 
     def __init__(self, patience: int):
         self.patience = patience
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs) -> None:
         name = f"eval_{str(args.metric_for_best_model).removeprefix('eval_')}"
-        values = [entry[name] for entry in state.log_history if name in entry]
-        if not values:
+        found = [entry for entry in state.log_history if name in entry]
+        if not found:
             return
-        best = (max if args.greater_is_better else min)(values)
-        if len(values) - 1 - values.index(best) >= self.patience:
+        best = (max if args.greater_is_better else min)(
+            found, key=lambda entry: entry[name]
+        )  # the first of equal ones
+        if found[-1].get("epoch", 0) - best.get("epoch", 0) >= self.patience:
             control.should_training_stop = True
 
 

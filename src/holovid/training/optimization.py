@@ -187,6 +187,9 @@ def build_schedule(
         warmup_steps: instead of the recipe's share of warm-up.
     """
 
+    if not learning_rate:
+        return LambdaLR(optimizer, lambda step: 0.0)
+
     def factor(step: int) -> float:
         return learning_rate_at(recipe, step, num_steps, learning_rate, warmup_steps) / learning_rate
 

@@ -10,9 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
+from accelerate.utils import gather_object
 from transformers import PreTrainedModel, TrainingArguments
 from transformers.utils import logging
 
+from holovid.data.dataset import ClipDataset
 from holovid.families.family import variants
 from holovid.modeling.tasks import tasks_of
 from holovid.recipes import SMALL
@@ -108,16 +110,21 @@ def run_training(arguments: Sequence[str]) -> None:
             )
     result = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.save_model()  # weights, configuration and processor
-    trainer.save_metrics("train", result.metrics | {"train_broken_clips": len(parts.train.broken())})
+    trainer.save_metrics("train", result.metrics | {"train_broken_clips": count_broken(parts.train)})
     if speaks:
         command = ["holovid", "train", *arguments]
         write_record(TRAINING, args.output_dir, record_of_trainer(run, parts, args, result, command))
     if parts.validation is not None:
         metrics = trainer.evaluate()
         trainer.log_metrics("eval", metrics)
-        trainer.save_metrics("eval", metrics | {"eval_broken_clips": len(parts.validation.broken())})
+        trainer.save_metrics("eval", metrics | {"eval_broken_clips": count_broken(parts.validation)})
     if speaks:
         print(f"Now try: {next_command(run, args, parts)}")
+
+
+def count_broken(clips: ClipDataset) -> int:
+    """The clips that could not be read, in any process; all processes must ask."""
+    return len({clip.path for clip in gather_object(clips.broken())})
 
 
 def remark_on_start(run: RunArguments) -> str:

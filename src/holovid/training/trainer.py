@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import ConcatDataset, DataLoader, Subset
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset
 from transformers import PreTrainedConfig, PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
@@ -29,6 +29,7 @@ from transformers.utils.import_utils import is_in_notebook
 
 from holovid.data.continuous_loading import ContinuousDataLoader, find_sampler
 from holovid.data.dataset import ClipDataset, EpochSampler
+from holovid.data.rows_by_epoch import RowsByEpoch
 from holovid.files import only_writer
 from holovid.modeling.tasks import tasks_of
 from holovid.publishing.licences import Licence
@@ -36,7 +37,7 @@ from holovid.publishing.push import publish
 from holovid.recipes import Recipe, get_recipe
 from holovid.saving import saved_whole
 from holovid.training.averaging import WeightAverage
-from holovid.training.checkpoints import check_same_model
+from holovid.training.checkpoints import check_same_model, check_same_steps
 from holovid.training.class_weights import weighted_loss
 from holovid.training.measuring import compute_metrics
 from holovid.training.optimization import build_optimizer, build_schedule
@@ -97,6 +98,8 @@ class Housekeeping(TrainerCallback):
         control.should_log = True  # also if an epoch has fewer steps than `logging_steps`
 
     def on_evaluate(self, args, state, control, **kwargs):
+        if not self.trainer.is_in_train:  # keep the picture of the run that trained the model
+            return
         # In tiny runs drawing took longer than training; limit it to a twentieth of the time.
         if (started := time.monotonic()) >= self.next_drawing:
             self.draw(args, state)
@@ -121,10 +124,15 @@ class VideoTrainer(Trainer):
         class_weights: weights of classes in the training loss, by label, as from `balanced_weights`.
         ema_decay: average the weights with this decay; evaluation and the final model use the average.
 
+    The training set may be a `ClipDataset`, a `Subset` or `ConcatDataset` of some, or any other data set with a
+    length. One with `takes_epochs = True` is asked for (epoch, index); others for indices, with torch's generator
+    seeded by seed, epoch and index.
+
     Raises `ValueError` for a recipe of another family, for arguments that a recipe decides (`optim`,
-    `lr_scheduler_type`, ...), for a `ClipDataset` whose classes are not the model's, for more processes than clips and
-    batches larger than the training set, for `ema_decay` with FSDP or `model_init`, for FSDP on CPUs, and while
-    training when the loss is not a finite number.
+    `lr_scheduler_type`, ...), for a training set without a length, for a `ClipDataset` whose classes are not the
+    model's (also in `evaluate` and `predict`), for more processes than clips and batches larger than the training set,
+    for a checkpoint of a run with another number of steps an epoch, for `ema_decay` with FSDP or `model_init`, for
+    FSDP on CPUs, and while training when the loss is not a finite number.
     """
 
     optimizer: Any  # accelerate wraps it
@@ -154,6 +162,8 @@ class VideoTrainer(Trainer):
             args.ddp_find_unused_parameters = False
         options.setdefault("compute_metrics", lambda prediction: compute_metrics(prediction, self.tasks))
         super().__init__(model, args, **options)
+        if args.label_names is None:  # labels to evaluate; others, such as past labels, are only for the loss
+            self.label_names = [task.labels for task in self.tasks]
         if args.fsdp and not self.is_fsdp_enabled:
             raise ValueError("FSDP needs GPUs: on CPUs accelerate would copy the model instead; leave out --fsdp")
         self.average: WeightAverage | None = None
@@ -171,6 +181,7 @@ class VideoTrainer(Trainer):
 
             use_notebook_table(self)
         self.sampler: EpochSampler | None = None
+        self.evaluating: dict[str, tuple[Any, DataLoader]] = {}  # with persistent workers
         self.reading: ContinuousDataLoader | None = None
         self.last_finite_loss: float | None = None
         self.saving_below: Path | None = None
@@ -181,8 +192,6 @@ class VideoTrainer(Trainer):
         for dataset in self.given_sets:
             check_dataset(model.config, dataset)
         self.tasks = tasks_of(model, model.config)
-        if args.label_names is None:  # labels to evaluate; others, such as past labels, are only for the loss
-            args.label_names = [task.labels for task in self.tasks]
 
     def call_model_init(self, trial: Any = None) -> PreTrainedModel:
         """As in Trainer. Raises `ValueError` for a model that does not fit."""
@@ -217,9 +226,39 @@ class VideoTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        self.sampler = EpochSampler(len(dataset), seed=seed)
+        self.sampler = EpochSampler(len(dataset), seed=self.data_seed)
         return self.sampler
+
+    @property
+    def data_seed(self) -> int:
+        return self.args.seed if self.args.data_seed is None else self.args.data_seed
+
+    def _get_dataloader(self, dataset: Any, *args: Any, is_training: bool = False, **options: Any) -> DataLoader:
+        """As in Trainer; training data need not know of epochs."""
+        if is_training and not getattr(dataset, "takes_epochs", False):
+            dataset = RowsByEpoch(dataset, self.data_seed)
+        return super()._get_dataloader(dataset, *args, is_training=is_training, **options)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """As in Trainer, but persistent workers of one set are not those of another, and classes are checked."""
+        if eval_dataset is None and self.eval_dataset is None:
+            return super().get_eval_dataloader()  # raises
+        if eval_dataset is not None and not isinstance(eval_dataset, str):
+            return self.get_test_dataloader(eval_dataset)
+        name, dataset = "eval", self.eval_dataset
+        if isinstance(eval_dataset, str):
+            name, dataset = eval_dataset, self.eval_dataset[eval_dataset]
+        if name in self.evaluating and self.evaluating[name][0] is dataset:
+            return self.evaluating[name][1]
+        loader = self.get_test_dataloader(dataset)
+        if self.args.dataloader_persistent_workers:
+            self.evaluating[name] = dataset, loader
+        return loader
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+        """As in Trainer. Raises `ValueError` for a `ClipDataset` whose classes are not the model's."""
+        check_dataset(self.model.config, test_dataset)
+        return super().get_test_dataloader(test_dataset)
 
     def get_train_dataloader(self) -> DataLoader:
         """As in Trainer; with `dataloader_persistent_workers`, workers go on reading between epochs."""
@@ -320,6 +359,20 @@ class VideoTrainer(Trainer):
         if self.average is not None:
             self.average.load(resume_from_checkpoint)
 
+    def _init_training_state(
+        self,
+        max_steps: int,
+        num_update_steps_per_epoch: int,
+        num_train_epochs: int,
+        resume_from_checkpoint: Any,
+        *args: Any,
+    ) -> tuple[int, int]:
+        if resume_from_checkpoint is not None:
+            check_same_steps(resume_from_checkpoint, num_update_steps_per_epoch)
+        return super()._init_training_state(
+            max_steps, num_update_steps_per_epoch, num_train_epochs, resume_from_checkpoint, *args
+        )
+
     def _load_best_model(self) -> None:
         super()._load_best_model()
         if self.average is not None:
@@ -356,8 +409,10 @@ class VideoTrainer(Trainer):
             self.saving_below = None
         if writes and self.average is not None:
             self.average.save(below / name)
-        if writes and self.state.best_global_step == self.state.global_step:
-            self.state.best_model_checkpoint = str(run / name)
+        best = run / f"checkpoint-{self.state.best_global_step}"
+        if best.name == name or best.is_dir():  # on all processes, and also if the run was moved since
+            self.state.best_model_checkpoint = str(best)
+        if writes:
             self.state.save_to_json(str(below / name / TRAINER_STATE_NAME))
         self.accelerator.wait_for_everyone()
         if writes:
@@ -383,6 +438,11 @@ def check_arguments(args: TrainingArguments, train_dataset: Any) -> None:
             f"{started} processes were started, but this one knows of {args.world_size}; on CPUs pass --use_cpu true"
         )
     if train_dataset is not None:
+        if isinstance(train_dataset, IterableDataset) or not hasattr(train_dataset, "__len__"):
+            raise ValueError(
+                f"VideoTrainer draws clips by number, which a {type(train_dataset).__name__} does not take; use a "
+                "data set with __len__ and __getitem__, or transformers' Trainer"
+            )
         if args.num_train_epochs <= 0 and args.max_steps <= 0:
             raise ValueError(
                 "there is no step to train: pass --num_train_epochs above 0, or --max_steps of at least 1"
