@@ -32,7 +32,7 @@ from holovid.configuration.field_checks import check_field_names
 from holovid.modeling.inner_models import build_inner_model, fill_inner_model, read_inner_model
 from holovid.modeling.layers_avt import AVTAttention, AVTDecoder, AVTLayer
 from holovid.modeling.model_inputs import check_frames, check_tensor
-from holovid.modeling.modeling_common import IGNORED, HolovidPreTrainedModel, check_classes, states_of
+from holovid.modeling.modeling_common import IGNORED, HolovidPreTrainedModel, checked_classes, states_of
 from holovid.modeling.tasks import Task
 from holovid.modeling.weight_files import modules
 
@@ -344,10 +344,11 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
             raise ValueError(
                 f"labels of {name}s must have shape {tuple(logits[name].shape[:-1])}, got {tuple(labels.shape)}"
             )
-        check_classes(labels, logits[name].shape[-1], f"labels of {name}s")
-        total = nn.functional.cross_entropy(
-            logits[name].flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
+        if labels.is_floating_point():
+            raise ValueError(f"labels of {name}s must be class numbers as integers, got {str(labels.dtype)[6:]}")
+        rows = logits[name].flatten(0, -2)
+        labels = checked_classes(labels, len(rows), rows.shape[-1], f"labels of {name}s")
+        total = nn.functional.cross_entropy(rows, labels, ignore_index=IGNORED, reduction="sum")
         # Departs, unless asked for: the released code divides by the number of all, labelled or not.
         count = (labels != IGNORED).sum().clamp(min=1) if self.config.valid_only else labels.numel()
         return total / count

@@ -42,7 +42,7 @@ from holovid.modeling.layers_ca2st import (
     sinusoids,
 )
 from holovid.modeling.model_inputs import check_floats, check_pixels, check_tensor
-from holovid.modeling.modeling_common import check_classes, states_of, video_classification_loss
+from holovid.modeling.modeling_common import class_loss, states_of, video_classification_loss
 from holovid.modeling.tasks import LABEL, Task
 
 RECORDED = ("hidden_states", "attentions")
@@ -445,7 +445,7 @@ class CA2STForActionRecognition(CA2STPreTrainedModel):
         Inputs as in [`CA2STModel`].
 
         verb_labels, noun_labels (`Tensor` of shape (B,), or (B, classes) of probabilities, *optional*):
-            Give both or neither; the loss is the sum of the two cross-entropies.
+            Give both or neither; -100 for no class. The loss is the sum of the two cross-entropies.
 
         Returns:
             [`CA2STActionOutput`]: `verb_logits` (B, num_verbs), `noun_logits` (B, num_nouns); `loss` if labels are
@@ -471,12 +471,8 @@ class CA2STForActionRecognition(CA2STPreTrainedModel):
         if (verb_labels is None) != (noun_labels is None):
             raise ValueError("give both verb_labels and noun_labels, or neither")
         if verb_labels is not None:
-            check_tensor("verb_labels", verb_labels)
-            check_tensor("noun_labels", noun_labels)
-            check_classes(verb_labels, verb_logits.shape[-1], "verb_labels")
-            check_classes(noun_labels, noun_logits.shape[-1], "noun_labels")
-            loss = nn.functional.cross_entropy(verb_logits, verb_labels)
-            loss = loss + nn.functional.cross_entropy(noun_logits, noun_labels)
+            loss = class_loss(verb_logits, verb_labels, name="verb_labels")
+            loss = loss + class_loss(noun_logits, noun_labels, name="noun_labels")
         return CA2STActionOutput(loss=loss, verb_logits=verb_logits, noun_logits=noun_logits, **states_of(outputs))
 
     @staticmethod

@@ -50,24 +50,65 @@ def video_classification_loss(model: PreTrainedModel, labels: Tensor, logits: Te
     """The loss of transformers' classifiers, which also takes probabilities as labels.
 
     `config.problem_type` chooses it, as in transformers: regression, single-label or multi-label. `None` is guessed
-    from the first labels seen: integers are single-label, floats multi-label. With `"single_label_classification"`,
-    float labels (B, num_labels) are probabilities, as mixup and distillation make them. Raises `ValueError` for labels
-    of another shape and for class numbers that the model does not have.
+    from the first labels seen: one output is regression, integers of any type are single-label, floats multi-label.
+    With `"single_label_classification"`, float labels (B, num_labels) are probabilities, as mixup and distillation
+    make them. Clips without a label are left out; without any label the loss is 0. Raises `ValueError` for labels of
+    another shape and for class numbers that the model does not have.
     """
     check_tensor("labels", labels)
-    if model.config.problem_type in (None, "single_label_classification") and logits.shape[-1] > 1:
-        check_classes(labels, logits.shape[-1])
-        if not labels.is_floating_point() and labels.numel() != len(logits):
-            raise ValueError(f"labels must be one class number per clip ({len(logits)},), got {tuple(labels.shape)}")
-    if model.config.problem_type == "single_label_classification" and labels.is_floating_point():
+    problem_type = model.config.problem_type or guessed_problem_type(labels, logits.shape[-1])
+    if problem_type == "regression":
+        loss = score_loss(logits, labels)
+    elif problem_type == "multi_label_classification":
+        loss = multi_label_loss(logits, labels)
+    elif labels.is_floating_point():
+        loss = class_loss(logits, labels)
+    else:
+        labels = checked_classes(labels, len(logits), logits.shape[-1])
+        # the mean over all clips that have a class, of which there may be none
+        kwargs.setdefault("num_items_in_batch", (labels != IGNORED).sum().clamp(min=1))
+        loss = model.loss_function(labels, logits, model.config, **kwargs)
+    if model.config.problem_type is None:  # not before: labels of another shape are refused
+        model.config.problem_type = problem_type
+    return loss
+
+
+def guessed_problem_type(labels: Tensor, count: int) -> str:
+    """As transformers guesses it, but the same for all types of integers."""
+    if count == 1:
+        return "regression"
+    return "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
+
+
+def class_loss(logits: Tensor, labels: Tensor, weight: Tensor | None = None, name: str = "labels") -> Tensor:
+    """Mean cross-entropy of logits (B, K) over the clips that have a class; 0 if none has one, where torch gives NaN.
+
+    `labels` are class numbers (B,), -100 for no class, or probabilities (B, K); `weight` (K,) is torch's.
+    Raises `ValueError` for others, called `name`.
+    """
+    check_tensor(name, labels)
+    if labels.is_floating_point():
         if labels.shape != logits.shape:
-            raise ValueError(f"soft labels must have shape {tuple(logits.shape)}, got {tuple(labels.shape)}")
-        return nn.functional.cross_entropy(logits, labels.to(logits))
-    if model.config.problem_type == "multi_label_classification":
-        return multi_label_loss(logits, labels)
-    if model.config.problem_type == "regression":
-        return score_loss(logits, labels)
-    return model.loss_function(labels, logits, model.config, **kwargs)
+            raise ValueError(
+                f"soft {name} must have shape {tuple(logits.shape)}, got {tuple(labels.shape)}; class numbers must be "
+                "integers"
+            )
+        return nn.functional.cross_entropy(logits, labels.to(logits), weight=weight)
+    labels = checked_classes(labels, len(logits), logits.shape[-1], name)
+    total = nn.functional.cross_entropy(logits, labels, weight=weight, ignore_index=IGNORED, reduction="sum")
+    kept = labels != IGNORED
+    if weight is None:
+        return total / kept.sum().clamp(min=1)
+    weights = weight[labels.masked_fill(~kept, 0)] * kept
+    return total / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def checked_classes(labels: Tensor, clips: int, count: int, name: str = "labels") -> Tensor:
+    """Class numbers of any integer type as int64 (clips,). Raises `ValueError` for others, or too few or too many."""
+    if labels.numel() != clips:
+        raise ValueError(f"{name} must be one class number per clip ({clips},), got {tuple(labels.shape)}")
+    check_classes(labels, count, name)
+    return labels.reshape(clips).long()
 
 
 def multi_label_loss(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -236,6 +277,8 @@ class HolovidPreTrainedModel(UploadedWhole, PreTrainedModel):
 __all__ = [
     "HolovidPreTrainedModel",
     "check_classes",
+    "checked_classes",
+    "class_loss",
     "eager_attention_forward",
     "init_as_torch",
     "resize_position_embeddings",

@@ -65,6 +65,58 @@ def test_the_loss_of_a_number_is_its_squared_error():
         model(**inputs, labels=torch.tensor([1.0]))
 
 
+def test_class_numbers_of_any_integer_type():
+    model, inputs = asked(None, 3)
+    want = model(**inputs, labels=torch.tensor([2, 0])).loss
+    for dtype in (torch.uint8, torch.int16, torch.int32):
+        model.config.problem_type = None  # to be guessed
+        assert torch.equal(model(**inputs, labels=torch.tensor([2, 0], dtype=dtype)).loss, want)
+        assert model.config.problem_type == "single_label_classification"
+    model.config.problem_type = None
+    with pytest.raises(ValueError, match=r"0 or 1 for every class, shape \(2, 3\), got \(2,\)"):
+        model(**inputs, labels=torch.tensor([2.0, 0.0]))
+    assert model.config.problem_type is None  # refused labels decide nothing
+    assert torch.equal(model(**inputs, labels=torch.tensor([2, 0])).loss, want)
+
+
+def test_the_first_labels_are_left_out_like_later_ones():
+    model, inputs = asked(None, 3)
+    labels = torch.tensor([[1.0, 0.0, -100.0], [0.0, 1.0, 1.0]])
+    assert torch.equal(model(**inputs, labels=labels).loss, model(**inputs, labels=labels).loss)
+    model, inputs = asked(None, 1)
+    labels = torch.tensor([1.0, math.nan])
+    first = model(**inputs, labels=labels).loss
+    assert first.isfinite() and torch.equal(first, model(**inputs, labels=labels).loss)
+
+
+def test_a_batch_without_a_label_has_no_loss():
+    """As of clips that could not be read; torch's mean of nothing is NaN, which would end the training."""
+    model, inputs = asked("single_label_classification", 3)
+    nothing = torch.tensor([-100, -100])
+    loss = model(**inputs, labels=nothing).loss
+    loss.backward()
+    assert loss == 0 and not any(weight.grad.any() for weight in model.parameters() if weight.grad is not None)
+    one = model(**inputs, labels=torch.tensor([1, -100]))
+    torch.testing.assert_close(one.loss, -one.logits[0].log_softmax(-1)[1])
+    weights = {"labels": torch.tensor([1.0, 3.0, 2.0])}
+    assert weighted_loss(model, inputs | {"labels": nothing}, model.tasks, weights)[0] == 0
+
+    model = tiny_actions(num_verbs=2, num_nouns=2).eval()
+    config = model.config
+    inputs = {"pixel_values_videos": torch.randn(2, config.num_frames, 3, config.image_size, config.image_size)}
+    if config.hears:
+        inputs["input_values"] = torch.randn(2, config.audio_frames, config.num_mel_bins)
+    outputs = model(**inputs, verb_labels=nothing, noun_labels=torch.tensor([1, 0], dtype=torch.int32))
+    logs = outputs.noun_logits.log_softmax(-1)
+    torch.testing.assert_close(outputs.loss, -(logs[0, 1] + logs[1, 0]) / 2)
+    for wrong, message in (
+        (torch.tensor([0.0, 1.0]), r"soft verb_labels must have shape \(2, 2\), got \(2,\); class numbers"),
+        (torch.tensor([0]), r"verb_labels must be one class number per clip \(2,\), got \(1,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model(**inputs, verb_labels=wrong, noun_labels=nothing)
+
+
 def test_a_rare_class_weighs_more():
     weights = balanced_weights(answers(ClassLabel(names=["a", "b", "c"]), [0, 0, 0, 1]))
     # 4 clips, 2 classes that have some: 4 / (2 * 3) and 4 / (2 * 1)

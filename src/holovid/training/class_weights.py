@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from holovid.data.dataset import ClipDataset
-from holovid.modeling.modeling_common import multi_label_loss
+from holovid.modeling.modeling_common import class_loss, multi_label_loss
 from holovid.modeling.tasks import Task
 
 
@@ -49,5 +49,5 @@ def weighted_loss(
         if task.kind == "multi_label":
             losses.append(multi_label_loss(logits, answers, weight))
         else:
-            losses.append(nn.functional.cross_entropy(logits, answers, weight=weight))
+            losses.append(class_loss(logits, answers, weight, task.labels))
     return torch.stack(losses).sum(), outputs
