@@ -13,6 +13,7 @@ from typing import Any
 
 WHOLE_NUMBER = re.compile(r"\s*-?\d{1,18}\s*")  # JSON keys are text
 COUNTED = {"id2verb": "num_verbs", "id2noun": "num_nouns"}  # names -> field with their number
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")  # of transformers
 
 
 def class_names(names: Any, field: str = "id2label") -> dict[int, str]:
@@ -96,6 +97,9 @@ class NamedClasses:
         given = {name: kwargs.pop(name) for name in ("id2label", "label2id") if kwargs.get(name) is not None}
         if given or kwargs.get("num_labels") not in (None, len(config_dict.get("id2label") or ())):
             config_dict = {name: value for name, value in config_dict.items() if name not in ("id2label", "label2id")}
+        for names, count in COUNTED.items():  # transformers sets given fields last, without looking at others
+            if kwargs.get(names) is not None and kwargs.get(count) is None and hasattr(cls, count):
+                kwargs[count] = len(class_names(kwargs[names], names))
         return super().from_dict(config_dict | given, **kwargs)  # type: ignore[misc]
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -109,6 +113,12 @@ class NamedClasses:
         super().__post_init__(**kwargs)  # type: ignore[misc]
         if self.id2label is not None and self.label2id is None:
             self.label2id = numbers_of(self.id2label)
+
+    def validate_problem_type(self) -> None:
+        if self.problem_type not in (None, *PROBLEM_TYPES):  # type: ignore[attr-defined]
+            raise ValueError(
+                f"problem_type must be {', '.join(PROBLEM_TYPES)} or None, got {self.problem_type!r}"  # type: ignore[attr-defined]
+            )
 
     def validate_class_names(self) -> None:
         if self.id2label is not None and inverse_of(self.label2id) != class_names(self.id2label):

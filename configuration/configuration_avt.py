@@ -15,7 +15,7 @@ from transformers.configuration_utils import PreTrainedConfig
 from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedConfiguration
 from holovid.configuration.encoder_configs import FramesOfEncoder, encoder_config
-from holovid.configuration.field_checks import NoMisspeltFields, check_activation, check_counts, check_numbers
+from holovid.configuration.field_checks import MOST, NoMisspeltFields, check_activation, check_counts, check_numbers
 
 
 @strict
@@ -128,7 +128,7 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfigurat
     def validate_architecture(self):
         check_counts(self, (
             "num_frames", "head_hidden_size", "head_num_hidden_layers", "head_num_attention_heads",
-            "head_intermediate_size", "max_position_embeddings",
+            "head_intermediate_size", "max_position_embeddings", "feature_size",
         ))  # fmt: skip
         check_numbers(self, ("head_dropout", "classifier_dropout"), most=1.0)
         check_numbers(self, ("head_layer_norm_eps",), most=1.0, above=True)
@@ -137,6 +137,14 @@ class AVTConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfigurat
         check_numbers(self, ("frame_rate", "observation_seconds"), most=1e6, above=True)
         check_numbers(self, ("anticipation_seconds",), most=1e6)
         check_activation("head_hidden_act", self.head_hidden_act)
+        for name in ("num_verbs", "num_nouns"):
+            if not 0 <= getattr(self, name) <= MOST:
+                raise ValueError(f"{name} must be 0 for none, or up to {MOST:,}, got {getattr(self, name)}")
+        if self.num_frames > self.max_position_embeddings:
+            raise ValueError(
+                f"num_frames {self.num_frames} is more than the max_position_embeddings "
+                f"{self.max_position_embeddings} of the decoder, one for each frame"
+            )
         if (self.feature_size is None) == (self.backbone_config is None):
             raise ValueError("pass a backbone_config for frames or a feature_size for features, not both")
         if isinstance(self.backbone_config, AVTConfig):

@@ -13,6 +13,7 @@ from huggingface_hub.dataclasses import strict
 from transformers import ASTConfig, AutoConfig, ViTConfig
 from transformers.configuration_utils import PreTrainedConfig
 
+from holovid.configuration.class_names import NamedClasses
 from holovid.configuration.configuration_common import SavedConfiguration
 from holovid.configuration.encoder_configs import FramesOfEncoder, encoder_config
 from holovid.configuration.field_checks import NoMisspeltFields, check_activation, check_counts, check_numbers
@@ -21,7 +22,7 @@ HEARD = ("audio-spectrogram-transformer",)
 
 
 @strict
-class WhereWhenConfig(NoMisspeltFields, FramesOfEncoder, SavedConfiguration, PreTrainedConfig):
+class WhereWhenConfig(NoMisspeltFields, NamedClasses, FramesOfEncoder, SavedConfiguration, PreTrainedConfig):
     """
     Args:
         visual_config (`dict` or `PreTrainedConfig`, *optional*): configuration of the visual encoder: an image model
@@ -41,7 +42,8 @@ class WhereWhenConfig(NoMisspeltFields, FramesOfEncoder, SavedConfiguration, Pre
             keeps both maps meaningful.
         initializer_range (`float`): standard deviation of new weights.
 
-    Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types.
+    Raises huggingface_hub's `StrictDataclassError` for sizes that do not fit together and for wrong types;
+    `ValueError` for names of classes that are not numbered from 0 without a gap.
     """
 
     model_type = "where_when"

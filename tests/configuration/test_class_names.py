@@ -16,16 +16,22 @@ from holovid import (
     CA2STConfig,
     HolovidVideoProcessor,
     VideoClassificationPipeline,
+    WhereWhenConfig,
     XViTConfig,
     XViTForVideoClassification,
 )
 from holovid.data.dataset import ClipDataset, load_clips
+from holovid.families import families
 from holovid.training.trainer import VideoTrainer
 
 NAMES = {0: "run", 1: "walk"}
+# a model of numbers names its anchors itself
+WITH_NAMES = [
+    record.config_class for record in families().values() if record.config_class().problem_type != "regression"
+]
 
 
-@pytest.mark.parametrize("config_class", [XViTConfig, CA2STConfig])
+@pytest.mark.parametrize("config_class", [XViTConfig, CA2STConfig, WhereWhenConfig])
 @pytest.mark.parametrize(
     "given",
     [
@@ -70,7 +76,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("config_class", [XViTConfig, CA2STConfig])
+@pytest.mark.parametrize("config_class", WITH_NAMES)
 @pytest.mark.parametrize(("given", "message"), WRONG)
 def test_names_that_do_not_fit_together_are_refused(config_class, given, message):
     with pytest.raises(Exception, match=message) as error:
@@ -85,10 +91,20 @@ def test_names_of_verbs_and_nouns(tmp_path):
     assert loaded.id2verb == config.id2verb == {0: "take", 1: "put"} and loaded.id2noun == {0: "cup"}
     other = CA2STConfig.from_pretrained(tmp_path, num_verbs=5)  # a new head, which these names are not of
     assert other.id2verb is None and other.id2noun == {0: "cup"}
+    again = CA2STConfig.from_pretrained(tmp_path, id2verb={0: "take", 1: "put", 2: "cut"})  # a new head, too
+    assert (again.num_verbs, again.num_nouns) == (3, 1)
+    assert CA2STConfig.from_dict(again.to_dict()).id2verb == {0: "take", 1: "put", 2: "cut"}
     with pytest.raises(Exception, match="num_verbs is 97, but id2verb names 2"):
         CA2STConfig(id2verb={0: "take", 1: "put"})
     with pytest.raises(ValueError, match="id2noun must number its classes from 0"):
         CA2STConfig(num_nouns=1, id2noun={1: "cup"})
+
+
+@pytest.mark.parametrize("config_class", WITH_NAMES)
+def test_kinds_of_problems_that_do_not_exist(config_class):
+    with pytest.raises(Exception, match=r"problem_type must be regression, .* or None, got 'multilabel'"):
+        config_class(problem_type="multilabel")
+    assert config_class(problem_type="multi_label_classification").problem_type == "multi_label_classification"
 
 
 def test_names_given_to_from_pretrained_take_the_place_of_the_old_ones(tmp_path):
