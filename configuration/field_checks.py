@@ -87,4 +87,12 @@ def is_slip(name: str, fields: list[str]) -> bool:
     return nearest(name, fields, alike=SIMILAR) is not None
 
 
-__all__ = ["MOST", "NoMisspeltFields", "check_activation", "check_counts", "check_field_names", "check_numbers"]
+__all__ = [
+    "MOST",
+    "NoMisspeltFields",
+    "check_activation",
+    "check_counts",
+    "check_field_names",
+    "check_numbers",
+    "is_slip",
+]

@@ -35,9 +35,9 @@ except ImportError:
 
 RESAMPLING_REACH = 64  # samples at the lower rate, beyond which a sample has no influence
 DECODING_REACH = 0.5  # seconds to decode ahead, because codecs need earlier packets: Opus 0.08, MP3 about 0.2
-LOUDEST = 2.0**16  # of float samples; some files hold 16-bit numbers as floats
+LOUDEST_IN_FILES = 2.0**16  # of float samples; some files hold 16-bit numbers as floats
 MOST_CHANGE = 64  # factor by which the sampling rate may change within a track
-LOUDEST = 16.0  # of floats; 1 is full scale, and gain and mixing may exceed it
+LOUDEST_GIVEN = 16.0  # of floats; 1 is full scale, and gain and mixing may exceed it
 
 
 class Sound:
@@ -131,7 +131,7 @@ def checked_samples(given: Any) -> np.ndarray:
         low, high = float(samples.min()), float(samples.max())
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError("the waveform has samples that are NaN or infinite")
-        if max(-low, high) > LOUDEST:
+        if max(-low, high) > LOUDEST_GIVEN:
             raise ValueError(
                 f"a waveform of floats must be in [-1, 1], this one goes from {low:g} to {high:g}; divide 16-bit "
                 "samples by 32768, or pass them as int16"
@@ -299,8 +299,8 @@ def planes(frame: "av.AudioFrame") -> np.ndarray:
         samples = frame.to_ndarray()
     except ValueError as error:  # PyAV has no NumPy type for it, such as 64-bit integers
         raise ValueError(f"sound with samples of format {frame.format.name!r} cannot be read: {error}") from error
-    if samples.dtype.kind == "f" and not np.abs(samples).max(initial=0) <= LOUDEST:  # NaN too
-        samples = np.where(np.abs(samples) <= LOUDEST, samples, samples.dtype.type(0))
+    if samples.dtype.kind == "f" and not np.abs(samples).max(initial=0) <= LOUDEST_IN_FILES:  # NaN too
+        samples = np.where(np.abs(samples) <= LOUDEST_IN_FILES, samples, samples.dtype.type(0))
     return samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
 
 

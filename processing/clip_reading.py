@@ -74,6 +74,11 @@ def read_clips(
             check_facts(facts)
             if pick is not None:
                 video, facts = pick_frames(video, facts, pick)
+            elif facts.frames_indices is not None and len(facts.frames_indices) != len(video):
+                raise ValueError(
+                    f"frames_indices of video_metadata has {len(facts.frames_indices)} numbers, but the video has "
+                    f"{len(video)} frames"
+                )
             if listening is not None:
                 heard = listening.listen_beside_frames(audio, len(video), facts)
             frames = reading.to_tensor(video)

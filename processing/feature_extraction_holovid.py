@@ -22,7 +22,7 @@ from holovid.processing.audio_decoding import Sound, checked_rate
 from holovid.processing.clip_features import ClipFeatures
 from holovid.processing.given_sounds import open_sound, split_sounds
 from holovid.processing.media_containers import HIGHEST_RATE
-from holovid.processing.options import check_names, check_number, check_whole_number, split_known
+from holovid.processing.options import check_names, check_no_slips, check_number, check_whole_number, split_known
 
 WINDOW_MS, HOP_MS = 25, 10
 LOWEST_FREQUENCY = 20.0  # Hz
@@ -109,7 +109,8 @@ class HolovidFeatureExtractor(SavedWithSource, SequenceFeatureExtractor):
 
     @classmethod
     def from_dict(cls, feature_extractor_dict: dict[str, Any], **kwargs: Any) -> "HolovidFeatureExtractor":
-        """Unknown entries are kept, so files of later versions load."""
+        """Unknown entries of files are kept, so files of later versions load. Misspelt options are a `ValueError`."""
+        check_no_slips(kwargs, cls.OPTIONS, "HolovidFeatureExtractor")
         known, others = split_known(feature_extractor_dict, cls.OPTIONS)
         loaded = super().from_dict(known, **kwargs)
         for name, value in others.items():

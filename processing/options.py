@@ -11,6 +11,7 @@ import torch
 from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict
 from transformers.utils import TensorType
 
+from holovid.configuration.field_checks import is_slip
 from holovid.configuration.suggestions import did_you_mean
 
 MOST_FRAMES = 2**16  # sampled from a video
@@ -34,6 +35,12 @@ def check_names(given: Iterable[str], known: Iterable[str], what: str) -> None:
     known = sorted(known)
     if unknown := sorted(set(given) - set(known)):
         raise ValueError(f"unknown options {unknown} of {what}; {did_you_mean(unknown[0], known)}")
+
+
+def check_no_slips(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    """As `check_names`, but only for names that are almost known: others are of `from_pretrained`, or for others."""
+    known = sorted(known)
+    check_names([name for name in given if is_slip(name, known)], known, what)
 
 
 def split_known(saved: Mapping[str, Any], known: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -211,6 +218,7 @@ __all__ = [
     "check_choices",
     "check_colours",
     "check_names",
+    "check_no_slips",
     "check_number",
     "check_whole_number",
     "plain",

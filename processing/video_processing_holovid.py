@@ -37,6 +37,7 @@ from holovid.processing.options import (
     check_choices,
     check_colours,
     check_names,
+    check_no_slips,
     in_few_lines,
     plain,
     split_known,
@@ -204,7 +205,8 @@ class HolovidVideoProcessor(SavedWithSource, BaseVideoProcessor):
 
     @classmethod
     def from_dict(cls, video_processor_dict: dict[str, Any], **kwargs: Any):
-        """Unknown entries are kept, so files of later versions load."""
+        """Unknown entries of files are kept, so files of later versions load. Misspelt options are a `ValueError`."""
+        check_no_slips(kwargs, cls.known_names(), "HolovidVideoProcessor")
         known, others = split_known(video_processor_dict, cls.known_names())
         loaded = super().from_dict(known, **kwargs)
         for name, value in others.items():

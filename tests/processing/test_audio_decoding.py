@@ -155,6 +155,22 @@ def test_what_is_not_a_rate(rate):
         Waveform([0.0], rate)
 
 
+@pytest.mark.parametrize("full_scale", [1.0, 32768.0])
+def test_floats_of_a_file_stay_as_they_are(folder, full_scale):
+    """Some files hold 16-bit numbers as floats; NaN is damage."""
+    samples = (0.5 * np.sin(np.arange(RATE) / 5) * full_scale).astype(np.float32)
+    samples[1000] = np.nan
+    path = str(folder / f"floats_{full_scale:g}.wav")
+    with av.open(path, "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
+        frame.sample_rate = RATE
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    samples[1000] = 0
+    with SoundFile(path) as file:
+        assert np.array_equal(file.sound.read(0, RATE, RATE).numpy(), samples)
+
+
 def test_file_of_sound_alone(folder):
     path = folder / "alone.wav"
     with av.open(str(path), "w") as file:

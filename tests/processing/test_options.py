@@ -116,6 +116,11 @@ def test_files_of_other_versions_load(tmp_path):
     file.write_text(json.dumps(settings))
     assert AutoProcessor.from_pretrained(tmp_path).video_processor.num_frame_of_tomorrow == 5
     assert AutoFeatureExtractor.from_pretrained(tmp_path).num_frame_of_tomorrow == 5
+    for auto in (AutoProcessor, AutoVideoProcessor):
+        with pytest.raises(ValueError, match=r"unknown options \['num_frame'\] .* did you mean 'num_frames'\?"):
+            auto.from_pretrained(tmp_path, num_frame=2)
+    with pytest.raises(ValueError, match="did you mean 'num_mel_bins'"):
+        AutoFeatureExtractor.from_pretrained(tmp_path, num_mel_bin=64)
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,8 @@ def test_frames_with_audio_beside_them():
     options = {"video_metadata": metadata, "do_sample_frames": False, "return_tensors": "pt"}
     inputs = hear(frames[:4], audio=wave, sampling_rate=RATE, **options)
     torch.testing.assert_close(inputs.frame_times, torch.tensor([[0.0, 1.0, 2.0, 3.0]]))
+    with pytest.raises(ValueError, match="frames_indices of video_metadata has 4 numbers, but the video has 3 frames"):
+        hear(frames[:3], audio=wave, sampling_rate=RATE, **options)
     # silent: as the model assumes when it is told nothing
     inputs = hear(frames, load_audio_from_video=False, return_tensors="pt")
     torch.testing.assert_close(inputs.frame_times, torch.tensor([[0.0, 0.25, 0.5, 0.75]]))
