@@ -303,10 +303,14 @@ class VideoSwinAttention(nn.Module):
         return windows.join(self.o_proj(joined.reshape(tokens.shape))), weights
 
     def _learns_frugally(self, bias: Tensor) -> bool:
-        """Not in compiled models, which plan memory themselves; the loop over windows would be long in their graph."""
+        """Not in float64, since its scores are float32.
+
+        Not in compiled models, which plan memory themselves; the loop over windows would be long in their graph.
+        """
         return (
             self.config._attn_implementation == "sdpa"
             and bias.requires_grad
+            and bias.dtype != torch.float64
             and torch.is_grad_enabled()
             and bias.device.type == "cpu"
             and not (self.training and self.attention_dropout)

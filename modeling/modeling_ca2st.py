@@ -199,12 +199,13 @@ class CA2STModel(CA2STPreTrainedModel):
             )
 
     def timestamp_vectors(
-        self, clips: int, frame_times: Tensor | None, audio_span: Tensor | None
+        self, frame_times: Tensor | None, audio_span: Tensor | None, like: Tensor
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Vectors for the times of tokens: of frames (B, T, 1, d), of audio (B, A, d)."""
+        """Vectors for the times of tokens: of frames (B, T, 1, d), of audio (B, A, d); B and device of `like`."""
         if not len(self.timestamps):
             return None, None
-        config, device = self.config, self.device
+        # not the model's device, which is meta while its weights are on a disk
+        config, clips, device = self.config, like.shape[0], like.device
         for name, times in (("frame_times", frame_times), ("audio_span", audio_span)):
             if times is not None:
                 check_tensor(name, times)
@@ -218,7 +219,7 @@ class CA2STModel(CA2STPreTrainedModel):
             if times.shape != (clips, count):
                 raise ValueError(f"{name} must be seconds of shape {(clips, count)}, got {tuple(times.shape)}")
         dtype = self.timestamps["frames"].dtype
-        frame_times, audio_span = frame_times.to(dtype), audio_span.to(dtype)
+        frame_times, audio_span = (times.to(device).to(dtype) for times in (frame_times, audio_span))
 
         slots = config.num_slots
         moments = frame_times.unflatten(1, (slots, config.tubelet_size))[:, :, [0, -1]]
@@ -295,7 +296,7 @@ class CA2STModel(CA2STPreTrainedModel):
         tokens = tuple(states.get(expert) for expert in EXPERTS)
         timestamps = [
             None if vectors is None else vectors.to(states["space"].dtype)
-            for vectors in self.timestamp_vectors(states["space"].shape[0], frame_times, audio_span)
+            for vectors in self.timestamp_vectors(frame_times, audio_span, states["space"])
         ]
         for layer in self.layers:
             tokens = layer(*tokens, *timestamps, audio_mask, **kwargs)

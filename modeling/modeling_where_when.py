@@ -181,7 +181,7 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         patches = self.see(pixel_values_videos, visual_features)
         drops = self.training and self.config.modality_dropout > 0
         masked = drops or audio_mask is not None or visual_mask is not None
-        steps, audio_mask = self.hear(patches.shape[0], input_values, audio_features, audio_mask)
+        steps, audio_mask = self.hear(patches, input_values, audio_features, audio_mask)
         visual_mask = self.seen(patches, pixel_values_videos, visual_mask)
         if drops:
             visual_mask, audio_mask = self.drop(visual_mask, audio_mask)
@@ -234,16 +234,17 @@ class WhereWhenModel(WhereWhenPreTrainedModel):
         return self.visual_encoder(pixel_values_videos)
 
     def hear(
-        self, clips: int, input_values: Tensor | None, features: Tensor | None, audio_mask: Tensor | None
+        self, patches: Tensor, input_values: Tensor | None, features: Tensor | None, audio_mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Audio steps (B, A, C), A = 0 if no clip has sound, and their mask (B, A)."""
+        """Audio steps (B, A, C), A = 0 if no clip has sound, and their mask (B, A), beside `patches` (B, ...)."""
+        clips = patches.shape[0]
         if input_values is not None and features is not None:
             raise ValueError("pass input_values or audio_features, not both")
         config, name, given = self.config, "input_values", input_values
         if features is not None:
             name, given = "audio_features", features
         if given is None:
-            steps = self.audio_projection.weight.new_zeros(clips, 0, config.audio_width)
+            steps = patches.new_zeros(clips, 0, config.audio_width, dtype=self.audio_projection.weight.dtype)
             return steps, torch.zeros(clips, 0, dtype=torch.bool, device=steps.device)
         check_floats(name, given)
         if name == "audio_features":

@@ -44,6 +44,23 @@ def test_saved_and_loaded(variant, tmp_path):
         holovid.load(tmp_path)
 
 
+@pytest.mark.slow
+@torch.no_grad()
+def test_weights_on_a_disk(variant, tmp_path):
+    """As of a model that does not fit into memory; what is computed beside the weights must not be there, too."""
+    model, inputs = toy(variant)
+    model.save_pretrained(tmp_path / "model")
+    devices = {name: "disk" for name, _ in model.named_children()}
+    offloaded = type(model).from_pretrained(
+        tmp_path / "model", device_map=devices, offload_folder=tmp_path / "offloaded"
+    )
+    assert offloaded.device.type == "meta"
+    torch.testing.assert_close(offloaded(**inputs).logits, model(**inputs).logits)
+    if model.config.reads_times:
+        times = {"frame_times": torch.arange(8.0).view(2, 4), "audio_span": torch.tensor([[0.0, 4.0], [3.0, 9.0]])}
+        torch.testing.assert_close(offloaded(**inputs, **times).logits, model(**inputs, **times).logits)
+
+
 @torch.no_grad()
 def test_attention_is_computed_alike(variant):
     model, inputs = toy(variant)

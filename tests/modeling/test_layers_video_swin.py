@@ -94,6 +94,14 @@ def test_what_is_kept_serves_training_after_inference():
 
 
 @torch.no_grad()
+def test_float64_is_computed_in_float64():
+    model = tiny().double()
+    inputs = clips(model.config).double()
+    with torch.no_grad():
+        want = model(inputs).logits
+    torch.testing.assert_close(model(inputs).logits, want, rtol=1e-12, atol=1e-12)
+
+
 def test_kept_biases_follow_the_weights():
     """Nothing of the weights is kept: changed in whatever way, the next pass sees it."""
     model = tiny()

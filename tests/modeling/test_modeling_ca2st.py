@@ -211,7 +211,7 @@ def test_timestamps_of_sound(layout):
     rows, columns = model.config.audio_grid
     slots = model.config.num_slots
     frame_times, audio_span = torch.rand(1, 8), torch.tensor([[0.25, 1.75]])
-    of_frames, of_sound = model.timestamp_vectors(1, frame_times, audio_span)
+    of_frames, of_sound = model.timestamp_vectors(frame_times, audio_span, torch.zeros(1))
     length = columns // slots + 1
     for row in range(rows):
         for column in range(columns):

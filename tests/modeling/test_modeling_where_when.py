@@ -374,3 +374,14 @@ def test_refused_inputs():
         features(input_values=inputs["input_values"], visual_features=torch.zeros(2, 5, 2, 3, 20))
     with pytest.raises(ValueError, match="that also uses audio"):
         tiny(visual_config=tiny_ca2st_config(experts=["space", "audio"]))
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_weights_on_a_disk_and_no_sound(tmp_path):
+    model = tiny()
+    model.save_pretrained(tmp_path / "model")
+    options = {"device_map": {"where_when": "disk", "classifier": "disk"}, "offload_folder": tmp_path / "offloaded"}
+    offloaded = WhereWhenForVideoClassification.from_pretrained(tmp_path / "model", **options)
+    frames = clips(model.config)["pixel_values_videos"]
+    torch.testing.assert_close(offloaded(frames).logits, model(frames).logits)
