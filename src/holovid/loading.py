@@ -27,6 +27,8 @@ from holovid.modeling.weight_files import check_all_there, check_weight_files, d
 from holovid.travelling import is_ours
 
 ADAPTERS = "adapter_config.json"  # of PEFT
+# options of every `from_pretrained` that say where and as whom to look
+OF_THE_HUB = ("cache_dir", "force_download", "local_files_only", "proxies", "token")
 # raised by transformers for JSON files with unexpected content
 MISUNDERSTOOD = (AttributeError, TypeError, LookupError)
 
@@ -43,13 +45,15 @@ def load(
         source: folder or Hub id.
         trust_remote_code: allow model code in `source` to run.
         revision: branch, tag or commit on the Hub.
-        options: arguments of the model's `from_pretrained`, such as `dtype`.
+        options: arguments of the model's `from_pretrained`, such as `dtype`; `token`, `cache_dir` and others of the
+            Hub are also those of the configuration and the processor.
 
     Raises `ValueError` if `source` is neither a folder nor a model on the Hub, if weights are missing or unexpected,
     if the class is unknown, and if a model of holovid has no processor of holovid; `OSError` if files are missing.
     """
     check_model_name(source)
-    hub: dict[str, Any] = {} if revision is None else {"revision": revision}
+    hub: dict[str, Any] = {name: options.pop(name) for name in OF_THE_HUB if name in options}
+    hub |= {} if revision is None else {"revision": revision}
     trusted: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     config = read_config(source, **trusted, **hub)
     if is_ours(type(config)):
@@ -67,7 +71,8 @@ def load_classifier(
     Raises `ValueError` for models without a head, before weights are read, and what [`load`] raises.
     """
     check_model_name(source)
-    config = read_config(source, trust_remote_code=trust_remote_code)
+    hub = {name: options[name] for name in (*OF_THE_HUB, "revision") if name in options}
+    config = read_config(source, trust_remote_code=trust_remote_code, **hub)
     if is_ours(type(config)) and not tasks_of(found := class_of(config, str(source)), config):
         raise ValueError(f"{source} holds a {found.__name__}, which has no classification head: train one first")
     model, processor = load(source, trust_remote_code=trust_remote_code, **options)
@@ -139,7 +144,8 @@ def read_config(source: str | os.PathLike, **options: Any) -> PreTrainedConfig:
     Raises `ValueError` if the file is not a configuration, if the model does not exist or the Hub cannot be reached,
     and for PEFT adapters without their model; `OSError` if there is no file.
     """
-    check_reachable(source, options.get("revision"))
+    if options.keys().isdisjoint(OF_THE_HUB):  # else it would look elsewhere, or as another user
+        check_reachable(source, options.get("revision"))
     if Path(source, ADAPTERS).is_file():
         raise ValueError(f"{source} holds PEFT adapters: merge them into their model, and save that")
     check_json(Path(source, CONFIG_NAME))

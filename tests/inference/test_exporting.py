@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import tiny_ca2st
+import tiny_video_swin
 import tiny_xvit
 import torch
 from clips import write_clip
@@ -244,6 +245,15 @@ def test_inputs_of_a_model_that_hears():
         ValueError, match="must have pixel_values_videos and input_values, and may have audio_mask, fr"
     ):
         exporting.input_shapes(config, processor, ["pixel_values_videos"])
+
+
+def test_frames_have_the_size_that_the_processor_gives():
+    config = tiny_video_swin.tiny_config()
+    crop = HolovidProcessor.for_model(config, crop_size={"height": 24, "width": 40})
+    squeezed = HolovidProcessor.for_model(config, do_center_crop=False, size={"height": 40, "width": 24})
+    any_width = HolovidProcessor.for_model(config, do_center_crop=False)
+    for processor, size in ((crop, (24, 40)), (squeezed, (40, 24)), (any_width, config.frame_size)):
+        assert exporting.input_shapes(config, processor)["pixel_values_videos"][-2:] == size
 
 
 def test_missing_packages_are_named(monkeypatch, xvit, tmp_path):

@@ -18,6 +18,7 @@ from holovid import (
     WhereWhenForVideoClassification,
     XViTForVideoClassification,
 )
+from holovid.loading import load_classifier
 from holovid.modeling.reachable import check_reachable
 from holovid.processing.processing_holovid import HolovidProcessor
 from holovid.recipes import get_recipe
@@ -97,6 +98,24 @@ def test_what_is_there_or_is_said_by_others(hub, tmp_path, monkeypatch):
     asked = hub.requests
     check_reachable("me/model")
     assert hub.requests == asked
+
+
+def test_another_cache(hub, tmp_path):
+    """Of which configuration and processor are read, too, as the same user."""
+    model = tiny(num_labels=2, id2label={0: "left", 1: "right"})
+    model.save_pretrained(tmp_path / "model")
+    HolovidProcessor.for_model(model.config).save_pretrained(tmp_path / "model")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    hub.repositories["me/model"] = Repository()
+    hub.repositories["me/model"].commit(files)
+    options = {"cache_dir": str(tmp_path / "cache")}
+    holovid.load("me/model", **options)
+    hub.broken = True
+    for load in (holovid.load, load_classifier):
+        loaded, _ = load("me/model", local_files_only=True, **options)
+        assert loaded.num_parameters() == model.num_parameters()
+    with pytest.raises(ValueError, match=rf"and the Hub at {hub.url} cannot be reached"):
+        holovid.load("me/model")  # is not in the usual cache
 
 
 @pytest.mark.slow

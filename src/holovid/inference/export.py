@@ -180,8 +180,10 @@ def input_shapes(
     config: PreTrainedConfig, processor: Any, inputs: Iterable[str] | None = None
 ) -> dict[str, tuple[int, ...]]:
     """Name -> shape of the file's inputs, without the batch. Raises `ValueError` for unknown and missing inputs."""
-    frames = getattr(processor, "video_processor", processor).num_frames or config.num_frames
-    shapes: dict[str, tuple[int, ...]] = {"pixel_values_videos": (frames, config.num_channels, *config.frame_size)}
+    video_processor = getattr(processor, "video_processor", processor)
+    frames = video_processor.num_frames or config.num_frames
+    size = size_of_frames(video_processor) or config.frame_size
+    shapes: dict[str, tuple[int, ...]] = {"pixel_values_videos": (frames, config.num_channels, *size)}
     needed = ["pixel_values_videos"]
     if config.hears:
         needed.append("input_values")
@@ -197,6 +199,15 @@ def input_shapes(
         takes += f", and may have {', '.join(optional)}" if optional else " and nothing else"
         raise ValueError(f"{takes}; got {', '.join(inputs) or 'none'}")
     return {name: shape for name, shape in shapes.items() if name in inputs}
+
+
+def size_of_frames(video_processor: Any) -> tuple[int, int] | None:
+    """(height, width) of all frames that a processor returns; `None` if it depends on the video."""
+    for does, name in (("do_center_crop", "crop_size"), ("do_resize", "size")):
+        size = dict(getattr(video_processor, name) or {}) if getattr(video_processor, does) else {}
+        if size.get("height") and size.get("width"):
+            return size["height"], size["width"]
+    return None
 
 
 def example(shapes: dict[str, tuple[int, ...]], clips: int) -> dict[str, Tensor]:
