@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,7 @@ from holovid.loading import load_classifier
 from holovid.publishing.card import MARK, build_card, check_metadata, is_by_hand, write_card
 from holovid.publishing.card_picture import draw_card_picture
 from holovid.publishing.card_results import class_table, results_of_papers
+from holovid.publishing.card_snippets import write_snippets
 from holovid.publishing.leaks import find_leaks
 from holovid.publishing.licences import LICENCES, Licence, Origin, check_licence, licence_of, origins
 from holovid.publishing.subject import Subject
@@ -505,6 +507,31 @@ def test_card_on_the_command_line(copy, tmp_path):
     ):
         done = holovid(*arguments)
         assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_refused_card_leaves_no_picture(copy, clips, tmp_path):
+    clip = str(next(clips.rglob("*.mp4")))
+
+    def refused(*arguments) -> str:
+        done = CliRunner().invoke(app, ["card", str(copy), "--clip", clip, *map(str, arguments)])
+        assert done.exit_code == 2 and not (copy / "card.png").exists()
+        return done.stderr
+
+    (copy / "training.json").write_text('{"holovid_training": 1, "starting_point": "MCG-NJU/videomae-base"}')
+    assert "forbids commercial use" in refused("--licence", "mit")
+    assert "is a folder; name a file" in refused("--licence", "cc-by-nc-4.0", "--output", tmp_path)
+    (copy / "README.md").write_bytes(b"caf\xe9")  # not UTF-8
+    assert "README.md was not made by holovid card" in refused("--licence", "cc-by-nc-4.0")
+
+
+def test_snippets_take_any_name(hearing):
+    name = 'my "best" model\'s {folder}'
+    snippets = write_snippets(model_facts(hearing), name, "modeling_ca2st", "AutoProcessor")
+    for snippet in (snippets.classify, snippets.fine_tune, snippets.label):
+        texts = [node.value for node in ast.walk(ast.parse(snippet)) if isinstance(node, ast.Constant)]
+        assert name in texts
+    assert name in shlex.split(snippets.train)
 
 
 @pytest.mark.slow

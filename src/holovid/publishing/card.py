@@ -68,8 +68,7 @@ def build_card(
     folder = Path(folder)
     if not (folder / CONFIG_NAME).is_file():
         raise ValueError(f"{folder} is not the folder of a model: it has no {CONFIG_NAME}")
-    if repo_id is not None and not is_hub_id(repo_id):
-        raise ValueError(f"repo_id must be user/name, got {repo_id!r}")
+    check_name(repo_id)
     records = read_records(folder)
     facts = model_facts(folder)
     config = AutoConfig.from_pretrained(folder)
@@ -107,9 +106,15 @@ def write_card(card: ModelCard, path: str | os.PathLike) -> None:
     write_whole(path, str(card))
 
 
+def check_name(repo_id: str | None) -> None:
+    """Raise `ValueError` for a name of a repository that is not user/name."""
+    if repo_id is not None and not is_hub_id(repo_id):
+        raise ValueError(f"repo_id must be user/name, got {repo_id!r}")
+
+
 def check_written(path: Path) -> None:
     """Raise `ValueError` if `path` holds a card that somebody wrote by hand."""
-    if path.is_file() and is_by_hand(path.read_text(encoding="utf-8")):
+    if path.is_file() and is_by_hand(path.read_text(encoding="utf-8", errors="replace")):
         raise ValueError(f"{path} was not made by holovid card: choose another file with --output, or remove it")
 
 

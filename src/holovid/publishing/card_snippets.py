@@ -1,5 +1,7 @@
 """The code that a card shows. It needs transformers, not holovid; tests run every snippet against a saved model."""
 
+import json
+import shlex
 from dataclasses import dataclass
 
 from holovid.facts import ModelFacts
@@ -139,7 +141,7 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
     """
     hears, tasks, several = facts.inputs.sound is not None, facts.tasks, len(facts.tasks) > 1
     words = {
-        "name": name,
+        "name": json.dumps(name, ensure_ascii=False)[1:-1],  # in quotes: folders have any name
         "module": module,
         "model_class": facts.model_class,
         "auto_model": "AutoModelForVideoClassification",
@@ -150,7 +152,7 @@ def write_snippets(facts: ModelFacts, name: str, module: str, auto_processor: st
     other_sound = OTHER_SOUND.format(**words) if hears else ""
     freeze = FREEZE if facts.experts else ""
     target = f" --target {' '.join(task.name for task in tasks)}" if several else ""
-    train = f"holovid train clips --model {name}{target} --output fine-tuned"
+    train = f"holovid train clips --model {shlex.quote(name)}{target} --output fine-tuned"
     labels = ", ".join(f'"{task.labels}": rows["{task.name}"]' for task in tasks)
     if not several:
         task, kind = tasks[0], tasks[0].kind
