@@ -6,11 +6,12 @@ import pytest
 import tiny_ca2st
 import tiny_where_when
 import tiny_xvit
+import torch
 from clips import write_clip
 from sounding_clips import clicks, write_sounding_clip
 from typer.testing import CliRunner
 
-from holovid import HolovidProcessor, HolovidVideoProcessor
+from holovid import CA2STForActionRecognition, HolovidProcessor, HolovidVideoProcessor
 from holovid.cli import app
 
 
@@ -100,3 +101,17 @@ def test_models_of_verbs_and_nouns(explain, places, tmp_path):
         result = explain("actions", clip, "--task", "noun", "--method", method, "--json")
         assert result.exit_code == 0 and json.loads(result.stdout)["method"] == method, result.output
     assert "task must be one of verb, noun" in explain("actions", clip).stderr
+
+
+def test_without_a_task_the_first_is_explained(tmp_path):
+    torch.manual_seed(0)
+    model = CA2STForActionRecognition(tiny_ca2st.tiny_config(experts=["space", "time"]))
+    model.save_pretrained(tmp_path / "model")
+    HolovidProcessor.for_model(model).save_pretrained(tmp_path / "model")
+    clip = str(write_clip(tmp_path / "clip.mp4"))
+    arguments = ["explain", str(tmp_path / "model"), clip, "--json"]
+    told, first, second = (
+        json.loads(CliRunner().invoke(app, [*arguments, *more]).stdout)
+        for more in ([], ["--task", "verb"], ["--task", "noun"])
+    )
+    assert told == first and told["target"].startswith("verb ") and second["target"].startswith("noun ")

@@ -1,5 +1,7 @@
 """`explain`: relevance by hand, what is mixed goes back to where it came from, every variant, what is refused."""
 
+from threading import Thread
+
 import pytest
 import torch
 from tiny_avt import tiny as tiny_avt
@@ -11,7 +13,7 @@ from tiny_xvit import sharpen
 from tiny_xvit import tiny_config as tiny_xvit_config
 from torch.testing import assert_close
 from toy_models import NAMES, toy
-from transformers import ViTConfig, ViTForImageClassification
+from transformers import VideoMAEConfig, VideoMAEForVideoClassification, ViTConfig, ViTForImageClassification
 
 from holovid import CA2STForActionRecognition, XViTForVideoClassification
 from holovid.explanation import explain, methods_of, occlude
@@ -252,6 +254,90 @@ def test_models_that_read_times_are_asked_with_them():
     seen, clip = toy(variants()["xvit"])
     with scoring(seen) as probabilities:  # takes none
         assert_close(probabilities(clip | {"frame_times": torch.zeros(2, 4)}), seen(**clip).logits.softmax(dim=1))
+
+
+@pytest.mark.parametrize("name", ["xvit", "videoswin", "cava"])
+def test_in_inference_mode(name):
+    """As a server runs: gradients are needed all the same, also for inputs that were made in that mode."""
+    model, inputs = toy(variants()[name])
+    with torch.inference_mode():
+        given = {field: values.clone() for field, values in inputs.items()}
+        why = explain(model, given)
+    assert torch.equal(why.where, explain(model, inputs).where)
+    assert torch.equal(explain(model, given).where, why.where)
+
+
+@pytest.mark.parametrize("name", ["xvit", "videoswin"])
+def test_several_threads_explain_one_model(name):
+    """Each gets its own maps, another one's predictions are not recorded, and the model is as before."""
+    model, inputs = toy(variants()[name])
+    model.train()
+    clips = [inputs, {field: values.flip(0) for field, values in inputs.items()}]
+    expected = [explain(model, clip).where for clip in clips]
+    found: list = []
+
+    def work(number: int) -> None:
+        for _ in range(8):
+            if number == 2:  # asks for answers meanwhile
+                model(**clips[0])
+            else:
+                found.append((number, explain(model, clips[number]).where))
+
+    threads = [Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 16 and all(torch.equal(where, expected[number]) for number, where in found)
+    assert model.config._attn_implementation == "sdpa" and all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("method", ["auto", "occlusion"])
+def test_nothing_is_heard_in_a_clip_without_sound(method):
+    model, inputs = toy(variants()["cava"])
+    inputs["audio_mask"] = torch.tensor([False, True])
+    why = explain(model, inputs, method=method, **({} if method == "auto" else {"progress": False, "cells": (1, 1)}))
+    assert not why.when_audio[0].any() and why.heard[0] == 0
+    assert_close(why.when_audio[1].sum(), torch.tensor(1.0))
+
+
+def test_occlusion_of_one_of_two_tasks():
+    model = CA2STForActionRecognition(tiny_ca2st_config(experts=["space", "time"])).eval()
+    inputs = {"pixel_values_videos": torch.randn(1, 8, 3, 24, 24)}
+    options = {"cells": (2, 2), "progress": False}
+    why = explain(model, inputs, method="occlusion", task="noun", **options)
+    by_hand = occlude(lambda given: model(**given).noun_logits, inputs, **options)
+    assert torch.equal(why.where, by_hand.where) and torch.equal(why.score, by_hand.score)
+    with pytest.raises(ValueError, match="task must be one of verb, noun, got None"):
+        explain(model, inputs, method="occlusion", **options)
+
+
+class Arrived(Exception):
+    pass
+
+
+def test_occlusion_brings_inputs_to_the_model():
+    class Far(torch.nn.Module):
+        device = torch.device("meta")
+
+        def forward(self, pixel_values_videos):
+            raise Arrived(pixel_values_videos.device.type)
+
+    with pytest.raises(Arrived, match="meta"):
+        explain(Far(), {"pixel_values_videos": torch.randn(1, 2, 3, 8, 8)}, progress=False)
+
+
+def test_models_that_name_their_frames_otherwise():
+    """As VideoMAE and ViViT of transformers do."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model = VideoMAEForVideoClassification(VideoMAEConfig(**sizes, image_size=16, patch_size=8, num_frames=4)).eval()
+    frames = torch.randn(2, 4, 3, 16, 16)
+    options = {"cells": (2, 2), "progress": False}
+    why = explain(model, {"pixel_values": frames}, **options)
+    by_hand = occlude(
+        lambda given: model(given["pixel_values_videos"]).logits, {"pixel_values_videos": frames}, **options
+    )
+    assert torch.equal(why.where, by_hand.where) and why.where.flatten(1).std(dim=1).min() > 0
 
 
 def without_times(inputs):

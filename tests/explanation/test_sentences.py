@@ -22,6 +22,19 @@ def test_the_span_is_the_run_around_the_highest_moment(when, span):
     assert span_of(torch.tensor(when), torch.arange(5.0), 4.25) == pytest.approx(span)
 
 
+@pytest.mark.parametrize(
+    "when, times, span",
+    [
+        ([0.3, 0.3, 0.2, 0.2], [0.0, 0.0, 0.0, 0.0], (0.0, 0.5)),  # one frame, shown four times
+        ([0.1, 0.5, 0.2, 0.1, 0.1], [0.2, 0.2, 0.2, 0.2, 0.4], (0.1, 0.3)),  # the first one repeated
+        ([0.3, 0.2, 0.2, 0.3], [0.0, 0.2, 0.4, 0.0], (0.0, 0.1)),  # from the start again
+        ([0.1, 0.9], [0.4, 0.2], (0.1, 0.3)),
+    ],
+)
+def test_frames_that_are_shown_again_are_one_moment(when, times, span):
+    assert span_of(torch.tensor(when), torch.tensor(times), 0.5) == pytest.approx(span)
+
+
 def test_moments_last_until_halfway_to_the_next():
     assert edges_of(torch.tensor([0.5, 1.0, 2.0]), 9.0) == [0.25, 0.75, 1.5, 2.5]
     assert edges_of(torch.tensor([0.7]), 2.0) == [0.0, 2.0]

@@ -1,5 +1,6 @@
 """Explanations that one can look at: maps lie where the model looked, and clips keep their frames and their sound."""
 
+import dataclasses
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -10,16 +11,18 @@ import pytest
 import tiny_where_when
 import tiny_xvit
 import torch
+import transformers
 from PIL import Image
 from sounding_clips import clicks, loudest, write_sounding_clip
 
 from holovid import HolovidProcessor, HolovidVideoProcessor
 from holovid.data.synthetic import ClipSet, render_clips
 from holovid.explanation.hiding import blurred
-from holovid.inference.contact_sheet import seen_frames
+from holovid.inference.contact_sheet import contact_sheet, seen_frames
 from holovid.inference.explained_clip import explain_clip, explained_sheet, loudness_of
 from holovid.inference.explanation_files import write_explanation
 from holovid.inference.heat_maps import colours, heated, heated_part, seen_part
+from holovid.page.answers import PageModel
 from holovid.processing.audio_decoding import Waveform
 from holovid.processing.video_decoding import open_video
 
@@ -233,6 +236,49 @@ def test_sound_stays_where_it_is_and_phone_videos_stand_upright(seeing, tmp_path
         frame = ours.frames([0])[0][0].float().mean(dim=0)
         # square, as the model saw it, in the middle; what was cropped away is darker
         assert frame[:110].mean() < 60 < 80 < frame[136:376].mean()
+
+
+def test_the_video_adds_up_the_maps_of_a_frame_that_is_shown_again(seeing, clip, tmp_path):
+    explained = explain_clip(*seeing, clip)
+    where = torch.zeros(1, 6, 2, 2)
+    where[0, :2, 0, 0], where[0, 2:, 1, 1] = 0.2, 0.1  # a frame shown twice, and four times another
+    times = torch.tensor([[0.0, 0.0, 1.9, 1.9, 1.9, 1.9]])
+    why = dataclasses.replace(explained.why, where=where, frame_times=times)
+    write_explanation(dataclasses.replace(explained, why=why), tmp_path / "why.mp4")
+    with open_video(tmp_path / "why.mp4") as ours, open_video(clip) as theirs:
+        frames, given = (file.frames([0, len(file) - 1])[0].float() for file in (ours, theirs))
+    given = given.repeat_interleave(5, -1).repeat_interleave(5, -2)
+    changed = (frames - given).abs().mean(dim=1)[:, 40:200, 40:200]  # without the label
+    upper, lower = changed[0, :60, :60].mean(), changed[1, -60:, -60:].mean()
+    assert upper > 20 and 0.7 < upper / lower < 1.4, "each was 0.4 of all, and is as opaque as the highest"
+
+
+@pytest.mark.parametrize("name", ["VideoMAE", "Vivit", "VJEPA2"])
+def test_models_of_transformers(name, clip, tmp_path):
+    """By occlusion, from files that their processors cannot decode here, in the colours of the clip."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes |= {"image_size": 32, "num_frames": 4, "patch_size": 16}
+    if name == "VJEPA2":
+        sizes = {"crop_size": 32, "frames_per_clip": 4, "patch_size": 16, "hidden_size": 24, "num_hidden_layers": 1,
+                 "num_attention_heads": 2, "pred_hidden_size": 24, "pred_num_attention_heads": 2,
+                 "pred_num_hidden_layers": 1, "num_pooler_layers": 1}  # fmt: skip
+    config = getattr(transformers, f"{name}Config")(**sizes, id2label=dict(enumerate(SHAPES)))
+    model = getattr(transformers, f"{name}ForVideoClassification")(config).eval()
+    processor = getattr(transformers, f"{name}VideoProcessor")(crop_size=32)
+    explained = explain_clip(model, processor, clip, progress=False)
+    assert explained.why.method == "occlusion" and explained.why.where.shape == (1, 4, 7, 7)
+    with open_video(clip) as video:
+        numbers = np.searchsorted(video.times - video.start, explained.frame_seconds.numpy() - 1e-3)
+        shown = video.frames(numbers)[0] / 255
+    assert len(shown) == 4 and explained.frame_seconds[0] == 0
+    rows = shown.shape[-1] * 32 // (36 if name == "VJEPA2" else processor.size["shortest_edge"])
+    middle = shown[..., (48 - rows) // 2 : (48 + rows) // 2, (48 - rows) // 2 : (48 + rows) // 2]
+    assert (explained.frames.mean((-1, -2)) - middle.mean((-1, -2))).abs().max() < 0.06
+    answers = [{"label": "bar", "score": 0.6}]
+    assert explained_sheet(model, processor, clip, answers, progress=False).width == 960
+    assert PageModel("", model, processor).scores(clip).keys() == {"as it is", "shuffled"}
+    assert contact_sheet(processor, str(clip), answers, num_frames=4).width == 960
+    write_explanation(explained, tmp_path / "why.mp4")
 
 
 def test_the_sheet_has_the_maps(seeing, clip):

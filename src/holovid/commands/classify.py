@@ -63,6 +63,7 @@ def classify(
     from holovid.data.named_clips import named_clips
     from holovid.devices import move_to
     from holovid.files import new_file
+    from holovid.inference.clip_inputs import frame_count
     from holovid.inference.contact_sheet import contact_sheet, stack
     from holovid.inference.explained_clip import explained_sheet
     from holovid.inference.going_on import Videos, made_by
@@ -101,7 +102,7 @@ def classify(
         sheets = [
             explained_sheet(network, processor, clip.video, answer, is_share, not as_json)
             if why
-            else contact_sheet(processor, clip.video, answer, clip.name, is_share)
+            else contact_sheet(processor, clip.video, answer, clip.name, is_share, frame_count(network.config))
             for clip, answer in answered
         ]
         picture.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from holovid.configuration.suggestions import did_you_mean
 from holovid.data.dataset import seed_of
+from holovid.explanation.scoring import video_name
 
 Inputs = dict[str, Tensor]
 # Names in an evaluation: interventions on inputs, and experts.
@@ -27,11 +28,13 @@ def shuffle_frames(
     `frame_times` stay in place, so the model believes the new order.
 
     Args:
-        inputs: with `pixel_values_videos` (B, T, C, H, W) or (B, V, T, C, H, W).
+        inputs: with `pixel_values_videos` (B, T, C, H, W) or (B, V, T, C, H, W), or `pixel_values`, as some models of
+            transformers name them.
         generator: source of randomness for all clips, or one for each, so that a clip's result does not depend on its
             batch. Default: torch's own.
     """
-    videos = inputs["pixel_values_videos"]
+    name = video_name(inputs)
+    videos = inputs[name]
     generators = generator if isinstance(generator, Sequence) else [generator] * len(videos)
     if len(generators) != len(videos):
         raise ValueError(f"{len(videos)} clips need as many generators, got {len(generators)}")
@@ -41,15 +44,16 @@ def shuffle_frames(
         orders = [torch.randperm(views.shape[1], generator=own) for _ in views]
         views = torch.stack([view[order] for view, order in zip(views, orders, strict=True)])
         shuffled[clip] = views.view_as(frames)
-    return {**inputs, "pixel_values_videos": shuffled}
+    return {**inputs, name: shuffled}
 
 
 def hold_still(inputs: Mapping[str, Tensor]) -> Inputs:
     """Repeat the middle frame (T // 2) in all T places."""
-    videos = inputs["pixel_values_videos"]
+    name = video_name(inputs)
+    videos = inputs[name]
     middle = videos.shape[-4] // 2
     still = videos.narrow(-4, middle, 1).expand_as(videos).contiguous()
-    return {**inputs, "pixel_values_videos": still}
+    return {**inputs, name: still}
 
 
 def mute(inputs: Mapping[str, Tensor]) -> Inputs:

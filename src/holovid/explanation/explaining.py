@@ -16,7 +16,7 @@ from holovid.explanation.occlusion import occlude, times_of
 from holovid.explanation.relevance import relevance
 from holovid.explanation.scoring import VIDEO, Inputs, without_foreign_times, without_labels
 from holovid.families.family import families, named
-from holovid.modeling.tasks import Task, tasks_of
+from holovid.modeling.tasks import LABEL, Task, tasks_of
 
 Target = Tensor | int | str | Sequence[int | str] | None
 
@@ -27,6 +27,7 @@ def methods_of(model: Any) -> list[str]:
     return [*(family.explanations if family else ()), "occlusion"]
 
 
+@torch.inference_mode(False)  # gradients are needed, whatever the caller is in
 def explain(
     model: nn.Module | Callable[[Inputs], Tensor],
     inputs: Inputs,
@@ -70,27 +71,31 @@ def explain(
     if method not in known:
         raise ValueError(f"method={method!r} cannot explain a {type(model).__name__}; {' and '.join(known)} can")
     asked = without_labels(inputs)
+    network: Any = model
+    device = getattr(network, "device", None)
+    if isinstance(device, torch.device):
+        asked = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in asked.items()}
+    # functions and other libraries' models have no tasks
+    asked_task = task_called(network, task) if hasattr(network, "tasks") else None
+    # a quality model decodes its number from scores of levels
+    field = LABEL.scores if asked_task is None or asked_task.kind == "score" else asked_task.scores
     if method == "occlusion":
         clips = len(next(value for value in asked.values() if isinstance(value, Tensor)))
-        return occlude(model, asked, class_numbers(target, clips, getattr(model, "config", None)), **options)
+        number = class_numbers(target, clips, getattr(network, "config", None), asked_task)
+        why = occlude(model, asked, number, field=field, **options)
+        return without_silent(why, asked)
     if options:
         raise ValueError(f"options are for occlusion, method={method!r} takes none; got {', '.join(options)}")
-    network: Any = model
-    asked_task = task_called(network, task)
-    # a quality model decodes its number from scores of levels
-    field = "logits" if asked_task.kind == "score" else asked_task.scores
-    device = network.device
-    asked = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in asked.items()}
     given = without_foreign_times(network, asked)
     number = class_numbers(target, len(asked[VIDEO]), network.config, asked_task)
     reference = families()[network.config.model_type].explanations[method]
     if method == "relevance":
-        why = relevance(network, given, to_device(number, device), field, named(reference)(network))
+        why = relevance(network, given, to_device(number, network.device), field, named(reference)(network))
     else:
-        why = named(reference)(network, given, to_device(number, device), field)
+        why = named(reference)(network, given, to_device(number, network.device), field)
     if not why.score.isfinite().all():
         raise ValueError("the model's logits are not finite, so there is nothing to explain")
-    return with_times(why, asked)
+    return with_times(without_silent(why, asked), asked)
 
 
 def to_device(target: Tensor | None, device: torch.device) -> Tensor | None:
@@ -115,7 +120,8 @@ def class_numbers(target: Target, clips: int, config: Any = None, task: Task | N
     each = [each] * clips if isinstance(each, int | str) else list(each)
     if len(each) != clips:
         raise ValueError(f"target must be a class, or one for each of {clips} clips, got {len(each)}")
-    labels = getattr(config, "label2id", None) or {}
+    labels = {str(name): int(number) for number, name in (getattr(config, "id2label", None) or {}).items()}
+    labels |= getattr(config, "label2id", None) or {}
     if task is not None:
         labels = {name: number for number, name in enumerate(task.names(config) or [])} or labels
     numbers = []
@@ -129,6 +135,19 @@ def class_numbers(target: Target, clips: int, config: Any = None, task: Task | N
     if most is not None and any(not 0 <= number < most for number in numbers):
         raise ValueError(f"target must be a class, 0 to {most - 1}, got {numbers}")
     return torch.tensor(numbers)
+
+
+def without_silent(why: Explanation, inputs: Mapping[str, Any]) -> Explanation:
+    """The explanation with zeros in `when_audio` for clips without sound, and `heard` 0."""
+    mask = inputs.get("audio_mask")
+    if mask is None or why.when_audio is None or why.heard is None:
+        return why
+    has_sound = mask.to(why.when_audio.device).bool().view(len(why), -1).any(dim=1)
+    return replace(
+        why,
+        when_audio=torch.where(has_sound[:, None], why.when_audio, 0.0),
+        heard=torch.where(has_sound, why.heard, 0.0),
+    )
 
 
 def with_times(why: Explanation, inputs: Mapping[str, Any]) -> Explanation:

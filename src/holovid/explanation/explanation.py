@@ -23,8 +23,8 @@ class Explanation:
         score: (B,) floats, its probability.
         where: (B, T, h, w), relevance of each cell of each frame; sums to 1 over all frames of a clip.
         when_visual: (B, T), relevance of each frame; sums to 1.
-        when_audio: (B, A), relevance of each audio step; sums to 1. `None`: the method cannot explain sound, or the
-            model does not use audio.
+        when_audio: (B, A), relevance of each audio step; sums to 1, or is zero for a clip without sound. `None`: the
+            method cannot explain sound, or the model does not use audio.
         heard: (B,), share of sound in all relevance, 0 to 1.
         frame_times: (B, T), times of frames in seconds.
         audio_times: (B, A), times of the middles of audio steps in seconds.

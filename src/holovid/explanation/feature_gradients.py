@@ -4,10 +4,11 @@ Selvaraju et al. 2017, "Grad-CAM" (arXiv:1610.02391), with the gradient at each 
 pooled feature is the mean of the map (their section 3.1: both then differ only by a factor).
 """
 
+import threading
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from holovid.explanation.explanation import Explanation
 from holovid.explanation.occlusion import as_shares
@@ -21,7 +22,13 @@ def feature_gradients(model: Any, inputs: dict[str, Any], target: Tensor | None,
     A cell of such a map depends on more of the clip than its place, so the explanation is coarse.
     """
     kept: list[Tensor] = []
-    hook = model.base_model.register_forward_hook(lambda _, __, outputs: kept.append(outputs.last_hidden_state))
+    asking = threading.get_ident()
+
+    def keep(module: nn.Module, arguments: Any, outputs: Any) -> None:
+        if threading.get_ident() == asking:  # not the pass of another thread
+            kept.append(outputs.last_hidden_state)
+
+    hook = model.base_model.register_forward_hook(keep)
     try:
         with evaluating(model), torch.enable_grad():
             scores = model(**differentiable(inputs))[field]

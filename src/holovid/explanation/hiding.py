@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from holovid.explanation.scoring import SOUND, VIDEO, Inputs, Probabilities, score_of, scoring, without_labels
+from holovid.explanation.scoring import (
+    SOUND,
+    Inputs,
+    Probabilities,
+    score_of,
+    scoring,
+    video_name,
+    without_labels,
+)
 
 BLUR = 0.1  # standard deviation as a share of the shorter side: removes shapes, keeps colours and light
 KERNEL_REACH = 2.5  # standard deviations
@@ -52,14 +60,16 @@ class Hider:
     """A batch of clips in which any cells, frames and audio steps can be hidden.
 
     Args:
-        inputs: `pixel_values_videos` (B, T, C, H, W), `input_values` (B, L, F), or both, and other inputs of the
-            model; those with an entry a clip are selected with it.
+        inputs: `pixel_values_videos` (B, T, C, H, W), or `pixel_values` of some models of transformers,
+            `input_values` (B, L, F), or both, and other inputs of the model; those with an entry a clip are selected
+            with it.
         blur: see [`blurred`].
     """
 
     def __init__(self, inputs: Inputs, blur: float = BLUR):
         self.inputs = without_labels(inputs)
-        self.videos, self.sound = self.inputs.get(VIDEO), self.inputs.get(SOUND)
+        self.video_name = video_name(self.inputs)
+        self.videos, self.sound = self.inputs.get(self.video_name), self.inputs.get(SOUND)
         self.first: Tensor = self.videos if self.videos is not None else self.inputs[SOUND]
         self.blurred = None if self.videos is None else blurred(self.videos, blur)
         self.silence = None if self.sound is None else silence_of(self.sound)
@@ -89,7 +99,7 @@ class Hider:
             height, width = self.videos.shape[-2:]
             is_hidden = cells[:, :, step_of_rows(height, cells.shape[2], self.device)]
             is_hidden = is_hidden[..., step_of_rows(width, cells.shape[3], self.device)][:, :, None]
-            shown[VIDEO] = torch.where(is_hidden, self.blurred[clips], shown[VIDEO])
+            shown[self.video_name] = torch.where(is_hidden, self.blurred[clips], shown[self.video_name])
         if steps is not None and self.sound is not None and self.silence is not None:
             is_silent = steps[:, step_of_rows(self.sound.shape[1], steps.shape[1], self.device)]
             shown[SOUND] = torch.where(is_silent[..., None], self.silence[clips], shown[SOUND])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from holovid.explanation.explanation import Explanation
 from holovid.explanation.hiding import BLUR, Hider, chunks
-from holovid.explanation.scoring import SOUND, VIDEO, Inputs, score_of, scoring
+from holovid.explanation.scoring import SOUND, Inputs, score_of, scoring
 
 
 def occlude(
@@ -25,6 +25,7 @@ def occlude(
     batch_size: int = 32,
     blur: float = BLUR,
     progress: bool = True,
+    field: str = "logits",
 ) -> Explanation:
     """How much less probable the target is when a cell, a frame or an audio step is hidden.
 
@@ -42,6 +43,7 @@ def occlude(
         batch_size: clips in one forward pass.
         blur: of hidden pictures, see `holovid.explanation.hiding`.
         progress: show a progress bar.
+        field: of the outputs that are explained, instead of `logits`: `verb_logits` for a model with several tasks.
 
     Raises `ValueError` for inputs of several views, and numbers below 1.
 
@@ -59,7 +61,7 @@ def occlude(
             raise ValueError(f"{name} must be 1 or more, got {value}")
     hider = Hider(inputs, blur)
     count, frames, device = len(hider), hider.frames, hider.device
-    with scoring(model) as probabilities:
+    with scoring(model, field) as probabilities:
         certain = probabilities(hider.inputs)
         target = certain.argmax(dim=1) if target is None else target.to(device)
         score = score_of(certain, target)
@@ -75,7 +77,7 @@ def occlude(
 
         found: dict[str, Tensor] = {}
         lost = torch.zeros(2, count, device=device)  # without the whole picture, and without the whole sound
-        if VIDEO in hider.inputs:
+        if hider.videos is not None:
             groups = -(-frames // frames_each)
             group = torch.arange(frames, device=device) // frames_each
             cell = torch.arange(cells[0] * cells[1], device=device).view(1, 1, *cells)

@@ -117,25 +117,27 @@ def attention_recorded(model: PreTrainedModel, watched: Iterable[nn.Module] = ()
 
     The first argument and the result of `watched` modules, tensors, are kept.
     """
-    inside = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
-    before = [(module, module.config._attn_implementation) for module in inside]
     recorded = Recorded()
 
     def keep(module: nn.Module, arguments: tuple[Tensor, ...], result: Tensor) -> None:
-        recorded.states[module], recorded.results[module] = arguments[0], result
+        if RECORDING.get() is recorded:  # not the pass of another thread
+            recorded.states[module], recorded.results[module] = arguments[0], result
 
-    hooks = [module.register_forward_hook(keep) for module in watched]
-    token = RECORDING.set(recorded)
-    try:
-        model.set_attn_implementation(IMPLEMENTATION)
-        with evaluating(model), torch.enable_grad():
-            yield recorded
-    finally:
-        RECORDING.reset(token)
-        for hook in hooks:
-            hook.remove()
-        for module, implementation in before:  # outer modules first: each also sets its inner ones
-            module.set_attn_implementation(implementation)
+    with evaluating(model):
+        inside = [module for module in model.modules() if isinstance(module, PreTrainedModel)]
+        before = [(module, module.config._attn_implementation) for module in inside]
+        hooks = [module.register_forward_hook(keep) for module in watched]
+        token = RECORDING.set(recorded)
+        try:
+            model.set_attn_implementation(IMPLEMENTATION)
+            with torch.enable_grad():
+                yield recorded
+        finally:
+            RECORDING.reset(token)
+            for hook in hooks:
+                hook.remove()
+            for module, implementation in before:  # outer modules first: each also sets its inner ones
+                module.set_attn_implementation(implementation)
 
 
 def shared_back(context: nn.Module, call: Attended, read: Tensor, tokens: int) -> Tensor:

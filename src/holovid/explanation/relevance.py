@@ -57,11 +57,12 @@ def objective_of(scores: Tensor, target: Tensor) -> Tensor:
 
 
 def differentiable(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs with gradients, so that they reach everything after frames and sound, also in a frozen model."""
-    return {
-        name: value.detach().clone().requires_grad_() if name in (VIDEO, SOUND) else value
-        for name, value in inputs.items()
-    }
+    """Inputs with gradients, so that they reach everything after frames and sound, also in a frozen model.
+
+    All tensors are copied: autograd cannot save those made in inference mode.
+    """
+    copied = {name: value.detach().clone() if isinstance(value, Tensor) else value for name, value in inputs.items()}
+    return {name: value.requires_grad_() if name in (VIDEO, SOUND) else value for name, value in copied.items()}
 
 
 def relevance(model: Any, inputs: dict[str, Any], target: Tensor | None, field: str, rule: Rule) -> Explanation:

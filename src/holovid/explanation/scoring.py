@@ -4,9 +4,11 @@ B clips, T frames, C channels, H, W pixels, L rows and F columns of a spectrogra
 """
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -16,19 +18,27 @@ from holovid.modeling.tasks import PROBLEM_TYPES
 Inputs = Mapping[str, Any]
 Probabilities = Callable[[Inputs], Tensor]
 VIDEO, SOUND = "pixel_values_videos", "input_values"
+OTHER_VIDEO = "pixel_values"  # of some models of transformers
 TIMES = ("frame_times", "audio_span")  # also the times of an explanation
+
+
+LOCKS: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()  # one a model
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """A module in evaluation mode inside the block; all modes are restored afterwards."""
-    before = [(inside, inside.training) for inside in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for inside, was_training in before:
-            inside.training = was_training
+    """A module in evaluation mode inside the block; all modes are restored afterwards.
+
+    One thread at a time: another would take the modes, attention and hooks of this block for the module's own.
+    """
+    with LOCKS.setdefault(module, threading.RLock()):
+        before = [(inside, inside.training) for inside in module.modules()]
+        module.eval()
+        try:
+            yield
+        finally:
+            for inside, was_training in before:
+                inside.training = was_training
 
 
 def probabilities_of(model: Any, logits: Tensor) -> Tensor:
@@ -82,14 +92,24 @@ def without_foreign_times(model: nn.Module | Callable[[Inputs], Tensor], inputs:
     return {name: value for name, value in inputs.items() if name not in TIMES or name in taken}
 
 
+def video_name(inputs: Inputs) -> str:
+    """The name of the frames among a model's inputs.
+
+    >>> video_name({"pixel_values": torch.zeros(1, 4, 3, 8, 8)})
+    'pixel_values'
+    """
+    return OTHER_VIDEO if VIDEO not in inputs and OTHER_VIDEO in inputs else VIDEO
+
+
 def without_labels(inputs: Inputs) -> dict[str, Any]:
     """Inputs without labels. Raises `ValueError` unless they are one view of each clip."""
     asked = {name: value for name, value in inputs.items() if name != "labels"}
-    videos, sound = asked.get(VIDEO), asked.get(SOUND)
+    name_of_video = video_name(asked)
+    videos, sound = asked.get(name_of_video), asked.get(SOUND)
     if videos is None and sound is None:
         raise ValueError(f"inputs must have {VIDEO} or {SOUND}, got {', '.join(asked) or 'nothing'}")
     for name, value, axes in (
-        (VIDEO, videos, ("clips", "frames", "channels", "height", "width")),
+        (name_of_video, videos, ("clips", "frames", "channels", "height", "width")),
         (SOUND, sound, ("clips", "rows", "bins")),
     ):
         if value is not None and value.ndim != len(axes):

@@ -85,13 +85,14 @@ def span_of(when: Tensor, times: Tensor, seconds: float) -> tuple[float, float]:
 
     Args:
         when: (T,), relevance of each moment.
-        times: (T,), seconds, in order.
+        times: (T,), seconds.
         seconds: length of the clip.
 
     >>> import torch
     >>> span_of(torch.tensor([0.1, 0.3, 0.5, 0.1]), torch.tensor([0.0, 1.0, 2.0, 3.0]), 4.0)
     (0.5, 2.5)
     """
+    when, times = by_time(when, times)
     heights = when.tolist()
     first = last = heights.index(max(heights))
     enough = HALF * heights[first]
@@ -101,6 +102,18 @@ def span_of(when: Tensor, times: Tensor, seconds: float) -> tuple[float, float]:
         last += 1
     edges = edges_of(times, seconds)
     return edges[first], edges[last + 1]
+
+
+def by_time(maps: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """Maps (T, ...) in the order of their times (T,), those of one time added up; and the times without repetitions.
+
+    A short clip's frames are shown to a model several times, and by some samplers from the start again.
+
+    >>> by_time(torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.0, 2.0, 1.0, 0.0]))
+    (tensor([0.5000, 0.3000, 0.2000]), tensor([0., 1., 2.]))
+    """
+    ordered, place = times.unique(return_inverse=True)
+    return maps.new_zeros(len(ordered), *maps.shape[1:]).index_add_(0, place, maps), ordered
 
 
 def edges_of(times: Tensor, seconds: float) -> list[float]:

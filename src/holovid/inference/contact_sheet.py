@@ -10,7 +10,10 @@ from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 from transformers import BaseVideoProcessor
 
+from holovid.explanation.scoring import video_name
+from holovid.inference.clip_inputs import clip_inputs
 from holovid.processing.cropping import with_channel_order
+from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 
 INK, FAINT, PAPER, BAR, TRACK = "#1b1f24", "#6a737d", "#ffffff", "#2f6fde", "#e9edf2"
 WIDTH, MARGIN, GAP, LINE = 960, 24, 8, 34
@@ -22,6 +25,7 @@ def contact_sheet(
     answers: Sequence[Mapping[str, Any]],
     title: str = "",
     is_share: bool = True,
+    num_frames: int | None = None,
 ) -> Image.Image:
     """Draw the frames that `processor` samples from a video, and below them the predictions.
 
@@ -31,16 +35,19 @@ def contact_sheet(
         answers: `{"label": str, "score": float}`, best first, as pipelines return them.
         title: a line above the frames.
         is_share: whether scores are from 0 to 1, and drawn as bars.
+        num_frames: how many frames the model takes, for a processor of transformers that has no number of its own.
 
     Raises what the processor raises.
     """
-    return draw_sheet(*seen_frames(processor, video), answers, title, is_share=is_share)
+    return draw_sheet(*seen_frames(processor, video, num_frames), answers, title, is_share=is_share)
 
 
-def seen_frames(processor: BaseVideoProcessor, video: Any) -> tuple[Tensor, list[float] | None]:
+def seen_frames(
+    processor: BaseVideoProcessor, video: Any, num_frames: int | None = None
+) -> tuple[Tensor, list[float] | None]:
     """The model's input frames (T, C, H, W) of the first view, in 0..1; their times in seconds, if known."""
-    inputs = processor(video, return_tensors="pt", return_metadata=True)
-    frames, metadata = inputs["pixel_values_videos"][0], inputs["video_metadata"][0]
+    inputs, metadata = clip_inputs(processor, video, num_frames)
+    frames = inputs[video_name(inputs)][0]
     if frames.ndim == 5:
         frames = frames[0]
     return colours_of(processor, frames), metadata.timestamps[: len(frames)] if metadata.fps else None
@@ -48,6 +55,17 @@ def seen_frames(processor: BaseVideoProcessor, video: Any) -> tuple[Tensor, list
 
 def colours_of(processor: BaseVideoProcessor, frames: Tensor) -> Tensor:
     """Frames (T, C, H, W) from a processor -> red, green and blue in 0..1."""
+    if not isinstance(processor, HolovidVideoProcessor):  # may rescale in a way of its own
+        ends = torch.tensor([0.0, 255.0]).view(2, 1, 1, 1).expand(-1, 3, -1, -1)
+        black, white = processor.rescale_and_normalize(
+            ends,
+            bool(processor.do_rescale),
+            processor.rescale_factor,
+            bool(processor.do_normalize),
+            tuple(processor.image_mean),
+            tuple(processor.image_std),
+        )
+        return (frames - black) / (white - black)
     frames = with_channel_order(frames, getattr(processor, "channel_order", "rgb"))
     if processor.do_normalize:
         mean, std = torch.tensor(processor.image_mean), torch.tensor(processor.image_std)

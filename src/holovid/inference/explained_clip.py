@@ -15,10 +15,11 @@ from torch import Tensor
 from transformers import BaseVideoProcessor, PreTrainedModel
 
 from holovid.explanation import Explanation, explain
-from holovid.explanation.explaining import Target, class_numbers, methods_of, task_called
+from holovid.explanation.explaining import Target, methods_of, task_called
 from holovid.explanation.hiding import falls_without
-from holovid.explanation.scoring import SOUND, VIDEO, Inputs, without_foreign_times
+from holovid.explanation.scoring import SOUND, VIDEO, video_name
 from holovid.explanation.sentences import Reason, reason_of
+from holovid.inference.clip_inputs import clip_inputs, frame_count
 from holovid.inference.contact_sheet import colours_of, draw_sheet
 from holovid.inference.heat_maps import heated
 from holovid.modeling.tasks import LABEL
@@ -132,15 +133,14 @@ def explain_clip(
     ours = isinstance(processor, HolovidVideoProcessor)
     one_view = {"num_views": 1, "num_crops": 1} if ours else {}
     # download a URL only once
-    source = download(clip) if ours and isinstance(clip, str) and clip.startswith(("http://", "https://")) else clip
-    features = processor(source, return_tensors="pt", return_metadata=True, **one_view)
-    (metadata,) = features.pop("video_metadata")
+    source = download(clip) if isinstance(clip, str) and clip.startswith(("http://", "https://")) else clip
+    features, metadata = clip_inputs(processor, source, frame_count(model.config), **one_view)
     inputs = dict(features.to(model.dtype))
     with open_video(source, with_sound=True) as video:
         shown = video.times - video.start
         seconds = video.seconds if video.seconds < float("inf") else float(shown[-1]) + 1 / (metadata.fps or 1)
         loudness = None if video.sound is None else loudness_of(video.sound, seconds)
-    frames = features[VIDEO][0]
+    frames = features[video_name(features)][0]
     frame_seconds = torch.from_numpy(shown[metadata.frames_indices[: len(frames)]]).float()
     inputs.setdefault("frame_times", frame_seconds[None])
     why, label = explain_answer(model, inputs, target, method, task, progress)
@@ -200,14 +200,7 @@ def explain_answer(
     asked = task_called(model, task)
     is_occlusion = (methods_of(model)[0] if method == "auto" else method) == "occlusion"
     options: dict[str, Any] = {"progress": progress} if is_occlusion else {}
-    if is_occlusion and asked.scores != LABEL.scores:
-
-        def answer(given: Inputs) -> Tensor:
-            return model(**without_foreign_times(model, given))[asked.scores]
-
-        why = explain(answer, inputs, class_numbers(target, 1, model.config, asked), **options)
-    else:
-        why = explain(model, inputs, target, method, task, **options)
+    why = explain(model, inputs, target, method, task, **options)
     number = int(why.target[0])
     if asked.kind == "score" and not asked.has_fields:  # its levels have probabilities
         return why.cpu(), f"{asked.name}, level {number}"

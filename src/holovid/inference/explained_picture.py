@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from holovid.explanation.sentences import edges_of
+from holovid.explanation.sentences import by_time, edges_of
 from holovid.extras import needed
 from holovid.inference.explained_clip import ExplainedClip
 
@@ -66,6 +66,7 @@ def draw_time(figure: Any, explained: ExplainedClip, values: dict[str, Tensor]) 
 
 
 def draw_moments(panel: Axes, when: Tensor, times: Tensor, seconds: float, color: str) -> None:
+    when, times = by_time(when, times)
     panel.stairs(when.tolist(), edges_of(times, seconds), fill=True, color=color)
     panel.set_ylim(bottom=0)
 

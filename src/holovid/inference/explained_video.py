@@ -4,7 +4,10 @@ import os
 from contextlib import ExitStack
 from typing import Any
 
+import torch
+
 from holovid.cheap_checks import check_keeps_source
+from holovid.explanation.sentences import by_time
 from holovid.inference.annotated_video import annotated_video
 from holovid.inference.explained_clip import ExplainedClip
 from holovid.inference.heat_maps import heated_part, seen_part
@@ -24,7 +27,6 @@ def write_explained_video(explained: ExplainedClip, path: str | os.PathLike) -> 
     """
     check_keeps_source(path, explained.source)
     answers = [{"label": explained.label, "score": explained.score}]
-    heat = explained.heat
     with ExitStack() as stack:
         clip: Any = stack.enter_context(open_video(explained.source))
         sound = (
@@ -34,6 +36,10 @@ def write_explained_video(explained: ExplainedClip, path: str | os.PathLike) -> 
         height, width = clip.metadata.height, clip.metadata.width
         part = seen_part(explained.processor, height, width)
         moments = explained.frame_seconds if explained.why.frame_times is None else explained.why.frame_times[0]
+        heat = explained.heat
+        if heat is not None:
+            heat, moments = by_time(heat, moments)
+            heat = heat / heat.max().clamp(min=torch.finfo(heat.dtype).tiny)
         times_larger = max(1, -(-LEGIBLE // min(height, width)))
         at_once = max(1, READ_AT_ONCE // (3 * height * width))
         for first in range(0, len(clip), at_once):

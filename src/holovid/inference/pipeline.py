@@ -20,10 +20,8 @@ from torch.utils.data import DataLoader
 from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
+from holovid.inference.clip_inputs import decoded, frame_count, needs_decoding
 from holovid.modeling.tasks import Task, tasks_of
-from holovid.processing.given_frames import is_read
-from holovid.processing.video_decoding import open_video
-from holovid.processing.video_processing_holovid import HolovidVideoProcessor
 from holovid.saving import saved_whole
 
 ON_BROKEN = ("raise", "skip")
@@ -95,25 +93,10 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
                 sound = {"audio": [video["audio"]], "sampling_rate": video.get("sampling_rate")}
                 processor_options = processor_options | sound
             video = video["video"]
-        if not isinstance(self.video_processor, HolovidVideoProcessor) and is_read(video):
-            video, processor_options = self.decoded(video, processor_options)
+        if needs_decoding(self.video_processor, video):
+            count = frame_count(self.model.config)
+            video, _, processor_options = decoded(self.video_processor, video, count, processor_options)
         return self.video_processor(video, return_tensors="pt", **processor_options).to(self.dtype)
-
-    def decoded(self, video: Any, processor_options: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Frames (T, C, H, W) of a file and call options, for a video processor of transformers.
-
-        Such a processor decodes with torchcodec, or not at all. If neither it nor the call says how many frames to
-        sample, it is the model's number.
-        """
-        own = {name: getattr(self.video_processor, name, None) for name in ("num_frames", "fps")}
-        asked = {name: processor_options.get(name) for name in own}
-        asked = asked if any(asked.values()) else own
-        if not any(asked.values()):
-            asked["num_frames"] = getattr(self.model.config, "num_frames", None)
-        with open_video(video) as file:
-            frames, _ = file.frames(self.video_processor.sample_frames(metadata=file.metadata, **asked))
-        others = {name: value for name, value in processor_options.items() if name not in own}
-        return frames, others | {"do_sample_frames": False}
 
     def read(self, video: Any, **processor_options: Any) -> dict[str, torch.Tensor] | Unread:
         """Model inputs of a video, or its error: an error in a worker would come as a traceback."""
