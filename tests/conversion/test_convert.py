@@ -142,7 +142,7 @@ BROKEN = {
     "code": "is not unpickled: .*print",
     "code in a torch file": "is not unpickled: .*print",
     "text": "is not a checkpoint",
-    "empty": "is not a checkpoint",
+    "empty": "is not a checkpoint: EOFError$",
     "cut": "is not a checkpoint",
     "bad safetensors": "is not a checkpoint",
     "a list": "holds a list",

@@ -89,6 +89,8 @@ BROKEN = {
     "unknown": ("cast_tiny", "cast", lambda w: w | {"extra": torch.zeros(1)}, {}, "the model does not use: extra"),
     "sound for CAST": ("cast_tiny", "cast", lambda w: w, {"audio_frames": 400}, "cast has no setting audio_frames"),
     "other frames": ("cast_tiny", "cast", lambda w: w, {"num_frames": 8}, "is for 4 frames, got num_frames=8"),
+    "names of actions": ("cast_tiny_compo", "cast", lambda w: w, {"id2label": {0: "take"}},
+                         "has verbs and nouns, which one list of labels does not name"),
     "other mel bins": ("cava_tiny_time", "cava", lambda w: w, {"num_mel_bins": 48, "audio_frames": None},
                        "10 audio patches do not fit num_mel_bins=48"),
 }  # fmt: skip

@@ -17,7 +17,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from holovid.configuration.class_names import class_names
-from holovid.modeling.weight_files import some
+from holovid.modeling.weight_files import first_line, some
 
 logger = logging.get_logger(__name__)
 
@@ -50,7 +50,7 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
             raise ValueError(f"{path} holds more than tensors, so it is not unpickled: {reason}") from error
         raise ValueError(f"{path} is not a checkpoint: {type(error).__name__}") from error
     except (SafetensorError, RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} is not a checkpoint: {error}") from error
+        raise ValueError(f"{path} is not a checkpoint: {first_line(error)}") from error
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} is not a checkpoint: it holds a {type(content).__name__}")
     return content

@@ -267,6 +267,11 @@ def ca2st_family(
     """
     told = _from_tensors(family, state_dict)
     composition = "head_verb.weight" in state_dict
+    if composition and id2label is not None:
+        raise ValueError(
+            "this checkpoint has verbs and nouns, which one list of labels does not name: leave it out, and set "
+            "id2verb and id2noun of the configuration"
+        )
     untold: dict[str, tuple] = {"num_attention_heads": (num_attention_heads, max(told["hidden_size"] // 64, 1))}
     if "num_frames" not in told:
         untold["num_frames"] = (num_frames, 16)
