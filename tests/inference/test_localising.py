@@ -52,6 +52,17 @@ def test_truth_is_read(folder):
     ]
 
 
+def test_a_film_with_two_paths_is_one_film(tmp_path):
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "a.mp4")
+    paths = ("a.mp4", "./a.mp4", tmp_path / "a.mp4", "link.mp4", "b.mp4")
+    rows = [f"{path},{second},{second + 1},run" for second, path in enumerate(paths)]
+    (tmp_path / "truth.csv").write_text("\n".join(["path,start,end,label", *rows]))
+    truth = read_truth(tmp_path / "truth.csv")
+    assert {film: len(some) for film, some in truth.items()} == {
+        str(tmp_path / "a.mp4"): 4, str(tmp_path / "b.mp4"): 1,
+    }  # fmt: skip
+
+
 def test_films_are_scored_and_measured(folder):
     path, model, processor, other = folder
     truth, rules = read_truth(path / "truth.csv"), SegmentRules(threshold=0.25)

@@ -11,11 +11,31 @@ import torch
 
 import holovid.metrics
 from holovid import CA2STForActionRecognition
-from holovid.metrics.action_accuracy import ActionAccuracy
+from holovid.metrics.action_accuracy import ActionAccuracy, action_accuracy
 from holovid.metrics.harmonic_mean import HarmonicMean, harmonic_mean
-from holovid.metrics.top_k_accuracy import TopKAccuracy, label_ranks
+from holovid.metrics.mean_average_precision import mean_average_precision
+from holovid.metrics.top_k_accuracy import TopKAccuracy, label_ranks, top_k_accuracy
 
 FOLDER = Path(holovid.metrics.__file__).parent
+
+
+def test_errors_name_the_clip_as_it_was_given():
+    """Not its place among the clips that are left."""
+    rows, labels = [[1.0, 0.0], [1.0, 0.0], [np.nan, 0.0]], [-100, 0, 1]
+    with pytest.raises(ValueError, match=r"scores of clip 2 \(counted"):
+        top_k_accuracy(rows, labels)
+    with pytest.raises(ValueError, match=r"verb_predictions of clip 2 \(counted"):
+        action_accuracy(rows, [[1.0, 0.0]] * 3, labels, [0, 0, 1])
+    with pytest.raises(ValueError, match=r"scores of clip 2 \(counted"):
+        mean_average_precision(rows, [[-100, -100], [1, 0], [1, 0]])
+    assert top_k_accuracy([[np.nan, 0.0], [1.0, 0.0]], [-100, 0], k=1)["top1"] == 1.0
+
+
+def test_other_numbers_of_clips_are_refused():
+    with pytest.raises(ValueError, match=r"must be \(clips, classes\) and labels \(clips,\), got \(2, 2\) and \(3,\)"):
+        top_k_accuracy([[1.0, 0.0]] * 2, [0, 1, 1])
+    with pytest.raises(ValueError, match=r"noun_predictions must be \(clips, nouns\) .*, got \(1, 2\) and \(2,\)"):
+        action_accuracy([[1.0, 0.0]] * 2, [[1.0, 0.0]], [0, 1], [0, 1])
 
 
 @pytest.fixture

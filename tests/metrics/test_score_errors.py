@@ -85,6 +85,11 @@ def test_clips_without_a_number_are_left_out():
         measured([1.0, 2.0], [np.nan, np.nan])
     with pytest.raises(ValueError, match=r"prediction of clip 1 \(counted from 0\) is not a number"):
         measured([1.0, np.nan], [1.0, 3.0])
+    with pytest.raises(ValueError, match=r"reference of clip 0 \(counted from 0\) is not a number \(-inf\)"):
+        measured([1.0, 2.0], [-np.inf, 3.0])
+    for given in ([1.0, 2.0], [[1.0], [2.0], [3.0]]):  # the second: a model's logits
+        with pytest.raises(ValueError, match=r"predictions and references must be \(clips,\)"):
+            module.score_errors(np.array(given), np.array([1.0, 2.0, 3.0]))
 
 
 def test_loads_by_its_path():

@@ -9,6 +9,7 @@ from typing import Any
 from rich.progress import track
 from transformers import BaseVideoProcessor, PreTrainedModel
 
+from holovid.data.named_clips import NamedClip
 from holovid.data.table_files import read_table, what_there_is
 from holovid.inference.segments import Segment, SegmentRules, check_background, find_segments
 from holovid.inference.timelines import Timeline, labels_of, task_over_time, timeline
@@ -40,6 +41,7 @@ def read_truth(table: str | os.PathLike, root: str | os.PathLike | None = None) 
         if column not in rows.features:
             raise ValueError(f"{table} has no column {column!r}; {what_there_is(rows, COLUMNS)}")
     truth: dict[str, list[Segment]] = {}
+    films: dict[str, str] = {}  # file -> its path as first written: another path of it is no other film
     cells = (rows[column][:] for column in ("video", *COLUMNS))
     for number, (video, start, end, label) in enumerate(zip(*cells, strict=True)):
         if label is None or not isinstance(start, int | float) or not isinstance(end, int | float):
@@ -48,7 +50,8 @@ def read_truth(table: str | os.PathLike, root: str | os.PathLike | None = None) 
             raise ValueError(f"row {number} of {table} goes from {start:g} s to {end:g} s; it must end later")
         if video["path"] is None:
             raise ValueError(f"row {number} of {table} holds a video, not its path")
-        truth.setdefault(video["path"], []).append(Segment(float(start), float(end), str(label), 1.0))
+        film = films.setdefault(NamedClip(video["path"]).key[0], video["path"])
+        truth.setdefault(film, []).append(Segment(float(start), float(end), str(label), 1.0))
     return truth
 
 

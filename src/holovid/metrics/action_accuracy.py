@@ -34,14 +34,24 @@ def action_accuracy(verb_predictions, noun_predictions, verb_references, noun_re
     if not sizes or sizes[0] < 1:
         raise ValueError(f"k must be whole numbers from 1 on, got {k}")
     labels = {"verb": np.asarray(verb_references), "noun": np.asarray(noun_references)}
-    scores = {"verb": verb_predictions, "noun": noun_predictions}
+    scores = {
+        "verb": np.asarray(verb_predictions, dtype=np.float32),
+        "noun": np.asarray(noun_predictions, dtype=np.float32),
+    }
+    for task, rows in scores.items():
+        if rows.ndim != 2 or any(of_clips.shape != rows.shape[:1] for of_clips in labels.values()):
+            raise ValueError(
+                f"{task}_predictions must be (clips, {task}s) and references (clips,), got {rows.shape} and "
+                f"{labels[task].shape}"
+            )
     kept = (labels["verb"] != -100) & (labels["noun"] != -100)
     if not kept.any():
         raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
-    ranks = {
-        task: ranks_of_task(task, np.asarray(scores[task], dtype=np.float32)[kept], labels[task][kept])
-        for task in labels
-    }
+    for task, rows in scores.items():
+        if (odd := np.isnan(rows).any(axis=1) & kept).any():
+            first = int(odd.argmax())
+            raise ValueError(f"the {task}_predictions of clip {first} (counted from 0) are not numbers (NaN)")
+    ranks = {task: ranks_of_task(task, scores[task][kept], labels[task][kept]) for task in labels}
     ranks["action"] = np.maximum(ranks["verb"], ranks["noun"])
     results = {f"{task}_top{size}": float((ranks[task] < size).mean()) for size in sizes for task in ranks}
     return results | {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
@@ -80,9 +90,6 @@ def ranks_of_task(task: str, scores: np.ndarray, labels: np.ndarray) -> np.ndarr
     # as in top_k_accuracy.py: a metric must be one file
     if unknown := sorted(set(labels[(labels < 0) | (labels >= scores.shape[1])].tolist())):
         raise ValueError(f"{task}_references must be in 0..{scores.shape[1] - 1}, got {unknown}")
-    if np.isnan(scores).any():
-        first = int(np.isnan(scores).any(axis=1).argmax())
-        raise ValueError(f"the {task}_predictions of clip {first} (counted from 0) are not numbers (NaN)")
     own = np.take_along_axis(scores, labels[:, None], axis=1)
     before = np.arange(scores.shape[1]) < labels[:, None]
     return ((scores > own) | ((scores == own) & before)).sum(axis=1)

@@ -77,7 +77,7 @@ def mean_average_precision(predictions, references, k=(1, 5)):
         wrong = labels[~np.isin(labels, (0, 1))][0]
         raise ValueError(f"labels must be 1 for the classes of a clip and 0 for others, got {wrong:g}")
     if np.isnan(scores).any():
-        first = int(np.isnan(scores).any(axis=1).argmax())
+        first = int(np.flatnonzero(kept)[np.isnan(scores).any(axis=1).argmax()])
         raise ValueError(f"the scores of clip {first} (counted from 0) are not numbers (NaN)")
     shown = labels == 1
     per_class = average_precisions(scores, shown)

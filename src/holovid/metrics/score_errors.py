@@ -24,7 +24,8 @@ Returns:
     (tau-b). `pearson_fitted`: Pearson's after a logistic curve has brought the predictions to the scale of the
     references, see `fit_logistic`. All of them are `None` if all predictions or all references are equal, and the
     last also for too few clips, or if no curve is found. `clips`: number of clips measured. `left_out`: of others.
-Raises ValueError for predictions that are not numbers, and when no clip is left.
+Raises ValueError for numbers that are not finite, for predictions that are not as many as the references, and when no
+clip is left.
 """
 FEWEST = 5  # clips of a fit: four parameters fit any four exactly
 MOST_STEPS = 400
@@ -96,12 +97,15 @@ def score_errors(predictions, references):
     1.0
     """
     scores, labels = np.asarray(predictions, np.float64), np.asarray(references, np.float64)
+    if labels.ndim != 1 or scores.shape != labels.shape:
+        raise ValueError(f"predictions and references must be (clips,), got {scores.shape} and {labels.shape}")
     kept = ~np.isnan(labels)
     if not kept.any():
         raise ValueError(f"no clip is left to measure: all {len(kept)} have no number")
-    if np.isnan(scores[kept]).any():
-        first = int(np.flatnonzero(kept & np.isnan(scores))[0])
-        raise ValueError(f"the prediction of clip {first} (counted from 0) is not a number (NaN)")
+    for name, values in (("prediction", scores), ("reference", labels)):
+        if (odd := kept & ~np.isfinite(values)).any():
+            first = int(odd.argmax())
+            raise ValueError(f"the {name} of clip {first} (counted from 0) is not a number ({values[first]})")
     counts = {"clips": int(kept.sum()), "left_out": int((~kept).sum())}
     return measured_errors(scores[kept], labels[kept]) | counts
 

@@ -45,7 +45,7 @@ def segment_accuracy(predictions, references, background=None):
     if unknown := sorted({number for number in labels[kept].tolist() if not 0 <= number < classes}):
         raise ValueError(f"references must be in 0..{classes - 1}, got {unknown}")
     if np.isnan(scores[kept]).any():
-        first = int(np.isnan(scores).any(axis=(1, 2)).argmax())
+        first = int((np.isnan(scores).any(axis=2) & kept).any(axis=1).argmax())
         raise ValueError(f"the scores of clip {first} (counted from 0) are not numbers (NaN)")
     right, something = (scores.argmax(axis=2) == labels)[kept], (labels != background)[kept]
     return {
