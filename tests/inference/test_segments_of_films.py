@@ -181,6 +181,16 @@ def test_a_picture_of_a_number_and_of_many_classes(tmp_path):
         assert picture.height > 5 * low.height and picture.width == low.width
 
 
+@pytest.mark.parametrize("seconds", [0.5, 4.0, 9000.0])
+def test_each_time_below_the_picture_is_told_once(seconds):
+    from holovid.inference.timeline_picture import draw_timeline
+
+    figure = draw_timeline(replace(TIMELINE, seconds=seconds), [])
+    figure.draw_without_rendering()
+    told = [text.get_text() for text in figure.axes[-1].get_xticklabels()]
+    assert told and len(set(told)) == len(told)
+
+
 def test_other_endings_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"the file of a timeline must end in \.csv, .* or \.mp4, got"):
         write_timeline(TIMELINE, SEGMENTS, tmp_path / "film.txt")

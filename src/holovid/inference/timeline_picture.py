@@ -12,7 +12,7 @@ from holovid.inference.timelines import Timeline
 
 with needed("matplotlib", "a picture of a timeline"):
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 INK, FAINT, HILL, BAR = "#1b1f24", "#6a737d", "#9dbdf5", "#2f6fde"
 SENSES = {"seen": "#7a8794", "heard": "#d9730d"}
@@ -56,6 +56,7 @@ def draw_timeline(timeline: Timeline, segments: Sequence[Segment]) -> Figure:
         panel.set_yticks([] if is_share else [low, high])
         panel.spines[["top", "right", "left"]].set_visible(False)
         panel.set_xlim(0, timeline.seconds)
+    panels[-1].xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))  # labels have whole seconds
     panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda second, _: clock(round(1000 * second), ".")[:-4]))
     panels[-1].set_xlabel(timeline.name, color=FAINT, fontsize=9, parse_math=False)
     return figure

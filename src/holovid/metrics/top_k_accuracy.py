@@ -31,21 +31,21 @@ def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     array([1, 1])
     """
     scores, labels = np.asarray(scores), np.asarray(labels)
-    check_shapes(scores, labels)
+    check_scores_of_clips(scores, labels)
     if unknown := sorted(set(labels[(labels < 0) | (labels >= scores.shape[1])].tolist())):
         raise ValueError(f"labels must be in 0..{scores.shape[1] - 1}, as many as there are scores, got {unknown}")
-    check_numbers(scores, np.ones(len(labels), dtype=bool))
+    check_no_nan(scores, np.ones(len(labels), dtype=bool))
     own = np.take_along_axis(scores, labels[:, None], axis=1)
     before = np.arange(scores.shape[1]) < labels[:, None]
     return ((scores > own) | ((scores == own) & before)).sum(axis=1)
 
 
-def check_shapes(scores: np.ndarray, labels: np.ndarray) -> None:
+def check_scores_of_clips(scores: np.ndarray, labels: np.ndarray) -> None:
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
         raise ValueError(f"scores must be (clips, classes) and labels (clips,), got {scores.shape} and {labels.shape}")
 
 
-def check_numbers(scores: np.ndarray, kept: np.ndarray) -> None:
+def check_no_nan(scores: np.ndarray, kept: np.ndarray) -> None:
     """Raise `ValueError` if a kept clip has scores that are NaN."""
     if (odd := np.isnan(scores).any(axis=1) & kept).any():
         raise ValueError(f"the scores of clip {int(odd.argmax())} (counted from 0) are not numbers (NaN)")
@@ -72,11 +72,11 @@ def top_k_accuracy(predictions, references, k=(1, 5), per_class=False):
     if not sizes or sizes[0] < 1:
         raise ValueError(f"k must be whole numbers from 1 on, got {k}")
     scores, labels = np.asarray(predictions, dtype=np.float32), np.asarray(references)
-    check_shapes(scores, labels)
+    check_scores_of_clips(scores, labels)
     kept = labels != -100
     if not kept.any():
         raise ValueError(f"no clip is left to measure: all {len(kept)} are labelled -100")
-    check_numbers(scores, kept)
+    check_no_nan(scores, kept)
     scores, labels = scores[kept], labels[kept]
     ranks = label_ranks(scores, labels)
     results: dict = {f"top{size}": float((ranks < size).mean()) for size in sizes}
