@@ -273,6 +273,10 @@ def test_what_is_refused(clips, options, message):
 def test_data_that_does_not_fit(clips, tmp_path):
     with pytest.raises(ValueError, match="has no split to validate on: pass --validation, or --eval_strategy no"):
         prepared(clips, data=str(clips / "train"), model="xvit")
+    one = tmp_path / "one.csv"
+    one.write_text(f"path,motion\n{next((clips / 'train').glob('*/*.mp4'))},left\n")
+    with pytest.raises(ValueError, match=r"all clips have the class 'left' in 'motion': training needs two classes"):
+        prepared(clips, data=str(one), validation=str(one), model="xvit")
     start = checkpoint_to_start_from(tmp_path / "model", "xvit", {"label": MOTIONS})
     with pytest.raises(ValueError, match=r"--num_frames 16: .* was made for 8"):
         prepared(clips, model=str(start), num_frames=16)

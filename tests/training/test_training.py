@@ -248,6 +248,14 @@ def test_what_is_refused_at_once(tmp_path, options, message):
     assert not any(tmp_path.iterdir())
 
 
+def test_a_metric_that_does_not_exist(tmp_path):
+    run = trainer(tmp_path, load_best_model_at_end=True, metric_for_best_model="top_1", num_train_epochs=1)
+    with pytest.raises(
+        ValueError, match=r"there is no metric 'top_1' for --metric_for_best_model; did you mean 'top1'"
+    ):
+        run.train()
+
+
 def test_processes_that_do_not_know_of_one_another(tmp_path, monkeypatch):
     """On CPUs without --use_cpu, each would train alone and write into the same folder."""
     args = arguments(tmp_path)

@@ -93,6 +93,10 @@ def prepare(run: RunArguments, seed: int, data_seed: int | None = None, validate
     features = rows["train"].features
     kind = answer_kind(features[columns[0]]) or "class"
     names = {column: classes_of(features[column]) or [column] for column in columns}  # numbers have a name too
+    if kind == "class" and len(columns) == 1 and len(names[columns[0]]) == 1:  # transformers would not save it
+        raise ValueError(
+            f"all clips have the class {names[columns[0]][0]!r} in {columns[0]!r}: training needs two classes or more"
+        )
     known = known_classes(start.config, tasks)
     if (
         kind != "score"

@@ -27,6 +27,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import rotate_checkpoints
 from transformers.utils.import_utils import is_in_notebook
 
+from holovid.configuration.suggestions import did_you_mean
 from holovid.data.continuous_loading import ContinuousDataLoader, find_sampler
 from holovid.data.dataset import ClipDataset, EpochSampler
 from holovid.data.rows_by_epoch import RowsByEpoch
@@ -372,6 +373,16 @@ class VideoTrainer(Trainer):
         return super()._init_training_state(
             max_steps, num_update_steps_per_epoch, num_train_epochs, resume_from_checkpoint, *args
         )
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        try:
+            return super()._determine_best_metric(metrics, trial)
+        except KeyError as error:
+            wanted = str(self.args.metric_for_best_model).removeprefix("eval_")
+            there = [name.removeprefix("eval_") for name in metrics]
+            raise ValueError(
+                f"there is no metric {wanted!r} for --metric_for_best_model; {did_you_mean(wanted, there)}"
+            ) from error
 
     def _load_best_model(self) -> None:
         super()._load_best_model()
