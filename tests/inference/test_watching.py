@@ -4,6 +4,7 @@ import functools
 import http.server
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -217,6 +218,16 @@ def test_sources_that_are_none(folder, tmp_path):
         file.mux(stream.encode(silence))
     with pytest.raises(ValueError, match="has no video stream"):
         LiveSource(str(tmp_path / "sound.wav"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_watched_while_it_is_written(tmp_path):
+    written = write_sounding_clip(tmp_path / "clip.ts", 20).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(written,), daemon=True).start()
+    assert len(seen(make_model(), tmp_path / "pipe")) == 20
+    with pytest.raises(ValueError, match="is a folder; give a video file"):
+        LiveSource(str(tmp_path))
 
 
 def test_a_url_is_watched_while_it_is_read(folder):

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import av
@@ -84,7 +85,7 @@ class LiveSource:
     """Frames in the order in which they arrive, and on request their sound, with PyAV; a context manager.
 
     Args:
-        name: path of a file or of a camera (`/dev/video0`), or a URL that FFmpeg reads.
+        name: path of a file, a named pipe or a camera (`/dev/video0`), or a URL that FFmpeg reads.
         container_format: FFmpeg's name of the format, if it cannot tell: "avfoundation" or "dshow" for cameras on
             other systems than Linux.
         allow_playlists: whether to follow a playlist (HLS, DASH) to the files and addresses that it names.
@@ -96,12 +97,14 @@ class LiveSource:
     def __init__(self, name: str, container_format: str | None = None, allow_playlists: bool = False):
         self.name = name
         scheme = name.split("://")[0] if "://" in name else None
-        is_file = os.path.isfile(name)
+        is_file, is_pipe = os.path.isfile(name), scheme is None and Path(name).is_fifo()
         if name.startswith(CAMERAS) and container_format is None:
             container_format = "v4l2"
-        if is_file:
+        if is_file or is_pipe:
             name, scheme = os.path.abspath(name), "file"  # FFmpeg would read a prefix with a colon as a protocol
-        elif scheme is None and container_format is None:
+        elif scheme is None and container_format is None and not is_pipe:
+            if os.path.isdir(name):
+                raise ValueError(f"{self.name!r} is a folder; give a video file, a camera or a URL")
             raise FileNotFoundError(f"there is no video at {self.name!r}")
         elif scheme is not None and scheme not in PROTOCOLS:
             raise ValueError(f"{self.name!r} cannot be watched: a URL starts with one of {', '.join(PROTOCOLS)}")
