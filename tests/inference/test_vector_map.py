@@ -35,12 +35,12 @@ def test_what_is_near_lies_together(groups):
 
 
 def test_dots_and_legend(groups):
-    labels = [["$run", "walk", None][row // 30] for row in range(90)]
+    labels = [["$run", "_walk", None][row // 30] for row in range(90)]
     figure = draw_map(groups, labels, title="time")
     (axes,) = figure.axes
     assert [len(dots.get_offsets()) for dots in axes.collections] == [30, 30, 30]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["without a label (30)", r"\$run (30)", "walk (30)"]
+    assert names == ["without a label (30)", r"\$run (30)", "_walk (30)"]
     assert axes.get_title(loc="left") == "time, 90 vectors"
     figure = draw_map(groups, [f"class {row % 25:02}" for row in range(90)], most=80)
     (axes,) = figure.axes

@@ -1,6 +1,7 @@
 """A map of embeddings: similar clips are near each other. N vectors, D width."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,16 +51,21 @@ def draw_map(
     axes = figure.add_subplot()
     size, opacity = (26, 0.85) if len(chosen) <= FEW else (8, 0.6)
     groups = groups_to_draw(names)
+    drawn: list[tuple[Any, str]] = []
     for name, colour in groups.items():
         has_colour = np.isin(names, [each for each in groups if each is not None])
         dots = places[~has_colour if name is None else names == name]
         label = name.replace("$", r"\$") if name else ("others" if name is None else "without a label")
-        axes.scatter(
-            dots[:, 0], dots[:, 1], s=size, alpha=opacity, color=colour, linewidths=0, label=f"{label} ({len(dots)})"
-        )
+        dots_drawn = axes.scatter(dots[:, 0], dots[:, 1], s=size, alpha=opacity, color=colour, linewidths=0)
+        drawn.append((dots_drawn, f"{label} ({len(dots)})"))
     if labels is not None:
-        legend = figure.legend(loc="outside right upper", fontsize=8, frameon=False, markerscale=1.3)
+        handles = [each for each, _ in drawn]
+        legend = figure.legend(
+            handles, ["-"] * len(handles), loc="outside right upper", fontsize=8, frameon=False, markerscale=1.3
+        )
         legend.set_in_layout(True)
+        for text, (_, label) in zip(legend.get_texts(), drawn, strict=True):
+            text.set_text(label)  # matplotlib leaves out names like "_background" that it is given before
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
