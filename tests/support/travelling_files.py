@@ -24,7 +24,7 @@ AVT_SOURCE = SHARED_BY_MODELS | {
     "configuration_avt.py", "encoder_configs.py", "frames_in_patches.py", "inner_models.py", "layers_avt.py",
     "modeling_avt.py",
 }  # fmt: skip
-WHERE_WHEN_SOURCE = SHARED_BY_MODELS - {"class_names.py"} | {
+WHERE_WHEN_SOURCE = SHARED_BY_MODELS | {
     "audio_positions.py", "axis_attention.py", "configuration_where_when.py", "encoder_configs.py",
     "frames_in_patches.py", "inner_models.py", "layers_where_when.py", "modeling_where_when.py", "vit_parts.py",
 }  # fmt: skip
@@ -39,8 +39,8 @@ SOURCE_OF_FAMILY = {
 }
 VIDEO_PROCESSOR_SOURCE = {
     "audio_decoding.py", "clip_features.py", "clip_reading.py", "clip_sound.py", "clock_jumps.py",
-    "configuration_common.py", "cropping.py",
-    "decoders.py", "feature_extraction_holovid.py", "frame_sampling.py", "given_frames.py", "given_sounds.py",
+    "configuration_common.py", "cropping.py", "decoders.py", "feature_extraction_holovid.py", "field_checks.py",
+    "frame_sampling.py", "given_frames.py", "given_sounds.py",
     "media_containers.py", "media_source.py", "mp4_boxes.py", "options.py", "packet_index.py", "picture_decoding.py",
     "picture_stream.py", "suggestions.py", "torchcodec_decoding.py", "video_decoding.py", "video_parts.py",
     "video_processing_holovid.py",

@@ -109,6 +109,7 @@ def by_time(maps: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
 
     A short clip's frames are shown to a model several times, and by some samplers from the start again.
 
+    >>> import torch
     >>> by_time(torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0.0, 2.0, 1.0, 0.0]))
     (tensor([0.5000, 0.3000, 0.2000]), tensor([0., 1., 2.]))
     """

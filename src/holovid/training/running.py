@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
-from accelerate.utils import gather_object
 from transformers import PreTrainedModel, TrainingArguments
 from transformers.utils import logging
 
 from holovid.data.dataset import ClipDataset
+from holovid.extras import needed
 from holovid.families.family import variants
 from holovid.modeling.tasks import tasks_of
 from holovid.recipes import SMALL
@@ -124,6 +124,8 @@ def run_training(arguments: Sequence[str]) -> None:
 
 def count_broken(clips: ClipDataset) -> int:
     """The clips that could not be read, in any process; all processes must ask."""
+    with needed("accelerate", "training"):
+        from accelerate.utils import gather_object
     return len({clip.path for clip in gather_object(clips.broken())})
 
 
