@@ -100,7 +100,7 @@ def test_models_of_verbs_and_nouns(explain, places, tmp_path):
     for method in ("relevance", "occlusion"):
         result = explain("actions", clip, "--task", "noun", "--method", method, "--json")
         assert result.exit_code == 0 and json.loads(result.stdout)["method"] == method, result.output
-    assert "task must be one of verb, noun" in explain("actions", clip).stderr
+    assert "task must be one of verb, noun" in explain("actions", clip, "--task", "label").stderr
 
 
 def test_without_a_task_the_first_is_explained(tmp_path):

@@ -10,12 +10,19 @@ import pytest
 import torch
 import transformers
 from clips import write_clip
+from tiny_ca2st import tiny_config
 from tiny_xvit import tiny
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor, pipeline
 from transformers.pipelines.pt_utils import KeyDataset
 from typer.testing import CliRunner
 
-from holovid import HolovidVideoProcessor, VideoClassificationPipeline, load
+from holovid import (
+    CA2STForActionRecognition,
+    HolovidProcessor,
+    HolovidVideoProcessor,
+    VideoClassificationPipeline,
+    load,
+)
 from holovid.cli import app
 from holovid.processing.video_decoding import open_video
 
@@ -67,6 +74,30 @@ def assert_close(answers, expected):
 def test_one_video(either, folder, clips):
     for clip in clips:
         assert_close(either(clip), by_hand(folder, clip))
+
+
+def test_verbs_and_nouns(clips):
+    """A pair has the product of both probabilities, over all views."""
+    torch.manual_seed(0)
+    classes = {"id2verb": {0: "open", 1: "close"}, "id2noun": {0: "door", 1: "box", 2: "tap"}}
+    config = tiny_config(experts=["space", "time"], num_verbs=2, num_nouns=3, **classes)
+    model = CA2STForActionRecognition(config).eval()
+    processor = HolovidProcessor.for_model(config, num_views=2).video_processor
+    classify = VideoClassificationPipeline(model=model, video_processor=processor)
+    inputs = {name: value[0] for name, value in processor(clips[0], return_tensors="pt").items()}
+    with torch.no_grad():
+        outputs = model(**inputs)
+    verbs, nouns = (logits.mean(0).softmax(0) for logits in (outputs.verb_logits, outputs.noun_logits))
+    expected = {
+        f"{verb} {noun}": float(verbs[i] * nouns[j])
+        for i, verb in enumerate(["open", "close"])
+        for j, noun in enumerate(["door", "box", "tap"])
+    }
+    answers = classify(clips[0], top_k=10)
+    assert {answer["label"]: answer["score"] for answer in answers} == pytest.approx(expected, abs=1e-6)
+    assert [answer["label"] for answer in answers] == sorted(expected, key=expected.__getitem__, reverse=True)
+    with pytest.raises(ValueError, match="softmax or none for pairs of classes, got sigmoid"):
+        classify(clips[0], function_to_apply="sigmoid")
 
 
 def test_models_of_transformers_need_no_torchcodec(clips, tmp_path, monkeypatch):

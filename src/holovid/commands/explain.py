@@ -59,12 +59,10 @@ def explain(
     from holovid.devices import move_to
     from holovid.inference.explained_clip import explain_clip
     from holovid.loading import load_classifier
-    from holovid.modeling.tasks import tasks_of
 
     classifier, processor = load_classifier(model, trust_remote_code)
     labels = [] if classifier.config.label2id is None else classifier.config.label2id
     wanted = int(target) if target is not None and target.isdecimal() and target not in labels else target
-    task = tasks_of(classifier, classifier.config)[0].name if task is None else task
     explained = explain_clip(move_to(classifier.eval(), device), processor, clip, wanted, method, task, not as_json)
     if output is not None:
         from holovid.inference.explanation_files import write_explanation

@@ -22,7 +22,7 @@ from holovid.explanation.sentences import Reason, reason_of
 from holovid.inference.clip_inputs import clip_inputs, frame_count
 from holovid.inference.contact_sheet import colours_of, draw_sheet
 from holovid.inference.heat_maps import heated
-from holovid.modeling.tasks import LABEL
+from holovid.modeling.tasks import LABEL, tasks_of
 from holovid.processing.audio_decoding import Sound
 from holovid.processing.media_source import describe_source, download
 from holovid.processing.video_decoding import open_video
@@ -123,12 +123,15 @@ def explain_clip(
         model: a classifier.
         processor: of the model, as `holovid.load` gives it, or its video processor; it is asked for one view.
         clip: path, URL, bytes or binary file object of a video.
-        target, method, task: as in [`holovid.explanation.explain`].
+        target, method: as in [`holovid.explanation.explain`].
+        task: for a model with several, such as "verb". Default: the first.
         progress: show progress bars of occlusion.
 
     Raises `ValueError` and `OSError` for clips that cannot be read, and what [`holovid.explanation.explain`] raises.
     """
     processor = getattr(processor, "video_processor", processor)
+    tasks = tasks_of(model, model.config)
+    task = tasks[0].name if task is None and tasks else task
     name = os.fspath(clip) if isinstance(clip, str | os.PathLike) else describe_source(clip)
     ours = isinstance(processor, HolovidVideoProcessor)
     one_view = {"num_views": 1, "num_crops": 1} if ours else {}
@@ -180,9 +183,10 @@ def explained_sheet(
 ) -> Image.Image:
     """[`contact_sheet`] with heat maps for the best prediction, if that is a class, and the reason in words.
 
-    Arguments as in [`explain_clip`] and [`contact_sheet`].
+    Of a model of verbs and nouns, the verb is explained. Arguments as in [`explain_clip`] and [`contact_sheet`].
     """
-    target = str(answers[0]["label"]) if is_share else None
+    has_label = is_share and tasks_of(model, model.config)[0].name == LABEL.name
+    target = str(answers[0]["label"]) if has_label else None
     explained = explain_clip(model, processor, clip, target, progress=progress)
     title = f"{os.path.basename(explained.name)}: {explained.reason.sentence}"
     return draw_sheet(explained.painted(), explained.frame_seconds.tolist(), answers, title, is_share=is_share)

@@ -9,11 +9,13 @@ frames, has no views, and does not save the processor. This one does all of that
 B clips, V views and crops of a clip, T frames, C channels, H, W pixels.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from torch.utils.data import DataLoader
@@ -21,7 +23,7 @@ from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
 from holovid.inference.clip_inputs import decoded, frame_count, needs_decoding
-from holovid.modeling.tasks import Task, tasks_of
+from holovid.modeling.tasks import LABEL, Task, tasks_of
 from holovid.saving import saved_whole
 
 ON_BROKEN = ("raise", "skip")
@@ -58,7 +60,8 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
 
     Returns, for each video, a list of `{"score": float, "label": str}`; or `{"error": str}` for a skipped one. For a
     model that predicts a number, such as quality, the list has only that, on the model's scale (`config.score_range`),
-    averaged over views.
+    averaged over views. For a model of verbs and nouns, a label is a pair such as "open door", and its score is the
+    product of both probabilities.
 
     Raises `ValueError` when a holovid model was loaded from a checkpoint that lacks weights, when a model returns no
     logits or some that are not finite, when clips of one batch differ in size, and what the video processor raises.
@@ -71,6 +74,11 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         super().__init__(*args, **kwargs)
         if hasattr(self.model, "check_loaded"):  # a holovid model, possibly just loaded by transformers
             self.model.check_loaded()
+
+    def check_model_type(self, supported_models: Any) -> None:
+        """As in transformers, which does not know models of several tasks."""
+        if not getattr(self.model, "tasks", ()):
+            super().check_model_type(supported_models)
 
     def _sanitize_parameters(self, top_k=None, function_to_apply=None, on_broken=None, **processor_options):
         if on_broken not in (None, *ON_BROKEN):
@@ -118,19 +126,32 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
         return ImageClassifierOutput(logits=answers.unflatten(0, videos.shape[:2]).mean(1))
 
     def answers_of(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Predictions for clips, (B, classes), or a number (B, 1)."""
+        """Predictions for clips, (B, classes), or (B, pairs of classes), or a number (B, 1)."""
         outputs = super()._forward(model_inputs)
-        number = self.number
-        name = "logits" if number is None else number.scores
-        if name not in outputs:
-            raise ValueError(f"the pipeline needs {name}, but this model returns {', '.join(outputs)}")
-        return outputs[name] if number is None else outputs[name][:, None]
+        for task in self.tasks:
+            if task.scores not in outputs:
+                raise ValueError(f"the pipeline needs {task.scores}, but this model returns {', '.join(outputs)}")
+        first, *others = (outputs[task.scores] for task in self.tasks)
+        for logits in others:  # sums: the softmax over pairs is the product of both
+            first = (first[:, :, None] + logits[:, None]).flatten(1)
+        return first[:, None] if self.number is not None else first
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Those that are answered: that of labels; or else all, as of verbs and nouns."""
+        tasks = tasks_of(self.model, self.model.config) or (LABEL,)
+        return tuple(task for task in tasks if task.name == LABEL.name) or tasks
 
     @property
     def number(self) -> Task | None:
         """The task of a model that decodes a number from its logits itself."""
-        tasks = tasks_of(self.model, self.model.config)
+        tasks = self.tasks
         return tasks[0] if len(tasks) == 1 and not tasks[0].has_fields else None
+
+    @property
+    def num_answers(self) -> int:
+        """How many labels, or pairs of them, there are."""
+        return max(1, math.prod(task.count(self.model.config) for task in self.tasks))
 
     def forward(self, model_inputs, **forward_params):
         """For a batch of `join_readable`, the model's output for each video, or its error."""
@@ -149,7 +170,27 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
     def told(self, model_outputs: ImageClassifierOutput, **options: Any) -> Any:
         if (number := self.number) is not None:
             return [{"label": number.name, "score": model_outputs.logits.item()}]
+        if len(self.tasks) > 1:
+            return self.told_pairs(model_outputs.logits[0], **options)
         return super().postprocess(model_outputs, **options)
+
+    def told_pairs(
+        self, logits: torch.Tensor, top_k: int = 5, function_to_apply: Any = "softmax"
+    ) -> list[dict[str, Any]]:
+        if function_to_apply not in ("softmax", "none"):
+            raise ValueError(
+                f"function_to_apply must be softmax or none for pairs of classes, got {function_to_apply}"
+            )
+        best = (logits.softmax(-1) if function_to_apply == "softmax" else logits).topk(min(top_k, len(logits)))
+        config = self.model.config
+        counts = [task.count(config) for task in self.tasks]
+        names = [
+            task.names(config) or [f"{task.name} {number}" for number in range(count)]
+            for task, count in zip(self.tasks, counts, strict=True)
+        ]
+        pairs = np.stack(np.unravel_index(best.indices.numpy(), counts), axis=1).tolist()
+        labels = [" ".join(own[number] for own, number in zip(names, pair, strict=True)) for pair in pairs]
+        return [{"score": score, "label": label} for score, label in zip(best.values.tolist(), labels, strict=True)]
 
     def get_iterator(
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params

@@ -110,7 +110,7 @@ class PageModel:
         found: dict[str, dict[str, float]] = {}
         for way, change in self.ways.items():
             (output,) = self.pipeline.forward(join_readable([change(inputs)]))
-            every = self.pipeline.postprocess(output, top_k=max(1, self.model.config.num_labels))
+            every = self.pipeline.postprocess(output, top_k=self.pipeline.num_answers)
             found[way] = {str(each["label"]): float(each["score"]) for each in every}
         best = list(found[AS_IT_IS])[:SHOWN]
         return {way: {label: scores[label] for label in best} for way, scores in found.items()}
