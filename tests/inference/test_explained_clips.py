@@ -1,6 +1,7 @@
 """Explanations that one can look at: maps lie where the model looked, and clips keep their frames and their sound."""
 
 import dataclasses
+import os
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -184,6 +185,8 @@ def test_the_page_needs_nothing_else(explained, tmp_path):
     write_explanation(explained, tmp_path / "why.html")
     page = (tmp_path / "why.html").read_text(encoding="utf-8")
     assert "://" not in page and "<h1>&lt;b&gt;ring&lt;/b&gt; &amp; co" in page and explained.reason.sentence in page
+    name = os.path.basename(explained.name)
+    assert f">{name}, explained by" in page and os.path.dirname(explained.name) not in page
     assert set(re.findall(r'(?:src|href)="(.{16})', page)) == {"data:video/mp4;b", "data:image/png;b"}
     object.__setattr__(explained, "label", "ring")
 

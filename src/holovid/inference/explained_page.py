@@ -1,6 +1,7 @@
 """A page of an explanation: one HTML file with picture, video and text, which needs no network."""
 
 import base64
+import os
 import tempfile
 from html import escape
 from io import BytesIO
@@ -48,5 +49,6 @@ def explained_page(explained: ExplainedClip) -> str:
         alternative=escape(f"Frames with heat maps, and their weights over time: {explained.reason.sentence}"),
         video=base64.b64encode(video).decode(),
         picture=base64.b64encode(picture.getvalue()).decode(),
-        note=escape(f"{explained.name}, explained by {explained.why.method}"),
+        # without folders: the page may go to others
+        note=escape(f"{os.path.basename(explained.name)}, explained by {explained.why.method}"),
     )
