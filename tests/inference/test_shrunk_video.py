@@ -71,7 +71,9 @@ def test_a_folder(films, tmp_path):
     )
     assert result.exit_code == 1 and "2 clips in" in result.output
     (told,) = [line for line in result.output.splitlines() if "broken.mp4" in line]
-    assert told.startswith(f"left out: {source / 'broken.mp4'} cannot be read") and told.count("broken.mp4") == 1
+    assert (
+        told.startswith(f"left out: {str(source / 'broken.mp4')!r} cannot be read") and told.count("broken.mp4") == 1
+    )
     names = {path.relative_to(source) for path in source.rglob("*.mp4")} - {
         (source / "broken.mp4").relative_to(source)
     }
