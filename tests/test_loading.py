@@ -284,10 +284,6 @@ def test_models_without_labels_are_told_from_classifiers(folder, whole):
     clip = whole.parent / "clip.mp4"
     tiny().xvit.save_pretrained(folder)
     assert "holds a XViTModel, which has no classification head" in said("classify", folder, clip)
-    actions = tiny_ca2st.tiny_actions(experts=tiny_ca2st.CAST)
-    actions.save_pretrained(folder)
-    HolovidVideoProcessor(size={"shortest_edge": 24}, crop_size=24, num_frames=8).save_pretrained(folder)
-    assert "returns verb_logits, noun_logits" in said("classify", folder, clip)
 
 
 def test_every_class_is_found(folder, tmp_path):
