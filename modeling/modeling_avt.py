@@ -344,8 +344,6 @@ class AVTForActionAnticipation(AVTPreTrainedModel):
             raise ValueError(
                 f"labels of {name}s must have shape {tuple(logits[name].shape[:-1])}, got {tuple(labels.shape)}"
             )
-        if labels.is_floating_point():
-            raise ValueError(f"labels of {name}s must be class numbers as integers, got {str(labels.dtype)[6:]}")
         rows = logits[name].flatten(0, -2)
         labels = checked_classes(labels, len(rows), rows.shape[-1], f"labels of {name}s")
         total = nn.functional.cross_entropy(rows, labels, ignore_index=IGNORED, reduction="sum")

@@ -105,6 +105,8 @@ def class_loss(logits: Tensor, labels: Tensor, weight: Tensor | None = None, nam
 
 def checked_classes(labels: Tensor, clips: int, count: int, name: str = "labels") -> Tensor:
     """Class numbers of any integer type as int64 (clips,). Raises `ValueError` for others, or too few or too many."""
+    if labels.is_floating_point():
+        raise ValueError(f"{name} must be class numbers as integers, got {str(labels.dtype)[6:]}")
     if labels.numel() != clips:
         raise ValueError(f"{name} must be one class number per clip ({clips},), got {tuple(labels.shape)}")
     check_classes(labels, count, name)

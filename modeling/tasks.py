@@ -58,6 +58,11 @@ class Task:
         names = [named.get(number, f"LABEL_{number}") for number in range(self.count(config))]
         return None if any(map(NO_NAME.fullmatch, names)) else names
 
+    def class_name(self, config: Any, number: int) -> str:
+        """Name of one class; such as "verb 3" if the configuration has none."""
+        names = getattr(config, self.names_field, None) or {}
+        return str(names.get(number, f"{self.name} {number}"))
+
     def settings(self, names: Sequence[str]) -> dict[str, Any]:
         """Configuration fields for this task with these classes; none for a number."""
         if not self.has_fields:

@@ -9,7 +9,7 @@ import typer
 
 from holovid.cheap_checks import check_clips, check_model_name, check_new_folder, check_root
 from holovid.commands.command_line import PROGRAM
-from holovid.commands.options import AsJson, Classifier, TrustRemoteCode, split_names
+from holovid.commands.options import AsJson, Classifier, Root, TrustRemoteCode, split_names
 from holovid.commands.protocol_options import ProtocolOptions
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import accuracy_table, say, show
@@ -25,7 +25,7 @@ class ClipOptions:
     target: Annotated[
         str | None, typer.Option(help="Column of the labels. Default: label, or verb,noun for models of both.")
     ] = None
-    root: Annotated[Path | None, typer.Option(help="Folder that relative paths in tables start from.")] = None
+    root: Root = None
 
 
 @dataclass

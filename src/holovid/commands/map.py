@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from holovid.cheap_checks import check_clips, check_ending, check_root
-from holovid.commands.options import Column, VectorsFile
+from holovid.commands.options import Column, Root, VectorsFile
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import say
 
@@ -20,7 +20,7 @@ def map(
         str | None, typer.Option(help="Folder or table of the same clips with labels: each class gets a colour.")
     ] = None,
     target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
-    root: Annotated[Path | None, typer.Option(help="Folder that relative paths in the table start from.")] = None,
+    root: Root = None,
     column: Column = "vector",
     most: Annotated[
         int, typer.Option(min=4, help="Largest number of vectors to draw; of more, a random sample is drawn.")

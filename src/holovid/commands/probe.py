@@ -1,13 +1,12 @@
 """`holovid probe`: measure the accuracy of simple classifiers on vectors."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from holovid.cheap_checks import check_clips, check_root
-from holovid.commands.options import AsJson, Column, VectorsFile
+from holovid.commands.options import AsJson, Column, Root, VectorsFile
 from holovid.commands.quiet import be_quiet
 from holovid.commands.tables import probe_table, show
 
@@ -17,7 +16,7 @@ def probe(
     labels: Annotated[str, typer.Argument(help="Folder or table of the same clips with their labels.")],
     target: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
     column: Column = "vector",
-    root: Annotated[Path | None, typer.Option(help="Folder that relative paths in the table start from.")] = None,
+    root: Root = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     neighbours: Annotated[int, typer.Option(min=1, help="Neighbours of the nearest-neighbour classifier.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the folds.")] = 0,

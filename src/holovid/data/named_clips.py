@@ -83,4 +83,12 @@ def clips_of_table(path: Path) -> list[NamedClip]:
     return [NamedClip(*row) for row in zip(paths, *columns, strict=True)]
 
 
-__all__ = ["ClipKey", "NamedClip", "named_clips"]
+def path_from(folder: Path, place: str) -> str:
+    """A path as seen from a folder, with /, so that both can be moved together; absolute if on another drive."""
+    try:
+        return Path(os.path.relpath(place, folder)).as_posix()
+    except ValueError:
+        return os.path.abspath(place)
+
+
+__all__ = ["ClipKey", "NamedClip", "named_clips", "path_from"]

@@ -20,14 +20,14 @@ import torch
 from transformers import BaseVideoProcessor, PreTrainedModel
 
 from holovid.cheap_checks import check_vectors_file
-from holovid.data.named_clips import NamedClip
+from holovid.data.named_clips import NamedClip, path_from
 from holovid.evaluation.prediction_log import Line
 from holovid.files import new_file
 from holovid.inference.films import SHORTEST, Film
 from holovid.inference.going_on import Videos, fingerprint, go_through, made_by
 from holovid.inference.pipeline import ON_BROKEN, VideoClassificationPipeline, check_finite
 from holovid.inference.timelines import MOST_AT_ONCE, logits_of_windows
-from holovid.inference.vectors import MADE_BY, NO_VECTORS, WHOLE, Vectors, way_from
+from holovid.inference.vectors import MADE_BY, NO_VECTORS, WHOLE, Vectors
 from holovid.modeling.modeling_common import HolovidPreTrainedModel
 from holovid.processing.options import check_number, check_whole_number
 from holovid.processing.video_processing_holovid import HolovidVideoProcessor
@@ -102,7 +102,7 @@ def embed_clips(
     made = made_by(model, embed.video_processor)
     told = {
         "model": str(model.name_or_path), "weights": made["model"], "processor": made["processor"],
-        "from": way_from(target.parent), **how,
+        "from": path_from(target.parent, os.curdir), **how,
     }  # fmt: skip
     tables: list[pyarrow.Table] = []
 

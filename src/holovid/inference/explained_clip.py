@@ -208,8 +208,7 @@ def explain_answer(
     number = int(why.target[0])
     if asked.kind == "score" and not asked.has_fields:  # its levels have probabilities
         return why.cpu(), f"{asked.name}, level {number}"
-    names = getattr(model.config, asked.names_field, None) or {}
-    return why.cpu(), str(names.get(number, f"{asked.name} {number}"))
+    return why.cpu(), asked.class_name(model.config, number)
 
 
 def loudness_of(sound: Sound, seconds: float, bins: int = LOUDNESS_BINS) -> Tensor | None:

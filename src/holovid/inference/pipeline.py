@@ -182,14 +182,12 @@ class VideoClassificationPipeline(transformers.VideoClassificationPipeline):
                 f"function_to_apply must be softmax or none for pairs of classes, got {function_to_apply}"
             )
         best = (logits.softmax(-1) if function_to_apply == "softmax" else logits).topk(min(top_k, len(logits)))
-        config = self.model.config
-        counts = [task.count(config) for task in self.tasks]
-        names = [
-            task.names(config) or [f"{task.name} {number}" for number in range(count)]
-            for task, count in zip(self.tasks, counts, strict=True)
+        tasks, config = self.tasks, self.model.config
+        pairs = zip(*np.unravel_index(best.indices.numpy(), [task.count(config) for task in tasks]), strict=True)
+        labels = [
+            " ".join(task.class_name(config, int(number)) for task, number in zip(tasks, pair, strict=True))
+            for pair in pairs
         ]
-        pairs = np.stack(np.unravel_index(best.indices.numpy(), counts), axis=1).tolist()
-        labels = [" ".join(own[number] for own, number in zip(names, pair, strict=True)) for pair in pairs]
         return [{"score": score, "label": label} for score, label in zip(best.values.tolist(), labels, strict=True)]
 
     def get_iterator(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from holovid.cheap_checks import check_keeps_source, check_timeline_file
+from holovid.data.named_clips import path_from
 from holovid.files import new_file, write_whole
 from holovid.inference.annotated_video import annotated_video
 from holovid.inference.kept_sound import kept_sound
@@ -82,20 +83,11 @@ def table_of(found: Mapping[str, Sequence[Segment]], folder: Path) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for film, segments in found.items():
-        path = path_from(folder, film)
+        # URLs and other names stay
+        path = path_from(folder, film) if os.path.isfile(film) and not os.path.isabs(film) else film
         for segment in segments:
             table.writerow([path, f"{segment.start:.3f}", f"{segment.end:.3f}", segment.label, f"{segment.score:.4f}"])
     return text.getvalue()
-
-
-def path_from(folder: Path, film: str) -> str:
-    """The path of a film as seen from a folder; absolute paths, URLs and other names stay."""
-    if os.path.isabs(film) or not os.path.isfile(film):
-        return film
-    try:
-        return Path(os.path.relpath(film, folder)).as_posix()
-    except ValueError:  # another drive
-        return os.path.abspath(film)
 
 
 def timeline_record(timeline: Timeline, segments: Sequence[Segment]) -> dict[str, Any]:

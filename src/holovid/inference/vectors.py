@@ -121,14 +121,6 @@ def read_from_anywhere(path: Path) -> tuple[pyarrow.Table, dict[str, Any]]:
     return table, told
 
 
-def way_from(folder: Path) -> str:
-    """The working folder, where relative paths start, as seen from a folder: so both can be moved together."""
-    try:
-        return Path(os.path.relpath(os.curdir, folder)).as_posix()
-    except ValueError:  # another drive
-        return os.path.abspath(os.curdir)
-
-
 def check_made_alike(files: Sequence[tuple[Path, dict[str, Any]]]) -> None:
     """Raise `ValueError` for vectors that are not comparable, and for shards that are missing or repeated."""
     first, known = files[0]
